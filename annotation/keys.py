@@ -1,0 +1,26 @@
+"""Random identifiers. Nothing shown to a participant may be guessable or betray an order of creation."""
+
+import secrets
+
+# Without look-alikes (0/O, 1/I/L), since people type completion codes by hand.
+_CODE_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
+
+
+def public_key() -> str:
+    """Return 16 hex digits (64 bits) that name a row in pages and exports."""
+    return secrets.token_hex(8)
+
+
+def link_token() -> str:
+    """Return the secret part of a participant's or join link (192 bits)."""
+    return secrets.token_urlsafe(24)
+
+
+def arm_code() -> str:
+    """Return an opaque arm code such as `arm-7f3c09d1`."""
+    return f"arm-{secrets.token_hex(4)}"
+
+
+def completion_code() -> str:
+    """Return eight characters a participant can copy by hand."""
+    return "".join(secrets.choice(_CODE_ALPHABET) for _ in range(8))

@@ -1,0 +1,27 @@
+"""The tables behind studies, participants and ratings."""
+
+from annotation.models.log import AuditLog, Event
+from annotation.models.output import Output
+from annotation.models.participant import OpenLink, Participant
+from annotation.models.persona import Persona
+from annotation.models.rating import Assignment, PageVisit, Rating, Slot
+from annotation.models.study import Arm, Aspect, Item, Study
+from annotation.models.user import User
+
+__all__ = [
+    "Arm",
+    "Aspect",
+    "Assignment",
+    "AuditLog",
+    "Event",
+    "Item",
+    "OpenLink",
+    "Output",
+    "PageVisit",
+    "Participant",
+    "Persona",
+    "Rating",
+    "Slot",
+    "Study",
+    "User",
+]

@@ -1,0 +1,51 @@
+"""Outputs: what an arm answered for a persona. Requested rows are the work queue."""
+
+from django.db import models
+from django.db.models import Q
+
+from annotation.keys import public_key
+from annotation.models.persona import Persona
+from annotation.models.study import Arm
+
+
+class Output(models.Model):
+    """One response. A worker claims a requested one by a conditional update that sets the lease."""
+
+    class State(models.TextChoices):
+        REQUESTED = "requested", "Requested"
+        READY = "ready", "Ready"
+        FAILED = "failed", "Failed"
+
+    persona = models.ForeignKey(Persona, on_delete=models.PROTECT, related_name="outputs")
+    arm = models.ForeignKey(Arm, on_delete=models.PROTECT, related_name="outputs")
+    sample = models.PositiveSmallIntegerField(default=0)
+    key = models.CharField(max_length=16, unique=True, default=public_key)
+    state = models.CharField(max_length=10, choices=State, default=State.REQUESTED)
+    text = models.TextField(blank=True)
+    fingerprint = models.CharField(max_length=64, blank=True, help_text="Of the arm when this was made.")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    error = models.CharField(max_length=500, blank=True, help_text="For researchers; never shown to participants.")
+    lease_holder = models.CharField(max_length=40, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    requested_at = models.DateTimeField(auto_now_add=True)
+    ready_at = models.DateTimeField(null=True, blank=True)
+    excluded_reason = models.CharField(max_length=200, blank=True, help_text="Set on all arms of a persona at once.")
+    excluded_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["persona", "arm", "sample"], name="output_persona_arm_sample"),
+            models.CheckConstraint(
+                condition=~Q(state="ready") | Q(ready_at__isnull=False), name="output_ready_has_time"
+            ),
+            models.CheckConstraint(
+                condition=Q(excluded_at__isnull=True) | ~Q(excluded_reason=""), name="output_exclusion_has_reason"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["requested_at"], condition=Q(state="requested"), name="output_queue"),
+        ]
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"output {self.key}"

@@ -1,0 +1,43 @@
+"""Personas: the units of a study, each one item and one person described."""
+
+from django.db import models
+from django.db.models import Q
+
+from annotation.keys import public_key
+from annotation.models.participant import Participant
+from annotation.models.study import Item
+
+
+class Persona(models.Model):
+    """A unit. Given with the study, or written by a participant; where a given one comes from only modelhub knows.
+
+    A written persona is created empty together with its assignment, keeps every draft, and becomes immutable
+    when it is submitted.
+    """
+
+    class Source(models.TextChoices):
+        GIVEN = "given", "Given"
+        WRITTEN = "written", "Written"
+
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="personas")
+    key = models.CharField(max_length=16, unique=True, default=public_key)
+    source = models.CharField(max_length=8, choices=Source)
+    author = models.ForeignKey(Participant, on_delete=models.PROTECT, null=True, blank=True, related_name="personas")
+    text = models.TextField(blank=True)
+    draft_version = models.PositiveIntegerField(default=0, help_text="Counts saves, so that two tabs notice.")
+    draft_saved_at = models.DateTimeField(null=True, blank=True)
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(source="given", author__isnull=True, submitted_at__isnull=False)
+                | Q(source="written", author__isnull=False),
+                name="persona_author_iff_written",
+            ),
+        ]
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"persona {self.key}"

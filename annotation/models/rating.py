@@ -1,0 +1,145 @@
+"""Who rates what, where it stood, and what they answered."""
+
+import uuid
+
+from django.db import models
+from django.db.models import F, Q
+
+from annotation.keys import public_key
+from annotation.models.output import Output
+from annotation.models.participant import Participant
+from annotation.models.persona import Persona
+from annotation.models.study import Aspect
+
+
+class Assignment(models.Model):
+    """One participant on one persona."""
+
+    class Kind(models.TextChoices):
+        MAIN = "main", "Main"
+        OVERLAP = "overlap", "Overlap"
+        REPEAT = "repeat", "Repeat"
+        PRACTICE = "practice", "Practice"
+        CHECK = "check", "Check"
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        COMPLETED = "completed", "Completed"
+        SET_ASIDE = "set_aside", "Set aside because no outputs could be made"
+
+    participant = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="assignments")
+    persona = models.ForeignKey(Persona, on_delete=models.PROTECT, related_name="assignments")
+    key = models.CharField(max_length=16, unique=True, default=public_key)
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.MAIN)
+    state = models.CharField(max_length=10, choices=State, default=State.OPEN)
+    ordinal = models.PositiveSmallIntegerField()
+    repeat = models.PositiveSmallIntegerField(default=0)
+    repeat_of = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="repeats")
+    surplus = models.BooleanField(default=False, help_text="Finished after the place had been filled again.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    shown_at = models.DateTimeField(null=True, blank=True, help_text="When the outputs first stood on the page.")
+    completed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["participant", "persona", "repeat"], name="assignment_participant_persona_repeat"
+            ),
+            models.UniqueConstraint(fields=["participant", "ordinal"], name="assignment_participant_ordinal"),
+            models.CheckConstraint(
+                condition=(Q(kind="repeat", repeat_of__isnull=False) & Q(repeat__gt=0))
+                | (~Q(kind="repeat") & Q(repeat_of__isnull=True, repeat=0)),
+                name="assignment_repeat_names_its_first",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="completed") | Q(completed_at__isnull=False), name="assignment_completed_has_time"
+            ),
+        ]
+        ordering = ["ordinal"]
+
+    def __str__(self) -> str:
+        return f"assignment {self.key}"
+
+
+class Slot(models.Model):
+    """A place in an assignment that can be rated. Outputs stand at 1..n; the comparison of the pair comes after."""
+
+    class Kind(models.TextChoices):
+        OUTPUT = "output", "Output"
+        PERSONA = "persona", "Persona"
+        PAIR = "pair", "Pair"
+        CHECK = "check", "Check"
+
+    assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="slots")
+    key = models.CharField(max_length=16, unique=True, default=public_key)
+    kind = models.CharField(max_length=8, choices=Kind)
+    position = models.PositiveSmallIntegerField()
+    output = models.ForeignKey(Output, on_delete=models.PROTECT, null=True, blank=True, related_name="slots")
+    persona = models.ForeignKey(Persona, on_delete=models.PROTECT, null=True, blank=True, related_name="slots")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["assignment", "position"], name="slot_assignment_position"),
+            models.CheckConstraint(
+                condition=Q(kind="output", output__isnull=False, persona__isnull=True)
+                | Q(kind="persona", output__isnull=True, persona__isnull=False)
+                | Q(kind__in=["pair", "check"], output__isnull=True, persona__isnull=True),
+                name="slot_kind_matches_content",
+            ),
+        ]
+        ordering = ["position"]
+
+    def __str__(self) -> str:
+        return f"slot {self.key}"
+
+
+class Rating(models.Model):
+    """One answer. Saved again, it is superseded and kept: exactly one per slot and aspect is current.
+
+    The scale's bounds and the position are copied from aspect and slot, because a CHECK cannot follow a foreign key.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    slot = models.ForeignKey(Slot, on_delete=models.PROTECT, related_name="ratings")
+    aspect = models.ForeignKey(Aspect, on_delete=models.PROTECT, related_name="ratings")
+    value = models.SmallIntegerField()
+    minimum = models.SmallIntegerField()
+    maximum = models.SmallIntegerField()
+    position = models.PositiveSmallIntegerField()
+    version = models.PositiveIntegerField(help_text="1 for the first answer, then 2, …")
+    client_key = models.UUIDField(unique=True, help_text="Made by the browser: a request sent twice saves once.")
+    superseded_by = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="supersedes")
+    saved_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["slot", "aspect"], condition=Q(superseded_by__isnull=True), name="rating_one_current"
+            ),
+            models.UniqueConstraint(fields=["slot", "aspect", "version"], name="rating_slot_aspect_version"),
+            models.CheckConstraint(
+                condition=Q(value__gte=F("minimum")) & Q(value__lte=F("maximum")), name="rating_value_on_scale"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"rating {self.id}"
+
+
+class PageVisit(models.Model):
+    """Time on a page, as the browser counted it: one row per page load, updated while the page is open."""
+
+    class Phase(models.TextChoices):
+        WRITE = "write", "Writing the persona"
+        RATE = "rate", "Rating"
+
+    assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="visits")
+    client_key = models.UUIDField(unique=True)
+    phase = models.CharField(max_length=5, choices=Phase)
+    focused_ms = models.PositiveIntegerField(default=0, help_text="Page in view and in use.")
+    idle_ms = models.PositiveIntegerField(default=0, help_text="Page hidden, or untouched for 30 s.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"visit {self.pk}"

@@ -1,0 +1,145 @@
+"""A study and its definition: aspects, arms and items."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.functional import cached_property
+
+from annotation.keys import arm_code
+
+
+class Study(models.Model):
+    """One version of one study. Opening it freezes its definition; see services/studies.py."""
+
+    class Kind(models.TextChoices):
+        OUTPUT_RATING = "output_rating", "Output rating"
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        OPEN = "open", "Open"
+        PAUSED = "paused", "Paused"
+        CLOSED = "closed", "Closed"
+
+    slug = models.SlugField(max_length=60)
+    version = models.PositiveSmallIntegerField(default=1)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="studies")
+    kind = models.CharField(max_length=20, choices=Kind)
+    state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
+    title = models.CharField(max_length=200)
+    contact = models.CharField(max_length=200, blank=True)
+    consent = models.TextField(help_text="Markdown")
+    instructions = models.TextField(help_text="Markdown")
+    debrief = models.TextField(help_text="Markdown")
+    content_warning = models.TextField(blank=True, help_text="Markdown")
+    practice = models.JSONField(default=list, help_text="[{prompt, persona, responses: [text, …]}]")
+
+    written_personas_per_participant = models.PositiveSmallIntegerField(default=0)
+    given_personas_per_participant = models.PositiveSmallIntegerField(default=0)
+    raters_per_item = models.PositiveSmallIntegerField(default=1)
+    assignment_hours = models.PositiveSmallIntegerField(default=24, help_text="An unfinished place returns then.")
+    seed = models.PositiveIntegerField(default=0)
+
+    demonstration = models.BooleanField(default=False, help_text="Some outputs come from the scripted engine.")
+    protocol_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256, taken when the study opens.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    opened_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)
+    # Updated first in every transaction that hands out places, which makes those transactions take turns.
+    allocation_turn = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["slug", "version"], name="study_slug_version"),
+            models.CheckConstraint(
+                condition=Q(state="draft") | ~Q(protocol_hash=""), name="study_frozen_unless_draft"
+            ),
+        ]
+        ordering = ["slug", "-version"]
+
+    def __str__(self) -> str:
+        return f"{self.slug} v{self.version}"
+
+
+class Aspect(models.Model):
+    """A rated question: a scale under each response, or a comparison of the two."""
+
+    class Kind(models.TextChoices):
+        RATING = "rating", "Rating of one response"
+        COMPARISON = "comparison", "Comparison of the two responses"
+
+    class Level(models.TextChoices):
+        NOMINAL = "nominal", "Nominal"
+        ORDINAL = "ordinal", "Ordinal"
+
+    # What the values 1 to 4 of every comparison mean; sides are those that the participant saw.
+    COMPARISON_OPTIONS = ("left", "right", "tie", "both_bad")
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="aspects")
+    ordinal = models.PositiveSmallIntegerField()
+    key = models.SlugField(max_length=40)
+    name = models.CharField(max_length=80)
+    kind = models.CharField(max_length=12, choices=Kind, default=Kind.RATING)
+    level = models.CharField(max_length=10, choices=Level, default=Level.ORDINAL)
+    question = models.CharField(max_length=300)
+    question_for_others = models.CharField(max_length=300, help_text="For a rater who did not write the persona.")
+    minimum = models.SmallIntegerField()
+    maximum = models.SmallIntegerField()
+    labels = models.JSONField(help_text="One written label per value, from minimum to maximum.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["study", "key"], name="aspect_study_key"),
+            models.UniqueConstraint(fields=["study", "ordinal"], name="aspect_study_ordinal"),
+            models.CheckConstraint(condition=Q(minimum__lt=F("maximum")), name="aspect_scale_has_two_points"),
+        ]
+        ordering = ["ordinal"]
+
+    def __str__(self) -> str:
+        return self.key
+
+    @cached_property
+    def options(self) -> list[tuple[int, str]]:
+        """The (value, label) pairs of the scale, in ascending order."""
+        return list(zip(range(self.minimum, self.maximum + 1), self.labels, strict=True))
+
+
+class Arm(models.Model):
+    """A blinded condition. Which system stands behind it is known to modelhub alone."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="arms")
+    ordinal = models.PositiveSmallIntegerField()
+    code = models.CharField(max_length=20, default=arm_code)
+    is_control = models.BooleanField(default=False)
+    fingerprint = models.CharField(max_length=64, blank=True, help_text="Opaque hash of all that makes its outputs.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["study", "code"], name="arm_study_code"),
+            models.UniqueConstraint(fields=["study", "ordinal"], name="arm_study_ordinal"),
+        ]
+        ordering = ["ordinal"]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Item(models.Model):
+    """A prompt shown to participants."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="items")
+    ordinal = models.PositiveIntegerField()
+    key = models.CharField(max_length=80, help_text="The item's id in the study file.")
+    prompt = models.TextField()
+    stratum = models.CharField(max_length=80, blank=True, help_text="The data set it comes from.")
+    warning = models.CharField(max_length=300, blank=True)
+    answer_start = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["study", "key"], name="item_study_key"),
+            models.UniqueConstraint(fields=["study", "ordinal"], name="item_study_ordinal"),
+        ]
+        ordering = ["ordinal"]
+
+    def __str__(self) -> str:
+        return self.key

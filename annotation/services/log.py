@@ -1,0 +1,18 @@
+"""Write the logs: participants' steps and researchers' actions."""
+
+from typing import Any
+
+from annotation.models import Assignment, AuditLog, Event, Participant, Study, User
+
+
+def event_log(*, participant: Participant, kind: Event.Kind, assignment: Assignment | None = None) -> None:
+    """Record a participant's step."""
+    Event.objects.create(participant=participant, kind=kind, assignment=assignment)
+
+
+def audit_log(*, user: User | None, action: str, study: Study | None = None, **data: Any) -> None:
+    """Record a researcher's or admin's action. `user` is None for a command run without one.
+
+    `data` must be JSON and must not hold link tokens or participants' texts.
+    """
+    AuditLog.objects.create(user=user, action=action, study=study, data=data)

@@ -1,0 +1,59 @@
+"""Error pages. They say what happened and what to do, and nothing about how the application works inside."""
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+
+def _error(request: HttpRequest, *, status: int, title: str, text: str) -> HttpResponse:
+    return render(request, "error.html", {"title": title, "text": text}, status=status)
+
+
+@login_not_required
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _error(
+        request,
+        status=400,
+        title="That request could not be read",
+        text="Go back, reload the page and try again. Nothing that was saved before is lost.",
+    )
+
+
+@login_not_required
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _error(
+        request,
+        status=403,
+        title="Not allowed",
+        text="Your account may not do this. Ask the person who runs this site for the permission.",
+    )
+
+
+@login_not_required
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _error(
+        request,
+        status=404,
+        title="There is nothing at this address",
+        text="Check that you copied the whole link, up to its last character. If it still fails, ask whoever sent it.",
+    )
+
+
+@login_not_required
+def server_error(request: HttpRequest) -> HttpResponse:
+    return _error(
+        request,
+        status=500,
+        title="Something went wrong on our side",
+        text="Reload the page in a moment. Everything that was marked as saved is kept.",
+    )
+
+
+@login_not_required
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    return _error(
+        request,
+        status=403,
+        title="This page has expired",
+        text="Reload the page and send it again. This happens when cookies are blocked or the page was open for long.",
+    )

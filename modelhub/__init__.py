@@ -1,0 +1,1 @@
+"""What admins and analysts touch: systems, runs and generations. Imports annotation, never the other way."""

@@ -1,0 +1,18 @@
+"""All addresses: participants and researchers in annotation, unblinded pages in modelhub."""
+
+from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeDoneView, PasswordChangeView
+from django.urls import include, path
+
+urlpatterns = [
+    path("accounts/login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("accounts/logout/", LogoutView.as_view(), name="logout"),
+    path("accounts/password/", PasswordChangeView.as_view(), name="password_change"),
+    path("accounts/password/done/", PasswordChangeDoneView.as_view(), name="password_change_done"),
+    path("", include("annotation.urls")),
+    path("hub/", include("modelhub.urls")),
+]
+
+handler400 = "annotation.views.errors.bad_request"
+handler403 = "annotation.views.errors.permission_denied"
+handler404 = "annotation.views.errors.not_found"
+handler500 = "annotation.views.errors.server_error"
