@@ -1,0 +1,59 @@
+"""Fixtures for every test: a database of its own per run, real server and worker processes, a real Chromium."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from tests.tools import chromium
+from tests.tools.processes import ProjectProcess, Server
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """Let runs that share one PostgreSQL server use different test databases."""
+    if connection.vendor == "postgresql":
+        connection.settings_dict["TEST"]["NAME"] = f"test_personaeval_{os.getpid()}"
+
+
+@pytest.fixture(scope="session")
+def collected_static() -> None:
+    """Collect the static files as a deployment does: hashed names, compressed."""
+    # Its own process, because the settings choose the storage when they are read.
+    folder = ProjectProcess(["manage.py", "collectstatic", "--noinput"], Path(settings.VAR_DIR) / "collectstatic.log")
+    folder.start()
+    assert folder.process is not None
+    assert folder.process.wait(timeout=120) == 0, folder.output()
+
+
+@pytest.fixture
+def server(transactional_db: None, collected_static: None, tmp_path: Path) -> Iterator[Server]:
+    """A real gunicorn on the test database, with `base_url`, `kill9()`, `restart()` and `output()`."""
+    server = Server(tmp_path / "server.log")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def worker(transactional_db: None, tmp_path: Path) -> Iterator[ProjectProcess]:
+    """A real `manage.py run_worker` on the test database, with `kill9()`, `start()` and `output()`."""
+    worker = ProjectProcess(["manage.py", "run_worker"], tmp_path / "worker.log")
+    try:
+        worker.start()
+        yield worker
+    finally:
+        worker.stop()
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, Any]:
+    """Launch the Chromium that was found, without anything that would reach for the network by itself."""
+    path = chromium.find() or pytest.exit(chromium.HELP, returncode=1)
+    return {"executable_path": path, "args": list(chromium.FLAGS), "headless": True}

