@@ -1,0 +1,127 @@
+"""The scripted engine: deterministic answers from a file, for the demonstration study, for tests and for rehearsals.
+
+`System.model` is the path of a YAML script:
+
+    prompts:                       # known prompts, compared without regard to case and spacing
+      - prompt: How do I fall asleep faster?
+        general: One text, whoever asks.
+        tailored: As {trait}, you may like this. Since you prefer {preference}, …
+    fallback:                      # for every other prompt; {prompt} may be used here
+      general: …
+      tailored: …
+
+`{trait}` and `{preference}` are taken from the persona (see personas.py): a trait reads well after "you are", a
+preference after "you prefer". `System.decoding` picks the text and may rehearse a failure:
+
+    {"style": "general"}           the default
+    {"style": "tailored"}          the general text is used where no persona is shown
+    {"fail_on": "fall asleep"}     prompts that contain this fail, as if the engine had broken down
+"""
+
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from modelhub.engines.base import EngineError, EngineSettings, GenerationRequest, GenerationResult
+from modelhub.engines.personas import persona_parts
+
+STYLES = ("general", "tailored")
+_DECODING_KEYS = {"style", "fail_on"}
+
+
+class Texts(BaseModel):
+    """The two answers to one prompt."""
+
+    model_config = ConfigDict(extra="forbid", str_min_length=1)
+
+    general: str
+    tailored: str
+
+
+class KnownPrompt(Texts):
+    """A prompt with its answers."""
+
+    prompt: str
+
+
+class Script(BaseModel):
+    """A whole script."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prompts: list[KnownPrompt]
+    fallback: Texts
+
+
+class ScriptedEngine:
+    """Answers by looking prompts up."""
+
+    def __init__(self, script: Script, *, style: str, fail_on: str) -> None:
+        self._known = {_normal(entry.prompt): entry for entry in script.prompts}
+        self._fallback = script.fallback
+        self._style = style
+        self._fail_on = fail_on
+
+    def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult]:
+        """Return the scripted answers; raise EngineError if any prompt contains the `fail_on` text."""
+        if self._fail_on and any(self._fail_on in request.prompt for request in requests):
+            raise EngineError("The script says that this prompt fails (`fail_on` in the system's decoding).")
+        return [self._answer(request) for request in requests]
+
+    def _answer(self, request: GenerationRequest) -> GenerationResult:
+        started = time.perf_counter()
+        texts: Texts = self._known.get(_normal(request.prompt), self._fallback)
+        tailored = self._style == "tailored" and request.persona.strip()
+        text = _fill(texts.tailored if tailored else texts.general, request)
+        return GenerationResult(text, "stop", None, None, time.perf_counter() - started)
+
+
+def check(settings: EngineSettings) -> None:
+    """Raise EngineError if the script or the decoding settings cannot be used."""
+    create(settings)
+
+
+def create(settings: EngineSettings) -> ScriptedEngine:
+    """Return the engine for a script; raise EngineError naming everything that is wrong with it."""
+    unknown = sorted(set(settings.decoding) - _DECODING_KEYS)
+    if unknown:
+        raise EngineError(
+            f"The scripted engine knows the decoding settings style and fail_on, but not {', '.join(unknown)}."
+        )
+    style = settings.decoding.get("style", "general")
+    if style not in STYLES:
+        raise EngineError(f"The decoding setting style is {style!r}; it must be one of: {', '.join(STYLES)}.")
+    fail_on = settings.decoding.get("fail_on", "")
+    if not isinstance(fail_on, str):
+        raise EngineError(f"The decoding setting fail_on is {fail_on!r}; it must be a piece of a prompt.")
+    return ScriptedEngine(read_script(Path(settings.model)), style=style, fail_on=fail_on)
+
+
+def read_script(path: Path) -> Script:
+    """Read and check a script file; raise EngineError listing every problem with its place in the file."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise EngineError(f"The script {path} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise EngineError(f"The script {path} is not valid YAML in UTF-8: {error}") from error
+    try:
+        return Script.model_validate(content)
+    except ValidationError as error:
+        problems = [f"{'.'.join(map(str, one['loc'])) or 'the file'}: {one['msg']}" for one in error.errors()]
+        raise EngineError("\n".join([f"The script {path} cannot be used:", *problems])) from error
+
+
+def _fill(template: str, request: GenerationRequest) -> str:
+    parts = persona_parts(request.persona)
+    values = {"trait": parts.trait, "preference": parts.preference, "prompt": request.prompt}
+    # One pass, so that braces inside a persona are never taken for placeholders.
+    return re.sub(r"\{(trait|preference|prompt)\}", lambda match: values[match[1]], template).strip()
+
+
+def _normal(prompt: str) -> str:
+    return " ".join(prompt.split()).casefold()

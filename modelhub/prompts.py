@@ -1,0 +1,63 @@
+"""What a model is given: the layout its training used, with the persona in one of four ways. Pure functions.
+
+Layout and the released variant: Balepur et al., "Whose Boat Does it Float?" (ACL 2025), arXiv 2501.11549.
+"""
+
+import re
+from enum import StrEnum
+
+from modelhub.grammar import first_person
+
+# Part of every system's fingerprint: raise it whenever a change below alters a single rendered character.
+TEMPLATE_VERSION = "1"
+
+_END_OF_TEXT = re.compile(r"<\|end_of_text\|>|<\|eot_id\|>|<\|endoftext\|>|<\|im_end\|>|</s>")
+
+
+class PersonaStyle(StrEnum):
+    """How a persona enters the prompt; the same values as `System.PersonaStyle`."""
+
+    FIELD = "field"
+    FIRST_PERSON = "first_person"
+    RELEASED_FIRST_PERSON = "released_first_person"
+    NONE = "none"
+
+
+def render_prompt(*, prompt: str, persona: str, style: str, answer_start: str = "") -> str:
+    """Return the text a model is given.
+
+    FIELD puts the persona on a line of its own, as the tailored models were trained; the first-person styles append
+    it to the prompt, as a model trained without personas is given one. An empty persona leaves no trace.
+    """
+    persona = "" if style == PersonaStyle.NONE else persona.strip()
+    lines = [f"Prompt: {prompt}"]
+    if persona and style == PersonaStyle.FIELD:
+        lines.append(f"Persona: {persona}")
+    elif persona:
+        rewritten = first_person(persona) if style == PersonaStyle.FIRST_PERSON else released_first_person(persona)
+        lines[0] += f" {rewritten}"
+    lines.append(f"Response: {answer_start}" if answer_start else "Response:")
+    return "\n".join(lines)
+
+
+def released_first_person(persona: str) -> str:
+    """Return the persona as the released baseline inputs have it: "The user is" becomes "I am", and nothing else.
+
+    The verbs that follow stay in the third person ("I am … and prefers"), which handicaps the baseline; use it only to
+    replicate the published comparison.
+    """
+    return persona.replace("The user is", "I am")
+
+
+def strip_end_of_text(text: str) -> tuple[str, bool]:
+    """Return the text up to its first end-of-text token, and whether there was one."""
+    match = _END_OF_TEXT.search(text)
+    return (text[: match.start()], True) if match else (text, False)
+
+
+def whole_answer(answer_start: str, completion: str) -> str:
+    """Return what a reader sees: the given start of the answer, if any, and what the model added to it."""
+    completion = completion.strip()
+    if not answer_start or completion.startswith(answer_start):
+        return completion
+    return f"{answer_start} {completion}"

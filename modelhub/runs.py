@@ -1,0 +1,145 @@
+"""Record every execution of a stage: what was asked, with what, on which code; and whether its process still lives."""
+
+import platform
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db.models import F
+from django.utils import timezone
+
+from annotation.models import Study
+from modelhub.models import Run
+from modelhub.records import file_sha256
+
+LEASE_SECONDS = 120
+HIDDEN = "***"
+
+_SECRET_NAME = re.compile(r"key|token|secret|password|passwd|credential|auth", re.IGNORECASE)
+_URL_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+
+
+def run_start(
+    *,
+    stage: str,
+    study: Study | None = None,
+    arguments: Mapping[str, Any],
+    inputs: Sequence[Path] = (),
+    seed: int | None = None,
+    lease_seconds: int = LEASE_SECONDS,
+) -> Run:
+    """Record that a stage has started, with all that is needed to repeat it.
+
+    `arguments` holds every option, given or defaulted. `inputs` are files, kept by name and SHA-256. Values that look
+    like secrets are never stored.
+    """
+    now = timezone.now()
+    return Run.objects.create(
+        stage=stage,
+        study=study,
+        command=command_line(sys.argv),
+        arguments=public_arguments(arguments),
+        inputs=[{"name": path.name, "sha256": file_sha256(path)} for path in inputs],
+        provenance=provenance(),
+        seed=seed,
+        heartbeat_at=now,
+        lease_until=now + timedelta(seconds=lease_seconds),
+    )
+
+
+def run_heartbeat(*, run: Run, done: int = 0, failed: int = 0, lease_seconds: int = LEASE_SECONDS) -> None:
+    """Say that the run is alive and add to its counts. A run taken for lost that was only slow is running again."""
+    now = timezone.now()
+    Run.objects.filter(pk=run.pk, state__in=[Run.State.RUNNING, Run.State.LOST]).update(
+        state=Run.State.RUNNING,
+        done=F("done") + done,
+        failed=F("failed") + failed,
+        heartbeat_at=now,
+        lease_until=now + timedelta(seconds=lease_seconds),
+    )
+
+
+def run_finish(*, run: Run, state: Run.State, message: str = "") -> None:
+    """Close the run. `message` is for the researcher and holds no participant's text."""
+    Run.objects.filter(pk=run.pk, state__in=[Run.State.RUNNING, Run.State.LOST]).update(
+        state=state, message=message, finished_at=timezone.now()
+    )
+    run.refresh_from_db()
+
+
+def runs_mark_lost() -> int:
+    """Mark running runs whose lease has expired as lost; return how many."""
+    return Run.objects.filter(state=Run.State.RUNNING, lease_until__lt=timezone.now()).update(state=Run.State.LOST)
+
+
+def command_line(argv: Sequence[str]) -> str:
+    """Return the command as typed, with the values of secret options and the credentials in addresses hidden."""
+    shown: list[str] = []
+    hide_next = False
+    for argument in argv:
+        name, equals, value = argument.partition("=")
+        secret = bool(_SECRET_NAME.search(name)) and name.startswith("-")
+        if hide_next:
+            shown.append(HIDDEN)
+        elif secret and equals:
+            shown.append(f"{name}={HIDDEN}")
+        else:
+            shown.append(_URL_CREDENTIALS.sub(HIDDEN, argument))
+        hide_next = secret and not equals
+    return shlex.join(shown)
+
+
+def public_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments as JSON values, with secrets hidden at every level."""
+    return {name: HIDDEN if _SECRET_NAME.search(name) and value else _public(value) for name, value in arguments.items()}
+
+
+def provenance() -> dict[str, Any]:
+    """Return the code's git commit, package versions, Python and operating system."""
+    return {
+        "git": _git(),
+        "packages": _packages(),
+        "python": platform.python_version(),
+        "os": platform.platform(),
+    }
+
+
+def _public(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return public_arguments(value)
+    if isinstance(value, list | tuple):
+        return [_public(one) for one in value]
+    if isinstance(value, str | Path):
+        return _URL_CREDENTIALS.sub(HIDDEN, str(value))
+    return value
+
+
+def _git() -> dict[str, Any] | str:
+    commit = _git_output("rev-parse", "HEAD")
+    if commit is None:
+        return "not a git checkout"
+    return {"commit": commit, "dirty": bool(_git_output("status", "--porcelain"))}
+
+
+def _git_output(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+@cache
+def _packages() -> dict[str, str]:
+    found = {package.metadata["Name"]: package.version for package in metadata.distributions()}
+    return dict(sorted(found.items(), key=lambda pair: pair[0].lower()))
