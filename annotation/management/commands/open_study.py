@@ -1,0 +1,25 @@
+"""Open a study: `manage.py open_study STUDY`."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from annotation.errors import ServiceError
+from annotation.services.studies import study_open
+from annotation.studyref import study_from_reference
+
+
+class Command(BaseCommand):
+    help = "Open a draft, which freezes its definition, or a paused study."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("study", help="slug (its newest version) or slug@version")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Open it; raise CommandError with the reasons why it cannot be done."""
+        try:
+            study = study_from_reference(options["study"])
+            study_open(study=study, user=None)
+        except ServiceError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{study.slug}@{study.version} is open. Protocol hash: {study.protocol_hash}")

@@ -1,0 +1,123 @@
+"""The protocol: what opening a study freezes, as one document and its hash."""
+
+import hashlib
+import json
+from collections import Counter
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+
+from annotation.models import Arm, Output, Persona, Study
+
+# Raised whenever the document changes its form, so that hashes of two forms are never compared.
+FORMAT = 1
+
+
+def definition_document(study: Study) -> dict[str, Any]:
+    """Return what the study's file defines, read back from the database; equal to `StudyDefinition.document()`."""
+    fields = (
+        "slug", "title", "kind", "contact", "consent", "instructions", "debrief", "content_warning",
+        "written_personas_per_participant", "given_personas_per_participant", "raters_per_item",
+        "assignment_hours", "seed",
+    )  # fmt: skip
+    aspect_fields = (
+        "key", "name", "kind", "level", "question", "question_for_others", "minimum", "maximum", "labels",
+    )  # fmt: skip
+    return {
+        **{name: getattr(study, name) for name in fields},
+        "aspects": list(study.aspects.order_by("ordinal").values(*aspect_fields)),
+        "arms": list(study.arms.order_by("ordinal").values_list("is_control", flat=True)),
+        "practice": study.practice,
+        "items": _item_documents(study),
+    }
+
+
+def protocol_document(study: Study, *, opened_at: datetime | None = None) -> dict[str, Any]:
+    """Return everything that opening freezes. Arms are named by number, so that the same study has the same hash.
+
+    What comes after opening must not change it: written personas, live outputs and later exclusions are left out.
+    `opened_at` stands in for the study's own time of opening where that is not stored yet.
+    """
+    return {
+        "format": FORMAT,
+        "version": study.version,
+        "demonstration": study.demonstration,
+        "definition": definition_document(study),
+        "fingerprints": list(study.arms.order_by("ordinal").values_list("fingerprint", flat=True)),
+        "outputs": _output_documents(study, study.opened_at or opened_at),
+    }
+
+
+def protocol_hash(study: Study, *, opened_at: datetime | None = None) -> str:
+    """Return the SHA-256 of the protocol document as canonical JSON, in hex."""
+    document = protocol_document(study, opened_at=opened_at)
+    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
+
+
+def problems_before_opening(study: Study) -> list[str]:
+    """Return every reason why the study cannot be opened as it is; none if it can."""
+    given = given_personas(study)
+    included = given.exclude(outputs__excluded_at__isnull=False)
+    problems = []
+    wanted, left = study.given_personas_per_participant, included.count()
+    if wanted > left:
+        problems.append(
+            f"Each participant is to see {wanted} given personas, and {left} are left after exclusions. "
+            "Include some again, or lower given_personas_per_participant in the study file."
+        )
+    for arm in study.arms.order_by("ordinal"):
+        problems += _arm_problems(arm, study, included)
+    return problems
+
+
+def given_personas(study: Study) -> QuerySet[Persona]:
+    """Return the personas that came with the study, in the order of their items."""
+    return Persona.objects.filter(item__study=study, source=Persona.Source.GIVEN).order_by("item__ordinal", "pk")
+
+
+def _arm_problems(arm: Arm, study: Study, included: QuerySet[Persona]) -> list[str]:
+    ready = Q(outputs__arm=arm, outputs__sample=0, outputs__state=Output.State.READY)
+    counts = Counter(included.annotate(ready=Count("outputs", filter=ready)).values_list("ready", flat=True))
+    total, missing = counts.total(), counts[0]
+    name = f"Arm {arm.ordinal} ({arm.code})"
+    problems = []
+    if not arm.fingerprint and study.written_personas_per_participant:
+        problems.append(f"{name} has no system to answer written personas; bind one with bind_arms.")
+    elif not arm.fingerprint and missing == total:
+        problems.append(f"{name} has neither a system nor outputs; use bind_arms or import_outputs.")
+    if 0 < missing < total:
+        problems.append(
+            f"{name} has outputs for {total - missing} of {total} given personas; "
+            "import the others or exclude those pairs."
+        )
+    foreign = arm.outputs.filter(excluded_at__isnull=True).exclude(fingerprint__in=["", arm.fingerprint]).count()
+    if foreign:
+        problems.append(f"{name} was bound to another system after {foreign} of its outputs came; import them again.")
+    return problems
+
+
+def _item_documents(study: Study) -> list[dict[str, Any]]:
+    personas = dict(given_personas(study).values_list("item_id", "text"))
+    items = study.items.order_by("ordinal").values("pk", "key", "prompt", "stratum", "warning", "answer_start")
+    return [{"persona": personas.get(item.pop("pk")), **item} for item in items]
+
+
+def _output_documents(study: Study, opened_at: datetime | None) -> list[dict[str, Any]]:
+    outputs = Output.objects.filter(arm__study=study, persona__source=Persona.Source.GIVEN, state=Output.State.READY)
+    if opened_at is not None:
+        outputs = outputs.filter(ready_at__lte=opened_at)
+    rows = outputs.order_by("persona__item__ordinal", "arm__ordinal", "sample").values_list(
+        "persona__item__key", "arm__ordinal", "sample", "text", "excluded_reason", "excluded_at"
+    )
+    return [
+        {
+            "item": item,
+            "arm": arm,
+            "sample": sample,
+            "sha256": hashlib.sha256(text.encode("utf-8")).hexdigest(),
+            "excluded": reason if at is not None and (opened_at is None or at <= opened_at) else "",
+        }
+        for item, arm, sample, text, reason, at in rows
+    ]

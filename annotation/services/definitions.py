@@ -1,0 +1,105 @@
+"""Write a definition into a study's rows, keeping what the definition does not change."""
+
+from django.db.models import F, Max
+from django.utils import timezone
+
+from annotation.errors import ServiceError
+from annotation.models import Arm, Aspect, Item, Output, Persona, Study
+from annotation.studyfile import ItemDefinition, StudyDefinition
+
+_OF_THE_STUDY = (
+    "title", "kind", "contact", "consent", "instructions", "debrief", "content_warning",
+    "written_personas_per_participant", "given_personas_per_participant", "raters_per_item",
+    "assignment_hours", "seed",
+)  # fmt: skip
+_OF_AN_ITEM = ("prompt", "stratum", "warning", "answer_start")
+
+
+def definition_write(*, study: Study, definition: StudyDefinition, discard_outputs: bool) -> None:
+    """Make the rows of a draft say what `definition` says; call it inside `atomic()`.
+
+    Items are matched by key; they keep their outputs unless their prompt or persona changes. Arms keep codes, systems
+    and outputs unless their number changes.
+
+    Raises:
+        ServiceError: outputs would be lost, and `discard_outputs` is not given.
+        ProtectedError: something outside this app still refers to what would have to go.
+    """
+    document = definition.document()
+    for name in _OF_THE_STUDY:
+        setattr(study, name, getattr(definition, name))
+    study.practice = document["practice"]
+    study.save(update_fields=[*_OF_THE_STUDY, "practice"])
+    outdated = _outdated_items(study, definition)
+    new_arms = study.arms.count() != len(definition.arms)
+    _discard(study, outdated, all_arms=new_arms, allowed=discard_outputs)
+    _write_arms(study, definition.arms, new=new_arms)
+    study.aspects.all().delete()
+    Aspect.objects.bulk_create(
+        Aspect(study=study, ordinal=number, **aspect) for number, aspect in enumerate(document["aspects"], start=1)
+    )
+    _write_items(study, definition.items)
+
+
+def _outdated_items(study: Study, definition: StudyDefinition) -> list[int]:
+    """Return the items that are gone or now ask something else, so that what was answered no longer belongs."""
+    wanted = {item.key: (item.prompt, item.persona) for item in definition.items}
+    personas = dict(Persona.objects.filter(item__study=study).values_list("item_id", "text"))
+    items = study.items.values_list("pk", "key", "prompt")
+    return [pk for pk, key, prompt in items if wanted.get(key) != (prompt, personas.get(pk))]
+
+
+def _discard(study: Study, outdated: list[int], *, all_arms: bool, allowed: bool) -> None:
+    outputs = Output.objects.filter(arm__study=study)
+    if not all_arms:
+        outputs = outputs.filter(persona__item_id__in=outdated)
+    count = outputs.count()
+    if count and not allowed:
+        why = "the number of arms changes" if all_arms else "prompts or personas change or go"
+        raise ServiceError(
+            f"{count} outputs of {study} would be discarded, because {why}. "
+            "Load the file with --discard-outputs if that is what you want; nothing was changed."
+        )
+    outputs.delete()
+    Persona.objects.filter(item_id__in=outdated).delete()
+    Item.objects.filter(pk__in=outdated).delete()
+
+
+def _write_arms(study: Study, controls: list[bool], *, new: bool) -> None:
+    if new:
+        study.arms.all().delete()
+        Arm.objects.bulk_create(
+            Arm(study=study, ordinal=number, is_control=control) for number, control in enumerate(controls, start=1)
+        )
+    for number, control in enumerate(controls, start=1):
+        study.arms.filter(ordinal=number).update(is_control=control)
+
+
+def _write_items(study: Study, definitions: list[ItemDefinition]) -> None:
+    # Ordinals are unique: move the old ones out of the way before the items are numbered afresh.
+    highest = study.items.aggregate(highest=Max("ordinal"))["highest"] or 0
+    study.items.update(ordinal=F("ordinal") + highest + len(definitions) + 1)
+    existing = {item.key: item for item in study.items.all()}
+    kept, new = [], []
+    for number, definition in enumerate(definitions, start=1):
+        item = existing.get(definition.key) or Item(study=study, key=definition.key)
+        item.ordinal = number
+        for name in _OF_AN_ITEM:
+            setattr(item, name, getattr(definition, name))
+        (kept if definition.key in existing else new).append(item)
+    Item.objects.bulk_update(kept, ["ordinal", *_OF_AN_ITEM], batch_size=200)
+    created = Item.objects.bulk_create(new, batch_size=500)
+    _write_personas(created, {item.key: item.persona for item in definitions})
+
+
+def _write_personas(items: list[Item], texts: dict[str, str | None]) -> None:
+    now = timezone.now()
+    given = [(item, texts[item.key]) for item in items]
+    Persona.objects.bulk_create(
+        [
+            Persona(item=item, source=Persona.Source.GIVEN, text=text, submitted_at=now)
+            for item, text in given
+            if text is not None
+        ],
+        batch_size=500,
+    )

@@ -1,0 +1,140 @@
+"""Save a study's definition as a draft; open, pause and close it."""
+
+from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
+from django.utils import timezone
+
+from annotation.errors import NotAllowedNow, ServiceError
+from annotation.models import Assignment, Study, User
+from annotation.protocol import definition_document, given_personas, problems_before_opening, protocol_hash
+from annotation.services.definitions import definition_write
+from annotation.services.log import audit_log
+from annotation.services.outputs import outputs_request
+from annotation.services.turns import study_turn_take
+from annotation.studyfile import StudyDefinition
+
+
+def study_save(
+    *, definition: StudyDefinition, owner: User, new_version: bool = False, discard_outputs: bool = False
+) -> Study:
+    """Create a draft, or bring the existing draft in line with `definition`, and return it.
+
+    A study that has been opened is returned unchanged if the definition is identical. `new_version` makes a draft of
+    its own with the next version number; participants and ratings stay with theirs.
+
+    Raises:
+        NotAllowedNow: the definition differs from that of a study which is frozen, or has been previewed.
+        ServiceError: the study is another user's, or outputs would be lost and `discard_outputs` is not given.
+    """
+    with transaction.atomic():
+        latest = Study.objects.filter(slug=definition.slug).order_by("-version").first()
+        if latest is not None and latest.owner_id != owner.pk:
+            raise ServiceError(
+                f"Study {latest.slug} belongs to {latest.owner.username}: "
+                f"load it with --owner {latest.owner.username}, or give the study in your file another slug."
+            )
+        if latest is None or new_version:
+            return _create(definition=definition, owner=owner, version=1 if latest is None else latest.version + 1)
+        study_turn_take(study_id=latest.pk)
+        latest.refresh_from_db()
+        if definition_document(latest) == definition.document():
+            return latest
+        _refuse_if_in_use(latest)
+        return _update(study=latest, definition=definition, discard_outputs=discard_outputs)
+
+
+def study_open(*, study: Study, user: User | None) -> None:
+    """Open a draft, freezing its definition, or a paused study, checking that it is still what was frozen.
+
+    Given personas without outputs, whose arms all have a system, are queued for generation.
+
+    Raises:
+        NotAllowedNow: the study is open already or closed.
+        ServiceError: it is not ready (all reasons at once), or it is not what was frozen.
+    """
+    with transaction.atomic():
+        study_turn_take(study_id=study.pk)  # holds off a load of the file, so that what is hashed is what stands
+        study.refresh_from_db()
+        if study.state == Study.State.DRAFT:
+            _freeze(study)
+        elif study.state == Study.State.PAUSED and protocol_hash(study) != study.protocol_hash:
+            raise ServiceError(
+                f"{study} is not what was frozen when it opened: its protocol hash no longer matches. "
+                "Find out what changed the database, or load the file with --new-version."
+            )
+        _move(study, to=Study.State.OPEN, states=[Study.State.DRAFT, Study.State.PAUSED])
+        audit_log(user=user, action="study_open", study=study, protocol_hash=study.protocol_hash)
+
+
+def study_pause(*, study: Study, user: User | None) -> None:
+    """Let no new place be handed out until the study is opened again. Raises NotAllowedNow unless it is open."""
+    with transaction.atomic():
+        _move(study, to=Study.State.PAUSED, states=[Study.State.OPEN])
+        audit_log(user=user, action="study_pause", study=study)
+
+
+def study_close(*, study: Study, user: User | None) -> None:
+    """End the study for good. Raises NotAllowedNow if it was never opened or is closed already."""
+    with transaction.atomic():
+        _move(study, to=Study.State.CLOSED, states=[Study.State.OPEN, Study.State.PAUSED])
+        Study.objects.filter(pk=study.pk).update(closed_at=timezone.now())
+        audit_log(user=user, action="study_close", study=study)
+        study.refresh_from_db()
+
+
+def _create(*, definition: StudyDefinition, owner: User, version: int) -> Study:
+    try:
+        study = Study.objects.create(slug=definition.slug, version=version, owner=owner, kind=definition.kind)
+    except IntegrityError as error:
+        raise ServiceError(f"Version {version} of {definition.slug} has just been loaded; look at it first.") from error
+    definition_write(study=study, definition=definition, discard_outputs=False)
+    audit_log(user=owner, action="study_load", study=study, version=version)
+    return study
+
+
+def _update(*, study: Study, definition: StudyDefinition, discard_outputs: bool) -> Study:
+    try:
+        definition_write(study=study, definition=definition, discard_outputs=discard_outputs)
+    except ProtectedError as error:
+        raise ServiceError(
+            f"The change would remove parts of {study} that later steps have recorded work on, and that record stays. "
+            "Load the file with --new-version to make a draft of its own."
+        ) from error
+    audit_log(user=study.owner, action="study_load", study=study, version=study.version)
+    return study
+
+
+def _refuse_if_in_use(study: Study) -> None:
+    if study.state != Study.State.DRAFT:
+        raise NotAllowedNow(
+            f"{study} is {study.state}, so its definition is frozen, and the file now says something else. "
+            "Load it with --new-version to make a draft of its own; participants and ratings stay where they are."
+        )
+    if Assignment.objects.filter(participant__study=study).exists():
+        raise NotAllowedNow(
+            f"{study} has been tried out with previews or bots, so its definition can no longer be changed. "
+            "Load the file with --new-version to make a draft of its own."
+        )
+
+
+def _freeze(study: Study) -> None:
+    """Request what is missing and store the hash; the caller holds the study's turn and then changes its state."""
+    problems = problems_before_opening(study)
+    if problems:
+        raise ServiceError("\n".join([f"{study} cannot be opened yet:", *(f"- {problem}" for problem in problems)]))
+    for persona in given_personas(study).filter(outputs__isnull=True):
+        outputs_request(persona=persona)
+    opened_at = timezone.now()
+    Study.objects.filter(pk=study.pk, state=Study.State.DRAFT).update(
+        opened_at=opened_at, protocol_hash=protocol_hash(study, opened_at=opened_at)
+    )
+
+
+def _move(study: Study, *, to: Study.State, states: list[Study.State]) -> None:
+    moved = Study.objects.filter(pk=study.pk, state__in=states).update(state=to)
+    study.refresh_from_db()
+    if moved != 1:
+        hint = "Closed is final; a new version can be loaded." if study.state == Study.State.CLOSED else ""
+        raise NotAllowedNow(
+            f"{study} is {study.state}; only what is {' or '.join(states)} can become {to}. {hint}".strip()
+        )

@@ -1,0 +1,85 @@
+"""What is right in itself but does not go together."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from annotation.studyfile.definition import ItemDefinition
+from annotation.studyfile.problems import Problem
+from annotation.studyfile.schema import ComparisonAspect, Design, RatingAspect
+from annotation.studyfile.yamltree import YamlTree
+
+
+def consistency_problems(
+    parts: dict[str, Any], items: list[ItemDefinition] | None, tree: YamlTree
+) -> Iterator[Problem]:
+    """Yield what does not go together. `parts` lacks, and `items` is None for, what is wrong in itself."""
+    yield from _repeated_aspects(tree)
+    arms = _number_of_arms(parts)
+    if "aspects" in parts:
+        yield from _aspect_problems(parts["aspects"], arms, tree)
+    if arms is not None:
+        yield from _practice_problems(parts.get("practice", []), arms, tree)
+    if "arms" in parts and not isinstance(parts["arms"], int) and all(arm.control for arm in parts["arms"]):
+        yield tree.problem(["arms"], "every arm is a control; leave at least one that is not")
+    if "design" in parts:
+        yield from _design_problems(parts["design"], items, tree)
+
+
+def _number_of_arms(parts: dict[str, Any]) -> int | None:
+    arms = parts.get("arms")
+    return len(arms) if isinstance(arms, list) else arms
+
+
+def _repeated_aspects(tree: YamlTree) -> Iterator[Problem]:
+    aspects = tree.data.get("aspects")
+    first: dict[str, int] = {}
+    for index, aspect in enumerate(aspects if isinstance(aspects, list) else []):
+        key = aspect.get("key") if isinstance(aspect, dict) else None
+        if isinstance(key, str) and first.setdefault(key, index) != index:
+            yield tree.problem(
+                ["aspects", index, "key"], f"{key!r} is the key of aspects[{first[key]}] too; rename one"
+            )
+
+
+def _aspect_problems(aspects: list[Any], arms: int | None, tree: YamlTree) -> Iterator[Problem]:
+    if not any(isinstance(aspect, RatingAspect) for aspect in aspects):
+        yield tree.problem(["aspects"], "holds no rating of single responses; add an aspect with a scale")
+    for index, aspect in enumerate(aspects):
+        if isinstance(aspect, ComparisonAspect) and arms not in (None, 2):
+            message = (
+                f"a comparison needs exactly two responses, and the study has {arms} arms; remove one or the other"
+            )
+            yield tree.problem(["aspects", index, "type"], message)
+
+
+def _practice_problems(practice: list[Any], arms: int, tree: YamlTree) -> Iterator[Problem]:
+    for index, entry in enumerate(practice):
+        if len(entry.responses) != arms:
+            message = f"has {len(entry.responses)} responses, and the study has {arms} arms; write {arms}"
+            yield tree.problem(["practice", index, "responses"], message)
+
+
+def _design_problems(design: Design, items: list[ItemDefinition] | None, tree: YamlTree) -> Iterator[Problem]:
+    if not design.given_personas_per_participant and not design.written_personas_per_participant:
+        message = (
+            "gives participants nothing to do; set given_personas_per_participant or written_personas_per_participant"
+        )
+        yield tree.problem(["design"], message)
+        return
+    if items is None:
+        return
+    with_persona = sum(item.persona is not None for item in items)
+    yield from _share_problems("given", "with", design.given_personas_per_participant, with_persona, tree)
+    yield from _share_problems(
+        "written", "without", design.written_personas_per_participant, len(items) - with_persona, tree
+    )
+
+
+def _share_problems(source: str, having: str, wanted: int, there: int, tree: YamlTree) -> Iterator[Problem]:
+    name = f"{source}_personas_per_participant"
+    if wanted > there:
+        message = f"is {wanted}, but {there} items are {having} a persona; lower it or add items"
+        yield tree.problem(["design", name], message)
+    if there and not wanted:
+        message = f"is 0, but {there} items are {having} a persona and would never be shown; raise it or remove them"
+        yield tree.problem(["design", name], message)

@@ -1,0 +1,67 @@
+"""A study as its file defines it, with every default filled in and every item read."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class AspectDefinition:
+    """A rated question. `labels` holds one label per value, from `minimum` to `maximum`."""
+
+    key: str
+    name: str
+    kind: str
+    level: str
+    question: str
+    question_for_others: str
+    minimum: int
+    maximum: int
+    labels: list[str]
+
+
+@dataclass(frozen=True)
+class ItemDefinition:
+    """A prompt; `persona` is None where a participant is to write one."""
+
+    key: str
+    prompt: str
+    persona: str | None = None
+    stratum: str = ""
+    warning: str = ""
+    answer_start: str = ""
+
+
+@dataclass(frozen=True)
+class PracticeDefinition:
+    """A practice item: shown in full, never stored as ratings."""
+
+    prompt: str
+    persona: str
+    responses: list[str]
+
+
+@dataclass(frozen=True)
+class StudyDefinition:
+    """Everything `study_save` writes. `arms` holds one control flag per arm, in the order of their numbers."""
+
+    slug: str
+    title: str
+    kind: str
+    contact: str
+    consent: str
+    instructions: str
+    debrief: str
+    content_warning: str
+    written_personas_per_participant: int
+    given_personas_per_participant: int
+    raters_per_item: int
+    assignment_hours: int
+    seed: int
+    aspects: list[AspectDefinition]
+    arms: list[bool]
+    practice: list[PracticeDefinition]
+    items: list[ItemDefinition]
+
+    def document(self) -> dict[str, Any]:
+        """Return the definition as plain JSON types, as `protocol.definition_document` does for a stored study."""
+        return asdict(self)

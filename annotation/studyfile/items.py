@@ -1,0 +1,142 @@
+"""Items: the rows of an inline list or of a CSV, JSONL or Parquet file, checked one by one."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from annotation.models import Item
+from annotation.studyfile.definition import ItemDefinition
+from annotation.studyfile.messages import unknown_key
+from annotation.studyfile.problems import Problem, StudyFileError
+from annotation.studyfile.rows import read_rows
+from annotation.studyfile.schema import ItemFile
+from annotation.studyfile.text import check_line, check_text
+from annotation.studyfile.yamltree import YamlTree, format_path
+
+FIELDS = ("id", "prompt", "stratum", "persona", "warning", "answer_start")
+_LENGTHS = {
+    field: Item._meta.get_field("key" if field == "id" else field).max_length
+    for field in ("id", "stratum", "warning", "answer_start")
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One item as written: where it stands, the path put before its fields, and its values by field."""
+
+    file: str
+    place: int | str
+    path: str
+    values: dict[str, Any]
+
+    def problem(self, field: str, message: str) -> Problem:
+        """Return a problem with one field of this row."""
+        return Problem(self.file, self.place, f"{self.path}.{field}" if self.path else field, message)
+
+
+def read_items(
+    source: ItemFile | list[dict[Any, Any]], tree: YamlTree, folder: Path, problems: list[Problem]
+) -> list[ItemDefinition] | None:
+    """Return the items, or None after adding what is wrong with them to `problems`."""
+    found: list[Problem] = []
+    rows = _rows_of_file(source, tree, folder, found) if isinstance(source, ItemFile) else _inline_rows(source, tree)
+    options = source if isinstance(source, ItemFile) else ItemFile(file="-")
+    items: list[ItemDefinition] = []
+    places: dict[str, int | str] = {}
+    for row in rows:
+        item = _item(row, options, found)
+        if item is None:
+            continue
+        if item.key in places:
+            found.append(_repeated(row, item.key, places[item.key]))
+        places.setdefault(item.key, row.place)
+        items.append(item)
+    problems += found
+    return None if found else items
+
+
+def _inline_rows(source: list[dict[Any, Any]], tree: YamlTree) -> Iterator[Row]:
+    for index, values in enumerate(source):
+        location = ["items", index]
+        yield Row(tree.file, tree.line(location), format_path(location), values)
+
+
+def _rows_of_file(source: ItemFile, tree: YamlTree, folder: Path, problems: list[Problem]) -> Iterator[Row]:
+    path = folder / source.file
+    if not path.is_file():
+        message = f"{source.file!r} does not exist; looked for {path} (paths are relative to the study file)"
+        problems.append(tree.problem(["items", "file"], message))
+        return
+    columns = source.columns.model_dump(exclude_none=True) if source.columns else {name: name for name in FIELDS}
+    required = set(columns.values()) if source.columns else {"prompt"}
+    try:
+        for number, (place, values) in enumerate(read_rows(path, required), start=1):
+            if source.limit is not None and number > source.limit:
+                return
+            fields = {field: values[column] for field, column in columns.items() if column in values}
+            yield Row(str(path), place, "", fields)
+    except StudyFileError as error:
+        problems += error.problems
+
+
+def _item(row: Row, options: ItemFile, problems: list[Problem]) -> ItemDefinition | None:
+    before = len(problems)
+    for name in row.values:
+        if name not in FIELDS:
+            problems.append(row.problem(str(name), unknown_key(name, FIELDS)))
+    values = {name: _value(row, name, problems) for name in FIELDS}
+    prompt, persona = values["prompt"], values["persona"]
+    if prompt is None and len(problems) == before:
+        problems.append(row.problem("prompt", "is empty; every item needs a prompt"))
+    if prompt is None or len(problems) > before:
+        return None
+    key = options.id_prefix + (values["id"] or content_id(prompt, persona))
+    if len(key) > _LENGTHS["id"]:
+        problems.append(row.problem("id", f"is {len(key)} characters long with its prefix; {_LENGTHS['id']} fit"))
+        return None
+    return ItemDefinition(
+        key=key,
+        prompt=prompt,
+        persona=persona,
+        stratum=values["stratum"] or options.stratum,
+        warning=values["warning"] or options.warning,
+        answer_start=values["answer_start"] or "",
+    )
+
+
+def _value(row: Row, name: str, problems: list[Problem]) -> str | None:
+    """Return one field as text, None where the row leaves it blank."""
+    value = row.values.get(name)
+    if name == "id" and type(value) is int:  # ids are often numbers
+        value = str(value)
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    if not isinstance(value, str):
+        problems.append(row.problem(name, f"expected text, found {value!r}; put it in quotes"))
+        return None
+    try:
+        checked = check_text(value) if name in ("prompt", "persona", "answer_start") else check_line(value)
+    except ValueError as error:
+        problems.append(row.problem(name, str(error)))
+        return None
+    longest = _LENGTHS.get(name)
+    if longest is not None and len(checked) > longest:
+        problems.append(row.problem(name, f"is {len(checked)} characters long; {longest} fit"))
+        return None
+    return checked
+
+
+def _repeated(row: Row, key: str, first: int | str) -> Problem:
+    where = f"line {first}" if isinstance(first, int) else first
+    if row.values.get("id") is None:
+        return row.problem("prompt", f"is, with its persona, the same as {where}; remove one, or give both an id")
+    return row.problem("id", f"{key!r} is the id of {where} too; ids must differ")
+
+
+def content_id(prompt: str, persona: str | None) -> str:
+    """Return the id of an item that has none: 12 hex digits that depend on what it says, not on where it stands."""
+    content = json.dumps([prompt, persona], ensure_ascii=False)
+    return hashlib.sha256(content.encode("utf-8")).hexdigest()[:12]

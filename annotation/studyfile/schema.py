@@ -1,0 +1,167 @@
+"""What a study file may hold. docs/study-file.md describes each key; a test keeps that page complete."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    Tag,
+)
+
+from annotation.models import Aspect, Study
+from annotation.studyfile.text import check_line, check_text, parse_scale
+
+SLUG = r"^[a-z0-9]+(?:[-_][a-z0-9]+)*$"
+SMALL = 32_767  # the largest number of a SMALLINT column
+MAX_ARMS = 5
+
+# One place for field lengths: the columns that the values are stored in.
+_study = {field.name: getattr(field, "max_length", None) for field in Study._meta.fields}
+_aspect = {field.name: getattr(field, "max_length", None) for field in Aspect._meta.fields}
+
+Text = Annotated[StrictStr, AfterValidator(check_text)]
+Line = Annotated[StrictStr, AfterValidator(check_line)]
+Question = Annotated[Line, Field(max_length=_aspect["question"])]
+Count = Annotated[StrictInt, Field(ge=0, le=SMALL)]
+CountFromOne = Annotated[StrictInt, Field(ge=1, le=SMALL)]
+
+
+class Section(BaseModel):
+    """A mapping of the file. A key that it does not know is a mistake, never ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RatingAspect(Section):
+    """A question about each response, answered on a scale."""
+
+    key: Annotated[Line, Field(pattern=SLUG, max_length=_aspect["key"])]
+    name: Annotated[Line, Field(max_length=_aspect["name"])]
+    type: Literal["rating", "comparison"] = "rating"
+    level: Literal["nominal", "ordinal"] = "ordinal"
+    question: Question
+    question_for_others: Question | None = None
+    scale: Annotated[dict[int, str], BeforeValidator(parse_scale)]
+
+
+class ComparisonOptions(Section):
+    """The words of the four answers; sides are those that the participant sees."""
+
+    left: Line = "Response A is better"
+    right: Line = "Response B is better"
+    tie: Line = "About equally good"
+    both_bad: Line = "Both are bad"
+
+
+class ComparisonAspect(Section):
+    """A question about the two responses together."""
+
+    key: Annotated[Line, Field(pattern=SLUG, max_length=_aspect["key"])]
+    name: Annotated[Line, Field(max_length=_aspect["name"])]
+    type: Literal["comparison"]
+    question: Question
+    question_for_others: Question | None = None
+    options: ComparisonOptions = ComparisonOptions()
+
+
+def _aspect_type(value: Any) -> str:
+    return "<comparison>" if isinstance(value, dict) and value.get("type") == "comparison" else "<rating>"
+
+
+AnyAspect = Annotated[
+    Annotated[RatingAspect, Tag("<rating>")] | Annotated[ComparisonAspect, Tag("<comparison>")],
+    Discriminator(_aspect_type),
+]
+
+
+class ArmOptions(Section):
+    """One arm. Systems are bound to arms later, elsewhere: the file must not name them."""
+
+    control: StrictBool = False
+
+
+def _arms_type(value: Any) -> str:
+    return "<list>" if isinstance(value, list) else "<number>"
+
+
+AnyArms = Annotated[
+    Annotated[StrictInt, Field(ge=2, le=MAX_ARMS), Tag("<number>")]
+    | Annotated[list[ArmOptions], Field(min_length=2, max_length=MAX_ARMS), Tag("<list>")],
+    Discriminator(_arms_type),
+]
+
+
+class Design(Section):
+    """Who sees how much."""
+
+    given_personas_per_participant: Count = 0
+    written_personas_per_participant: Count = 0
+    raters_per_item: CountFromOne = 1
+    assignment_hours: CountFromOne = 24
+    seed: Annotated[StrictInt, Field(ge=0, le=2_147_483_647)] = 0
+
+
+class PracticeItem(Section):
+    """An item to practise on."""
+
+    prompt: Text
+    persona: Text
+    responses: list[Text]
+
+
+class ItemColumns(Section):
+    """Which column of an item file holds which field."""
+
+    prompt: Line
+    id: Line | None = None
+    stratum: Line | None = None
+    persona: Line | None = None
+    warning: Line | None = None
+    answer_start: Line | None = None
+
+
+class ItemFile(Section):
+    """Items in a CSV, JSONL or Parquet file."""
+
+    file: Line
+    columns: ItemColumns | None = None
+    stratum: Line = ""
+    warning: Line = ""
+    id_prefix: Annotated[Line, Field(max_length=40)] = ""
+    limit: Annotated[StrictInt, Field(ge=1)] | None = None
+
+
+def _items_type(value: Any) -> str:
+    return "<file>" if isinstance(value, dict) else "<inline>"
+
+
+# Rows of an inline list are checked by items.py, by the same rules as rows of a file.
+AnyItems = Annotated[
+    Annotated[ItemFile, Tag("<file>")] | Annotated[list[dict[Any, Any]], Field(min_length=1), Tag("<inline>")],
+    Discriminator(_items_type),
+]
+
+
+class StudyFile(Section):
+    """The whole file."""
+
+    slug: Annotated[Line, Field(pattern=SLUG, max_length=_study["slug"])]
+    title: Annotated[Line, Field(max_length=_study["title"])]
+    kind: Literal["output_rating"]
+    contact: Annotated[Line, Field(max_length=_study["contact"])] = ""
+    consent: Text
+    instructions: Text
+    debrief: Text
+    content_warning: Text = ""
+    aspects: Annotated[list[AnyAspect], Field(min_length=1)]
+    arms: AnyArms
+    design: Design
+    practice: list[PracticeItem] = []
+    items: AnyItems

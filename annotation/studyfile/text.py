@@ -1,0 +1,67 @@
+"""Checks of single values, shared by the study file and the rows of item files."""
+
+from typing import Any
+
+SCALE_HELP = "write `scale: {1: Not at all, 2: A little, 3: Very}`, consecutive whole numbers, each with its label"
+
+
+def check_text(value: str) -> str:
+    """Return a text that is not blank and that every database can store. Raises ValueError."""
+    if not value.strip():
+        raise ValueError("is empty; write some text")
+    if "\x00" in value:
+        raise ValueError("holds the character NUL, which databases cannot store; remove it")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"holds half of a character (U+{ord(value[error.start]):04X}); write it whole") from error
+    return value
+
+
+def check_line(value: str) -> str:
+    """Return a text without line breaks, stripped. Raises ValueError."""
+    stripped = check_text(value).strip()
+    if len(stripped.splitlines()) > 1:
+        raise ValueError("holds a line break; write it in one line")
+    return stripped
+
+
+def parse_scale(value: Any) -> dict[int, str]:
+    """Return a scale, given as a mapping or a list of value and label, ordered by value.
+
+    Raises ValueError unless the values are consecutive whole numbers and each has a label of its own.
+    """
+    scale = dict(sorted(_scale_points(value)))
+    if len(scale) < 2:
+        raise ValueError(f"has {len(scale)} point; a scale needs two or more: {SCALE_HELP}")
+    expected = list(range(min(scale), max(scale) + 1))
+    if list(scale) != expected:
+        missing = ", ".join(str(number) for number in expected if number not in scale)
+        raise ValueError(f"has no label for {missing}; label every point from {min(scale)} to {max(scale)}")
+    if len(set(scale.values())) < len(scale):
+        raise ValueError("gives two points the same label; raters could not tell them apart")
+    return scale
+
+
+def _scale_points(value: Any) -> list[tuple[int, str]]:
+    if isinstance(value, dict):
+        pairs = list(value.items())
+    elif isinstance(value, list):
+        pairs = [_listed_point(entry) for entry in value]
+    else:
+        raise ValueError(f"is neither a mapping nor a list; {SCALE_HELP}")
+    numbers = [number for number, _ in pairs]
+    for number, label in pairs:
+        if type(number) is not int or abs(number) > 1000:
+            raise ValueError(f"{number!r} is not a whole number from -1000 to 1000; {SCALE_HELP}")
+        if not isinstance(label, str):
+            raise ValueError(f"the label of {number} is {label!r}, not text; put it in quotes")
+        if numbers.count(number) > 1:
+            raise ValueError(f"the value {number} stands there twice")
+    return [(number, check_line(label)) for number, label in pairs]
+
+
+def _listed_point(entry: Any) -> tuple[Any, Any]:
+    if not isinstance(entry, dict) or set(entry) != {"value", "label"}:
+        raise ValueError(f"{entry!r} is not a point; write `- {{value: 1, label: Not at all}}`")
+    return entry["value"], entry["label"]
