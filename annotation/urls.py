@@ -1,3 +1,29 @@
-from django.urls import path
+"""Addresses of participants and researchers."""
+
+from django.urls import include, path
+
+from annotation.views import home, participant, rating, writing
+
 app_name = "annotation"
-urlpatterns: list = []
+
+# A participant has one page; the server decides what stands on it. Everything below it only takes answers.
+participant_urls = [
+    path("", participant.page, name="participant"),
+    path("consent/", participant.consent, name="consent"),
+    path("instructions/", participant.instructions, name="instructions"),
+    path("practice/", participant.practice, name="practice"),
+    path("parts/<slug:key>/persona/", writing.submit, name="persona_submit"),
+    path("parts/<slug:key>/draft/", writing.draft, name="persona_draft"),
+    path("parts/<slug:key>/wait/", writing.wait, name="wait"),
+    path("parts/<slug:key>/set-aside/", writing.set_aside, name="set_aside"),
+    path("parts/<slug:key>/complete/", rating.complete, name="complete"),
+    path("parts/<slug:key>/time/", rating.time, name="time"),
+    path("answers/<slug:slot_key>/<slug:aspect_key>/", rating.save, name="rating_save"),
+]
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("join/<slug:token>/", participant.join, name="join"),
+    path("p/<slug:token>/", include(participant_urls)),
+    path("research/", include("annotation.research_urls")),
+]

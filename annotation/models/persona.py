@@ -25,6 +25,7 @@ class Persona(models.Model):
     author = models.ForeignKey(Participant, on_delete=models.PROTECT, null=True, blank=True, related_name="personas")
     text = models.TextField(blank=True)
     draft_version = models.PositiveIntegerField(default=0, help_text="Counts saves, so that two tabs notice.")
+    draft_tab = models.UUIDField(null=True, blank=True, help_text="The page load that saved last: it never conflicts with itself.")
     draft_saved_at = models.DateTimeField(null=True, blank=True)
     submitted_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -1,0 +1,144 @@
+"""What templates are given: texts, positions and questions, in frozen dataclasses, and nothing else.
+
+No arm, system, output key, data set or origin can reach a participant's page, because none of these classes holds one.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from string import ascii_uppercase
+
+from annotation.models import Aspect, Assignment, Rating, Slot, Study
+from annotation.prompts_display import split_turns
+from annotation.services.assignments import aspect_fits
+
+
+@dataclass(frozen=True)
+class QuestionView:
+    """One scale on the page. `name` is the form field; `about` names the response in the list of what is missing."""
+
+    name: str
+    slot_key: str
+    aspect_key: str
+    title: str
+    about: str
+    text: str
+    options: tuple[tuple[int, str], ...]
+    value: int | None
+    version: int
+    saved_at: datetime | None
+    client_key: uuid.UUID
+
+    @property
+    def is_answered(self) -> bool:
+        return self.value is not None
+
+
+@dataclass(frozen=True)
+class ResponseView:
+    """One response under its letter, with the questions asked about it."""
+
+    letter: str
+    text: str
+    questions: tuple[QuestionView, ...]
+
+
+@dataclass(frozen=True)
+class TaskView:
+    """Everything on a rating page."""
+
+    turns: tuple[tuple[str, str], ...]
+    persona: str
+    is_author: bool
+    warning: str
+    responses: tuple[ResponseView, ...]
+    comparisons: tuple[QuestionView, ...]
+
+    @property
+    def questions(self) -> tuple[QuestionView, ...]:
+        """All questions in the order they stand on the page."""
+        return tuple(q for response in self.responses for q in response.questions) + self.comparisons
+
+    @property
+    def missing(self) -> tuple[QuestionView, ...]:
+        """The questions that have no answer yet."""
+        return tuple(question for question in self.questions if not question.is_answered)
+
+
+def task_view(assignment: Assignment, ratings: Sequence[Rating]) -> TaskView:
+    """Build the rating page of an assignment from its current ratings."""
+    participant = assignment.participant
+    persona = assignment.persona
+    is_author = persona.author_id == participant.pk
+    aspects = list(participant.study.aspects.all())
+    answers = {(rating.slot_id, rating.aspect_id): rating for rating in ratings}
+    slots = sorted(assignment.slots.all(), key=lambda slot: slot.position)
+
+    def questions(slot: Slot, about: str) -> tuple[QuestionView, ...]:
+        fitting = [aspect for aspect in aspects if aspect_fits(aspect, slot)]
+        return tuple(
+            _question(aspect, slot.key, about, is_author, answers.get((slot.pk, aspect.pk))) for aspect in fitting
+        )
+
+    shown = [slot for slot in slots if slot.kind == Slot.Kind.OUTPUT and slot.output]
+    return TaskView(
+        turns=tuple(split_turns(persona.item.prompt)),
+        persona=persona.text,
+        is_author=is_author,
+        warning=persona.item.warning,
+        responses=tuple(
+            ResponseView(letter, slot.output.text if slot.output else "", questions(slot, f"Response {letter}"))
+            for letter, slot in zip(ascii_uppercase, shown, strict=False)
+        ),
+        comparisons=tuple(
+            question for slot in slots if slot.kind == Slot.Kind.PAIR for question in questions(slot, "Both responses")
+        ),
+    )
+
+
+def practice_view(study: Study, index: int, answers: dict[str, int]) -> TaskView:
+    """Build the page of a practice item; `answers` (field name to value) are shown again and stored nowhere."""
+    item = study.practice[index]
+    aspects = list(study.aspects.all())
+
+    def questions(kind: Aspect.Kind, slot_key: str, about: str) -> tuple[QuestionView, ...]:
+        return tuple(
+            _question(aspect, slot_key, about, False, None, answers) for aspect in aspects if aspect.kind == kind
+        )
+
+    return TaskView(
+        turns=tuple(split_turns(item["prompt"])),
+        persona=item["persona"],
+        is_author=False,
+        warning="",
+        responses=tuple(
+            ResponseView(letter, text, questions(Aspect.Kind.RATING, f"practice{letter}", f"Response {letter}"))
+            for letter, text in zip(ascii_uppercase, item["responses"], strict=False)
+        ),
+        comparisons=questions(Aspect.Kind.COMPARISON, "practice", "Both responses"),
+    )
+
+
+def _question(
+    aspect: Aspect,
+    slot_key: str,
+    about: str,
+    is_author: bool,
+    rating: Rating | None,
+    answers: dict[str, int] | None = None,
+) -> QuestionView:
+    name = f"answer-{slot_key}-{aspect.key}"
+    return QuestionView(
+        name=name,
+        slot_key=slot_key,
+        aspect_key=aspect.key,
+        title=aspect.name,
+        about=about,
+        text=aspect.question if is_author else aspect.question_for_others,
+        options=tuple(aspect.options),
+        value=rating.value if rating else (answers or {}).get(name),
+        version=rating.version if rating else 0,
+        saved_at=rating.saved_at if rating else None,
+        client_key=uuid.uuid4(),
+    )

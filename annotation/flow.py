@@ -1,0 +1,67 @@
+"""Where a participant belongs. Pure: facts in, step out; the server alone decides, any address leads there."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from annotation.models import Study
+
+
+class Step(StrEnum):
+    """A page of the participant's way."""
+
+    NOT_OPEN = "not_open"
+    PAUSED = "paused"
+    CLOSED = "closed"
+    FULL = "full"
+    CONSENT = "consent"
+    DECLINED = "declined"
+    INSTRUCTIONS = "instructions"
+    PRACTICE = "practice"
+    WRITE = "write"
+    WAIT = "wait"
+    FAILED = "failed"
+    RATE = "rate"
+    DONE = "done"
+
+
+# Steps for which an assignment is at hand.
+WORKING = frozenset({Step.WRITE, Step.WAIT, Step.FAILED, Step.RATE})
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What decides the step before any assignment is looked at."""
+
+    study_state: Study.State
+    completed: bool
+    declined: bool
+    consented: bool
+    instructed: bool
+    practice_left: int
+
+
+def step_before_work(facts: Facts) -> Step | None:
+    """Return the step a participant is held at, or None when the next assignment is what comes.
+
+    Somebody who has finished always reaches the completion code, also after the study has closed.
+    """
+    held = [
+        (facts.completed, Step.DONE),
+        (facts.study_state == Study.State.DRAFT, Step.NOT_OPEN),
+        (facts.study_state == Study.State.CLOSED, Step.CLOSED),
+        (facts.study_state == Study.State.PAUSED, Step.PAUSED),
+        (facts.declined, Step.DECLINED),
+        (not facts.consented, Step.CONSENT),
+        (not facts.instructed, Step.INSTRUCTIONS),
+        (facts.practice_left > 0, Step.PRACTICE),
+    ]
+    return next((step for applies, step in held if applies), None)
+
+
+def step_within_assignment(*, persona_submitted: bool, output_states: list[str]) -> Step:
+    """Return the step inside an open assignment. Outputs are shown only when all of them are ready."""
+    if not persona_submitted:
+        return Step.WRITE
+    if "failed" in output_states:
+        return Step.FAILED
+    return Step.RATE if all(state == "ready" for state in output_states) else Step.WAIT

@@ -1,0 +1,103 @@
+"""Guards for views, and the shapes of answers they share. A guard answers 404 to strangers."""
+
+import uuid
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, cast
+
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import BadRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_http_methods
+
+from annotation.models import Assignment, Participant, Study, User
+
+ParticipantView = Callable[..., HttpResponse]
+
+
+def request_user(request: HttpRequest) -> User:
+    """Return the signed-in user. Only for views that LoginRequiredMiddleware protects."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def get_study_for_researcher(request: HttpRequest, slug: str, version: int) -> Study:
+    """Return the study if the signed-in user owns it or is a superuser.
+
+    Raises:
+        Http404: the study does not exist or belongs to somebody else; both look the same from outside.
+    """
+    user = request_user(request)
+    study = get_object_or_404(Study, slug=slug, version=version)
+    if study.owner_id != user.pk and not user.is_superuser:
+        raise Http404
+    return study
+
+
+def get_participant(token: str) -> Participant:
+    """Return the participant whose link this is, with the study.
+
+    Raises:
+        Http404: no such link, or the person's data has been erased.
+    """
+    return get_object_or_404(Participant.objects.select_related("study"), token=token, erased_at__isnull=True)
+
+
+def participant_view(*methods: str) -> Callable[[ParticipantView], Callable[..., HttpResponse]]:
+    """Turn `view(request, participant, …)` into a public view under a participant's link.
+
+    No session is looked at: the link alone says who it is, so two people's links never mix in one browser.
+    """
+
+    def decorate(view: ParticipantView) -> Callable[..., HttpResponse]:
+        @wraps(view)
+        def guarded(request: HttpRequest, token: str, **kwargs: Any) -> HttpResponse:
+            return view(request, get_participant(token), **kwargs)
+
+        return cast("Callable[..., HttpResponse]", login_not_required(require_http_methods(list(methods))(guarded)))
+
+    return decorate
+
+
+def get_assignment(participant: Participant, key: str) -> Assignment:
+    """Return this participant's assignment with that key, with all its pages need.
+
+    Raises:
+        Http404: no such assignment, or somebody else's.
+    """
+    assignment = get_object_or_404(
+        Assignment.objects.select_related("persona__item").prefetch_related("persona__outputs", "slots__output"),
+        participant=participant,
+        key=key,
+    )
+    assignment.participant = participant
+    return assignment
+
+
+def to_page(participant: Participant) -> HttpResponseRedirect:
+    """Send the browser to the participant's one page, where the server decides what comes."""
+    return redirect("annotation:participant", token=participant.token)
+
+
+def parse_uuid(text: str, field: str) -> uuid.UUID:
+    """Return the UUID in a form field.
+
+    Raises:
+        BadRequest: it is none; only a broken client sends such a thing.
+    """
+    try:
+        return uuid.UUID(text)
+    except ValueError as error:
+        raise BadRequest(f"{field} must be a UUID") from error
+
+
+def parse_int(text: str, field: str) -> int:
+    """Return the non-negative integer in a form field.
+
+    Raises:
+        BadRequest: it is none, or has more than nine digits.
+    """
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise BadRequest(f"{field} must be a whole number")
+    return int(text)

@@ -1,0 +1,142 @@
+"""Create participants and move them through consent, instructions, practice and completion."""
+
+import hashlib
+
+from django.db import transaction
+from django.db.models import F, Max
+from django.utils import timezone
+
+from annotation.errors import NotAllowedNow, ServiceError
+from annotation.models import Event, OpenLink, Participant, Study, User
+from annotation.services.log import audit_log, event_log
+from annotation.services.turns import study_turn_take
+
+MAX_LINKS_AT_ONCE = 500
+
+
+def participant_create(
+    *, study: Study, kind: Participant.Kind = Participant.Kind.PERSON, open_link: OpenLink | None = None
+) -> Participant:
+    """Create one participant with the next free number of the study."""
+    with transaction.atomic():
+        return _create_numbered(study=study, count=1, kind=kind, open_link=open_link)[0]
+
+
+def participants_create(*, study: Study, count: int, user: User | None) -> list[Participant]:
+    """Create `count` personal links (1 to 500); logged.
+
+    Raises:
+        ServiceError: `count` is outside that range.
+        NotAllowedNow: the study is closed.
+    """
+    if not 1 <= count <= MAX_LINKS_AT_ONCE:
+        raise ServiceError(f"{count} links were asked for; ask for 1 to {MAX_LINKS_AT_ONCE} at a time.")
+    _refuse_closed(study)
+    with transaction.atomic():
+        created = _create_numbered(study=study, count=count, kind=Participant.Kind.PERSON, open_link=None)
+        audit_log(user=user, action="participants_create", study=study, first=created[0].code, last=created[-1].code)
+    return created
+
+
+def open_link_create(*, study: Study, cap: int, user: User | None) -> OpenLink:
+    """Create a link that up to `cap` people may follow; logged.
+
+    Raises:
+        ServiceError: `cap` is below 1.
+        NotAllowedNow: the study is closed.
+    """
+    if cap < 1:
+        raise ServiceError(f"A cap of {cap} lets nobody in; it must be at least 1.")
+    _refuse_closed(study)
+    with transaction.atomic():
+        link = OpenLink.objects.create(study=study, cap=cap)
+        audit_log(user=user, action="open_link_create", study=study, open_link=link.pk, cap=cap)
+    return link
+
+
+def open_link_deactivate(*, open_link: OpenLink, user: User | None) -> None:
+    """Stop an open link from letting more people in; who joined by it goes on. Logged."""
+    with transaction.atomic():
+        OpenLink.objects.filter(pk=open_link.pk).update(is_active=False)
+        audit_log(user=user, action="open_link_deactivate", study=open_link.study, open_link=open_link.pk)
+
+
+def open_link_join(*, open_link: OpenLink) -> Participant:
+    """Create the participant behind a click on "Start".
+
+    Raises:
+        NotAllowedNow: the link is switched off, all its places are taken, or the study is not open.
+    """
+    if open_link.study.state != Study.State.OPEN:
+        raise NotAllowedNow("This study is not open at the moment.")
+    with transaction.atomic():
+        # Conditional update: two people never share the last place.
+        free = OpenLink.objects.filter(pk=open_link.pk, is_active=True, joined__lt=F("cap"))
+        if free.update(joined=F("joined") + 1) != 1:
+            raise NotAllowedNow("All places of this link are taken.")
+        return _create_numbered(study=open_link.study, count=1, kind=Participant.Kind.PERSON, open_link=open_link)[0]
+
+
+def participant_consent(*, participant: Participant) -> None:
+    """Record agreement to the consent text as it stands; a second click changes nothing."""
+    with transaction.atomic():
+        fresh = Participant.objects.filter(pk=participant.pk, consented_at__isnull=True)
+        if fresh.update(consented_at=timezone.now(), declined_at=None, consent_hash=consent_hash(participant.study)):
+            event_log(participant=participant, kind=Event.Kind.CONSENTED)
+
+
+def participant_decline(*, participant: Participant) -> None:
+    """Record that the person does not agree. They may still change their mind."""
+    with transaction.atomic():
+        fresh = Participant.objects.filter(pk=participant.pk, consented_at__isnull=True, declined_at__isnull=True)
+        if fresh.update(declined_at=timezone.now()):
+            event_log(participant=participant, kind=Event.Kind.DECLINED)
+
+
+def participant_reconsider(*, participant: Participant) -> None:
+    """Bring somebody who declined back to the consent page."""
+    Participant.objects.filter(pk=participant.pk, consented_at__isnull=True).update(declined_at=None)
+
+
+def participant_instructed(*, participant: Participant) -> None:
+    """Record that the instructions have been read."""
+    with transaction.atomic():
+        fresh = Participant.objects.filter(pk=participant.pk, instructed_at__isnull=True)
+        if fresh.update(instructed_at=timezone.now()):
+            event_log(participant=participant, kind=Event.Kind.INSTRUCTED)
+
+
+def participant_practised(*, participant: Participant, index: int) -> None:
+    """Count practice item `index` (from 0) as done, once."""
+    with transaction.atomic():
+        here = Participant.objects.filter(pk=participant.pk, practice_done=index)
+        if here.update(practice_done=index + 1):
+            event_log(participant=participant, kind=Event.Kind.PRACTISED)
+
+
+def participant_complete(*, participant: Participant) -> None:
+    """Mark the whole study as finished, once."""
+    with transaction.atomic():
+        fresh = Participant.objects.filter(pk=participant.pk, completed_at__isnull=True)
+        if fresh.update(completed_at=timezone.now()):
+            event_log(participant=participant, kind=Event.Kind.COMPLETED)
+
+
+def consent_hash(study: Study) -> str:
+    """Return the SHA-256 that names the version of the consent text."""
+    return hashlib.sha256(study.consent.encode()).hexdigest()
+
+
+def _refuse_closed(study: Study) -> None:
+    if study.state == Study.State.CLOSED:
+        raise NotAllowedNow(f"{study} is closed, and closed is final: it takes no more participants.")
+
+
+def _create_numbered(
+    *, study: Study, count: int, kind: Participant.Kind, open_link: OpenLink | None
+) -> list[Participant]:
+    study_turn_take(study_id=study.pk)
+    last = Participant.objects.filter(study=study).aggregate(last=Max("number"))["last"] or 0
+    return Participant.objects.bulk_create(
+        Participant(study=study, kind=kind, open_link=open_link, number=last + step) for step in range(1, count + 1)
+    )

@@ -1,0 +1,78 @@
+"""The participant's one page, and the steps around the work: joining, consent, instructions, practice."""
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_http_methods
+
+from annotation.blinding import practice_view
+from annotation.errors import NotAllowedNow
+from annotation.flow import Step
+from annotation.http import parse_int, participant_view, to_page
+from annotation.models import OpenLink, Participant
+from annotation.services import participants as services
+from annotation.services.assignments import assignment_mark_shown
+from annotation.services.places import participant_place
+from annotation.views.pages import render_place
+
+
+@login_not_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def join(request: HttpRequest, token: str) -> HttpResponse:
+    """Let somebody in through an open link. Only the click on "Start" takes a place; looking does not."""
+    link = get_object_or_404(OpenLink.objects.select_related("study"), token=token)
+    refusal = "" if link.is_active and link.joined < link.cap else "All places of this link are taken."
+    if request.method == "POST":
+        try:
+            return to_page(services.open_link_join(open_link=link))
+        except NotAllowedNow as error:
+            refusal = str(error)
+    status = 409 if request.method == "POST" else 200
+    return render(request, "annotation/join.html", {"study": link.study, "refusal": refusal}, status=status)
+
+
+@participant_view("GET", "HEAD")
+def page(request: HttpRequest, participant: Participant) -> HttpResponse:
+    """Show where the participant belongs."""
+    place = participant_place(participant=participant)
+    if place.step == Step.RATE and place.assignment and place.assignment.shown_at is None:
+        assignment_mark_shown(assignment=place.assignment)
+    return render_place(request, participant, place)
+
+
+@participant_view("POST")
+def consent(request: HttpRequest, participant: Participant) -> HttpResponse:
+    """Take the answer to the consent form."""
+    answer = request.POST.get("answer")
+    if answer == "agree":
+        services.participant_consent(participant=participant)
+    elif answer == "decline":
+        services.participant_decline(participant=participant)
+    elif answer == "reconsider":
+        services.participant_reconsider(participant=participant)
+    return to_page(participant)
+
+
+@participant_view("POST")
+def instructions(request: HttpRequest, participant: Participant) -> HttpResponse:
+    """Note that the instructions have been read."""
+    if participant_place(participant=participant).step == Step.INSTRUCTIONS:
+        services.participant_instructed(participant=participant)
+    return to_page(participant)
+
+
+@participant_view("POST")
+def practice(request: HttpRequest, participant: Participant) -> HttpResponse:
+    """Check that a practice item is answered. Its answers are looked at here and stored nowhere."""
+    place = participant_place(participant=participant)
+    index = participant.practice_done
+    if place.step != Step.PRACTICE or request.POST.get("index") != str(index):
+        return to_page(participant)
+    answers = {
+        name: parse_int(text, name) for name, text in request.POST.items() if name.startswith("answer-") and text
+    }
+    task = practice_view(participant.study, index, answers)
+    if task.missing:
+        return render_place(request, participant, place, status=422, task=task, show_missing=True)
+    services.participant_practised(participant=participant, index=index)
+    return to_page(participant)
