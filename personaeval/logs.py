@@ -18,5 +18,6 @@ class HideTokens(logging.Filter):
         record.msg = hide_tokens(record.getMessage())
         record.args = ()
         if record.exc_info and not record.exc_text:
-            record.exc_text = hide_tokens(logging.Formatter().formatException(record.exc_info))
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        record.exc_text = hide_tokens(record.exc_text) if record.exc_text else None
         return True

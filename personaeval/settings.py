@@ -4,11 +4,13 @@ A secret `NAME` may also be given as `NAME_FILE`, the path of a file that holds 
 docs/settings.md describes each variable; tests/test_docs.py keeps that page complete.
 """
 
+import contextlib
 import os
 import secrets
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -17,16 +19,22 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 
 def env_str(name: str, default: str) -> str:
-    """Return the variable, or the content of the file that `NAME_FILE` points to, or the default."""
-    path = os.environ.get(f"{name}_FILE")
-    if path and name in os.environ:
+    """Return the variable, or the content of the file that `NAME_FILE` points to, or the default.
+
+    A variable set to nothing counts as not set: compose files and unit files often pass empty ones on.
+    """
+    value, path = os.environ.get(name, ""), os.environ.get(f"{name}_FILE", "")
+    if value and path:
         raise ImproperlyConfigured(f"Both {name} and {name}_FILE are set; set one of them.")
-    if path:
-        try:
-            return Path(path).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ImproperlyConfigured(f"{name}_FILE={path} cannot be read: {error.strerror}.") from error
-    return os.environ.get(name, default)
+    if not path:
+        return value or default
+    try:
+        content = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ImproperlyConfigured(f"{name}_FILE={path} cannot be read: {error}") from error
+    if not content:
+        raise ImproperlyConfigured(f"{name}_FILE={path} is empty; write the value into it or unset {name}_FILE.")
+    return content
 
 
 def env_bool(name: str, default: bool) -> bool:
@@ -39,24 +47,35 @@ def env_bool(name: str, default: bool) -> bool:
 
 def env_list(name: str, default: str) -> list[str]:
     """Return a comma-separated variable as a list without blanks."""
-    return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
+    return [part.strip() for part in env_str(name, default).split(",") if part.strip()]
+
+
+def env_folder(name: str, default: Path) -> Path:
+    """Return a folder, made where it is missing."""
+    folder = Path(env_str(name, str(default))).absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}={folder} cannot be made: {error}. Name a folder that can.") from error
+    return folder
 
 
 def local_secret(path: Path) -> str:
     """Return the secret kept in `path`, creating it (mode 0600) on first use so that sessions survive restarts."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="ascii").strip()
-    with os.fdopen(descriptor, "w", encoding="ascii") as handle:
-        handle.write(secrets.token_urlsafe(50))
-    return path.read_text(encoding="ascii")
+    if not path.exists():
+        # Written aside and then linked: processes that start together all read one complete secret.
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(50), encoding="ascii")
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)
+        draft.unlink()
+    return path.read_text(encoding="ascii").strip()
 
 
 # --- Where local data lies -------------------------------------------------------------------------------------
 
-VAR_DIR = Path(env_str("VAR_DIR", str(BASE_DIR / "var")))
-VAR_DIR.mkdir(parents=True, exist_ok=True)
+VAR_DIR = env_folder("VAR_DIR", BASE_DIR / "var")
 
 # --- Security --------------------------------------------------------------------------------------------------
 
@@ -162,7 +181,7 @@ def database(url: str) -> dict[str, Any]:
     return config
 
 
-DATABASES = {"default": database(env_str("DATABASE_URL", f"sqlite:///{VAR_DIR / 'db.sqlite3'}"))}
+DATABASES = {"default": database(env_str("DATABASE_URL", f"sqlite:///{quote(str(VAR_DIR / 'db.sqlite3'))}"))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Language and time -----------------------------------------------------------------------------------------
@@ -192,7 +211,7 @@ STORAGES = {
 # --- Logging ---------------------------------------------------------------------------------------------------
 
 # Participant links hold a secret token: the filter takes it out of every path before a line is written.
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"hide_tokens": {"()": "personaeval.logs.HideTokens"}},
