@@ -1,0 +1,157 @@
+"""The dependency rules that the blinding and the light web host rest on."""
+
+import ast
+import importlib.metadata
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from packaging.requirements import Requirement
+
+ROOT = settings.BASE_DIR
+APPS = ("annotation", "modelhub")
+HEAVY = {"torch", "transformers", "vllm", "colbert", "faiss", "trl", "peft", "datasets", "accelerate", "sklearn"}
+PURE = [
+    "annotation/allocation.py",
+    "annotation/keys.py",
+    "annotation/errors.py",
+    "modelhub/prompts.py",
+    "modelhub/records.py",
+    "modelhub/datasets.py",
+    "modelhub/training/*.py",
+    "modelhub/stats/*.py",
+]
+WRITES = {"create", "bulk_create", "get_or_create", "update_or_create", "bulk_update", "save", "delete", "_raw_delete"}
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(
+        path for folder in folders for path in (ROOT / folder).rglob("*.py") if "migrations" not in path.parts
+    )
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def imported(nodes: Iterable[ast.AST]) -> set[str]:
+    """The dotted names that import statements and import_module("…") calls among `nodes` ask for."""
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
+            ("import_module", "__import__", "get_model")
+        ):
+            found |= {str(argument.value) for argument in node.args if isinstance(argument, ast.Constant)}
+    return found
+
+
+def outside_functions(node: ast.AST) -> Iterator[ast.AST]:
+    """Walk what runs when a module is imported."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield child
+            yield from outside_functions(child)
+
+
+def packages(names: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in names}
+
+
+def run_python(code: str) -> str:
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.mark.parametrize("path", sources("annotation"), ids=name_of)
+def test_annotation_never_imports_modelhub(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert "modelhub" not in packages(imported(ast.walk(tree)))
+
+
+@pytest.mark.parametrize("template", sorted((ROOT / "templates" / "annotation").rglob("*.html")), ids=name_of)
+def test_no_annotation_template_loads_tags_of_modelhub(template: Path) -> None:
+    assert not re.search(r"\{% (load|include|extends)[^%]*modelhub", template.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", sources(*APPS, "personaeval"), ids=name_of)
+def test_heavy_packages_are_imported_inside_functions_only(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert not packages(imported(outside_functions(tree))) & HEAVY
+
+
+def test_no_start_up_and_no_page_loads_a_heavy_package() -> None:
+    loaded = run_python(
+        "import os, sys, django, pkgutil, importlib\n"
+        "os.environ['DJANGO_SETTINGS_MODULE'] = 'personaeval.settings'\n"
+        "django.setup()\n"
+        "from django.core.management import call_command\n"
+        "call_command('check')\n"
+        "import personaeval.urls, annotation, modelhub\n"
+        "for app in (annotation, modelhub):\n"
+        "    for module in pkgutil.walk_packages(app.__path__, app.__name__ + '.'):\n"
+        "        importlib.import_module(module.name)\n"
+        "print(*sorted({name.partition('.')[0] for name in sys.modules}))\n"
+    ).split()
+    assert "modelhub" in loaded
+    assert not HEAVY & set(loaded)
+
+
+@pytest.mark.parametrize(
+    "module", [name_of(path)[:-3].replace("/", ".") for pattern in PURE for path in sorted(ROOT.glob(pattern))]
+)
+def test_pure_modules_work_without_django(module: str) -> None:
+    loaded = run_python(f"import {module}, sys; print(*sys.modules)").split()
+    assert module in loaded
+    assert "django" not in loaded
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in sources("annotation") if not {"services", "models"} & set(path.parts)],
+    ids=name_of,
+)
+def test_services_are_the_only_writers_in_annotation(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    writes = [ast.unparse(call) for call in calls if isinstance(call, ast.Attribute) and call.attr in WRITES]
+    assert not writes
+
+
+def closure_of(requirements: Path) -> set[str]:
+    """The names of all distributions that installing a requirements file brings with it."""
+    wanted, seen = direct_requirements(requirements), set()
+    while wanted:
+        requirement = wanted.pop()
+        key = (requirement.name.lower(), *sorted(requirement.extras))
+        if key in seen:
+            continue
+        seen.add(key)
+        for line in importlib.metadata.requires(requirement.name) or []:
+            inner = Requirement(line)
+            if any(not inner.marker or inner.marker.evaluate({"extra": e}) for e in ("", *requirement.extras)):
+                wanted.append(inner)
+    return {key[0] for key in seen}
+
+
+def direct_requirements(path: Path) -> list[Requirement]:
+    lines = [line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    included = [ROOT / line.removeprefix("-r ") for line in lines if line.startswith("-r ")]
+    own = [Requirement(line) for line in lines if line and not line.startswith("-r ")]
+    return own + [requirement for inner in included for requirement in direct_requirements(inner)]
+
+
+@pytest.mark.parametrize("name", ["requirements-web.txt", "requirements-dev.txt"])
+def test_a_web_host_never_gets_torch(name: str) -> None:
+    distributions = closure_of(ROOT / name)
+    assert "django" in distributions
+    assert not {"torch", "transformers", "vllm"} & distributions
+    assert not {name for name in distributions if name.startswith("nvidia")}
