@@ -20,10 +20,24 @@ _COORDINATED = (
 ).split()
 
 # Also nouns: taken for verbs only where an object can follow.
-_ALSO_NOUNS = {"values", "needs", "wants", "likes", "dislikes", "hopes", "wishes", "focuses", "supports", "works", "lives"}
+_ALSO_NOUNS = {
+    "values",
+    "needs",
+    "wants",
+    "likes",
+    "dislikes",
+    "hopes",
+    "wishes",
+    "focuses",
+    "supports",
+    "works",
+    "lives",
+}
 _NO_OBJECT = {"of", "in", "that", "over", "and", "or", "are", "rather", "as", "with", "at", "from", "instead", "than"}
 
-_OPENING = re.compile(r"\b(?:the|this) user(?P<possessive>['’]s)?\s+(?P<adverb>(?:\w+ly|also|often)\s+)?(?P<verb>[\w'’]+)", re.I)
+_OPENING = re.compile(
+    r"\b(?:the|this) user(?P<possessive>['’]s)?\s+(?P<adverb>(?:\w+ly|also|often)\s+)?(?P<verb>[\w'’]+)", re.I
+)
 _COORDINATION = re.compile(
     r"(?P<lead>(?:,|\b(?:and|but|or)|, (?:and|but|or))\s+(?:(?:also|often|always|never|\w+ly)\s+)?)"
     rf"(?P<verb>{'|'.join(_COORDINATED)})\b(?![-'’])(?P<next>\s+[\w-]+)?"

@@ -56,8 +56,11 @@ def strip_end_of_text(text: str) -> tuple[str, bool]:
 
 
 def whole_answer(answer_start: str, completion: str) -> str:
-    """Return what a reader sees: the given start of the answer, if any, and what the model added to it."""
+    """Return what a reader sees: the given start of the answer, if any, and what the model added to it.
+
+    Empty if the model added nothing.
+    """
     completion = completion.strip()
-    if not answer_start or completion.startswith(answer_start):
+    if not completion or not answer_start or completion.startswith(answer_start):
         return completion
     return f"{answer_start} {completion}"

@@ -23,7 +23,7 @@ from modelhub.records import file_sha256
 LEASE_SECONDS = 120
 HIDDEN = "***"
 
-_SECRET_NAME = re.compile(r"key|token|secret|password|passwd|credential|auth", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"key|token(?!s|iz)|secret|password|passwd|credential|auth(?!or)", re.IGNORECASE)
 _URL_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
@@ -99,7 +99,9 @@ def command_line(argv: Sequence[str]) -> str:
 
 def public_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments as JSON values, with secrets hidden at every level."""
-    return {name: HIDDEN if _SECRET_NAME.search(name) and value else _public(value) for name, value in arguments.items()}
+    return {
+        name: HIDDEN if _SECRET_NAME.search(name) and value else _public(value) for name, value in arguments.items()
+    }
 
 
 def provenance() -> dict[str, Any]:

@@ -11,7 +11,8 @@ from django.conf import settings
 from django.db import transaction
 
 from annotation.errors import NotAllowedNow, ServiceError
-from annotation.models import Arm, Study
+from annotation.models import Arm, Study, User
+from annotation.services.log import audit_log
 from annotation.services.outputs import arm_fingerprint_set, study_demonstration_set
 from modelhub.engines import IMPORTED, SCRIPTED, engine_module
 from modelhub.engines.base import EngineError, EngineSettings
@@ -53,30 +54,18 @@ def system_register_imported(*, name: str, persona_style: str, sha256s: Sequence
     )  # fmt: skip
 
 
-def arms_bind(*, study: Study, bindings: Mapping[str, str]) -> list[ArmBinding]:
-    """Bind arms (by code, or by number from 1) to systems (by name), and mark the study if one is scripted.
+def arms_bind(*, study: Study, bindings: Mapping[str, str], user: User | None = None) -> list[ArmBinding]:
+    """Bind arms (by code, or by number from 1) to systems (by name), mark the study if one is scripted, and log it.
 
     Raises NotAllowedNow unless the study is a draft, and ServiceError listing every mistake; nothing is bound then.
     """
     if study.state != Study.State.DRAFT:
         raise NotAllowedNow(f"Arms can be bound only while the study is a draft; {study} is {study.state}.")
-    problems: list[str] = []
-    pairs: dict[Arm, System] = {}
-    for reference, name in bindings.items():
-        arm, system = find_arm(study, reference), System.objects.filter(name=name).first()
-        if arm is None:
-            problems.append(f"Arm {reference!r} is not in {study}. Its arms: {describe_arms(study)}.")
-        if system is None:
-            problems.append(f"There is no system called {name!r}. Registered: {_known_systems()}.")
-        if arm is not None and arm in pairs:
-            problems.append(f"Arm {reference!r} is given twice.")
-        if arm is not None and system is not None:
-            problems += _binding_problems(arm, system)
-            pairs[arm] = system
-    if problems:
-        raise ServiceError("\n".join(problems))
+    pairs = _resolve(study, bindings)
     with transaction.atomic():
-        return [arm_bind(arm=arm, system=system) for arm, system in pairs.items()]
+        bound = [arm_bind(arm=arm, system=system) for arm, system in pairs.items()]
+        audit_log(user=user, action="arms_bound", study=study, arms=[arm.code for arm in pairs])
+    return bound
 
 
 def arm_bind(*, arm: Arm, system: System) -> ArmBinding:
@@ -173,6 +162,25 @@ def _refuse_change(existing: System, wanted: System) -> None:
             f"System {existing.name!r} is bound to an arm, so it must stay as it is; this would change: "
             f"{', '.join(changed)}. Register the new one under another name."
         )
+
+
+def _resolve(study: Study, bindings: Mapping[str, str]) -> dict[Arm, System]:
+    problems: list[str] = []
+    pairs: dict[Arm, System] = {}
+    for reference, name in bindings.items():
+        arm, system = find_arm(study, reference), System.objects.filter(name=name).first()
+        if arm is None:
+            problems.append(f"Arm {reference!r} is not in {study}. Its arms: {describe_arms(study)}.")
+        if system is None:
+            problems.append(f"There is no system called {name!r}. Registered: {_known_systems()}.")
+        if arm is not None and arm in pairs:
+            problems.append(f"Arm {reference!r} is given twice.")
+        if arm is not None and system is not None:
+            problems += _binding_problems(arm, system)
+            pairs[arm] = system
+    if problems:
+        raise ServiceError("\n".join(problems))
+    return pairs
 
 
 def _binding_problems(arm: Arm, system: System) -> list[str]:

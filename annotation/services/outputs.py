@@ -12,6 +12,7 @@ from django.utils import timezone
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Arm, Output, Persona, Study, User
 from annotation.services.log import audit_log
+from annotation.services.turns import study_turn_take
 
 MAX_ATTEMPTS = 3
 MAX_REASON = 200  # characters, as in Output.excluded_reason
@@ -91,12 +92,11 @@ def output_import(*, persona: Persona, arm: Arm, text: str, replace: bool = Fals
     Only a draft takes imports, since they are part of what opening freezes. Raises NotAllowedNow otherwise, and
     ServiceError if another text is there and `replace` is not given.
     """
-    study = arm.study
-    _require_draft(study, "Outputs can be imported")
-    if persona.item.study_id != study.pk:
-        raise ServiceError(f"Persona {persona.key} does not belong to {study}.")
+    if persona.item.study_id != arm.study_id:
+        raise ServiceError(f"Persona {persona.key} does not belong to {arm.study}.")
     values = {"state": Output.State.READY, "text": text, "fingerprint": arm.fingerprint, "ready_at": timezone.now()}
     with transaction.atomic():
+        _hold_draft(arm.study, "Outputs can be imported")
         output, created = Output.objects.get_or_create(persona=persona, arm=arm, sample=0, defaults=values)
         if created:
             return output
@@ -115,11 +115,11 @@ def outputs_exclude(*, persona: Persona, reason: str, user: User | None) -> None
     Raises NotAllowedNow unless the study is a draft, ServiceError without a reason or without outputs.
     """
     study = persona.item.study
-    _require_draft(study, "Outputs can be excluded")
     reason = reason.strip()
     if not reason or len(reason) > MAX_REASON:
         raise ServiceError(f"Give a reason of 1 to {MAX_REASON} characters for leaving out item {persona.item.key}.")
     with transaction.atomic():
+        _hold_draft(study, "Outputs can be excluded")
         excluded = persona.outputs.update(excluded_reason=reason, excluded_at=timezone.now())
         if not excluded:
             raise ServiceError(f"Item {persona.item.key} has no outputs that could be excluded.")
@@ -132,8 +132,8 @@ def outputs_exclude(*, persona: Persona, reason: str, user: User | None) -> None
 def outputs_include(*, persona: Persona, user: User | None) -> None:
     """Undo outputs_exclude for all arms of a persona. Does nothing if nothing was excluded."""
     study = persona.item.study
-    _require_draft(study, "An exclusion can be undone")
     with transaction.atomic():
+        _hold_draft(study, "An exclusion can be undone")
         included = persona.outputs.filter(excluded_at__isnull=False).update(excluded_reason="", excluded_at=None)
         if included:
             audit_log(
@@ -144,20 +144,23 @@ def outputs_include(*, persona: Persona, user: User | None) -> None:
 
 def arm_fingerprint_set(*, arm: Arm, fingerprint: str) -> None:
     """Write the opaque hash of what makes an arm's outputs. Raises NotAllowedNow unless the study is a draft."""
-    _require_draft(arm.study, "An arm can be bound")
-    Arm.objects.filter(pk=arm.pk).update(fingerprint=fingerprint)
+    with transaction.atomic():
+        _hold_draft(arm.study, "An arm can be bound")
+        Arm.objects.filter(pk=arm.pk).update(fingerprint=fingerprint)
     arm.fingerprint = fingerprint
 
 
 def study_demonstration_set(*, study: Study, demonstration: bool) -> None:
     """Say whether participants are told that this is a demonstration. Raises NotAllowedNow unless it is a draft."""
-    _require_draft(study, "Arms can be bound")
-    Study.objects.filter(pk=study.pk).update(demonstration=demonstration)
+    with transaction.atomic():
+        _hold_draft(study, "Arms can be bound")
+        Study.objects.filter(pk=study.pk).update(demonstration=demonstration)
     study.demonstration = demonstration
 
 
-def _require_draft(study: Study, what: str) -> None:
-    # Read afresh: the caller's object may be older than the opening of the study.
+def _hold_draft(study: Study, what: str) -> None:
+    """Hold off the opening of the study until the transaction ends; raise NotAllowedNow if it is no draft any more."""
+    study_turn_take(study_id=study.pk)
     state = Study.objects.values_list("state", flat=True).get(pk=study.pk)
     if state != Study.State.DRAFT:
         raise NotAllowedNow(f"{what} only while the study is a draft; {study} is {state}. Make a new version instead.")

@@ -5,7 +5,6 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.errors import ServiceError
-from annotation.services.log import audit_log
 from annotation.studyref import study_from_reference
 from modelhub.systems import arms_bind
 
@@ -23,7 +22,6 @@ class Command(BaseCommand):
             bound = arms_bind(study=study, bindings=_pairs(options["bindings"]))
         except ServiceError as error:
             raise CommandError(str(error)) from error
-        audit_log(user=None, action="arms_bound", study=study, arms=[binding.arm.code for binding in bound])
         for binding in bound:
             self.stdout.write(f"Arm {binding.arm.ordinal} ({binding.arm.code}) of {study} is {binding.system.name}.")
         if study.demonstration:

@@ -1,0 +1,34 @@
+"""`manage.py exclude_pairs`: leave items' outputs out of a draft study, all arms together."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+
+from annotation.errors import ServiceError
+from annotation.models import Persona
+from annotation.services.outputs import outputs_exclude
+from annotation.studyref import study_from_reference
+
+
+class Command(BaseCommand):
+    help = "Exclude the outputs of items from a draft study, those of all arms together. Logged."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("study", help="slug, or slug@version; the newest version if none is given")
+        parser.add_argument("items", nargs="+", metavar="ITEM", help="ids of items in the study file")
+        parser.add_argument("--reason", required=True)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        items = list(dict.fromkeys(options["items"]))
+        try:
+            study = study_from_reference(options["study"])
+            unknown = sorted(set(items) - set(study.items.filter(key__in=items).values_list("key", flat=True)))
+            if unknown:
+                raise ServiceError(f"{study} has no item {', '.join(map(repr, unknown))}. Nothing was excluded.")
+            with transaction.atomic():
+                for persona in Persona.objects.filter(item__study=study, item__key__in=items).select_related("item"):
+                    outputs_exclude(persona=persona, reason=options["reason"], user=None)
+        except ServiceError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"Excluded {len(items)} items from {study}.")

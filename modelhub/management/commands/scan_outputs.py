@@ -1,0 +1,41 @@
+"""`manage.py scan_outputs`: list outputs to look at before a study opens."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from annotation.errors import ServiceError
+from annotation.studyref import study_from_reference
+from modelhub.scan import ScannedPair, scan_study
+
+
+class Command(BaseCommand):
+    help = "List outputs that reveal their system, loop, are empty or were cut off. Arms are not shown."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("study", help="slug, or slug@version; the newest version if none is given")
+        parser.add_argument("--json", action="store_true", help="print the pairs with their texts as JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            study = study_from_reference(options["study"])
+        except ServiceError as error:
+            raise CommandError(str(error)) from error
+        pairs = scan_study(study)
+        if options["json"]:
+            self.stdout.write(json.dumps([asdict(pair) for pair in pairs], ensure_ascii=False, indent=2))
+            return
+        for pair in pairs:
+            self._write_pair(pair)
+        flagged = sum(pair.flagged for pair in pairs)
+        excluded = sum(bool(pair.excluded_reason) for pair in pairs)
+        self.stdout.write(f"{study}: {flagged} pairs flagged, {excluded} excluded.")
+
+    def _write_pair(self, pair: ScannedPair) -> None:
+        for number, text in enumerate(pair.texts, start=1):
+            for flag in text.flags:
+                self.stdout.write(f"{pair.item_key}  text {number}  {flag.kind:<9}  {flag.detail}")
+        if pair.excluded_reason:
+            self.stdout.write(f"{pair.item_key}  excluded: {pair.excluded_reason}")

@@ -1,0 +1,120 @@
+"""Find the unit each row of an output file belongs to, by item and persona and never by position. Pure functions."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from modelhub.prompts import PersonaStyle, render_prompt
+from modelhub.records import Record
+
+_INFERENCE = re.compile(r"inference_type=(?:(?P<source>gold|retr)-(?P<direction>chosen|rejected)|none)\)")
+_SPACES = re.compile(r"\s+")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A given persona with its item."""
+
+    persona_id: int
+    persona_key: str
+    persona: str
+    item_key: str
+    prompt: str
+    answer_start: str
+
+
+@dataclass(frozen=True)
+class Match:
+    """A row and the units whose output it is."""
+
+    record: Record
+    units: tuple[Unit, ...]
+    rendered_prompt: str = ""
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What became of a file's rows. `style` is how personas enter its prompts, None where the file does not say."""
+
+    matched: list[Match]
+    unmatched: list[str]
+    style: PersonaStyle | None = None
+
+
+def is_released(records: Sequence[Record]) -> bool:
+    """Return whether these rows have the layout of the released generations: a rendered prompt and its response."""
+    return all({"prompt", "response"} <= set(record.values) for record in records)
+
+
+def released_origin(file_name: str) -> tuple[str, str] | None:
+    """Return (direction, source) that a released file's name gives its personas; None if it gives none."""
+    match = _INFERENCE.search(file_name)
+    if match is None or match["source"] is None:
+        return None
+    return match["direction"], {"gold": "gold", "retr": "retrieved"}[match["source"]]
+
+
+def match_released(records: Sequence[Record], units: Sequence[Unit]) -> Matches:
+    """Match rows by their rendered prompt, in the one persona style that most rows of the file fit.
+
+    Splitting a prompt could not work: in the first-person layouts nothing marks where the persona starts. A prompt
+    without a persona belongs to every unit of its item.
+    """
+    best = Matches([], [_unmatched(record, "prompt") for record in records])
+    for style in PersonaStyle:
+        lookup = _lookup(units, style)
+        found = [(record, lookup.get(str(record.values["prompt"]), ())) for record in records]
+        matched = [Match(record, tuple(hits), str(record.values["prompt"])) for record, hits in found if hits]
+        if len(matched) > len(best.matched):
+            best = Matches(matched, [_unmatched(record, "prompt") for record, hits in found if not hits], style)
+    return best
+
+
+def match_generic(records: Sequence[Record], units: Sequence[Unit]) -> Matches:
+    """Match rows by their columns `item` and, where an item has several, `persona` (its text or its key)."""
+    by_item: dict[str, list[Unit]] = defaultdict(list)
+    for unit in units:
+        by_item[unit.item_key].append(unit)
+    matched: list[Match] = []
+    unmatched: list[str] = []
+    for record in records:
+        found = _generic(record, by_item)
+        if isinstance(found, Unit):
+            matched.append(Match(record, (found,)))
+        else:
+            unmatched.append(found)
+    return Matches(matched, unmatched)
+
+
+def _lookup(units: Iterable[Unit], style: PersonaStyle) -> Mapping[str, Sequence[Unit]]:
+    lookup: dict[str, list[Unit]] = defaultdict(list)
+    for unit in units:
+        rendered = render_prompt(prompt=unit.prompt, persona=unit.persona, style=style, answer_start=unit.answer_start)
+        lookup[rendered].append(unit)
+    return lookup
+
+
+def _generic(record: Record, by_item: Mapping[str, Sequence[Unit]]) -> Unit | str:
+    item, persona = _text(record.values.get("item")), _text(record.values.get("persona"))
+    candidates = by_item.get(item, ())
+    if not candidates:
+        return f"{record.place}: the study has no item {item!r} with a given persona."
+    if persona:
+        candidates = [unit for unit in candidates if persona in (unit.persona_key, _text(unit.persona))]
+    if len(candidates) == 1:
+        return candidates[0]
+    if persona:
+        count = "no such persona" if not candidates else f"this persona {len(candidates)} times"
+        return f"{record.place}: item {item!r} has {count}: {persona[:80]!r}."
+    return f"{record.place}: item {item!r} has {len(candidates)} personas; say in a column `persona` which one."
+
+
+def _unmatched(record: Record, column: str) -> str:
+    start = _text(record.values[column])[:80]
+    return f"{record.place}: no item and persona of the study give the prompt that starts {start!r}."
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else _SPACES.sub(" ", str(value)).strip()

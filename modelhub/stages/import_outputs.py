@@ -1,0 +1,259 @@
+"""Read outputs that were made elsewhere into a draft study. Everything is checked before anything is written."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.db import transaction
+
+from annotation.errors import NotAllowedNow, ServiceError
+from annotation.models import Arm, Output, Persona, Study, User
+from annotation.services.log import audit_log
+from annotation.services.outputs import output_import
+from modelhub.armnames import ArmNames
+from modelhub.matching import Match, Matches, Unit, is_released, match_generic, match_released, released_origin
+from modelhub.models import ArmBinding, Generation, PersonaOrigin, Run
+from modelhub.prompts import PersonaStyle, strip_end_of_text, whole_answer
+from modelhub.records import Record, RecordError, file_sha256, read_records
+from modelhub.runs import run_finish, run_heartbeat, run_start
+
+MAX_PROBLEMS_SHOWN = 50
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """`system` and `arm` apply to rows that do not name their own."""
+
+    system: str = ""
+    arm: str = ""
+    allow_unmatched: bool = False
+    replace: bool = False
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What an import did. `missing` counts, per arm code, the given personas that still have no output."""
+
+    run: Run
+    imported: int
+    unchanged: int
+    skipped: int
+    missing: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One output to be stored."""
+
+    place: str
+    unit: Unit
+    arm: Arm
+    text: str
+    finish_reason: str
+    rendered_prompt: str
+
+
+@dataclass
+class _Plan:
+    """All that an import is going to write, or why it cannot."""
+
+    rows: list[_Row] = field(default_factory=list)
+    origins: dict[int, tuple[str, str]] = field(default_factory=dict)
+    styles: dict[int, PersonaStyle] = field(default_factory=dict)
+    skipped: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def import_outputs(
+    *, study: Study, files: Sequence[Path], options: ImportOptions, user: User | None = None
+) -> ImportReport:
+    """Import files into a draft study and return what was done.
+
+    Raises NotAllowedNow unless the study is a draft, and ServiceError listing everything that is wrong in any of the
+    files; nothing is written then.
+    """
+    if study.state != Study.State.DRAFT:
+        raise NotAllowedNow(f"Outputs can be imported only while the study is a draft; {study} is {study.state}.")
+    names = ArmNames(study, arm=options.arm, system=options.system)
+    plan = _plan(study, files, options, names)
+    _check_conflicts(plan, options)
+    if plan.problems:
+        raise ServiceError(_listed(plan.problems))
+    run = run_start(
+        stage="import_outputs",
+        study=study,
+        arguments={"study": str(study), "files": [file.name for file in files], **vars(options)},
+        inputs=files,
+    )
+    try:
+        with transaction.atomic():
+            bindings = names.bind(plan.styles, [file_sha256(file) for file in files])
+            imported = _store(plan.rows, run, bindings, options)
+            _store_origins(plan.origins, run)
+            audit_log(user=user, action="outputs_imported", study=study, run=run.key, outputs=imported)
+    except ServiceError as error:
+        run_finish(run=run, state=Run.State.FAILED, message=str(error))
+        raise
+    run_heartbeat(run=run, done=imported)
+    run_finish(run=run, state=Run.State.FINISHED)
+    return ImportReport(run, imported, len(plan.rows) - imported, plan.skipped, _missing(study))
+
+
+def _plan(study: Study, files: Sequence[Path], options: ImportOptions, names: ArmNames) -> _Plan:
+    plan = _Plan()
+    units = _units(study)
+    for file in files:
+        try:
+            records = read_records(file)
+        except RecordError as error:
+            plan.problems += error.problems
+            continue
+        _plan_file(plan, file, records, units, options, names)
+    return plan
+
+
+def _plan_file(
+    plan: _Plan, file: Path, records: Sequence[Record], units: Sequence[Unit], options: ImportOptions, names: ArmNames
+) -> None:
+    released = is_released(records)
+    problems = _column_problems(records, ("prompt", "response") if released else ("item", "text"))
+    if problems:
+        plan.problems += problems
+        return
+    matches = match_released(records, units) if released else match_generic(records, units)
+    if options.allow_unmatched:
+        plan.skipped += len(matches.unmatched)
+    else:
+        plan.problems += matches.unmatched
+    for match in matches.matched:
+        arm = names.resolve(match.record)
+        if isinstance(arm, str):
+            plan.problems.append(f"{match.record.place}: {arm}.")
+            continue
+        plan.rows += [_released_row(match, unit, arm) if released else _generic_row(match, arm) for unit in match.units]
+        if matches.style is not None:
+            plan.styles[arm.pk] = matches.style
+    _plan_origins(plan, file, matches)
+
+
+def _plan_origins(plan: _Plan, file: Path, matches: Matches) -> None:
+    origin = released_origin(file.name)
+    if origin is None or matches.style in (None, PersonaStyle.NONE):
+        return
+    for match in matches.matched:
+        for unit in match.units:
+            if plan.origins.setdefault(unit.persona_id, origin) != origin:
+                plan.problems.append(f"{match.record.place}: another file gives this persona another origin.")
+
+
+def _column_problems(records: Iterable[Record], columns: tuple[str, str]) -> list[str]:
+    problems = []
+    for record in records:
+        missing = [name for name in columns if name not in record.values]
+        if missing:
+            problems.append(
+                f"{record.place}: has no column {' and no column '.join(missing)}. Rows need item and text, with "
+                "persona, arm or system as far as needed; or prompt and response, as in the released files."
+            )
+        elif not isinstance(text := record.values[columns[1]], str):
+            problems.append(f"{record.place}: {columns[1]} must be a string, not {type(text).__name__}.")
+    return problems
+
+
+def _released_row(match: Match, unit: Unit, arm: Arm) -> _Row:
+    text, ended = strip_end_of_text(str(match.record.values["response"]))
+    return _Row(
+        place=match.record.place,
+        unit=unit,
+        arm=arm,
+        text=whole_answer(unit.answer_start, text),
+        finish_reason="stop" if ended else "length",
+        rendered_prompt=match.rendered_prompt,
+    )
+
+
+def _generic_row(match: Match, arm: Arm) -> _Row:
+    text, _ = strip_end_of_text(match.record.values["text"])
+    return _Row(match.record.place, match.units[0], arm, text.strip(), "unknown", "")
+
+
+def _check_conflicts(plan: _Plan, options: ImportOptions) -> None:
+    """Add a problem for each unit and arm that would get a second, different text."""
+    personas = {row.unit.persona_id for row in plan.rows}
+    ready = Output.objects.filter(persona__in=personas, state=Output.State.READY)
+    existing = {(output.persona_id, output.arm_id): output.text for output in ready}
+    seen: dict[tuple[int, int], _Row] = {}
+    for row in plan.rows:
+        key = (row.unit.persona_id, row.arm.pk)
+        first = seen.setdefault(key, row)
+        if first.text != row.text:
+            plan.problems.append(f"{row.place}: item {row.unit.item_key!r} has another text in {first.place}.")
+        elif existing.get(key, row.text) != row.text and not options.replace:
+            plan.problems.append(
+                f"{row.place}: item {row.unit.item_key!r} already has another text for arm {row.arm.ordinal}; give "
+                "--replace to overwrite it."
+            )
+    plan.rows = list(seen.values())
+
+
+def _store(rows: Sequence[_Row], run: Run, bindings: Mapping[int, ArmBinding], options: ImportOptions) -> int:
+    """Write the outputs with how they were made; return how many were new or replaced."""
+    personas = Persona.objects.select_related("item").in_bulk([row.unit.persona_id for row in rows])
+    stored = 0
+    for row in rows:
+        binding = bindings[row.arm.pk]
+        output = output_import(
+            persona=personas[row.unit.persona_id], arm=binding.arm, text=row.text, replace=options.replace
+        )
+        if output is None:
+            continue
+        made = {
+            "run": run,
+            "system": binding.system,
+            "rendered_prompt": row.rendered_prompt,
+            "finish_reason": row.finish_reason,
+        }
+        Generation.objects.update_or_create(output=output, defaults=made)
+        stored += 1
+    return stored
+
+
+def _store_origins(origins: Mapping[int, tuple[str, str]], run: Run) -> None:
+    existing = {origin.persona_id: origin for origin in PersonaOrigin.objects.filter(persona__in=origins)}
+    for persona_id, (direction, source) in origins.items():
+        before = existing.get(persona_id)
+        if before is None:
+            PersonaOrigin.objects.create(persona_id=persona_id, direction=direction, source=source, run=run)
+        elif (before.direction, before.source) != (direction, source):
+            raise ServiceError(
+                f"A persona was imported before as {before.direction} ({before.source}), and a file name says now "
+                f"{direction} ({source}). Check which file is right."
+            )
+
+
+def _units(study: Study) -> list[Unit]:
+    personas = Persona.objects.filter(item__study=study, source=Persona.Source.GIVEN).select_related("item")
+    return [
+        Unit(
+            persona_id=persona.pk,
+            persona_key=persona.key,
+            persona=persona.text,
+            item_key=persona.item.key,
+            prompt=persona.item.prompt,
+            answer_start=persona.item.answer_start,
+        )
+        for persona in personas
+    ]
+
+
+def _missing(study: Study) -> dict[str, int]:
+    given = Persona.objects.filter(item__study=study, source=Persona.Source.GIVEN)
+    missing = {arm.code: given.exclude(outputs__arm=arm).count() for arm in study.arms.all()}
+    return {code: count for code, count in missing.items() if count}
+
+
+def _listed(problems: Sequence[str]) -> str:
+    shown = list(problems[:MAX_PROBLEMS_SHOWN])
+    if len(problems) > len(shown):
+        shown.append(f"… and {len(problems) - len(shown)} more of the same kind.")
+    return "\n".join([f"Nothing was imported; {len(problems)} rows or files need attention:", *shown])
