@@ -14,10 +14,12 @@ _IRREGULAR = {
 # Verbs that personas coordinate with the first one ("is practical and prefers …"). A closed list: an unknown word in
 # -s is far more often a noun ("rules and regulations").
 _COORDINATED = (
-    "prefers prioritizes prioritises values likes dislikes wants enjoys seeks appreciates favors favours loves hates "
-    "needs tends is isn't has does doesn't focuses believes thinks emphasizes emphasises avoids expects hopes wishes "
-    "cares trusts distrusts finds feels looks works lives relies learns considers supports respects rejects"
-).split()
+    "prefers", "prioritizes", "prioritises", "values", "likes", "dislikes", "wants", "enjoys", "seeks",
+    "appreciates", "favors", "favours", "loves", "hates", "needs", "tends", "is", "isn't", "has", "does",
+    "doesn't", "focuses", "believes", "thinks", "emphasizes", "emphasises", "avoids", "expects", "hopes",
+    "wishes", "cares", "trusts", "distrusts", "finds", "feels", "looks", "works", "lives", "relies", "learns",
+    "considers", "supports", "respects", "rejects",
+)  # fmt: skip
 
 # Also nouns: taken for verbs only where an object can follow.
 _ALSO_NOUNS = {

@@ -38,7 +38,7 @@ class Server:
 
     run: Run
     options: ServeOptions
-    on_output: Callable[[], None] = lambda: None
+    on_output: Callable[[], object] = lambda: None
     engines: dict[tuple[int, str], Engine] = field(default_factory=dict)
     done: int = 0
     failed: int = 0

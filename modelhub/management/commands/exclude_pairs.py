@@ -23,9 +23,13 @@ class Command(BaseCommand):
         items = list(dict.fromkeys(options["items"]))
         try:
             study = study_from_reference(options["study"])
-            unknown = sorted(set(items) - set(study.items.filter(key__in=items).values_list("key", flat=True)))
+            given = study.items.filter(key__in=items, personas__source=Persona.Source.GIVEN)
+            unknown = sorted(set(items) - set(given.values_list("key", flat=True)))
             if unknown:
-                raise ServiceError(f"{study} has no item {', '.join(map(repr, unknown))}. Nothing was excluded.")
+                raise ServiceError(
+                    f"{study} has no item with a given persona called {', '.join(map(repr, unknown))}. "
+                    "Nothing was excluded."
+                )
             with transaction.atomic():
                 for persona in Persona.objects.filter(item__study=study, item__key__in=items).select_related("item"):
                     outputs_exclude(persona=persona, reason=options["reason"], user=None)

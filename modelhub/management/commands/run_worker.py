@@ -95,5 +95,5 @@ def _progress(server: Server) -> Iterator[None]:
         return
     total = Output.objects.filter(state=Output.State.REQUESTED).count()
     with tqdm(total=total, unit="output") as bar:
-        server.on_output = lambda: bar.update()
+        server.on_output = bar.update
         yield

@@ -1,0 +1,104 @@
+"""Unblinded exports: the blinded tables with the system behind each arm and where each persona comes from."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from annotation.errors import ServiceError
+from annotation.export import Column, Table, export_refusal, study_tables
+from annotation.export.codebook import codebook_data, codebook_markdown
+from annotation.export.writers import table_write
+from annotation.models import Output, Study
+from modelhub.models import ArmBinding, PersonaOrigin, System
+
+_BATCH = 500  # rows looked up at a time; below SQLite's limit of variables
+
+_COLUMNS = (
+    Column("system", "string", "Name of the system behind the arm; null (CSV: empty) for a comparison."),
+    Column("engine", "string", "What ran the system; `imported` for outputs made elsewhere."),
+    Column("persona_style", "string", "How the persona entered the prompt.", dict(System.PersonaStyle.choices)),
+    Column("persona_direction", "string", "What the persona explains.", dict(PersonaOrigin.Direction.choices)),
+    Column("persona_origin", "string", "Where a given persona comes from.", dict(PersonaOrigin.Source.choices)),
+    Column("finish_reason", "string", "Why the output ended.", {"stop": "By itself", "length": "Cut off",
+           "unknown": "Not recorded"}),
+    Column("fingerprint", "string", "SHA-256 of all that made the output: files, template, decoding."),
+)  # fmt: skip
+_PREFERRED = Column("preferred_system", "string", "Name of the system behind `preferred_arm`.")
+
+
+def unblinded_tables(study: Study, *, include_bots: bool = False) -> dict[str, Table]:
+    """Return the long table of ratings and the table of outputs, with the columns that unblind them."""
+    blinded = study_tables(study, include_bots=include_bots)
+    systems = {
+        binding.arm.code: binding.system
+        for binding in ArmBinding.objects.filter(arm__study=study).select_related("arm", "system")
+    }
+    return {
+        f"{name}_unblinded": replace(
+            blinded[name],
+            name=f"{name}_unblinded",
+            meaning=f"{blinded[name].meaning} Unblinded.",
+            columns=(*blinded[name].columns, *_COLUMNS, *extra),
+            rows=partial(_rows, blinded[name], systems),
+        )
+        for name, extra in (("ratings", (_PREFERRED,)), ("outputs", ()))
+    }
+
+
+def unblinded_write(
+    *, study: Study, directory: Path, format: str, command: str, include_bots: bool = False
+) -> dict[str, int]:
+    """Write the unblinded tables and their codebook into `directory`; return rows by table.
+
+    Files are written beside their place and moved at the end, so a killed export leaves whole files only.
+    Raises ServiceError where the study's definition has changed since it was opened.
+    """
+    if refusal := export_refusal(study):
+        raise ServiceError(refusal)
+    directory.mkdir(parents=True, exist_ok=True)
+    tables = unblinded_tables(study, include_bots=include_bots)
+    counts: dict[str, int] = {}
+    with tempfile.TemporaryDirectory(dir=directory, prefix=".export-") as name:
+        beside = Path(name)
+        for table in tables.values():
+            with (beside / f"{table.name}.{format}").open("wb") as sink:
+                counts[table.name] = table_write(table, sink, format=format)
+        codebook = codebook_data(study, tables, counts=counts, command=command, include_bots=include_bots)
+        text = json.dumps(codebook, ensure_ascii=False, indent=2) + "\n"
+        (beside / "codebook_unblinded.json").write_text(text, "utf-8")
+        (beside / "codebook_unblinded.md").write_text(codebook_markdown(codebook), "utf-8")
+        for path in sorted(beside.iterdir()):
+            path.replace(directory / path.name)
+    return counts
+
+
+def _rows(table: Table, systems: dict[str, System]) -> Iterator[dict[str, Any]]:
+    """Yield the blinded rows with the unblinding columns, joined by output key and arm code."""
+    rows = table.rows()
+    while batch := list(islice(rows, _BATCH)):
+        keys = {row["output"] for row in batch if row["output"]}
+        made = Output.objects.filter(key__in=keys).select_related("generation", "persona__origin")
+        outputs = {output.key: output for output in made}
+        for row in batch:
+            yield {**row, **_unblinding(row, systems, outputs.get(row["output"]))}
+
+
+def _unblinding(row: dict[str, Any], systems: dict[str, System], output: Output | None) -> dict[str, str | None]:
+    system, preferred = systems.get(row["arm"]), systems.get(row.get("preferred_arm", ""))
+    generation = getattr(output, "generation", None)
+    origin = getattr(output.persona, "origin", None) if output else None
+    return {
+        "system": system.name if system else None,
+        "engine": system.engine if system else None,
+        "persona_style": system.persona_style if system else None,
+        "persona_direction": origin.direction if origin else None,
+        "persona_origin": origin.source if origin else None,
+        "finish_reason": generation.finish_reason if generation else None,
+        "fingerprint": output.fingerprint if output else None,
+        "preferred_system": preferred.name if preferred else None,
+    }

@@ -1,0 +1,64 @@
+"""`manage.py export_unblinded`: export a study with the systems behind its arms."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from annotation.errors import NotAllowedNow, ServiceError
+from annotation.export import FORMATS
+from annotation.models import Study, User
+from annotation.services.log import audit_log
+from annotation.studyref import study_from_reference
+from modelhub.export import unblinded_write
+from modelhub.queries import may_unblind
+
+
+class Command(BaseCommand):
+    help = "Write ratings and outputs with the system behind each arm. Needs the permission to unblind; logged."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("study", help="slug (its newest version) or slug@version")
+        parser.add_argument("--format", choices=FORMATS, default="csv")
+        parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="Made if it does not exist.")
+        parser.add_argument("--user", required=True, metavar="USERNAME", help="on whose behalf; needs the permission")
+        parser.add_argument("--include-bots", action="store_true", help="Bots and previews too.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            study = study_from_reference(options["study"])
+            user = _permitted_user(options["user"], study)
+            # Logged before anything is written: an export that fails half-way has still been looked at.
+            audit_log(user=user, action="export_unblinded", study=study, format=options["format"])
+            counts = unblinded_write(
+                study=study,
+                directory=options["out"],
+                format=options["format"],
+                command=shlex.join(["manage.py", *sys.argv[1:]]),
+                include_bots=options["include_bots"],
+            )
+        except ServiceError as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"The export cannot be written to {options['out']}: {error}") from error
+        for name, rows in counts.items():
+            self.stdout.write(f"{name}.{options['format']}: {rows} rows")
+        self.stdout.write(
+            f"codebook_unblinded.json, codebook_unblinded.md: what every column means. All in {options['out']}."
+        )
+
+
+def _permitted_user(username: str, study: Study) -> User:
+    """Return the user, who must own the study or be a superuser, and may unblind."""
+    user = User.objects.filter(username=username, is_active=True).first()
+    if user is None:
+        raise ServiceError(f"There is no active user called {username!r}.")
+    if study.owner_id != user.pk and not user.is_superuser:
+        raise NotAllowedNow(f"{study} belongs to somebody else than {username}.")
+    if not may_unblind(user):
+        raise NotAllowedNow(
+            f"{username} may not see which system stands behind an arm: the permission modelhub.unblind is missing."
+        )
+    return user

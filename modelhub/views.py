@@ -1,0 +1,91 @@
+"""The researcher's pages around systems: the pre-launch scan (blinded), and arms with their systems (unblinded)."""
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from annotation.errors import ServiceError
+from annotation.http import get_study_for_researcher, request_user
+from annotation.models import Persona, Study
+from annotation.services.log import audit_log
+from annotation.services.outputs import outputs_exclude, outputs_include
+from modelhub.forms import ExcludeForm
+from modelhub.queries import arm_rows, may_unblind, runs_of
+from modelhub.scan import scan_study
+
+PAIRS_PER_PAGE = 10
+
+
+@require_GET
+def scan(request: HttpRequest, slug: str, version: int) -> HttpResponse:
+    """Show the pairs with a flag or an exclusion, without saying which arm a text is from."""
+    study = get_study_for_researcher(request, slug, version)
+    return _scan_page(request, study)
+
+
+@require_POST
+def scan_exclude(request: HttpRequest, slug: str, version: int, persona_key: str) -> HttpResponse:
+    """Leave a pair out, both arms together."""
+    study = get_study_for_researcher(request, slug, version)
+    persona = get_object_or_404(Persona.objects.select_related("item__study"), item__study=study, key=persona_key)
+    form = ExcludeForm(request.POST)
+    if not form.is_valid():
+        return _scan_page(request, study, problem=str(form.errors["reason"][0]), problem_at=persona.key, status=422)
+    try:
+        outputs_exclude(persona=persona, reason=form.cleaned_data["reason"], user=request_user(request))
+    except ServiceError as error:
+        return _scan_page(request, study, problem=str(error), problem_at=persona.key, status=409)
+    messages.success(request, f"Excluded {persona.item.key}, all arms together.")
+    return _back_to_page(request, study)
+
+
+@require_POST
+def scan_include(request: HttpRequest, slug: str, version: int, persona_key: str) -> HttpResponse:
+    """Undo an exclusion."""
+    study = get_study_for_researcher(request, slug, version)
+    persona = get_object_or_404(Persona.objects.select_related("item__study"), item__study=study, key=persona_key)
+    try:
+        outputs_include(persona=persona, user=request_user(request))
+    except ServiceError as error:
+        return _scan_page(request, study, problem=str(error), problem_at=persona.key, status=409)
+    messages.success(request, f"{persona.item.key} is part of the study again.")
+    return _back_to_page(request, study)
+
+
+@require_GET
+def arms(request: HttpRequest, slug: str, version: int) -> HttpResponse:
+    """Show which system each arm is. Needs the permission to unblind; each look is logged."""
+    study = get_study_for_researcher(request, slug, version)
+    user = request_user(request)
+    if not may_unblind(user):
+        raise PermissionDenied
+    audit_log(user=user, action="arms_seen", study=study)
+    return render(request, "modelhub/arms.html", {"study": study, "rows": arm_rows(study), "runs": runs_of(study)})
+
+
+def _scan_page(
+    request: HttpRequest, study: Study, *, problem: str = "", problem_at: str = "", status: int = 200
+) -> HttpResponse:
+    pairs = scan_study(study)
+    context = {
+        "study": study,
+        "page": Paginator(pairs, PAIRS_PER_PAGE).get_page(request.GET.get("page") or request.POST.get("page")),
+        "flagged": sum(pair.flagged for pair in pairs),
+        "excluded": sum(bool(pair.excluded_reason) for pair in pairs),
+        "is_draft": study.state == Study.State.DRAFT,
+        "problem": problem,
+        "problem_at": problem_at,
+        "reason": request.POST.get("reason", ""),
+    }
+    return render(request, "modelhub/scan.html", context, status=status)
+
+
+def _back_to_page(request: HttpRequest, study: Study) -> HttpResponse:
+    response = redirect("modelhub:scan", study.slug, study.version)
+    page = request.POST.get("page", "")
+    if page.isascii() and page.isdigit():
+        response["Location"] += f"?page={page}"
+    return response
