@@ -156,6 +156,12 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
 
+# --- Hooks between the applications ------------------------------------------------------------------------------
+
+# `annotation` never imports `modelhub`; it calls these, in its own transaction, before a draft's outputs and personas
+# are discarded.
+DISCARD_HOOKS = ["modelhub.discard.discard_records"]
+
 # --- Database --------------------------------------------------------------------------------------------------
 
 # IMMEDIATE takes SQLite's write lock when a transaction starts. With the default, a transaction that reads first

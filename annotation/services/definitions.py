@@ -1,7 +1,9 @@
 """Write a definition into a study's rows, keeping what the definition does not change."""
 
+from django.conf import settings
 from django.db.models import F, Max
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from annotation.errors import ServiceError
 from annotation.models import Arm, Aspect, Item, Output, Persona, Study
@@ -60,8 +62,11 @@ def _discard(study: Study, outdated: list[int], *, all_arms: bool, allowed: bool
             f"{count} outputs of {study} would be discarded, because {why}. "
             "Load the file with --discard-outputs if that is what you want; nothing was changed."
         )
+    personas = Persona.objects.filter(item_id__in=outdated)
+    for path in settings.DISCARD_HOOKS:  # other apps delete what they recorded about these rows
+        import_string(path)(outputs=outputs, personas=personas)
     outputs.delete()
-    Persona.objects.filter(item_id__in=outdated).delete()
+    personas.delete()
     Item.objects.filter(pk__in=outdated).delete()
 
 
@@ -80,7 +85,8 @@ def _write_items(study: Study, definitions: list[ItemDefinition]) -> None:
     highest = study.items.aggregate(highest=Max("ordinal"))["highest"] or 0
     study.items.update(ordinal=F("ordinal") + highest + len(definitions) + 1)
     existing = {item.key: item for item in study.items.all()}
-    kept, new = [], []
+    kept: list[Item] = []
+    new: list[Item] = []
     for number, definition in enumerate(definitions, start=1):
         item = existing.get(definition.key) or Item(study=study, key=definition.key)
         item.ordinal = number
