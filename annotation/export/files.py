@@ -1,0 +1,67 @@
+"""Write a whole export into a directory, or say why it may not be written."""
+
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from annotation.errors import ServiceError
+from annotation.export.codebook import codebook_data, codebook_markdown
+from annotation.export.tables import study_tables
+from annotation.export.writers import FORMATS, table_write
+from annotation.models import Study
+from annotation.protocol import protocol_hash
+
+__all__ = ["FORMATS", "export_refusal", "export_write"]
+
+
+def export_refusal(study: Study) -> str:
+    """Return why `study` may not be exported, or "" if it may.
+
+    The hash taken at opening stands on every row, so the definition in the database has to be the one it was taken of.
+    """
+    if study.state == Study.State.DRAFT:
+        return ""
+    now = protocol_hash(study)
+    if now == study.protocol_hash:
+        return ""
+    return (
+        f"Study {study} was changed after it was opened: its definition had the hash {study.protocol_hash} then and "
+        f"has {now} now. Nothing was exported, because the rows would carry a hash that does not describe them. "
+        "Restore the definition from a backup, or find out what was changed in the database by hand."
+    )
+
+
+def export_write(
+    *,
+    study: Study,
+    directory: Path,
+    format: str,
+    command: str,
+    formula_safe: bool = False,
+    include_bots: bool = False,
+    progress: Callable[[str], None] = lambda name: None,
+) -> dict[str, int]:
+    """Write all tables and the codebook into `directory`, replacing those of the same names; return rows by table.
+
+    Everything is written beside its place first and moved there at the end: a killed export leaves whole files only.
+    Each table is read in one statement, so it is consistent in itself while participants go on.
+    Raises ServiceError where the study's definition has changed since it was opened.
+    """
+    if refusal := export_refusal(study):
+        raise ServiceError(refusal)
+    directory.mkdir(parents=True, exist_ok=True)
+    counts: dict[str, int] = {}
+    with tempfile.TemporaryDirectory(dir=directory, prefix=".export-") as name:
+        beside = Path(name)
+        tables = study_tables(study, include_bots=include_bots)
+        for table in tables.values():
+            progress(table.name)
+            with (beside / f"{table.name}.{format}").open("wb") as sink:
+                counts[table.name] = table_write(table, sink, format=format, formula_safe=formula_safe)
+        codebook = codebook_data(study, tables, counts=counts, command=command, include_bots=include_bots)
+        (beside / "codebook.json").write_text(json.dumps(codebook, ensure_ascii=False, indent=2) + "\n", "utf-8")
+        (beside / "codebook.md").write_text(codebook_markdown(codebook), "utf-8")
+        for path in sorted(beside.iterdir()):
+            path.replace(directory / path.name)
+    return counts

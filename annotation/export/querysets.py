@@ -1,0 +1,94 @@
+"""Which database rows an export covers, and the sums and counts that go with them."""
+
+from typing import Any, TypeVar
+
+from django.db.models import Case, Count, IntegerField, Model, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
+from django.db.models.functions import Coalesce
+
+from annotation.export.scope import Scope
+from annotation.models import Aspect, Assignment, Output, PageVisit, Participant, Persona, Rating, Slot
+
+_M = TypeVar("_M", bound=Model)
+# Names of the annotations that `with_times` adds.
+TIMES = tuple(f"{phase}_{kind}" for phase in PageVisit.Phase.values for kind in ("focused", "idle"))
+
+
+def participants_of(scope: Scope) -> QuerySet[Participant]:
+    """Return the participants that count."""
+    return Participant.objects.filter(study=scope.study, kind__in=scope.kinds)
+
+
+def assignments_of(scope: Scope) -> QuerySet[Assignment]:
+    """Return the assignments of those participants."""
+    return Assignment.objects.filter(participant__study=scope.study, participant__kind__in=scope.kinds)
+
+
+def answers_of(scope: Scope) -> QuerySet[Rating]:
+    """Return every answer ever saved by those participants."""
+    return Rating.objects.filter(
+        slot__assignment__participant__study=scope.study, slot__assignment__participant__kind__in=scope.kinds
+    )
+
+
+def current_answers_of(scope: Scope) -> QuerySet[Rating]:
+    """Return their answers without those that a later one replaced."""
+    return answers_of(scope).filter(superseded_by=None)
+
+
+def personas_of(scope: Scope) -> QuerySet[Persona]:
+    """Return given personas and submitted ones; a draft that was never submitted is its writer's alone."""
+    return Persona.objects.filter(_covered(scope, ""))
+
+
+def outputs_of(scope: Scope) -> QuerySet[Output]:
+    """Return the outputs made for those personas."""
+    return Output.objects.filter(_covered(scope, "persona__"))
+
+
+def _covered(scope: Scope, prefix: str) -> Q:
+    given = Q(**{f"{prefix}source": Persona.Source.GIVEN})
+    written = Q(**{f"{prefix}author__kind__in": scope.kinds, f"{prefix}submitted_at__isnull": False})
+    return Q(**{f"{prefix}item__study": scope.study}) & (given | written)
+
+
+def with_preferred_arm(queryset: QuerySet[Rating]) -> QuerySet[Rating]:
+    """Add `preferred_arm`: values 1 and 2 of a comparison are sides, and the slot at that position knows the arm."""
+    side = Slot.objects.filter(
+        assignment=OuterRef("slot__assignment"), position=OuterRef("value"), kind=Slot.Kind.OUTPUT
+    )
+    return queryset.annotate(
+        preferred_arm=Case(
+            When(aspect__kind=Aspect.Kind.COMPARISON, value__lte=2, then=Subquery(side.values("output__arm__code")[:1]))
+        )
+    )
+
+
+def with_times(queryset: QuerySet[_M], *, owner: str, path: str) -> QuerySet[_M]:
+    """Add the milliseconds of `TIMES`, summed over the page visits whose `owner` is the row at `path`."""
+    sums = {}
+    for name in TIMES:
+        phase, kind = name.split("_")
+        visits = PageVisit.objects.filter(phase=phase, **{owner: OuterRef(path)}).values(owner)
+        total = visits.annotate(total=Sum(f"{kind}_ms")).values("total")
+        sums[name] = Coalesce(Subquery(total, output_field=IntegerField()), Value(0))
+    return queryset.annotate(**sums)
+
+
+def with_counts(queryset: QuerySet[Participant]) -> QuerySet[Participant]:
+    """Add what each participant did: personas submitted, assignments by state, current answers."""
+    written = Persona.objects.filter(author=OuterRef("pk"), submitted_at__isnull=False)
+    begun = Assignment.objects.filter(participant=OuterRef("pk"))
+    current = Rating.objects.filter(slot__assignment__participant=OuterRef("pk"), superseded_by=None)
+    return queryset.annotate(
+        personas_submitted=count_by(written, "author"),
+        assignments_begun=count_by(begun, "participant"),
+        assignments_completed=count_by(begun.filter(state=Assignment.State.COMPLETED), "participant"),
+        assignments_set_aside=count_by(begun.filter(state=Assignment.State.SET_ASIDE), "participant"),
+        current_ratings=count_by(current, "slot__assignment__participant"),
+    )
+
+
+def count_by(queryset: QuerySet[Any], owner: str) -> Coalesce:
+    """Return an expression: how many rows of `queryset`, which refers to the outer row as `owner`."""
+    counted = queryset.order_by().values(owner).annotate(number=Count("pk")).values("number")
+    return Coalesce(Subquery(counted, output_field=IntegerField()), Value(0))

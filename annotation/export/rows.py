@@ -1,0 +1,187 @@
+"""Turn database rows into rows of an export, a chunk at a time: memory does not grow with the study."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+
+from annotation.export import querysets as q
+from annotation.export.scope import Scope
+from annotation.models import Assignment, Participant
+
+CHUNK = 1000
+Row = dict[str, Any]
+# Column -> path from an assignment; a name that starts with _ is an ingredient, not a column.
+ASSIGNMENT_PATHS = {
+    "_kind": "participant__kind",
+    "_number": "participant__number",
+    "assignment": "key",
+    "assignment_kind": "kind",
+    "assignment_state": "state",
+    "ordinal": "ordinal",
+    "surplus": "surplus",
+    "_expires_at": "expires_at",
+    "item": "persona__item__key",
+    "stratum": "persona__item__stratum",
+    "persona": "persona__key",
+    "persona_source": "persona__source",
+    "_author": "persona__author",
+    "_participant": "participant",
+    "persona_text": "persona__text",
+}
+TIME_PATHS = {f"_{name}": name for name in q.TIMES}
+_ANSWER_PATHS = {
+    "arm": "slot__output__arm__code",
+    "output": "slot__output__key",
+    "slot_kind": "slot__kind",
+    "position": "position",
+    "aspect": "aspect__key",
+    "aspect_kind": "aspect__kind",
+    "value": "value",
+    "_minimum": "minimum",
+    "_labels": "aspect__labels",
+    "preferred_arm": "preferred_arm",
+    "answer_version": "version",
+    "saved_at": "saved_at",
+}
+_ANSWER_ORDER = (
+    "slot__assignment__participant__number",
+    "slot__assignment__ordinal",
+    "position",
+    "aspect__ordinal",
+    "version",
+)
+
+
+def ratings(scope: Scope) -> Iterator[Row]:
+    """Yield the current answers, by participant, assignment, position and aspect."""
+    paths = {column: f"slot__assignment__{path}" for column, path in ASSIGNMENT_PATHS.items()}
+    answers = q.with_preferred_arm(q.current_answers_of(scope))
+    answers = q.with_times(answers, owner="assignment", path="slot__assignment").order_by(*_ANSWER_ORDER)
+    for row in read(answers, {**paths, **_ANSWER_PATHS, **TIME_PATHS}):
+        yield {**scope.study_cells, **assignment_cells(row, scope.now), **_answer_cells(row), **seconds(row)}
+
+
+def history(scope: Scope) -> Iterator[Row]:
+    """Yield every answer ever saved, in the order of `ratings`, older versions first."""
+    names = ("_kind", "_number", "assignment", "item", "persona")
+    paths = {column: f"slot__assignment__{ASSIGNMENT_PATHS[column]}" for column in names}
+    paths |= {**_ANSWER_PATHS, "rating": "pk", "superseded_by": "superseded_by"}
+    for row in read(q.with_preferred_arm(q.answers_of(scope)).order_by(*_ANSWER_ORDER), paths):
+        yield {
+            **scope.study_cells,
+            **participant_cells(row),
+            **{name: row[name] for name in ("assignment", "item", "persona")},
+            **_answer_cells(row),
+            "rating": str(row["rating"]),
+            "superseded_by": str(row["superseded_by"]) if row["superseded_by"] else None,
+        }
+
+
+def personas(scope: Scope) -> Iterator[Row]:
+    """Yield the personas, by item."""
+    paths = {
+        "persona": "key",
+        "item": "item__key",
+        "stratum": "item__stratum",
+        "persona_source": "source",
+        "_kind": "author__kind",
+        "_number": "author__number",
+        "text": "text",
+        "drafts_saved": "draft_version",
+        "submitted_at": "submitted_at",
+    }
+    for row in read(q.personas_of(scope).order_by("item__ordinal", "pk"), paths):
+        yield {
+            **scope.study_cells,
+            **{name: row[name] for name in ("persona", "item", "stratum", "persona_source")},
+            "author": public_code(row) if row["_kind"] else None,
+            **{name: row[name] for name in ("text", "drafts_saved", "submitted_at")},
+        }
+
+
+def outputs(scope: Scope) -> Iterator[Row]:
+    """Yield the outputs, by item. Their errors stay behind: an error may name a system."""
+    paths = {
+        "output": "key",
+        "persona": "persona__key",
+        "item": "persona__item__key",
+        "arm": "arm__code",
+        "sample": "sample",
+        "state": "state",
+        "text": "text",
+        "ready_at": "ready_at",
+        "excluded_reason": "excluded_reason",
+        "excluded_at": "excluded_at",
+    }
+    for row in read(q.outputs_of(scope).order_by("persona__item__ordinal", "persona", "arm__code", "sample"), paths):
+        yield {**scope.study_cells, **row}
+
+
+def participants(scope: Scope) -> Iterator[Row]:
+    """Yield the participants with their times and counts; never a link or a completion code."""
+    names = ("created_at", "consented_at", "declined_at", "instructed_at", "completed_at", "erased_at")
+    paths = {
+        "_kind": "kind",
+        "_number": "number",
+        "_open_link": "open_link",
+        **{name: name for name in (*names, "consent_hash", "practice_done", "personas_submitted")},
+        "assignments": "assignments_begun",
+        "assignments_completed": "assignments_completed",
+        "assignments_set_aside": "assignments_set_aside",
+        "ratings": "current_ratings",
+        **TIME_PATHS,
+    }
+    rows = q.with_times(q.with_counts(q.participants_of(scope)), owner="assignment__participant", path="pk")
+    for row in read(rows.order_by("number"), paths):
+        yield {
+            **scope.study_cells,
+            **participant_cells(row),
+            "joined_by": "open_link" if row["_open_link"] else "personal_link",
+            **{name: cell for name, cell in row.items() if not name.startswith("_")},
+            **seconds(row),
+        }
+
+
+def read(queryset: QuerySet[Any], paths: dict[str, str]) -> Iterator[Row]:
+    """Yield {column: value} for the given {column: path}, holding one chunk in memory."""
+    for values in queryset.values_list(*paths.values()).iterator(CHUNK):
+        yield dict(zip(paths, values, strict=True))
+
+
+def public_code(row: Row) -> str:
+    """Return the participant's code from `_kind` and `_number`."""
+    return Participant(kind=row["_kind"], number=row["_number"]).code
+
+
+def participant_cells(row: Row) -> Row:
+    """Return the columns that name a participant."""
+    return {"participant": public_code(row), "participant_kind": row["_kind"]}
+
+
+def assignment_cells(row: Row, now: datetime) -> Row:
+    """Return the columns of an assignment and its unit, in the tables' order."""
+    first = ("assignment", "assignment_kind", "assignment_state", "ordinal", "surplus")
+    return {
+        **participant_cells(row),
+        **{name: row[name] for name in first},
+        "expired": row["assignment_state"] == Assignment.State.OPEN and row["_expires_at"] < now,
+        **{name: row[name] for name in ("item", "stratum", "persona", "persona_source")},
+        "is_author": row["_author"] == row["_participant"],
+        "persona_text": row["persona_text"],
+    }
+
+
+def _answer_cells(row: Row) -> Row:
+    shown = ("arm", "output", "slot_kind", "position", "aspect", "aspect_kind", "value")
+    return {
+        **{name: row[name] for name in shown},
+        "label": row["_labels"][row["value"] - row["_minimum"]],
+        **{name: row[name] for name in ("preferred_arm", "answer_version", "saved_at")},
+    }
+
+
+def seconds(row: Row) -> Row:
+    """Return the time columns, from milliseconds."""
+    return {f"{name}_seconds": row[f"_{name}"] / 1000 for name in q.TIMES}

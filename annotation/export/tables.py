@@ -1,0 +1,216 @@
+"""The tables of an export: their columns, what each one means, and where its rows come from."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Literal
+
+from django.db.models import QuerySet
+
+from annotation.export import querysets as q
+from annotation.export import rows, wide
+from annotation.export.scope import Scope
+from annotation.models import Aspect, Assignment, Output, Participant, Persona, Slot, Study
+
+ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. `values` maps each allowed value to its meaning; empty where any value may stand."""
+
+    name: str
+    type: ColumnType
+    meaning: str
+    values: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table. `rows()` starts a new pass over the database and yields dicts keyed by column name, in order."""
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+    rows: Callable[[], Iterator[Row]]
+    count: Callable[[], int]
+
+
+def study_tables(study: Study, *, include_bots: bool = False) -> dict[str, Table]:
+    """Return the tables of `study` by name. Bots and previews are left out unless `include_bots`."""
+    scope = Scope.of(study, include_bots=include_bots)
+    parts: tuple[_Part, ...] = (
+        ("ratings", "One row per current answer.", _ratings(), rows.ratings, q.current_answers_of),
+        ("ratings_wide", "One row per assignment.", _wide(scope), wide.wide, q.assignments_of),
+        ("history", "One row per answer ever saved, superseded ones too.", _history(), rows.history, q.answers_of),
+        ("personas", "One row per persona, given or submitted.", _personas(), rows.personas, q.personas_of),
+        ("outputs", "One row per output of those personas.", _outputs(), rows.outputs, q.outputs_of),
+        ("participants", "One row per participant.", _participants(), rows.participants, q.participants_of),
+    )
+    return {
+        name: Table(name, meaning, columns, partial(read, scope), covered(scope).count)
+        for name, meaning, columns, read, covered in parts
+    }
+
+
+_Part = tuple[str, str, tuple[Column, ...], Callable[[Scope], Iterator[Row]], Callable[[Scope], QuerySet[Any]]]
+STUDY = (
+    Column("study", "string", "The study's slug."),
+    Column("study_version", "integer", "The study's version."),
+    Column("protocol_hash", "string", "SHA-256 of the study's frozen definition; empty for a draft."),
+)
+PARTICIPANT = (
+    Column("participant", "string", "The participant's public code."),
+    Column("participant_kind", "string", "Who answered.", dict(Participant.Kind.choices)),
+)
+ASSIGNMENT = (
+    Column("assignment", "string", "Random key of the assignment: one participant on one persona."),
+    Column("assignment_kind", "string", "What the assignment is for.", dict(Assignment.Kind.choices)),
+    Column("assignment_state", "string", "How far the assignment is.", dict(Assignment.State.choices)),
+    Column("ordinal", "integer", "The assignment's place in the participant's sequence, from 1."),
+    Column("surplus", "boolean", "Finished although the place had been filled by somebody else in the meantime."),
+    Column("expired", "boolean", "Unfinished when its time ran out, as of this export."),
+)
+UNIT = (
+    Column("item", "string", "The item's id in the study file."),
+    Column("stratum", "string", "The data set the item comes from; may be empty."),
+    Column("persona", "string", "Random key of the persona."),
+    Column("persona_source", "string", "Where the persona's text comes from.", dict(Persona.Source.choices)),
+    Column("is_author", "boolean", "The participant wrote this persona and was asked the aspect's `question`; "
+           "otherwise `question_for_others`."),
+    Column("persona_text", "string", "The persona, exactly as typed or given."),
+)  # fmt: skip
+TIMES = tuple(
+    Column(f"{phase}_{kind}_seconds", "number", f"Seconds on the {page} of this assignment {how}.")
+    for phase, page in (("write", "writing page"), ("rate", "rating page"))
+    for kind, how in (("focused", "in view and in use"), ("idle", "hidden, or untouched for 30 s"))
+)
+ANSWER = (
+    Column("arm", "string", "Code of the arm that made the output; null (CSV: empty) for a comparison."),
+    Column("output", "string", "Random key of the output rated; null (CSV: empty) for a comparison."),
+    Column("slot_kind", "string", "What was rated.", dict(Slot.Kind.choices)),
+    Column("position", "integer", "Where it stood on the page: outputs from 1 (left or top), a comparison after them."),
+    Column("aspect", "string", "Key of the question; its words and labels are listed under `aspects`."),
+    Column("aspect_kind", "string", "What kind of question.", dict(Aspect.Kind.choices)),
+    Column("value", "integer", "The answer. Comparisons: 1 left, 2 right, 3 tie, 4 both bad, as the participant saw "
+           "the sides."),
+    Column("label", "string", "The written label of that value."),
+    Column("preferred_arm", "string", "Comparisons: code of the arm on the preferred side; null (CSV: empty) for tie, "
+           "both bad, and every other kind of answer."),
+    Column("answer_version", "integer", "1 for the first answer to this question here, then 2, …"),
+    Column("saved_at", "timestamp", "When the answer was saved (UTC)."),
+)  # fmt: skip
+
+
+def _ratings() -> tuple[Column, ...]:
+    return (*STUDY, *PARTICIPANT, *ASSIGNMENT, *UNIT, *ANSWER, *TIMES)
+
+
+def _history() -> tuple[Column, ...]:
+    return (
+        *STUDY,
+        *PARTICIPANT,
+        Column("assignment", "string", "Random key of the assignment."),
+        Column("item", "string", "The item's id in the study file."),
+        Column("persona", "string", "Random key of the persona."),
+        *ANSWER,
+        Column("rating", "string", "Random id of the answer."),
+        Column("superseded_by", "string", "Id of the answer that replaced it; null (CSV: empty) while current."),
+    )
+
+
+def _wide(scope: Scope) -> tuple[Column, ...]:
+    """Columns by arm code: the order of the study file would tell more about an arm than its code does."""
+    columns = [Column(f"position.{code}", "integer", f"Where the output of {code} stood.") for code in scope.arm_codes]
+    for aspect in scope.aspects:
+        columns += _choice(aspect) if aspect.kind == Aspect.Kind.COMPARISON else _values(aspect, scope.arm_codes)
+    return (
+        *STUDY,
+        *PARTICIPANT,
+        *ASSIGNMENT,
+        *UNIT,
+        *columns,
+        Column("shown_at", "timestamp", "When the outputs first stood on the page (UTC)."),
+        Column("completed_at", "timestamp", "When the assignment was completed (UTC)."),
+        *TIMES,
+    )
+
+
+def _values(aspect: Aspect, arm_codes: tuple[str, ...]) -> list[Column]:
+    return [
+        Column(
+            f"value.{aspect.key}.{code}",
+            "integer",
+            f"Answer on `{aspect.key}` for the output of {code}.",
+            _labels(aspect),
+        )
+        for code in arm_codes
+    ]
+
+
+def _choice(aspect: Aspect) -> list[Column]:
+    return [
+        Column(f"choice.{aspect.key}", "integer", f"Answer on `{aspect.key}`, by side of the page.", _labels(aspect)),
+        Column(f"preferred_arm.{aspect.key}", "string", "The same by arm code; null for tie and both bad."),
+    ]
+
+
+def _labels(aspect: Aspect) -> dict[str, str]:
+    return {str(value): label for value, label in aspect.options}
+
+
+def _personas() -> tuple[Column, ...]:
+    return (
+        *STUDY,
+        Column("persona", "string", "Random key of the persona."),
+        Column("item", "string", "The item's id in the study file."),
+        Column("stratum", "string", "The data set the item comes from; may be empty."),
+        Column("persona_source", "string", "Where its text comes from.", dict(Persona.Source.choices)),
+        Column("author", "string", "Code of the participant who wrote it; null (CSV: empty) for given ones."),
+        Column("text", "string", "The persona, exactly as typed or given."),
+        Column("drafts_saved", "integer", "How often a draft was saved while writing."),
+        Column("submitted_at", "timestamp", "When it was submitted, or given (UTC)."),
+    )
+
+
+def _outputs() -> tuple[Column, ...]:
+    return (
+        *STUDY,
+        Column("output", "string", "Random key of the output."),
+        Column("persona", "string", "Random key of the persona it was made for."),
+        Column("item", "string", "The item's id in the study file."),
+        Column("arm", "string", "Code of the arm that made it."),
+        Column("sample", "integer", "0 for the first output of this arm for this persona."),
+        Column("state", "string", "Whether it exists yet.", dict(Output.State.choices)),
+        Column("text", "string", "The output, exactly as made or imported."),
+        Column("ready_at", "timestamp", "When it was made or imported (UTC)."),
+        Column("excluded_reason", "string", "Why it is not shown to participants; empty where it is."),
+        Column("excluded_at", "timestamp", "Since when it is not shown (UTC)."),
+    )
+
+
+def _participants() -> tuple[Column, ...]:
+    steps = {
+        "created": "was created",
+        "consented": "consented",
+        "declined": "declined",
+        "instructed": "had read the instructions",
+        "completed": "finished the study",
+        "erased": "was erased",
+    }
+    joined = {"personal_link": "A link of their own", "open_link": "A link that anybody may follow"}
+    return (
+        *STUDY,
+        *PARTICIPANT,
+        Column("joined_by", "string", "How the participant came in.", joined),
+        *(Column(f"{step}_at", "timestamp", f"When the participant {done} (UTC).") for step, done in steps.items()),
+        Column("consent_hash", "string", "SHA-256 of the consent text agreed to; empty before."),
+        Column("practice_done", "integer", "Practice items finished."),
+        Column("personas_submitted", "integer", "Personas written and submitted."),
+        Column("assignments", "integer", "Assignments begun."),
+        Column("assignments_completed", "integer", "Assignments completed."),
+        Column("assignments_set_aside", "integer", "Assignments set aside because no outputs could be made."),
+        Column("ratings", "integer", "Current answers."),
+        *(replace(time, meaning=time.meaning.replace("of this assignment", "of all assignments")) for time in TIMES),
+    )

@@ -1,0 +1,58 @@
+"""The wide table: one row per assignment, one column per question and arm."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from annotation.export import querysets as q
+from annotation.export.rows import ASSIGNMENT_PATHS, CHUNK, TIME_PATHS, Row, assignment_cells, read, seconds
+from annotation.export.scope import Scope
+from annotation.models import Aspect, Rating, Slot
+
+
+def wide(scope: Scope) -> Iterator[Row]:
+    """Yield one row per assignment; a cell is None where the question is not answered."""
+    paths = {"_pk": "pk", **ASSIGNMENT_PATHS, "shown_at": "shown_at", "completed_at": "completed_at", **TIME_PATHS}
+    assignments = q.with_times(q.assignments_of(scope), owner="assignment", path="pk")
+    rows = read(assignments.order_by("participant__number", "ordinal"), paths)
+    while chunk := list(islice(rows, CHUNK)):
+        answers = _answers(scope, [row["_pk"] for row in chunk])
+        empty = dict.fromkeys(answer_columns(scope))
+        for row in chunk:
+            yield {
+                **scope.study_cells,
+                **assignment_cells(row, scope.now),
+                **empty,
+                **answers[row["_pk"]],
+                "shown_at": row["shown_at"],
+                "completed_at": row["completed_at"],
+                **seconds(row),
+            }
+
+
+def answer_columns(scope: Scope) -> list[str]:
+    """Return the columns for positions and answers. A dot parts them: neither a key nor a code holds one."""
+    names = [f"position.{code}" for code in scope.arm_codes]
+    for aspect in scope.aspects:
+        if aspect.kind == Aspect.Kind.COMPARISON:
+            names += [f"choice.{aspect.key}", f"preferred_arm.{aspect.key}"]
+        else:
+            names += [f"value.{aspect.key}.{code}" for code in scope.arm_codes]
+    return names
+
+
+def _answers(scope: Scope, assignments: list[int]) -> dict[int, dict[str, Any]]:
+    """Return the position and answer cells of each of these assignments."""
+    cells: dict[int, dict[str, Any]] = defaultdict(dict)
+    shown = Slot.objects.filter(assignment__in=assignments, kind=Slot.Kind.OUTPUT)
+    for assignment, position, code in shown.values_list("assignment", "position", "output__arm__code"):
+        cells[assignment][f"position.{code}"] = position
+    current = q.with_preferred_arm(Rating.objects.filter(slot__assignment__in=assignments, superseded_by=None))
+    paths = ("slot__assignment", "aspect__key", "aspect__kind", "slot__output__arm__code", "value", "preferred_arm")
+    for assignment, key, kind, code, value, preferred in current.values_list(*paths):
+        if kind == Aspect.Kind.COMPARISON:
+            cells[assignment] |= {f"choice.{key}": value, f"preferred_arm.{key}": preferred}
+        else:
+            cells[assignment][f"value.{key}.{code}"] = value
+    return cells

@@ -1,0 +1,52 @@
+"""Export a study, blinded: `manage.py export_ratings STUDY --format csv --out DIR`."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from annotation.errors import ServiceError
+from annotation.export import FORMATS, export_write
+from annotation.services.log import audit_log
+from annotation.studyref import study_from_reference
+
+
+class Command(BaseCommand):
+    help = "Write ratings, personas, outputs and participants with a codebook. Arms appear by code only."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("study", help="slug (its newest version) or slug@version")
+        parser.add_argument("--format", choices=FORMATS, default="csv")
+        parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="Made if it does not exist.")
+        parser.add_argument(
+            "--formula-safe", action="store_true", help="CSV for spreadsheets: no text can be taken for a formula."
+        )
+        parser.add_argument("--include-bots", action="store_true", help="Bots and previews too.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Write the export; raise CommandError where it is refused or cannot be written."""
+        if options["formula_safe"] and options["format"] != "csv":
+            raise CommandError(
+                f"--formula-safe is for spreadsheets, so it needs --format csv, not {options['format']}."
+            )
+        try:
+            study = study_from_reference(options["study"])
+            counts = export_write(
+                study=study,
+                directory=options["out"],
+                format=options["format"],
+                command=shlex.join(["manage.py", *sys.argv[1:]]),
+                formula_safe=options["formula_safe"],
+                include_bots=options["include_bots"],
+                progress=lambda name: self.stderr.write(f"writing {name} …"),
+            )
+        except ServiceError as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"The export cannot be written to {options['out']}: {error}") from error
+        audit_log(user=None, action="export", study=study, format=options["format"], rows=counts)
+        for name, rows in counts.items():
+            self.stdout.write(f"{name}.{options['format']}: {rows} rows")
+        self.stdout.write(f"codebook.json, codebook.md: what every column means. All in {options['out']}.")
