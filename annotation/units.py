@@ -18,17 +18,22 @@ _PLANNED = {
 }
 
 
-def next_source(participant: Participant) -> Persona.Source | None:
-    """Return which part comes next, or None when both are done. Own personas come before ready ones.
+def sources_left(participant: Participant) -> list[Persona.Source]:
+    """Return the parts that are not done yet, in order. Own personas come before ready ones.
 
     Who has seen ready personas and their responses first would write others' personas, not their own.
     """
     done = Counter(
         participant.assignments.exclude(state=Assignment.State.SET_ASIDE).values_list("persona__source", flat=True)
     )
-    sources = (Persona.Source.WRITTEN, Persona.Source.GIVEN)
-    left = [source for source in sources if done[source] < getattr(participant.study, _PLANNED[source])]
-    return next((source for source in left if _any_free(participant, source)), None)
+    return [source for source, planned in _PLANNED.items() if done[source] < getattr(participant.study, planned)]
+
+
+def has_free_unit(participant: Participant) -> bool:
+    """Whether there is anything left for this participant to do."""
+    return any(
+        unit.taken < unit.places for source in sources_left(participant) for unit in free_units(participant, source)
+    )
 
 
 def planned_assignments(participant: Participant) -> int:
@@ -99,10 +104,6 @@ def _side_rows(slots: QuerySet[Slot], participant: Participant) -> list[tuple[in
         .order_by()
     )
     return [(item_id, number[arm_id], position, n) for item_id, arm_id, position, n in rows]
-
-
-def _any_free(participant: Participant, source: Persona.Source) -> bool:
-    return any(unit.taken < unit.places for unit in free_units(participant, source))
 
 
 def _given(participant: Participant) -> QuerySet[Persona]:

@@ -96,7 +96,8 @@
       }
       this.posting = false;
       if (!reply || reply.status >= 500) return this.retry();
-      const json = (reply.headers.get("Content-Type") ?? "").includes("application/json") ? await reply.json() : {};
+      if (!(reply.headers.get("Content-Type") ?? "").includes("application/json")) return this.expired();
+      const json = await reply.json();
       this.settled();
       if (reply.ok) this.saved(json);
       else if (reply.status === 409) this.conflict(json);
@@ -107,6 +108,11 @@
       this.say("Not saved yet. Your answer is kept here and sent again as soon as there is a connection.", true);
       this.timer = setTimeout(() => this.post(), this.delay);
       this.delay = Math.min(this.delay * 2, RETRY_LAST_MS);
+    }
+
+    // The page's form token is no longer accepted; after a reload the kept answer is sent with a new one.
+    expired() {
+      this.say("Not saved yet. Reload this page: your answer is kept and sent then.", true);
     }
 
     settled() {
@@ -161,7 +167,7 @@
 
     refused(json) {
       this.next = null;
-      this.say(`Not saved. ${json.message ?? "Reload the page and try again."}`, true);
+      this.say(`Not saved. ${json.message}`, true);
       this.changed();
     }
 

@@ -3,20 +3,15 @@
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Case, F, Value, When
 from django.utils import timezone
 
-from annotation.allocation import choose_order, choose_unit
+from annotation.allocation import Choice, choose_order, choose_unit
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Aspect, Assignment, Event, Item, Participant, Persona, Rating, Slot, Study
 from annotation.services.log import event_log
 from annotation.services.turns import study_turn_take
-from annotation.units import (
-    free_units,
-    item_sides,
-    next_source,
-    participant_sides,
-    places_taken,
-)
+from annotation.units import free_units, item_sides, participant_sides, places_taken, sources_left
 
 
 def assignment_next(*, participant: Participant) -> Assignment | None:
@@ -30,28 +25,11 @@ def assignment_next(*, participant: Participant) -> Assignment | None:
         current = Assignment.objects.filter(participant=participant, state=Assignment.State.OPEN).first()
         if current or study.state != Study.State.OPEN:
             return current
-        source = next_source(participant)
-        if source is None:
-            return None
-        arms = study.arms.count()
-        choice = choose_unit(
-            seed=study.seed,
-            participant=participant.number,
-            arms=arms,
-            units=free_units(participant, source),
-            participant_sides=participant_sides(participant),
-        )
-        if choice is None:
-            return None
-        if source == Persona.Source.GIVEN:
-            persona = Persona.objects.get(pk=choice.unit.key)
-        else:
-            item = Item.objects.get(pk=choice.unit.key)
-            persona = Persona.objects.create(item=item, source=source, author=participant)
-        assignment = _create(participant=participant, persona=persona)
-        if source == Persona.Source.GIVEN:
-            _create_slots(assignment, choice.order)
-        return assignment
+        for source in sources_left(participant):
+            choice = _choose(participant, source)
+            if choice:
+                return _hand_out(participant, source, choice)
+        return None
 
 
 def slots_create(*, assignment: Assignment) -> None:
@@ -82,9 +60,11 @@ def assignment_touch(*, assignment: Assignment) -> None:
         raise NotAllowedNow("The study has been closed; answers can no longer be saved.")
     still_open = Assignment.objects.filter(pk=assignment.pk, state=Assignment.State.OPEN)
     now = timezone.now()
-    if not still_open.filter(expires_at__gt=now).update(expires_at=now + timedelta(hours=study.assignment_hours)):
-        if not still_open.update(expires_at=assignment.expires_at):
-            raise NotAllowedNow("This part has been finished already; its answers can no longer be changed.")
+    expires_at = Case(
+        When(expires_at__gt=now, then=Value(now + timedelta(hours=study.assignment_hours))), default=F("expires_at")
+    )
+    if not still_open.update(expires_at=expires_at):
+        raise NotAllowedNow("This part has been finished already; its answers can no longer be changed.")
 
 
 def assignment_mark_shown(*, assignment: Assignment) -> None:
@@ -148,6 +128,27 @@ def aspect_fits(aspect: Aspect, slot: Slot) -> bool:
     """Whether this question is asked about this slot: ratings of outputs, comparisons of the pair."""
     wanted = Slot.Kind.PAIR if aspect.kind == Aspect.Kind.COMPARISON else Slot.Kind.OUTPUT
     return slot.kind == wanted
+
+
+def _choose(participant: Participant, source: Persona.Source) -> Choice | None:
+    study = participant.study
+    return choose_unit(
+        seed=study.seed,
+        participant=participant.number,
+        arms=study.arms.count(),
+        units=free_units(participant, source),
+        participant_sides=participant_sides(participant),
+    )
+
+
+def _hand_out(participant: Participant, source: Persona.Source, choice: Choice) -> Assignment:
+    if source == Persona.Source.WRITTEN:
+        item = Item.objects.get(pk=choice.unit.key)
+        persona = Persona.objects.create(item=item, source=source, author=participant)
+        return _create(participant=participant, persona=persona)
+    assignment = _create(participant=participant, persona=Persona.objects.get(pk=choice.unit.key))
+    _create_slots(assignment, choice.order)
+    return assignment
 
 
 def _create(*, participant: Participant, persona: Persona) -> Assignment:

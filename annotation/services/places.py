@@ -6,7 +6,7 @@ from annotation.flow import Facts, Step, step_before_work, step_within_assignmen
 from annotation.models import Assignment, Participant, Study
 from annotation.services.assignments import assignment_next
 from annotation.services.participants import participant_complete
-from annotation.units import next_source
+from annotation.units import has_free_unit
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ def participant_place(*, participant: Participant) -> Place:
     Reached again and again (reload, second tab, another device) it gives the same answer until something is done.
     """
     step = step_before_work(_facts(participant))
-    if step == Step.CONSENT and next_source(participant) is None:
+    if step == Step.CONSENT and not has_free_unit(participant):
         return Place(Step.FULL)  # told before any work is asked for
     if step is not None:
         return Place(step)

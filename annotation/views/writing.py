@@ -1,5 +1,6 @@
 """Writing a persona, and waiting for the outputs made from it."""
 
+from contextlib import suppress
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -75,10 +76,9 @@ def wait(request: HttpRequest, participant: Participant, key: str) -> HttpRespon
 @participant_view("POST")
 def set_aside(request: HttpRequest, participant: Participant, key: str) -> HttpResponse:
     """Go on with another item when this one's outputs failed or are slow."""
-    try:
+    # Refused when the outputs have come in the meantime: then the page shows them.
+    with suppress(NotAllowedNow):
         assignment_set_aside(assignment=get_assignment(participant, key))
-    except NotAllowedNow:
-        pass  # the outputs have come in the meantime: the page shows them
     return to_page(participant)
 
 

@@ -1,0 +1,114 @@
+"""Several requests at once, each on its own database connection, on whichever database the tests run."""
+
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from annotation.errors import NotAllowedNow, StaleVersion
+from annotation.flow import Step
+from annotation.models import Assignment, OpenLink, Output, Participant, Persona, Rating, Slot
+from annotation.services.participants import (
+    open_link_create,
+    open_link_join,
+    participant_consent,
+    participant_create,
+    participant_instructed,
+    participants_create,
+)
+from annotation.services.personas import persona_submit
+from annotation.services.places import participant_place
+from annotation.services.ratings import rating_save
+from tests.factories import make_study
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
+    """Run every call in a thread of its own, all released together; return results or the errors raised."""
+    barrier = Barrier(len(calls))
+
+    def run(call: Callable[[], Any]) -> Any:
+        try:
+            barrier.wait()
+            return call()
+        except (NotAllowedNow, StaleVersion) as error:
+            return error
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def ready(participant: Participant) -> Participant:
+    participant_consent(participant=participant)
+    participant_instructed(participant=participant)
+    return Participant.objects.select_related("study").get(pk=participant.pk)
+
+
+def test_two_people_never_get_the_same_last_place_and_nobody_is_turned_away_while_one_is_left():
+    study = make_study(given_items=5, given_per_participant=1, raters_per_item=1)
+    people = [ready(participant_create(study=study)) for _ in range(8)]
+    places = at_once([lambda p=p: participant_place(participant=p) for p in people])
+    assert sum(place.step == Step.RATE for place in places) == 5
+    assert sum(place.step == Step.FULL for place in places) == 3
+    assert Assignment.objects.values("persona").distinct().count() == 5
+
+
+def test_one_participant_in_many_tabs_gets_one_assignment():
+    person = ready(participant_create(study=make_study()))
+    tabs = [Participant.objects.select_related("study").get(pk=person.pk) for _ in range(6)]
+    places = at_once([lambda p=p: participant_place(participant=p) for p in tabs])
+    assert len({place.assignment.pk for place in places}) == 1
+
+
+def test_an_open_link_never_lets_in_more_than_its_cap():
+    link = open_link_create(study=make_study(), cap=3, user=None)
+    links = [OpenLink.objects.select_related("study").get(pk=link.pk) for _ in range(8)]
+    results = at_once([lambda x=x: open_link_join(open_link=x) for x in links])
+    assert sum(isinstance(result, NotAllowedNow) for result in results) == 5
+    assert Participant.objects.count() == 3
+
+
+def test_participants_made_at_once_get_different_numbers():
+    study = make_study()
+    at_once([lambda: participants_create(study=study, count=5, user=None)] * 6)
+    numbers = sorted(Participant.objects.values_list("number", flat=True))
+    assert numbers == list(range(1, 31))
+
+
+def test_a_persona_sent_from_two_tabs_requests_its_outputs_once():
+    study = make_study(given_items=0, given_per_participant=0, written_items=2, written_per_participant=1)
+    assignment = participant_place(participant=ready(participant_create(study=study))).assignment
+    tab = uuid.uuid4()
+    send = [
+        lambda: persona_submit(
+            assignment=Assignment.objects.select_related("participant__study", "persona").get(pk=assignment.pk),
+            text="I am calm and prefer tea.",
+            version=0,
+            tab=tab,
+        )
+    ]
+    at_once(send * 4)
+    assert Persona.objects.get().submitted_at
+    assert Output.objects.count() == 2
+    assert Slot.objects.count() == 2
+
+
+def test_different_answers_at_once_leave_one_current_and_tell_the_others():
+    study = make_study()
+    assignment = participant_place(participant=ready(participant_create(study=study))).assignment
+    aspect = study.aspects.first()
+
+    def answer(value: int) -> Rating:
+        slot = Slot.objects.select_related("assignment__participant__study").get(assignment=assignment, position=1)
+        return rating_save(slot=slot, aspect=aspect, value=value, version=0, client_key=uuid.uuid4())
+
+    results = at_once([lambda v=v: answer(v) for v in (1, 2, 3, 4, 5)])
+    assert sum(isinstance(result, StaleVersion) for result in results) == 4
+    assert Rating.objects.count() == 1
