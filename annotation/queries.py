@@ -1,0 +1,183 @@
+"""What researchers' pages read. A page costs the same number of queries whatever the size of the study."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.utils import timezone
+
+from annotation.export.querysets import count_by, current_answers_of, outputs_of, participants_of, with_counts
+from annotation.export.scope import Scope
+from annotation.models import Assignment, AuditLog, Event, Output, Participant, Persona, Rating, Study, User
+
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Counts over a whole study."""
+
+    participants: int
+    consented: int
+    declined: int
+    completed: int
+    ratings: int
+    outputs_waiting: int
+    outputs_failed: int
+
+
+@dataclass(frozen=True)
+class ParticipantProgress:
+    """How far one participant is. `planned` counts the assignments that the study has for each participant."""
+
+    code: str
+    state: str
+    personas_submitted: int
+    assignments_completed: int
+    planned: int
+    ratings: int
+    last_activity: datetime | None
+    completion_code: str
+
+
+@dataclass(frozen=True)
+class ItemProgress:
+    """How many places of an item are wanted, held by somebody now, and filled."""
+
+    key: str
+    stratum: str
+    wanted: int
+    live: int
+    completed: int
+
+    @property
+    def state(self) -> str:
+        """One word for it."""
+        if self.wanted == 0:
+            return "not used"
+        if self.completed >= self.wanted:
+            return "complete"
+        return "in progress" if self.live or self.completed else "waiting"
+
+
+def studies_of(user: User) -> QuerySet[Study]:
+    """Return the studies that `user` may see, each with `people`, `people_completed` and `people_ratings`."""
+    studies = Study.objects.all() if user.is_superuser else Study.objects.filter(owner=user)
+    people = Participant.objects.filter(study=OuterRef("pk"), kind=Participant.Kind.PERSON)
+    answers = Rating.objects.filter(
+        slot__assignment__participant__study=OuterRef("pk"),
+        slot__assignment__participant__kind=Participant.Kind.PERSON,
+        superseded_by=None,
+    )
+    return studies.select_related("owner").annotate(
+        people=count_by(people, "study"),
+        people_completed=count_by(people.filter(completed_at__isnull=False), "study"),
+        people_ratings=count_by(answers, "slot__assignment__participant__study"),
+    )
+
+
+def study_summary(scope: Scope) -> Summary:
+    """Return the counts of a study."""
+    people = participants_of(scope).aggregate(
+        participants=Count("pk"),
+        consented=Count("pk", filter=Q(consented_at__isnull=False)),
+        declined=Count("pk", filter=Q(declined_at__isnull=False)),
+        completed=Count("pk", filter=Q(completed_at__isnull=False)),
+    )
+    made = outputs_of(scope).aggregate(
+        outputs_waiting=Count("pk", filter=Q(state=Output.State.REQUESTED)),
+        outputs_failed=Count("pk", filter=Q(state=Output.State.FAILED)),
+    )
+    return Summary(**people, **made, ratings=current_answers_of(scope).count())
+
+
+def participants_progress(scope: Scope, page: str | int | None) -> tuple[Page[Any], list[ParticipantProgress]]:
+    """Return one page of participants by number, and how far they are."""
+    event = Event.objects.filter(participant=OuterRef("pk")).order_by("-pk")
+    answer = Rating.objects.filter(slot__assignment__participant=OuterRef("pk")).order_by("-saved_at")
+    participants = with_counts(participants_of(scope)).annotate(
+        last_event=Subquery(event.values("at")[:1]), last_answer=Subquery(answer.values("saved_at")[:1])
+    )
+    current = Paginator(participants.order_by("number"), PAGE_SIZE).get_page(page)
+    planned = scope.study.written_personas_per_participant + scope.study.given_personas_per_participant
+    return current, [_participant_progress(participant, planned) for participant in current]
+
+
+def _participant_progress(participant: Any, planned: int) -> ParticipantProgress:
+    """Return the progress of a participant that carries the annotations of `participants_progress`."""
+    times = [time for time in (participant.last_event, participant.last_answer) if time]
+    return ParticipantProgress(
+        code=participant.code,
+        state=participant_state(participant),
+        personas_submitted=participant.personas_submitted,
+        assignments_completed=participant.assignments_completed,
+        planned=planned,
+        ratings=participant.current_ratings,
+        last_activity=max(times, default=None),
+        completion_code=participant.completion_code if participant.completed_at else "",
+    )
+
+
+def participant_state(participant: Participant) -> str:
+    """Return one word for how far a participant is."""
+    steps = (
+        (participant.erased_at, "erased"),
+        (participant.completed_at, "finished"),
+        (participant.declined_at, "declined"),
+        (participant.instructed_at, "working"),
+        (participant.consented_at, "consented"),
+    )
+    return next((word for time, word in steps if time), "not started")
+
+
+def items_progress(scope: Scope, page: str | int | None) -> tuple[Page[Any], list[ItemProgress]]:
+    """Return one page of items in the study's order, and how their places stand."""
+    given = Persona.objects.filter(item=OuterRef("pk"), source=Persona.Source.GIVEN)
+    places = Assignment.objects.filter(
+        persona__item=OuterRef("pk"), participant__kind__in=scope.kinds, kind=Assignment.Kind.MAIN
+    )
+    live = places.filter(state=Assignment.State.OPEN, expires_at__gt=timezone.now())
+    completed = places.filter(state=Assignment.State.COMPLETED, surplus=False)
+    items = scope.study.items.annotate(
+        given=count_by(given, "item"),
+        given_in_use=count_by(given.exclude(outputs__excluded_at__isnull=False), "item"),
+        live=count_by(live, "persona__item"),
+        completed=count_by(completed, "persona__item"),
+    )
+    current = Paginator(items.order_by("ordinal"), PAGE_SIZE).get_page(page)
+    return current, _items_progress(current, scope.study)
+
+
+def _items_progress(items: Iterable[Any], study: Study) -> list[ItemProgress]:
+    return [
+        ItemProgress(
+            key=item.key,
+            stratum=item.stratum,
+            wanted=study.raters_per_item * _units(study, given=item.given, given_in_use=item.given_in_use),
+            live=item.live,
+            completed=item.completed,
+        )
+        for item in items
+    ]
+
+
+def _units(study: Study, *, given: int, given_in_use: int) -> int:
+    """An item with given personas is rated once per persona in use; any other is written for."""
+    if given:
+        return given_in_use if study.given_personas_per_participant else 0
+    return 1 if study.written_personas_per_participant else 0
+
+
+def recent_actions(study: Study, *, limit: int = 20) -> QuerySet[AuditLog]:
+    """Return the newest entries of the study's audit log, with their users."""
+    return study.audit_log.select_related("user")[:limit]
+
+
+def personal_links(study: Study) -> QuerySet[Participant]:
+    """Return the people who were invited by a link of their own, by number."""
+    return study.participants.filter(
+        kind=Participant.Kind.PERSON, open_link__isnull=True, erased_at__isnull=True
+    ).order_by("number")

@@ -1,0 +1,101 @@
+"""Researchers' pages: their studies, and one study as it runs."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from annotation import queries
+from annotation.errors import ServiceError
+from annotation.export import FORMATS
+from annotation.export.codebook import DEMONSTRATION
+from annotation.export.scope import Scope
+from annotation.export.tables import study_tables
+from annotation.forms import ExportForm, StateForm
+from annotation.http import get_study_for_researcher, request_user
+from annotation.models import Study
+from annotation.services import studies
+
+ACTIONS: dict[str, tuple[Callable[..., Any], str]] = {
+    "open": (studies.study_open, "The study is open: its links work."),
+    "pause": (studies.study_pause, "The study is paused: participants keep their place and see that it is paused."),
+    "close": (studies.study_close, "The study is closed."),
+}
+
+
+@require_GET
+def study_list(request: HttpRequest) -> HttpResponse:
+    """Show the researcher's own studies."""
+    found = queries.studies_of(request_user(request))
+    return render(request, "annotation/research/study_list.html", {"studies": found})
+
+
+@require_GET
+def study(request: HttpRequest, slug: str, version: int) -> HttpResponse:
+    """Show one study; htmx asks for its progress part alone."""
+    found = get_study_for_researcher(request, slug, version)
+    if request.headers.get("HX-Request") == "true":
+        return render(request, "annotation/research/study.html#progress", progress_context(request, found))
+    return _study_page(request, found)
+
+
+@require_POST
+def study_state(request: HttpRequest, slug: str, version: int) -> HttpResponse:
+    """Open, pause or close a study. Closing is final, so it is asked about on a page of its own first."""
+    found = get_study_for_researcher(request, slug, version)
+    form = StateForm(request.POST)
+    if not form.is_valid():
+        return _study_page(request, found, problems=["Choose one of: open, pause, close."], status=422)
+    action = form.cleaned_data["action"]
+    if action == "close" and not form.cleaned_data["confirmed"]:
+        return render(request, "annotation/research/study_close.html", {"study": found})
+    change, done = ACTIONS[action]
+    try:
+        change(study=found, user=request_user(request))
+    except ServiceError as error:
+        found.refresh_from_db()
+        return _study_page(request, found, problems=_reasons(error), status=409)
+    messages.success(request, done)
+    return redirect("annotation:study", slug, version)
+
+
+def _reasons(error: ServiceError) -> list[str]:
+    """Return the reasons one by one: a message of several lines is a heading and its list."""
+    first, *rest = str(error).splitlines()
+    return [line.removeprefix("- ") for line in rest] or [first]
+
+
+def _study_page(
+    request: HttpRequest, found: Study, *, problems: list[str] | None = None, status: int = 200
+) -> HttpResponse:
+    context = {
+        **progress_context(request, found),
+        "problems": problems or [],
+        "demonstration": DEMONSTRATION,
+        "tables": list(study_tables(found).values()),
+        "formats": FORMATS,
+        "actions": queries.recent_actions(found),
+        "arms": found.arms.order_by("code"),
+    }
+    return render(request, "annotation/research/study.html", context, status=status)
+
+
+def progress_context(request: HttpRequest, found: Study) -> dict[str, Any]:
+    """Return what the progress part shows."""
+    include_bots = ExportForm(request.GET).options()["include_bots"]
+    scope = Scope.of(found, include_bots=include_bots)
+    participants_page, participants = queries.participants_progress(scope, request.GET.get("participants"))
+    items_page, items = queries.items_progress(scope, request.GET.get("items"))
+    return {
+        "study": found,
+        "include_bots": include_bots,
+        "summary": queries.study_summary(scope),
+        "participants_page": participants_page,
+        "participants": participants,
+        "items_page": items_page,
+        "items": items,
+        "now": scope.now,
+    }

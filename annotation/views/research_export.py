@@ -1,0 +1,74 @@
+"""Downloads of the blinded export, one table at a time, streamed."""
+
+import json
+import tempfile
+from typing import BinaryIO
+
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from annotation.export.codebook import codebook_data, codebook_markdown
+from annotation.export.files import export_refusal
+from annotation.export.tables import Table, study_tables
+from annotation.export.writers import FORMATS, csv_lines, jsonl_lines, parquet_write
+from annotation.forms import ExportForm
+from annotation.http import get_study_for_researcher, request_user
+from annotation.models import Study
+from annotation.services.log import audit_log
+
+CONTENT_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "jsonl": "application/jsonl; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+    "json": "application/json; charset=utf-8",
+    "md": "text/markdown; charset=utf-8",
+}
+CODEBOOK_FORMATS = ("json", "md")
+
+
+@require_GET
+def export_download(request: HttpRequest, slug: str, version: int, table: str, format: str) -> HttpResponseBase:
+    """Send one table, or the codebook; logged. Refused with 409 where the frozen definition was changed."""
+    study = get_study_for_researcher(request, slug, version)
+    options = ExportForm(request.GET).options()
+    tables = study_tables(study, include_bots=options["include_bots"])
+    known = CODEBOOK_FORMATS if table == "codebook" else FORMATS
+    if table not in {*tables, "codebook"} or format not in known:
+        raise Http404
+    if refusal := export_refusal(study):
+        return render(request, "annotation/research/refused.html", {"study": study, "reason": refusal}, status=409)
+    audit_log(user=request_user(request), action="export_download", study=study, table=table, format=format, **options)
+    if table == "codebook":
+        command = f"download from {request.get_full_path()}"
+        response = _codebook(study, tables, format, command=command, include_bots=options["include_bots"])
+    else:
+        response = _table(tables[table], format, formula_safe=options["formula_safe"])
+    response["Content-Disposition"] = f'attachment; filename="{study.slug}-v{study.version}-{table}.{format}"'
+    return response
+
+
+def _codebook(
+    study: Study, tables: dict[str, Table], format: str, *, command: str, include_bots: bool
+) -> HttpResponseBase:
+    counts = {table.name: table.count() for table in tables.values()}
+    data = codebook_data(study, tables, counts=counts, command=command, include_bots=include_bots)
+    text = codebook_markdown(data) if format == "md" else json.dumps(data, ensure_ascii=False, indent=2) + "\n"
+    return HttpResponse(text, content_type=CONTENT_TYPES[format])
+
+
+def _table(table: Table, format: str, *, formula_safe: bool) -> HttpResponseBase:
+    content_type = CONTENT_TYPES[format]
+    if format == "parquet":
+        return FileResponse(_parquet_file(table), content_type=content_type)
+    lines = jsonl_lines(table) if format == "jsonl" else csv_lines(table, formula_safe=formula_safe)
+    return StreamingHttpResponse(lines, content_type=content_type)
+
+
+def _parquet_file(table: Table) -> BinaryIO:
+    """Parquet keeps its index at the end, so the whole file is written before its first byte is sent."""
+    file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  (FileResponse closes it)
+    parquet_write(table, file)
+    file.seek(0)
+    return file

@@ -1,0 +1,114 @@
+"""Participant links: personal ones, and open ones with a cap. The only pages on which a link token is text."""
+
+import csv
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from annotation import queries
+from annotation.errors import ServiceError
+from annotation.forms import OpenLinkForm, ParticipantsForm
+from annotation.http import get_study_for_researcher, request_user
+from annotation.models import Participant, Study
+from annotation.services import participants as services
+from annotation.services.log import audit_log
+
+PAGE_SIZE = 100
+
+
+@require_GET
+def participant_links(request: HttpRequest, slug: str, version: int) -> HttpResponse:
+    """List the study's links, with the forms that make more."""
+    return _links_page(request, get_study_for_researcher(request, slug, version))
+
+
+@require_GET
+def participant_links_csv(request: HttpRequest, slug: str, version: int) -> HttpResponse:
+    """Download code and link of every personal invitation, for mail merge; logged."""
+    study = get_study_for_researcher(request, slug, version)
+    invited = queries.personal_links(study)
+    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{study.slug}-v{study.version}-links.csv"'
+    writer = csv.writer(response)
+    writer.writerow(["code", "link"])
+    writer.writerows([participant.code, _personal_link(request, participant)] for participant in invited)
+    audit_log(user=request_user(request), action="links_download", study=study, links=len(invited))
+    return response
+
+
+@require_POST
+def participants_create(request: HttpRequest, slug: str, version: int) -> HttpResponse:
+    """Make personal links."""
+    study = get_study_for_researcher(request, slug, version)
+    form = ParticipantsForm(request.POST)
+    if not form.is_valid():
+        return _links_page(request, study, personal_form=form, status=422)
+    try:
+        made = services.participants_create(study=study, count=form.cleaned_data["count"], user=request_user(request))
+    except ServiceError as error:
+        return _links_page(request, study, problem=str(error), status=409)
+    codes = made[0].code if len(made) == 1 else f"{made[0].code} to {made[-1].code}"
+    messages.success(request, f"Made {codes}.")
+    return redirect("annotation:participant_links", slug, version)
+
+
+@require_POST
+def open_link_create(request: HttpRequest, slug: str, version: int) -> HttpResponse:
+    """Make one link that many may follow."""
+    study = get_study_for_researcher(request, slug, version)
+    form = OpenLinkForm(request.POST)
+    if not form.is_valid():
+        return _links_page(request, study, open_form=form, status=422)
+    try:
+        services.open_link_create(study=study, cap=form.cleaned_data["cap"], user=request_user(request))
+    except ServiceError as error:
+        return _links_page(request, study, problem=str(error), status=409)
+    messages.success(request, "Made an open link.")
+    return redirect("annotation:participant_links", slug, version)
+
+
+@require_POST
+def open_link_deactivate(request: HttpRequest, slug: str, version: int, pk: int) -> HttpResponse:
+    """Stop an open link from letting more people in."""
+    study = get_study_for_researcher(request, slug, version)
+    link = get_object_or_404(study.open_links, pk=pk)
+    services.open_link_deactivate(open_link=link, user=request_user(request))
+    messages.success(request, "Switched the open link off. Who joined by it goes on.")
+    return redirect("annotation:participant_links", slug, version)
+
+
+def _links_page(
+    request: HttpRequest,
+    study: Study,
+    *,
+    personal_form: Form | None = None,
+    open_form: Form | None = None,
+    problem: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    page = Paginator(queries.personal_links(study), PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {
+        "study": study,
+        "page": page,
+        "links": [
+            (participant.code, queries.participant_state(participant), _personal_link(request, participant))
+            for participant in page
+        ],
+        "open_links": [
+            (link, request.build_absolute_uri(reverse("annotation:join", args=[link.token])))
+            for link in study.open_links.order_by("pk")
+        ],
+        "personal_form": personal_form or ParticipantsForm(),
+        "open_form": open_form or OpenLinkForm(),
+        "problem": problem,
+    }
+    return render(request, "annotation/research/links.html", context, status=status)
+
+
+def _personal_link(request: HttpRequest, participant: Participant) -> str:
+    return request.build_absolute_uri(reverse("annotation:participant", args=[participant.token]))
