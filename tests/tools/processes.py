@@ -29,7 +29,7 @@ def wait_until(condition: Callable[[], bool], *, seconds: float, what: str) -> N
         time.sleep(0.02)
 
 
-def test_database_url() -> str:
+def running_database_url() -> str:
     """Return the DATABASE_URL by which another process reaches the database of the running test."""
     name = connection.settings_dict["NAME"]
     if connection.vendor == "sqlite":
@@ -39,7 +39,7 @@ def test_database_url() -> str:
 
 def project_environment() -> dict[str, str]:
     """Return the environment of a process that works on the running test's database and folder."""
-    ours = {"DATABASE_URL": test_database_url(), "VAR_DIR": str(settings.VAR_DIR), "PYTHONUNBUFFERED": "1"}
+    ours = {"DATABASE_URL": running_database_url(), "VAR_DIR": str(settings.VAR_DIR), "PYTHONUNBUFFERED": "1"}
     return {**{k: v for k, v in os.environ.items() if k != "DJANGO_ALLOW_ASYNC_UNSAFE"}, **ours}
 
 
