@@ -1,0 +1,55 @@
+"""Run the demonstration: `manage.py demo`."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
+from django.urls import reverse
+
+from annotation.errors import ServiceError
+from annotation.models import Study
+from modelhub.demo import USERNAME, Demo, check_port, collect_static, demo_prepare, serve
+
+
+class Command(BaseCommand):
+    help = "Set up the demonstration study, then run the server and the worker until Ctrl-C. Data is kept between runs."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, default=8000, help="port of 127.0.0.1 (default: 8000)")
+        parser.add_argument("--no-serve", action="store_true", help="only set up, and print the links")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Set up and serve; raise CommandError with what stands in the way."""
+        port, serving = options["port"], not options["no_serve"]
+        try:
+            if serving:
+                check_port(port)
+            demo = demo_prepare()
+            collect_static()
+            self.stdout.write("\n".join(_welcome(demo, f"http://127.0.0.1:{port}")))
+            self.stdout.flush()
+            if serving:
+                self.stdout.write("Ctrl-C stops the server and the worker.")
+                serve(port)
+        except ServiceError as error:
+            raise CommandError(str(error)) from error
+
+
+def _welcome(demo: Demo, address: str) -> list[str]:
+    lines = [
+        "",
+        f"Participant  {address}{reverse('annotation:join', args=[demo.link.token])}",
+        f"Researcher   {address}{reverse('annotation:study_list')}",
+        f"             user {USERNAME}, password {demo.password or 'as printed by the first run'}",
+        "",
+    ]
+    if demo.password:
+        lines.append("The password is printed this once.")
+    else:
+        lines.append(f"The data of earlier runs is kept. New password: manage.py changepassword {USERNAME}")
+        if connection.vendor == "sqlite":
+            lines.append(f"To start afresh, stop the demonstration and remove the data: rm -r {settings.VAR_DIR}")
+    if demo.study.state != Study.State.OPEN:
+        lines.append(f"The demonstration study is {demo.study.state}: participants cannot take it at the moment.")
+    return lines
