@@ -18,7 +18,7 @@ _COORDINATED = (
     "appreciates", "favors", "favours", "loves", "hates", "needs", "tends", "is", "isn't", "has", "does",
     "doesn't", "focuses", "believes", "thinks", "emphasizes", "emphasises", "avoids", "expects", "hopes",
     "wishes", "cares", "trusts", "distrusts", "finds", "feels", "looks", "works", "lives", "relies", "learns",
-    "considers", "supports", "respects", "rejects",
+    "considers", "supports", "respects", "rejects", "helps",
 )  # fmt: skip
 
 # Also nouns: taken for verbs only where an object can follow.
