@@ -1,0 +1,228 @@
+"""A whole study over HTTP, every mistake included: nothing that would unblind it is ever sent to a participant."""
+
+import json
+import re
+import uuid
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from django.conf import settings
+from django.urls import reverse
+
+from annotation.models import Arm, Assignment, Item, Output, Participant, Persona, Study
+from annotation.services.participants import participant_create
+from modelhub.demo import FOLDER, demo_prepare
+from modelhub.models import Run, System
+from tests.tools.processes import ProjectProcess, Server
+from tests.tools.visitor import Visitor
+
+ERROR_OF_A_MODEL = "CUDA out of memory in zebra-70b at /models/zebra-70b/weights.safetensors"
+ALWAYS_FORBIDDEN = ["scripted", "outputs.jsonl", "script.yaml", "lease_", "fingerprint", "PT-DPO", "zebra-70b"]
+
+
+@pytest.fixture
+def study(server: Server) -> Study:
+    """The demonstration, with data set names and item ids that could be nothing else."""
+    study = demo_prepare().study
+    for item in Item.objects.filter(study=study):
+        Item.objects.filter(pk=item.pk).update(stratum=f"stratum{item.pk}zz", key=f"item{item.pk}zz")
+    return study
+
+
+@pytest.fixture
+def walker(server: Server) -> Iterator[Visitor]:
+    with Visitor(server.base_url) as visitor:
+        yield visitor
+
+
+def forbidden(study: Study, participant: Participant) -> set[str]:
+    """Everything that must not reach this participant."""
+    arms = Arm.objects.filter(study=study)
+    outputs = Output.objects.filter(persona__item__study=study)
+    systems = System.objects.all()
+    items = Item.objects.filter(study=study)
+    secrets = {
+        *arms.values_list("code", flat=True),
+        *arms.values_list("fingerprint", flat=True),
+        *outputs.values_list("key", flat=True),
+        *outputs.values_list("fingerprint", flat=True),
+        *outputs.values_list("lease_holder", flat=True),
+        *outputs.values_list("error", flat=True),
+        *Persona.objects.filter(item__study=study).values_list("key", flat=True),
+        *items.values_list("key", flat=True),
+        *items.values_list("stratum", flat=True),
+        *systems.values_list("name", flat=True),
+        *systems.values_list("model", flat=True),
+        *systems.values_list("fingerprint", flat=True),
+        *systems.values_list("adapter", flat=True),
+        *Run.objects.values_list("key", flat=True),
+        study.protocol_hash,
+        str(FOLDER),
+        str(settings.BASE_DIR),
+        *ALWAYS_FORBIDDEN,
+    }
+    for other in Participant.objects.exclude(pk=participant.pk):
+        secrets |= {other.token, other.code, other.completion_code}
+    return secrets - {""}
+
+
+def everything_sent(response: httpx.Response) -> str:
+    headers = "\n".join(f"{name}: {value}" for name, value in response.headers.multi_items())
+    return f"{response.request.url}\n{headers}\n{response.text}"
+
+
+def leaks(seen: list[httpx.Response], secrets: set[str]) -> set[tuple[str, str]]:
+    """The (address, secret) pairs for which an answer held the secret, in any case."""
+    pattern = re.compile("|".join(re.escape(secret) for secret in sorted(secrets, key=len, reverse=True)), re.I)
+    return {(str(response.url), match[0]) for response in seen for match in pattern.finditer(everything_sent(response))}
+
+
+def join(walker: Visitor, study: Study) -> Participant:
+    walker.get(reverse("annotation:join", args=[study.open_links.get().token]))
+    walker.send("")
+    return Participant.objects.get(study=study, open_link__isnull=False, token=str(walker.response.url).split("/")[-2])  # type: ignore[union-attr]
+
+
+def consent(walker: Visitor) -> None:
+    walker.send("consent/", answer="decline")
+    assert walker.step == "declined"
+    walker.send("consent/", answer="reconsider")
+    walker.send("consent/", answer="agree")
+    walker.send("instructions/")
+
+
+def practise(walker: Visitor) -> None:
+    assert walker.send("practice/").status_code == 422
+    walker.send("practice/", **{name: values[0] for name, values in walker.scales().items()})
+
+
+def write(walker: Visitor, participant: Participant) -> None:
+    assignment = participant.assignments.get(state=Assignment.State.OPEN)
+    draft = reverse("annotation:persona_draft", args=[participant.token, assignment.key])
+    fields = dict(walker.form("persona/").fields.items())
+    text = "The user is a nurse on night shifts and prefers short answers."
+    start = str(walker.response.url)  # type: ignore[union-attr]
+    assert walker.post(draft, {**fields, "text": text}, **{"HX-Request": "true"}).status_code == 200
+    other_tab = {**fields, "tab": str(uuid.uuid4()), "text": "Something else."}
+    assert walker.post(draft, other_tab, **{"HX-Request": "true"}).status_code == 409
+    walker.get(start)
+    assert walker.send("persona/", text=" ").status_code == 422
+    walker.get(start)
+    walker.send("persona/", text=text)
+    walker.get(reverse("annotation:wait", args=[participant.token, assignment.key]), **{"HX-Request": "true"})
+    walker.get(start)
+
+
+def rate(walker: Visitor, participant: Participant) -> None:
+    answers = {name: values[-1] for name, values in walker.scales().items()}
+    form = dict(walker.form("complete/").fields.items())
+    url = walker.page.xpath("//fieldset/@data-url")[0]
+    start = str(walker.response.url)  # type: ignore[union-attr]
+    one = {"csrfmiddlewaretoken": str(form["csrfmiddlewaretoken"]), "version": "0", "client_key": str(uuid.uuid4())}
+    assert walker.post(url, {**one, "value": "2"}).status_code == 200
+    assert walker.post(url, {**one, "value": "1", "client_key": str(uuid.uuid4())}).status_code == 409
+    assert walker.post(url, {**one, "value": "99", "client_key": str(uuid.uuid4())}).status_code == 422
+    walker.get(start)
+    assert walker.send("complete/").status_code == 422
+    walker.send("complete/", **answers)
+
+
+def walk_to_the_end(walker: Visitor, participant: Participant) -> list[str]:
+    """Do whatever the page asks for until the study is done; return the steps in order."""
+    steps = []
+    while walker.step != "done":
+        steps.append(walker.step)
+        if walker.step == "write":
+            write(walker, participant)
+            walker.wait_while("wait")
+        elif walker.step == "rate":
+            rate(walker, participant)
+        else:
+            raise AssertionError(f"Nothing to do on {walker.step!r}.")
+        assert len(steps) < 40
+    return steps
+
+
+def provoke_errors(walker: Visitor, participant: Participant, others: list[Participant]) -> None:
+    """Ask for what does not exist, is somebody else's, or is malformed."""
+    mine = reverse("annotation:participant", args=[participant.token])
+    foreign = Assignment.objects.filter(participant__in=others).first()
+    assert foreign
+    statuses = {
+        walker.get("/p/no-such-token-at-all-here/").status_code,
+        walker.get(f"{mine}parts/{foreign.key}/complete/").status_code,
+        walker.get(f"{mine}parts/{foreign.key}/wait/").status_code,
+        walker.get(f"{mine}consent/").status_code,
+        walker.post(f"{mine}consent/", {"answer": "agree"}).status_code,
+        walker.post(f"{mine}answers/x/y/", {"value": "not a number"}).status_code,
+        walker.get("/hub/demo/v1/arms/").status_code,
+        walker.get("/research/demo/v1/").status_code,
+        walker.get("/static/nothing.js").status_code,
+        walker.get("/", Host="evil.example").status_code,
+    }
+    assert statuses >= {400, 403, 404, 405}
+
+
+def test_nothing_that_unblinds_reaches_a_participant(study: Study, walker: Visitor, worker: ProjectProcess) -> None:
+    others = [participant_create(study=study) for _ in range(3)]
+    with Visitor(str(walker.client.base_url)) as other:
+        other.get(reverse("annotation:participant", args=[others[0].token]))
+        for ending, answers in [("consent/", {"answer": "agree"}), ("instructions/", {})]:
+            other.send(ending, **answers)
+        practise(other)
+    me = join(walker, study)
+    consent(walker)
+    practise(walker)
+    assert set(walk_to_the_end(walker, me)) == {"write", "rate"}
+    assert me.assignments.filter(state=Assignment.State.COMPLETED).count() == 6
+    provoke_errors(walker, me, others)
+
+    assert len(walker.seen) > 60
+    assert leaks(walker.seen, forbidden(study, me)) == set()
+
+
+def test_a_failed_generation_says_nothing_about_the_model(study: Study, walker: Visitor) -> None:
+    me = join(walker, study)
+    consent(walker)
+    practise(walker)
+    write(walker, me)
+    assert walker.step == "wait"
+    Output.objects.filter(persona__author=me).update(state=Output.State.FAILED, error=ERROR_OF_A_MODEL)
+    walker.get(reverse("annotation:participant", args=[me.token]))
+    assert walker.step == "failed"
+    walker.send("set-aside/")
+    assert walker.step == "write"
+    assert leaks(walker.seen, forbidden(study, me)) == set()
+
+
+def test_a_persons_own_link_is_no_text_on_any_page_and_in_no_cookie(study: Study, walker: Visitor) -> None:
+    me = join(walker, study)
+    consent(walker)
+    practise(walker)
+    write(walker, me)
+    pages = [seen for seen in walker.seen if seen.headers.get("content-type", "").startswith("text/html")]
+    assert pages
+    assert not any(me.token in Visitor.text_of(page) for page in pages)
+    assert me.token not in json.dumps([[cookie.name, cookie.value] for cookie in walker.client.cookies.jar])
+
+
+def test_two_links_in_one_browser_never_mix(study: Study, walker: Visitor) -> None:
+    first, second = participant_create(study=study), participant_create(study=study)
+    for participant in (first, second):
+        walker.get(reverse("annotation:participant", args=[participant.token]))
+        walker.send("consent/", answer="agree")
+    walker.get(reverse("annotation:participant", args=[first.token]))
+    before = len(walker.seen)
+    walker.send("instructions/")
+    practise(walker)
+    assert leaks(walker.seen[before:], {second.token, second.code}) == set()
+    second.refresh_from_db()
+    assert (second.instructed_at, second.practice_done) == (None, 0)
+
+
+def test_the_check_itself_finds_what_is_there(study: Study, walker: Visitor) -> None:
+    me = join(walker, study)
+    title = str(walker.page.xpath("//title")[0].text)
+    assert leaks(walker.seen, {title.upper()})
+    assert leaks(walker.seen, {me.token})
