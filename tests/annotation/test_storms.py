@@ -2,7 +2,7 @@
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -76,33 +76,30 @@ def questions(participant: Participant) -> list[str]:
     ]
 
 
-def all_at_once(tasks: list[Callable[[], httpx.Response]]) -> list[httpx.Response]:
-    """Run every task in a thread of its own, none before all are ready."""
-    barrier = threading.Barrier(len(tasks))
+def all_at_once(browser: Browser, answers: list[Answer]) -> list[httpx.Response]:
+    """Send every answer from a thread of its own, none before all are ready."""
+    barrier = threading.Barrier(len(answers))
 
-    def run(task: Callable[[], httpx.Response]) -> httpx.Response:
+    def send(answer: Answer) -> httpx.Response:
         barrier.wait(timeout=60)
-        return task()
+        return browser.send(answer)
 
-    with ThreadPoolExecutor(len(tasks)) as pool:
-        return list(pool.map(run, tasks))
+    with ThreadPoolExecutor(len(answers)) as pool:
+        return list(pool.map(send, answers))
 
 
 def test_240_concurrent_double_submits_leave_60_answers(server: Server, browser_without_page: Browser) -> None:
     study = make_study(given_items=20, given_per_participant=1, raters_per_item=3)
     participants = rating_participants(study, ASSIGNMENTS)
-    tasks = []
+    answers: list[Answer] = []
     for participant in participants:
         url = questions(participant)[0]
         keys = [uuid.uuid4(), uuid.uuid4()]  # two clicks, each of them sent twice
         value = participant.number % 5 + 1
-        tasks += [
-            lambda answer=Answer(url, value, key): browser_without_page.send(answer)  # type: ignore[misc]
-            for key in keys * (REQUESTS_EACH // len(keys))
-        ]
-    assert len(tasks) == ASSIGNMENTS * REQUESTS_EACH
+        answers += [Answer(url, value, key) for key in keys * (REQUESTS_EACH // len(keys))]
+    assert len(answers) == ASSIGNMENTS * REQUESTS_EACH
 
-    replies = all_at_once(tasks)
+    replies = all_at_once(browser_without_page, answers)
 
     assert {reply.status_code for reply in replies} == {200}, server.output()
     assert {reply.json()["version"] for reply in replies} == {1}

@@ -34,7 +34,7 @@ class Visitor:
     @staticmethod
     def text_of(response: httpx.Response) -> str:
         """Return what a page says, without addresses and other attributes."""
-        return str(html.fromstring(response.text).text_content()) if response.text.strip() else ""
+        return "".join(map(str, html.fromstring(response.text).itertext())) if response.text.strip() else ""
 
     @property
     def page(self) -> HtmlElement:
