@@ -77,6 +77,7 @@ def import_outputs(
     names = ArmNames(study, arm=options.arm, system=options.system)
     plan = _plan(study, files, options, names)
     _check_conflicts(plan, options)
+    _check_origins(plan)
     if plan.problems:
         raise ServiceError(_listed(plan.problems))
     run = run_start(
@@ -218,17 +219,25 @@ def _store(rows: Sequence[_Row], run: Run, bindings: Mapping[int, ArmBinding], o
     return stored
 
 
+def _check_origins(plan: _Plan) -> None:
+    """Add a problem if the files' names contradict what an earlier import recorded of the same personas."""
+    known = PersonaOrigin.objects.filter(persona__in=plan.origins)
+    changed = [one for one in known if (one.direction, one.source) != plan.origins[one.persona_id]]
+    if changed:
+        direction, source = plan.origins[changed[0].persona_id]
+        plan.problems.append(
+            f"{len(changed)} personas were imported before as {changed[0].direction} ({changed[0].source}), and a file "
+            f"name says now {direction} ({source}). Check which file is right."
+        )
+
+
 def _store_origins(origins: Mapping[int, tuple[str, str]], run: Run) -> None:
-    existing = {origin.persona_id: origin for origin in PersonaOrigin.objects.filter(persona__in=origins)}
-    for persona_id, (direction, source) in origins.items():
-        before = existing.get(persona_id)
-        if before is None:
-            PersonaOrigin.objects.create(persona_id=persona_id, direction=direction, source=source, run=run)
-        elif (before.direction, before.source) != (direction, source):
-            raise ServiceError(
-                f"A persona was imported before as {before.direction} ({before.source}), and a file name says now "
-                f"{direction} ({source}). Check which file is right."
-            )
+    known = set(PersonaOrigin.objects.filter(persona__in=origins).values_list("persona", flat=True))
+    PersonaOrigin.objects.bulk_create(
+        PersonaOrigin(persona_id=persona_id, direction=direction, source=source, run=run)
+        for persona_id, (direction, source) in origins.items()
+        if persona_id not in known
+    )
 
 
 def _units(study: Study) -> list[Unit]:

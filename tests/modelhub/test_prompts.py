@@ -38,9 +38,9 @@ def test_the_answers_start_follows_the_response_label() -> None:
         ("The user is a careful cook who prefers exact times.", "I am a careful cook who prefers exact times."),
         ("The user values honesty, preferring plain words.", "I value honesty, preferring plain words."),
         ("The user prioritizes safety and wants clear steps.", "I prioritize safety and want clear steps."),
-        ("The user has two children, likes lists and is often tired.", "I have two children, like lists and am often tired."),
+        ("The user has a cat, likes lists and is often tired.", "I have a cat, like lists and am often tired."),
         ("The user likes maps.", "I like maps."),
-        ("The user is open to change, and generally enjoys debate.", "I am open to change, and generally enjoy debate."),
+        ("The user is open, and generally enjoys debate.", "I am open, and generally enjoy debate."),
         ("The user is shy and prefers help with their work.", "I am shy and prefer help with my work."),
         ("The user isn't patient and doesn't like long texts.", "I am not patient and don't like long texts."),
         ("The user's goal is to learn, and the user studies at night.", "My goal is to learn, and I study at night."),
@@ -55,7 +55,8 @@ def test_the_first_person_is_grammatical(persona: str, expected: str) -> None:
     ("persona", "expected"),
     [
         ("The user is loyal to their beliefs and values.", "I am loyal to my beliefs and values."),
-        ("The user is keen on advice that saves time and is cheap.", "I am keen on advice that saves time and is cheap."),
+        ("The user is keen on tips that save time and is calm.", "I am keen on tips that save time and am calm."),
+        ("The user is keen on a tip that works and is cheap.", "I am keen on a tip that works and is cheap."),
         ("The user is kind and helps people with their problems.", "I am kind and help people with their problems."),
     ],
 )  # fmt: skip
