@@ -1,6 +1,7 @@
 """What researchers' pages count."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -30,7 +31,7 @@ def test_the_list_counts_people_and_their_current_answers_only() -> None:
     add_assignment(add_participant(study, completed_at=timezone.now()))
     add_assignment(add_participant(study))
     add_assignment(add_participant(study, kind=Participant.Kind.BOT, completed_at=timezone.now()))
-    found = queries.studies_of(study.owner).get()
+    found: Any = queries.studies_of(study.owner).get()
     assert (found.people, found.people_completed, found.people_ratings) == (2, 1, 10)
 
 

@@ -1,0 +1,78 @@
+"""Let bots take a study on a running server: `manage.py simulate_study STUDY --participants 20`."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any
+
+import httpx
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.urls import reverse
+from tqdm import tqdm
+
+from annotation.bots import Bot, BotReport
+from annotation.errors import ServiceError
+from annotation.models import Participant, Study
+from annotation.services.participants import participant_create
+from annotation.studyref import study_from_reference
+
+
+class Command(BaseCommand):
+    help = "Let bots take a study through a running server. Their answers are kept apart from people's."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("study", help="slug (its newest version) or slug@version")
+        parser.add_argument("--participants", type=int, required=True, metavar="N")
+        parser.add_argument("--url", default="http://127.0.0.1:8000", help="Where the server runs.")
+        parser.add_argument("--concurrency", type=int, default=4, help="How many bots walk at a time.")
+        parser.add_argument("--seed", type=int, default=0, help="Decides every answer.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Walk and report; raise CommandError if no server answers or a bot fails."""
+        if options["participants"] < 1 or options["concurrency"] < 1:
+            raise CommandError("--participants and --concurrency must be at least 1.")
+        try:
+            study = study_from_reference(options["study"])
+        except ServiceError as error:
+            raise CommandError(str(error)) from error
+        url = options["url"].rstrip("/")
+        _check(study, url)
+        bots = [_make_bot(study, url, options["seed"]) for _ in range(options["participants"])]
+        reports = self._walk(bots, options["concurrency"])
+        self._tell(reports)
+
+    def _walk(self, bots: list[Bot], concurrency: int) -> list[BotReport]:
+        with ThreadPoolExecutor(concurrency) as pool:
+            walks = [pool.submit(bot.walk) for bot in bots]
+            done = tqdm(as_completed(walks), total=len(walks), unit="bot", file=self.stderr)
+            return sorted((walk.result() for walk in done), key=lambda report: report.code)
+
+    def _tell(self, reports: list[BotReport]) -> None:
+        failed = [report for report in reports if report.error]
+        ended = Counter(report.step for report in reports if not report.error)
+        ratings = sum(report.ratings for report in reports)
+        self.stdout.write(
+            f"{ended['done']} completed, {ended['full']} found no place left, {len(failed)} failed; "
+            f"{ratings} ratings made."
+        )
+        if failed:
+            raise CommandError("\n".join(f"{report.code}: {report.error}" for report in failed))
+
+
+def _check(study: Study, url: str) -> None:
+    if study.state != Study.State.OPEN:
+        raise CommandError(
+            f"{study} is {study.state}; bots can take an open study only: manage.py open_study {study.slug}"
+        )
+    try:
+        httpx.get(f"{url}/", timeout=10)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise CommandError(
+            f"No server answers at {url} ({type(error).__name__}). Start one (`manage.py runserver`), "
+            "or say where it is with --url."
+        ) from error
+
+
+def _make_bot(study: Study, url: str, seed: int) -> Bot:
+    participant = participant_create(study=study, kind=Participant.Kind.BOT)
+    path = reverse("annotation:participant", args=[participant.token])
+    return Bot(url + path, code=participant.code, seed=f"{seed} {participant.number}")
