@@ -94,8 +94,8 @@ def serve(port: int) -> None:
     """
     with _stop_signals() as stop:
         children = {
-            "web server": _start("-m", "gunicorn", "personaeval.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "1",
-                                 "--threads", "8", "--log-level", "warning"),
+            "web server": _start("-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "--workers", "1",
+                                 "--bind", f"127.0.0.1:{port}", "personaeval.wsgi"),
             "worker": _start("manage.py", "run_worker"),
         }  # fmt: skip
         try:

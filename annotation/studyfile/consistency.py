@@ -3,26 +3,35 @@
 from collections.abc import Iterator
 from typing import Any
 
+from annotation.models import Aspect
 from annotation.studyfile.definition import ItemDefinition
 from annotation.studyfile.problems import Problem
-from annotation.studyfile.schema import ComparisonAspect, Design, RatingAspect
+from annotation.studyfile.schema import Design
 from annotation.studyfile.yamltree import YamlTree
 
 
 def consistency_problems(
     parts: dict[str, Any], items: list[ItemDefinition] | None, tree: YamlTree
 ) -> Iterator[Problem]:
-    """Yield what does not go together. `parts` lacks, and `items` is None for, what is wrong in itself."""
-    yield from _repeated_aspects(tree)
+    """Yield what does not go together. `parts` lacks, and `items` is None for, what is wrong in itself.
+
+    Lists are looked at as they stand in the file: a mistake in one entry must not hide those of the others.
+    """
+    aspects = _entries(tree, "aspects")
     arms = _number_of_arms(parts)
-    if "aspects" in parts:
-        yield from _aspect_problems(parts["aspects"], arms, tree)
+    yield from _repeated_aspects(aspects, tree)
+    yield from _comparison_problems(aspects, arms, tree)
     if arms is not None:
-        yield from _practice_problems(parts.get("practice", []), arms, tree)
+        yield from _practice_problems(arms, tree)
     if "arms" in parts and not isinstance(parts["arms"], int) and all(arm.control for arm in parts["arms"]):
         yield tree.problem(["arms"], "every arm is a control; leave at least one that is not")
     if "design" in parts:
         yield from _design_problems(parts["design"], items, tree)
+
+
+def _entries(tree: YamlTree, key: str) -> list[tuple[int, dict[Any, Any]]]:
+    listed = tree.data.get(key)
+    return [(n, entry) for n, entry in enumerate(listed if isinstance(listed, list) else []) if isinstance(entry, dict)]
 
 
 def _number_of_arms(parts: dict[str, Any]) -> int | None:
@@ -30,32 +39,32 @@ def _number_of_arms(parts: dict[str, Any]) -> int | None:
     return len(arms) if isinstance(arms, list) else arms
 
 
-def _repeated_aspects(tree: YamlTree) -> Iterator[Problem]:
-    aspects = tree.data.get("aspects")
+def _repeated_aspects(aspects: list[tuple[int, dict[Any, Any]]], tree: YamlTree) -> Iterator[Problem]:
     first: dict[str, int] = {}
-    for index, aspect in enumerate(aspects if isinstance(aspects, list) else []):
-        key = aspect.get("key") if isinstance(aspect, dict) else None
+    for index, aspect in aspects:
+        key = aspect.get("key")
         if isinstance(key, str) and first.setdefault(key, index) != index:
             yield tree.problem(
                 ["aspects", index, "key"], f"{key!r} is the key of aspects[{first[key]}] too; rename one"
             )
 
 
-def _aspect_problems(aspects: list[Any], arms: int | None, tree: YamlTree) -> Iterator[Problem]:
-    if not any(isinstance(aspect, RatingAspect) for aspect in aspects):
+def _comparison_problems(
+    aspects: list[tuple[int, dict[Any, Any]]], arms: int | None, tree: YamlTree
+) -> Iterator[Problem]:
+    comparisons = [index for index, aspect in aspects if aspect.get("type") == Aspect.Kind.COMPARISON]
+    if aspects and len(comparisons) == len(aspects):
         yield tree.problem(["aspects"], "holds no rating of single responses; add an aspect with a scale")
-    for index, aspect in enumerate(aspects):
-        if isinstance(aspect, ComparisonAspect) and arms not in (None, 2):
-            message = (
-                f"a comparison needs exactly two responses, and the study has {arms} arms; remove one or the other"
-            )
-            yield tree.problem(["aspects", index, "type"], message)
+    for index in comparisons if arms not in (None, 2) else []:
+        message = f"a comparison needs exactly two responses, and the study has {arms} arms; remove one or the other"
+        yield tree.problem(["aspects", index, "type"], message)
 
 
-def _practice_problems(practice: list[Any], arms: int, tree: YamlTree) -> Iterator[Problem]:
-    for index, entry in enumerate(practice):
-        if len(entry.responses) != arms:
-            message = f"has {len(entry.responses)} responses, and the study has {arms} arms; write {arms}"
+def _practice_problems(arms: int, tree: YamlTree) -> Iterator[Problem]:
+    for index, entry in _entries(tree, "practice"):
+        responses = entry.get("responses")
+        if isinstance(responses, list) and len(responses) != arms:
+            message = f"has {len(responses)} responses, and the study has {arms} arms; write {arms}"
             yield tree.problem(["practice", index, "responses"], message)
 
 
@@ -78,8 +87,8 @@ def _design_problems(design: Design, items: list[ItemDefinition] | None, tree: Y
 def _share_problems(source: str, having: str, wanted: int, there: int, tree: YamlTree) -> Iterator[Problem]:
     name = f"{source}_personas_per_participant"
     if wanted > there:
-        message = f"is {wanted}, but {there} items are {having} a persona; lower it or add items"
+        message = f"is {wanted}, but the number of items {having} a persona is {there}; lower it or add items"
         yield tree.problem(["design", name], message)
     if there and not wanted:
-        message = f"is 0, but {there} items are {having} a persona and would never be shown; raise it or remove them"
+        message = f"is 0, so items {having} a persona ({there}) would never be shown; raise it or remove them"
         yield tree.problem(["design", name], message)

@@ -17,9 +17,11 @@ from annotation.studyfile.text import check_line, check_text
 from annotation.studyfile.yamltree import YamlTree, format_path
 
 FIELDS = ("id", "prompt", "stratum", "persona", "warning", "answer_start")
+_COLUMNS = {"key": "id", "stratum": "stratum", "warning": "warning", "answer_start": "answer_start"}
 _LENGTHS = {
-    field: Item._meta.get_field("key" if field == "id" else field).max_length
-    for field in ("id", "stratum", "warning", "answer_start")
+    _COLUMNS[field.name]: field.max_length
+    for field in Item._meta.fields
+    if field.name in _COLUMNS and field.max_length is not None
 }
 
 
@@ -38,11 +40,15 @@ class Row:
 
 
 def read_items(
-    source: ItemFile | list[dict[Any, Any]], tree: YamlTree, folder: Path, problems: list[Problem]
+    source: ItemFile | list[Any], tree: YamlTree, folder: Path, problems: list[Problem]
 ) -> list[ItemDefinition] | None:
     """Return the items, or None after adding what is wrong with them to `problems`."""
     found: list[Problem] = []
-    rows = _rows_of_file(source, tree, folder, found) if isinstance(source, ItemFile) else _inline_rows(source, tree)
+    rows = (
+        _rows_of_file(source, tree, folder, found)
+        if isinstance(source, ItemFile)
+        else _inline_rows(source, tree, found)
+    )
     options = source if isinstance(source, ItemFile) else ItemFile(file="-")
     items: list[ItemDefinition] = []
     places: dict[str, int | str] = {}
@@ -58,10 +64,13 @@ def read_items(
     return None if found else items
 
 
-def _inline_rows(source: list[dict[Any, Any]], tree: YamlTree) -> Iterator[Row]:
+def _inline_rows(source: list[Any], tree: YamlTree, problems: list[Problem]) -> Iterator[Row]:
     for index, values in enumerate(source):
-        location = ["items", index]
-        yield Row(tree.file, tree.line(location), format_path(location), values)
+        location: list[str | int] = ["items", index]
+        if isinstance(values, dict):
+            yield Row(tree.file, tree.line(location), format_path(location), values)
+        else:
+            problems.append(tree.problem(location, f"expected a mapping such as `prompt: …`, found {values!r}"))
 
 
 def _rows_of_file(source: ItemFile, tree: YamlTree, folder: Path, problems: list[Problem]) -> Iterator[Row]:

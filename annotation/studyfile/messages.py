@@ -38,7 +38,7 @@ def describe(error: ErrorDetails) -> str:
         return f"{value!r} is not one of the values it can have: {_choices(error)}"
     if kind == "string_pattern_mismatch":
         return f"{value!r} may hold only small letters a-z, digits and single hyphens, such as my-study-2"
-    if kind == "string_too_long":
+    if kind == "too_long" and isinstance(value, str):
         return f"is {len(value)} characters long; {context['max_length']} fit"
     if kind in ("too_short", "too_long"):
         return f"has {context['actual_length']} entries; {_bounds(context)}"

@@ -144,7 +144,7 @@ def _items_type(value: Any) -> str:
 
 # Rows of an inline list are checked by items.py, by the same rules as rows of a file.
 AnyItems = Annotated[
-    Annotated[ItemFile, Tag("<file>")] | Annotated[list[dict[Any, Any]], Field(min_length=1), Tag("<inline>")],
+    Annotated[ItemFile, Tag("<file>")] | Annotated[list[Any], Field(min_length=1), Tag("<inline>")],
     Discriminator(_items_type),
 ]
 
