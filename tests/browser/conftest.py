@@ -11,6 +11,8 @@ from annotation.services.participants import participant_create
 from modelhub.demo import Demo, demo_prepare
 from tests.tools.processes import Server
 
+# A server that is down, or answers 409 and the like, makes lines in the console too.
+NO_MISTAKE_OF_OURS = ("Failed to load resource", "htmx:afterRequest", "htmx:sendError")
 DESKTOP = {"width": 1280, "height": 900}
 
 
@@ -31,8 +33,7 @@ def watch(context: BrowserContext, server: Server) -> Iterator[None]:
             foreign.append(request.url)
 
     def on_console(message: ConsoleMessage) -> None:
-        # A server that is down, or answers 409 and the like, is a line in the console too, and no mistake of ours.
-        if message.type == "error" and "Failed to load resource" not in message.text:
+        if message.type == "error" and not message.text.startswith(NO_MISTAKE_OF_OURS):
             complaints.append(message.text)
 
     context.on("request", on_request)
