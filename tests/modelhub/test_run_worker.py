@@ -150,14 +150,14 @@ def test_an_interrupted_worker_gives_its_leases_back(tmp_path: Path, monkeypatch
 def test_what_a_killed_worker_held_is_made_by_the_next_one(tmp_path: Path, worker: ProjectProcess) -> None:
     study = make_live_study(tmp_path)
     first = write_persona(study, 1)
-    wait_until(lambda: states(first) == ["ready", "ready"], seconds=30, what="The first pair")
+    wait_until(lambda: states(first) == ["ready", "ready"], seconds=90, what="The first pair")
     worker.kill9()
     second = write_persona(study, 2)
     # As the killed worker would have left it: leased to nobody alive, in the past.
     held = serve_outputs.outputs_claim(holder="killed", limit=8, lease_seconds=-1)
     assert len(held) == 2
     worker.start()
-    wait_until(lambda: states(second) == ["ready", "ready"], seconds=30, what="The second pair")
+    wait_until(lambda: states(second) == ["ready", "ready"], seconds=90, what="The second pair")
     assert Generation.objects.count() == Output.objects.count() == 4
 
 

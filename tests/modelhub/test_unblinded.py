@@ -15,6 +15,7 @@ from django.urls import reverse
 from annotation.models import AuditLog, Output, Persona, Study, User
 from modelhub.models import ArmBinding, Generation, PersonaOrigin, System
 from modelhub.runs import run_start
+from tests.annotation.study_rows import add_assignment, add_participant, make_frozen_study
 from tests.factories import make_study, make_user
 
 pytestmark = pytest.mark.django_db
@@ -114,3 +115,32 @@ class TestArmsPage:
     def test_it_only_reads(self, study: Study, allowed: User, client: Client) -> None:
         client.force_login(allowed)
         assert client.post(self.url(study)).status_code == 405
+
+
+class TestRatings:
+    def test_ratings_and_comparisons_carry_the_systems_names(self, tmp_path: Path) -> None:
+        study = make_frozen_study(slug="rated", given_items=1)
+        study.owner.user_permissions.add(Permission.objects.get(codename="unblind"))
+        systems = {}
+        for arm in study.arms.all():
+            system = System.objects.create(name=f"wizard-{arm.ordinal}", engine="imported", fingerprint=arm.fingerprint)
+            ArmBinding.objects.create(arm=arm, system=system)
+            systems[arm.code] = system.name
+        add_assignment(add_participant(study), swapped=True, choice=1)
+        export(study, tmp_path, study.owner.username, format="jsonl")
+        lines = (tmp_path / "ratings_unblinded.jsonl").read_text("utf-8").splitlines()
+        rows = [json.loads(line) for line in lines]
+        answers = [row for row in rows if row["aspect_kind"] == "rating"]
+        (comparison,) = [row for row in rows if row["aspect_kind"] == "comparison"]
+        assert len(answers) == 4
+        assert all(row["system"] == systems[row["arm"]] for row in answers)
+        # The sides were swapped, so the left one is the second arm's.
+        assert (comparison["system"], comparison["preferred_system"]) == (None, "wizard-2")
+
+    def test_a_study_changed_after_opening_is_not_exported(self, tmp_path: Path) -> None:
+        study = make_frozen_study(slug="rated", given_items=1)
+        study.owner.user_permissions.add(Permission.objects.get(codename="unblind"))
+        study.items.update(prompt="Something else?")
+        with pytest.raises(CommandError, match="was changed after it was opened"):
+            export(study, tmp_path / "out", study.owner.username)
+        assert not (tmp_path / "out").exists()

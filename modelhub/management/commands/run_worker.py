@@ -5,7 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, TracebackType
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -31,22 +31,29 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         serve_options = _options(options)
         runs_mark_lost()
-        run = run_start(
-            stage="serve_outputs",
-            arguments={name: options[name] for name in ("once", "batch_size", "poll_seconds", "lease_seconds")},
-            lease_seconds=serve_options.lease_seconds,
-        )
-        server = Server(run=run, options=serve_options)
-        state, message = Run.State.FAILED, "The worker ended with an error; see its log."
-        try:
-            with _signals_interrupt(), _progress(server):
-                server.serve()
-            state, message = Run.State.FINISHED, ""
-        except KeyboardInterrupt:
-            state, message = Run.State.STOPPED, "Stopped by a signal; what was not finished went back to the queue."
-        finally:
-            run_finish(run=run, state=state, message=message)
+        with _Interruptible() as signals:
+            run = run_start(
+                stage="serve_outputs",
+                arguments={name: options[name] for name in ("once", "batch_size", "poll_seconds", "lease_seconds")},
+                lease_seconds=serve_options.lease_seconds,
+            )
+            server = Server(run=run, options=serve_options)
+            _serve(server, signals)
         self.stdout.write(f"Run {run.key} {run.state}: {server.done} outputs made, {server.failed} attempts failed.")
+
+
+def _serve(server: Server, signals: "_Interruptible") -> None:
+    """Serve until done or interrupted, and close the run in every case."""
+    state, message = Run.State.FAILED, "The worker ended with an error; see its log."
+    try:
+        with _progress(server):
+            signals.arm()
+            server.serve()
+        state, message = Run.State.FINISHED, ""
+    except KeyboardInterrupt:
+        state, message = Run.State.STOPPED, "Stopped by a signal; what was not finished went back to the queue."
+    finally:
+        run_finish(run=server.run, state=state, message=message)
 
 
 def _options(options: dict[str, Any]) -> ServeOptions:
@@ -64,27 +71,44 @@ def _options(options: dict[str, Any]) -> ServeOptions:
     )
 
 
-@contextmanager
-def _signals_interrupt() -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM into KeyboardInterrupt, also in the middle of a batch; ignore the next ones.
+class _Interruptible:
+    """A context in which the first SIGINT or SIGTERM raises KeyboardInterrupt, also in the middle of a batch.
 
-    A second Ctrl-C while leases are being given back would leave them to expire.
+    One that comes before `arm()` waits for it, so that no run is left without an end. Later ones are ignored: they
+    would leave leases to expire that are just being given back.
     """
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        for one in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(one, signal.SIG_IGN)
-        raise KeyboardInterrupt
+    def __init__(self) -> None:
+        self._armed = self._asked = self._raised = False
+        self._before: dict[signal.Signals, Any] = {}
 
-    if threading.current_thread() is not threading.main_thread():  # Python lets only the main thread handle signals
-        yield
-        return
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
+    def __enter__(self) -> "_Interruptible":
+        # Python lets only the main thread handle signals.
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def arm(self) -> None:
+        """From now on a signal interrupts; one that came before does so at once."""
+        self._armed = True
+        if self._asked:
+            self._interrupt()
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._asked = True
+        if self._armed and not self._raised:
+            self._interrupt()
+
+    def _interrupt(self) -> None:
+        self._raised = True
+        raise KeyboardInterrupt
 
 
 @contextmanager
