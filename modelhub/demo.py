@@ -83,7 +83,7 @@ def check_port(port: int) -> None:
             reason = getattr(error, "strerror", None) or "it must be from 1 to 65535"
             raise ServiceError(
                 f"Port {port} of 127.0.0.1 cannot be used: {reason}. "
-                f"Stop what uses it, or choose another one: manage.py demo --port {port + 1}"
+                f"Stop what uses it, or choose another one: make demo ARGS='--port {port + 1}'"
             ) from error
 
 

@@ -115,7 +115,7 @@ def test_the_command_prints_links_and_the_password_once() -> None:
 def test_a_port_in_use_is_reported_before_anything_is_set_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(CommandError, match=f"Port {port} of 127.0.0.1 cannot be used.*--port {port + 1}"):
+        with pytest.raises(CommandError, match=f"Port {port} of 127.0.0.1 cannot be used.*--port {port + 1}'"):
             call_command("demo", "--port", str(port))
 
     assert User.objects.count() == 0

@@ -47,7 +47,9 @@ def _welcome(demo: Demo, address: str) -> list[str]:
     if demo.password:
         lines.append("The password is printed this once.")
     else:
-        lines.append(f"The data of earlier runs is kept. New password: manage.py changepassword {USERNAME}")
+        lines.append(
+            f"The data of earlier runs is kept. New password: .venv/bin/python manage.py changepassword {USERNAME}"
+        )
         if connection.vendor == "sqlite":
             lines.append(f"To start afresh, stop the demonstration and remove the data: rm -r {settings.VAR_DIR}")
     if demo.study.state != Study.State.OPEN:
