@@ -19,10 +19,12 @@ def definition_document(study: Study) -> dict[str, Any]:
     fields = (
         "slug", "title", "kind", "contact", "consent", "instructions", "debrief", "content_warning",
         "written_personas_per_participant", "given_personas_per_participant", "raters_per_item",
-        "assignment_hours", "seed",
+        "assignment_hours", "seed", "overlap_share", "repeat_share", "blocks", "show_responses", "quiz",
+        "questionnaires", "followup", "skip_reasons", "exclusion_rules", "recruitment",
     )  # fmt: skip
     aspect_fields = (
         "key", "name", "kind", "level", "question", "question_for_others", "minimum", "maximum", "labels",
+        "expected", "part", "is_loud",
     )  # fmt: skip
     return {
         **{name: getattr(study, name) for name in fields},
@@ -100,8 +102,11 @@ def _arm_problems(arm: Arm, study: Study, included: QuerySet[Persona]) -> list[s
 
 def _item_documents(study: Study) -> list[dict[str, Any]]:
     personas = dict(given_personas(study).values_list("item_id", "text"))
-    items = study.items.order_by("ordinal").values("pk", "key", "prompt", "stratum", "warning", "answer_start")
-    return [{"persona": personas.get(item.pop("pk")), **item} for item in items]
+    fields = ("key", "prompt", "stratum", "warning", "answer_start", "planted_part", "planted_aspect")
+    return [
+        {"persona": personas.get(item.pk), **{name: getattr(item, name) for name in fields}}
+        for item in study.items.order_by("ordinal")
+    ]
 
 
 def _output_documents(study: Study, opened_at: datetime | None) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Save a study's definition as a draft; open, pause and close it."""
 
 from django.db import IntegrityError, transaction
-from django.db.models import ProtectedError
+from django.db.models import Count, ProtectedError
 from django.utils import timezone
 
 from annotation.errors import NotAllowedNow, ServiceError
@@ -122,7 +122,9 @@ def _freeze(study: Study) -> None:
     problems = problems_before_opening(study)
     if problems:
         raise ServiceError("\n".join([f"{study} cannot be opened yet:", *(f"- {problem}" for problem in problems)]))
-    for persona in given_personas(study).filter(outputs__isnull=True):
+    arms = study.arms.count()
+    included = given_personas(study).exclude(outputs__excluded_at__isnull=False)
+    for persona in included.annotate(there=Count("outputs")).filter(there__lt=arms):
         outputs_request(persona=persona)
     opened_at = timezone.now()
     Study.objects.filter(pk=study.pk, state=Study.State.DRAFT).update(

@@ -12,6 +12,7 @@ from django.utils import timezone
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Arm, AuditLog, Item, Output, Participant, Persona, Study
 from annotation.protocol import definition_document
+from annotation.services.outputs import outputs_exclude
 from annotation.services.participants import participant_create
 from annotation.services.studies import study_close, study_open, study_pause, study_save
 from modelhub.models import ArmBinding, Generation, PersonaOrigin, Run, System
@@ -215,6 +216,18 @@ def test_given_personas_without_outputs_are_queued_when_every_arm_has_a_system(t
 
     queued = Output.objects.filter(state=Output.State.REQUESTED).values_list("persona__item__key", "arm__ordinal")
     assert sorted(queued) == [("soup", 1), ("soup", 2), ("tea", 1), ("tea", 2)]
+
+
+def test_only_the_arm_that_lacks_outputs_is_queued_and_nothing_of_an_excluded_pair(tmp_path: Path) -> None:
+    study = save(tmp_path)
+    fill(study)
+    Output.objects.filter(arm__ordinal=2).delete()
+    outputs_exclude(persona=Persona.objects.get(item__key="soup"), reason="loops", user=None)
+
+    study_open(study=study, user=None)
+
+    queued = Output.objects.filter(state=Output.State.REQUESTED).values_list("persona__item__key", "arm__ordinal")
+    assert list(queued) == [("tea", 2)]
 
 
 def test_a_paused_study_opens_again_and_keeps_hash_and_time(tmp_path: Path) -> None:
