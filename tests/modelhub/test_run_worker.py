@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from annotation.models import Output, Study
+from annotation.models import Output, Persona, Study
 from modelhub.models import Generation, Run, System
 from modelhub.stages import serve_outputs
 from tests.modelhub.live import make_live_study, states, write_persona
@@ -148,16 +148,20 @@ def test_an_interrupted_worker_gives_its_leases_back(tmp_path: Path, monkeypatch
 
 
 def test_what_a_killed_worker_held_is_made_by_the_next_one(tmp_path: Path, worker: ProjectProcess) -> None:
+    def made(persona: Persona) -> bool:
+        assert worker.process is not None and worker.process.poll() is None, worker.output()
+        return states(persona) == ["ready", "ready"]
+
     study = make_live_study(tmp_path)
     first = write_persona(study, 1)
-    wait_until(lambda: states(first) == ["ready", "ready"], seconds=90, what="The first pair")
+    wait_until(lambda: made(first), seconds=90, what="The first pair")
     worker.kill9()
     second = write_persona(study, 2)
     # As the killed worker would have left it: leased to nobody alive, in the past.
     held = serve_outputs.outputs_claim(holder="killed", limit=8, lease_seconds=-1)
     assert len(held) == 2
     worker.start()
-    wait_until(lambda: states(second) == ["ready", "ready"], seconds=90, what="The second pair")
+    wait_until(lambda: made(second), seconds=90, what="The second pair")
     assert Generation.objects.count() == Output.objects.count() == 4
 
 
