@@ -52,13 +52,13 @@ def _covered(scope: Scope, prefix: str) -> Q:
 
 
 def with_preferred_arm(queryset: QuerySet[Rating]) -> QuerySet[Rating]:
-    """Add `preferred_arm`: values 1 and 2 of a comparison are sides, and the slot at that position knows the arm."""
+    """Add `preferred_arm`: values 1 and 2 of a comparison are sides, and the output there knows its arm."""
     side = Slot.objects.filter(
         assignment=OuterRef("slot__assignment"), position=OuterRef("value"), kind=Slot.Kind.OUTPUT
     )
     return queryset.annotate(
         preferred_arm=Case(
-            When(aspect__kind=Aspect.Kind.COMPARISON, value__lte=2, then=Subquery(side.values("output__arm__code")[:1]))
+            When(aspect__kind=Aspect.Kind.COMPARISON, then=Subquery(side.values("output__arm__code")[:1]))
         )
     )
 

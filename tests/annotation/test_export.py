@@ -275,6 +275,8 @@ def test_text_comes_back_byte_for_byte(format: str, tmp_path: Path) -> None:
     export(study, tmp_path, format)
     texts = [row["text"] for row in read_rows(tmp_path / f"personas.{format}") if row["persona_source"] == "written"]
     assert texts == AWKWARD
+    if format != "parquet":
+        assert "🛶" in (tmp_path / f"personas.{format}").read_text("utf-8")
 
 
 def test_the_formula_safe_variant_marks_texts_and_can_be_undone(tmp_path: Path) -> None:
