@@ -11,7 +11,6 @@ from django.views.decorators.http import require_GET, require_POST
 from annotation import queries
 from annotation.errors import ServiceError
 from annotation.export import FORMATS
-from annotation.export.codebook import DEMONSTRATION
 from annotation.export.scope import Scope
 from annotation.export.tables import study_tables
 from annotation.forms import ExportForm, StateForm
@@ -74,7 +73,6 @@ def _study_page(
     context = {
         **progress_context(request, found),
         "problems": problems or [],
-        "demonstration": DEMONSTRATION,
         "tables": list(study_tables(found).values()),
         "formats": FORMATS,
         "actions": queries.recent_actions(found),
