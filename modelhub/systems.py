@@ -69,7 +69,15 @@ def arms_bind(*, study: Study, bindings: Mapping[str, str], user: User | None = 
 
 
 def arm_bind(*, arm: Arm, system: System) -> ArmBinding:
-    """Bind one arm, write its fingerprint, and keep the study's demonstration mark right."""
+    """Bind one arm, write its fingerprint, and keep the study's demonstration mark right.
+
+    Raises ServiceError if participants write personas and the system can answer none, since its outputs were imported.
+    """
+    if system.engine == IMPORTED and arm.study.written_personas_per_participant:
+        raise ServiceError(
+            f"Participants of {arm.study} write personas, and system {system.name!r} has imported outputs only: it "
+            "cannot answer them. Register the model behind it with register_system, under this name or another."
+        )
     with transaction.atomic():
         binding, _ = ArmBinding.objects.update_or_create(arm=arm, defaults={"system": system})
         arm_fingerprint_set(arm=arm, fingerprint=system.fingerprint)

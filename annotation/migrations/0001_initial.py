@@ -11,426 +11,814 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("auth", "0012_alter_user_first_name_max_length"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Arm',
+            name="Arm",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('ordinal', models.PositiveSmallIntegerField()),
-                ('code', models.CharField(default=annotation.keys.arm_code, max_length=20)),
-                ('is_control', models.BooleanField(default=False)),
-                ('fingerprint', models.CharField(blank=True, help_text='Opaque hash of all that makes its outputs.', max_length=64)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("ordinal", models.PositiveSmallIntegerField()),
+                ("code", models.CharField(default=annotation.keys.arm_code, max_length=20)),
+                ("is_control", models.BooleanField(default=False)),
+                (
+                    "fingerprint",
+                    models.CharField(blank=True, help_text="Opaque hash of all that makes its outputs.", max_length=64),
+                ),
             ],
             options={
-                'ordering': ['ordinal'],
+                "ordering": ["ordinal"],
             },
         ),
         migrations.CreateModel(
-            name='Aspect',
+            name="Aspect",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('ordinal', models.PositiveSmallIntegerField()),
-                ('key', models.SlugField(max_length=40)),
-                ('name', models.CharField(max_length=80)),
-                ('kind', models.CharField(choices=[('rating', 'Rating of one response'), ('comparison', 'Comparison of the two responses')], default='rating', max_length=12)),
-                ('level', models.CharField(choices=[('nominal', 'Nominal'), ('ordinal', 'Ordinal')], default='ordinal', max_length=10)),
-                ('question', models.CharField(max_length=300)),
-                ('question_for_others', models.CharField(help_text='For a rater who did not write the persona.', max_length=300)),
-                ('minimum', models.SmallIntegerField()),
-                ('maximum', models.SmallIntegerField()),
-                ('labels', models.JSONField(help_text='One written label per value, from minimum to maximum.')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("ordinal", models.PositiveSmallIntegerField()),
+                ("key", models.SlugField(max_length=40)),
+                ("name", models.CharField(max_length=80)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("rating", "Rating of one response"),
+                            ("comparison", "Comparison of the two responses"),
+                        ],
+                        default="rating",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "level",
+                    models.CharField(
+                        choices=[("nominal", "Nominal"), ("ordinal", "Ordinal")], default="ordinal", max_length=10
+                    ),
+                ),
+                ("question", models.CharField(max_length=300)),
+                (
+                    "question_for_others",
+                    models.CharField(help_text="For a rater who did not write the persona.", max_length=300),
+                ),
+                ("minimum", models.SmallIntegerField()),
+                ("maximum", models.SmallIntegerField()),
+                ("labels", models.JSONField(help_text="One written label per value, from minimum to maximum.")),
             ],
             options={
-                'ordering': ['ordinal'],
+                "ordering": ["ordinal"],
             },
         ),
         migrations.CreateModel(
-            name='Item',
+            name="Item",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('ordinal', models.PositiveIntegerField()),
-                ('key', models.CharField(help_text="The item's id in the study file.", max_length=80)),
-                ('prompt', models.TextField()),
-                ('stratum', models.CharField(blank=True, help_text='The data set it comes from.', max_length=80)),
-                ('warning', models.CharField(blank=True, max_length=300)),
-                ('answer_start', models.CharField(blank=True, max_length=200)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("ordinal", models.PositiveIntegerField()),
+                ("key", models.CharField(help_text="The item's id in the study file.", max_length=80)),
+                ("prompt", models.TextField()),
+                ("stratum", models.CharField(blank=True, help_text="The data set it comes from.", max_length=80)),
+                ("warning", models.CharField(blank=True, max_length=300)),
+                ("answer_start", models.CharField(blank=True, max_length=200)),
             ],
             options={
-                'ordering': ['ordinal'],
+                "ordering": ["ordinal"],
             },
         ),
         migrations.CreateModel(
-            name='OpenLink',
+            name="OpenLink",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('token', models.CharField(default=annotation.keys.link_token, max_length=40, unique=True)),
-                ('cap', models.PositiveIntegerField()),
-                ('joined', models.PositiveIntegerField(default=0)),
-                ('is_active', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("token", models.CharField(default=annotation.keys.link_token, max_length=40, unique=True)),
+                ("cap", models.PositiveIntegerField()),
+                ("joined", models.PositiveIntegerField(default=0)),
+                ("is_active", models.BooleanField(default=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'ordering': ['-created_at'],
+                "ordering": ["-created_at"],
             },
         ),
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('is_superuser', models.BooleanField(default=False, help_text='Designates that this user has all permissions without explicitly assigning them.', verbose_name='superuser status')),
-                ('username', models.CharField(error_messages={'unique': 'A user with that username already exists.'}, help_text='Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.', max_length=150, unique=True, validators=[django.contrib.auth.validators.UnicodeUsernameValidator()], verbose_name='username')),
-                ('first_name', models.CharField(blank=True, max_length=150, verbose_name='first name')),
-                ('last_name', models.CharField(blank=True, max_length=150, verbose_name='last name')),
-                ('email', models.EmailField(blank=True, max_length=254, verbose_name='email address')),
-                ('is_staff', models.BooleanField(default=False, help_text='Designates whether the user can log into this admin site.', verbose_name='staff status')),
-                ('is_active', models.BooleanField(default=True, help_text='Designates whether this user should be treated as active. Unselect this instead of deleting accounts.', verbose_name='active')),
-                ('date_joined', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date joined')),
-                ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
-                ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "is_superuser",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates that this user has all permissions without explicitly assigning them.",
+                        verbose_name="superuser status",
+                    ),
+                ),
+                (
+                    "username",
+                    models.CharField(
+                        error_messages={"unique": "A user with that username already exists."},
+                        help_text="Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only.",
+                        max_length=150,
+                        unique=True,
+                        validators=[django.contrib.auth.validators.UnicodeUsernameValidator()],
+                        verbose_name="username",
+                    ),
+                ),
+                ("first_name", models.CharField(blank=True, max_length=150, verbose_name="first name")),
+                ("last_name", models.CharField(blank=True, max_length=150, verbose_name="last name")),
+                ("email", models.EmailField(blank=True, max_length=254, verbose_name="email address")),
+                (
+                    "is_staff",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Designates whether the user can log into this admin site.",
+                        verbose_name="staff status",
+                    ),
+                ),
+                (
+                    "is_active",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Designates whether this user should be treated as active. Unselect this instead of deleting accounts.",
+                        verbose_name="active",
+                    ),
+                ),
+                ("date_joined", models.DateTimeField(default=django.utils.timezone.now, verbose_name="date joined")),
+                (
+                    "groups",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="The groups this user belongs to. A user will get all permissions granted to each of their groups.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.group",
+                        verbose_name="groups",
+                    ),
+                ),
+                (
+                    "user_permissions",
+                    models.ManyToManyField(
+                        blank=True,
+                        help_text="Specific permissions for this user.",
+                        related_name="user_set",
+                        related_query_name="user",
+                        to="auth.permission",
+                        verbose_name="user permissions",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'user',
-                'verbose_name_plural': 'users',
-                'abstract': False,
+                "verbose_name": "user",
+                "verbose_name_plural": "users",
+                "abstract": False,
             },
             managers=[
-                ('objects', django.contrib.auth.models.UserManager()),
+                ("objects", django.contrib.auth.models.UserManager()),
             ],
         ),
         migrations.CreateModel(
-            name='Assignment',
+            name="Assignment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(default=annotation.keys.public_key, max_length=16, unique=True)),
-                ('kind', models.CharField(choices=[('main', 'Main'), ('overlap', 'Overlap'), ('repeat', 'Repeat'), ('practice', 'Practice'), ('check', 'Check')], default='main', max_length=10)),
-                ('state', models.CharField(choices=[('open', 'Open'), ('completed', 'Completed'), ('set_aside', 'Set aside because no outputs could be made')], default='open', max_length=10)),
-                ('ordinal', models.PositiveSmallIntegerField()),
-                ('repeat', models.PositiveSmallIntegerField(default=0)),
-                ('surplus', models.BooleanField(default=False, help_text='Finished after the place had been filled again.')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('expires_at', models.DateTimeField()),
-                ('shown_at', models.DateTimeField(blank=True, help_text='When the outputs first stood on the page.', null=True)),
-                ('completed_at', models.DateTimeField(blank=True, null=True)),
-                ('repeat_of', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='repeats', to='annotation.assignment')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(default=annotation.keys.public_key, max_length=16, unique=True)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("main", "Main"),
+                            ("overlap", "Overlap"),
+                            ("repeat", "Repeat"),
+                            ("practice", "Practice"),
+                            ("check", "Check"),
+                        ],
+                        default="main",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("open", "Open"),
+                            ("completed", "Completed"),
+                            ("set_aside", "Set aside because no outputs could be made"),
+                        ],
+                        default="open",
+                        max_length=10,
+                    ),
+                ),
+                ("ordinal", models.PositiveSmallIntegerField()),
+                ("repeat", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "surplus",
+                    models.BooleanField(default=False, help_text="Finished after the place had been filled again."),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("expires_at", models.DateTimeField()),
+                (
+                    "shown_at",
+                    models.DateTimeField(blank=True, help_text="When the outputs first stood on the page.", null=True),
+                ),
+                ("completed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "repeat_of",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="repeats",
+                        to="annotation.assignment",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['ordinal'],
+                "ordering": ["ordinal"],
             },
         ),
         migrations.CreateModel(
-            name='PageVisit',
+            name="PageVisit",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('client_key', models.UUIDField(unique=True)),
-                ('phase', models.CharField(choices=[('write', 'Writing the persona'), ('rate', 'Rating')], max_length=5)),
-                ('focused_ms', models.PositiveIntegerField(default=0, help_text='Page in view and in use.')),
-                ('idle_ms', models.PositiveIntegerField(default=0, help_text='Page hidden, or untouched for 30 s.')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('assignment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='visits', to='annotation.assignment')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("client_key", models.UUIDField(unique=True)),
+                (
+                    "phase",
+                    models.CharField(choices=[("write", "Writing the persona"), ("rate", "Rating")], max_length=5),
+                ),
+                ("focused_ms", models.PositiveIntegerField(default=0, help_text="Page in view and in use.")),
+                ("idle_ms", models.PositiveIntegerField(default=0, help_text="Page hidden, or untouched for 30 s.")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "assignment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="visits", to="annotation.assignment"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Participant',
+            name="Participant",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('kind', models.CharField(choices=[('person', 'Person'), ('preview', 'Preview'), ('bot', 'Bot')], default='person', max_length=10)),
-                ('token', models.CharField(default=annotation.keys.link_token, max_length=40, unique=True)),
-                ('completion_code', models.CharField(default=annotation.keys.completion_code, max_length=12)),
-                ('practice_done', models.PositiveSmallIntegerField(default=0, help_text='Practice items finished.')),
-                ('consent_hash', models.CharField(blank=True, help_text='SHA-256 of the consent text agreed to.', max_length=64)),
-                ('tombstone', models.JSONField(blank=True, default=dict, help_text='Counts kept after an erasure; empty before.')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('consented_at', models.DateTimeField(blank=True, null=True)),
-                ('declined_at', models.DateTimeField(blank=True, null=True)),
-                ('instructed_at', models.DateTimeField(blank=True, null=True)),
-                ('completed_at', models.DateTimeField(blank=True, null=True)),
-                ('erased_at', models.DateTimeField(blank=True, null=True)),
-                ('open_link', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='annotation.openlink')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField()),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("person", "Person"), ("preview", "Preview"), ("bot", "Bot")],
+                        default="person",
+                        max_length=10,
+                    ),
+                ),
+                ("token", models.CharField(default=annotation.keys.link_token, max_length=40, unique=True)),
+                ("completion_code", models.CharField(default=annotation.keys.completion_code, max_length=12)),
+                ("practice_done", models.PositiveSmallIntegerField(default=0, help_text="Practice items finished.")),
+                (
+                    "consent_hash",
+                    models.CharField(blank=True, help_text="SHA-256 of the consent text agreed to.", max_length=64),
+                ),
+                (
+                    "tombstone",
+                    models.JSONField(blank=True, default=dict, help_text="Counts kept after an erasure; empty before."),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("consented_at", models.DateTimeField(blank=True, null=True)),
+                ("declined_at", models.DateTimeField(blank=True, null=True)),
+                ("instructed_at", models.DateTimeField(blank=True, null=True)),
+                ("completed_at", models.DateTimeField(blank=True, null=True)),
+                ("erased_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "open_link",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="annotation.openlink",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['number'],
+                "ordering": ["number"],
             },
         ),
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('consented', 'Consented'), ('declined', 'Declined'), ('instructed', 'Instructed'), ('practised', 'Practised'), ('assigned', 'Assigned'), ('persona_submitted', 'Persona Submitted'), ('shown', 'Shown'), ('assignment_completed', 'Assignment Completed'), ('assignment_set_aside', 'Assignment Set Aside'), ('completed', 'Completed')], max_length=24)),
-                ('at', models.DateTimeField(auto_now_add=True)),
-                ('assignment', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='annotation.assignment')),
-                ('participant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='events', to='annotation.participant')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("consented", "Consented"),
+                            ("declined", "Declined"),
+                            ("instructed", "Instructed"),
+                            ("practised", "Practised"),
+                            ("assigned", "Assigned"),
+                            ("persona_submitted", "Persona Submitted"),
+                            ("shown", "Shown"),
+                            ("assignment_completed", "Assignment Completed"),
+                            ("assignment_set_aside", "Assignment Set Aside"),
+                            ("completed", "Completed"),
+                        ],
+                        max_length=24,
+                    ),
+                ),
+                ("at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "assignment",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="events",
+                        to="annotation.assignment",
+                    ),
+                ),
+                (
+                    "participant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="events", to="annotation.participant"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
-            },
-        ),
-        migrations.AddField(
-            model_name='assignment',
-            name='participant',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assignments', to='annotation.participant'),
-        ),
-        migrations.CreateModel(
-            name='Persona',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(default=annotation.keys.public_key, max_length=16, unique=True)),
-                ('source', models.CharField(choices=[('given', 'Given'), ('written', 'Written')], max_length=8)),
-                ('text', models.TextField(blank=True)),
-                ('draft_version', models.PositiveIntegerField(default=0, help_text='Counts saves, so that two tabs notice.')),
-                ('draft_tab', models.UUIDField(blank=True, help_text='The page load that saved last: it never conflicts with itself.', null=True)),
-                ('draft_saved_at', models.DateTimeField(blank=True, null=True)),
-                ('submitted_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('author', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='personas', to='annotation.participant')),
-                ('item', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='personas', to='annotation.item')),
-            ],
-            options={
-                'ordering': ['pk'],
-            },
-        ),
-        migrations.CreateModel(
-            name='Output',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sample', models.PositiveSmallIntegerField(default=0)),
-                ('key', models.CharField(default=annotation.keys.public_key, max_length=16, unique=True)),
-                ('state', models.CharField(choices=[('requested', 'Requested'), ('ready', 'Ready'), ('failed', 'Failed')], default='requested', max_length=10)),
-                ('text', models.TextField(blank=True)),
-                ('fingerprint', models.CharField(blank=True, help_text='Of the arm when this was made.', max_length=64)),
-                ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('error', models.CharField(blank=True, help_text='For researchers; never shown to participants.', max_length=500)),
-                ('lease_holder', models.CharField(blank=True, max_length=40)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('requested_at', models.DateTimeField(auto_now_add=True)),
-                ('ready_at', models.DateTimeField(blank=True, null=True)),
-                ('excluded_reason', models.CharField(blank=True, help_text='Set on all arms of a persona at once.', max_length=200)),
-                ('excluded_at', models.DateTimeField(blank=True, null=True)),
-                ('arm', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='outputs', to='annotation.arm')),
-                ('persona', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='outputs', to='annotation.persona')),
-            ],
-            options={
-                'ordering': ['pk'],
-            },
-        ),
-        migrations.AddField(
-            model_name='assignment',
-            name='persona',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assignments', to='annotation.persona'),
-        ),
-        migrations.CreateModel(
-            name='Slot',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(default=annotation.keys.public_key, max_length=16, unique=True)),
-                ('kind', models.CharField(choices=[('output', 'Output'), ('persona', 'Persona'), ('pair', 'Pair'), ('check', 'Check')], max_length=8)),
-                ('position', models.PositiveSmallIntegerField()),
-                ('assignment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='slots', to='annotation.assignment')),
-                ('output', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='slots', to='annotation.output')),
-                ('persona', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='slots', to='annotation.persona')),
-            ],
-            options={
-                'ordering': ['position'],
-            },
-        ),
-        migrations.CreateModel(
-            name='Rating',
-            fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('value', models.SmallIntegerField()),
-                ('minimum', models.SmallIntegerField()),
-                ('maximum', models.SmallIntegerField()),
-                ('position', models.PositiveSmallIntegerField()),
-                ('version', models.PositiveIntegerField(help_text='1 for the first answer, then 2, …')),
-                ('client_key', models.UUIDField(help_text='Made by the browser: a request sent twice saves once.', unique=True)),
-                ('saved_at', models.DateTimeField(auto_now_add=True)),
-                ('aspect', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='ratings', to='annotation.aspect')),
-                ('superseded_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='supersedes', to='annotation.rating')),
-                ('slot', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='ratings', to='annotation.slot')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='Study',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(max_length=60)),
-                ('version', models.PositiveSmallIntegerField(default=1)),
-                ('kind', models.CharField(choices=[('output_rating', 'Output rating')], max_length=20)),
-                ('state', models.CharField(choices=[('draft', 'Draft'), ('open', 'Open'), ('paused', 'Paused'), ('closed', 'Closed')], default='draft', max_length=10)),
-                ('title', models.CharField(max_length=200)),
-                ('contact', models.CharField(blank=True, max_length=200)),
-                ('consent', models.TextField(help_text='Markdown')),
-                ('instructions', models.TextField(help_text='Markdown')),
-                ('debrief', models.TextField(help_text='Markdown')),
-                ('content_warning', models.TextField(blank=True, help_text='Markdown')),
-                ('practice', models.JSONField(default=list, help_text='[{prompt, persona, responses: [text, …]}]')),
-                ('written_personas_per_participant', models.PositiveSmallIntegerField(default=0)),
-                ('given_personas_per_participant', models.PositiveSmallIntegerField(default=0)),
-                ('raters_per_item', models.PositiveSmallIntegerField(default=1)),
-                ('assignment_hours', models.PositiveSmallIntegerField(default=24, help_text='An unfinished place returns then.')),
-                ('seed', models.PositiveIntegerField(default=0)),
-                ('demonstration', models.BooleanField(default=False, help_text='Some outputs come from the scripted engine.')),
-                ('protocol_hash', models.CharField(blank=True, help_text='SHA-256, taken when the study opens.', max_length=64)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('opened_at', models.DateTimeField(blank=True, null=True)),
-                ('closed_at', models.DateTimeField(blank=True, null=True)),
-                ('allocation_turn', models.PositiveIntegerField(default=0)),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='studies', to=settings.AUTH_USER_MODEL)),
-            ],
-            options={
-                'ordering': ['slug', '-version'],
+                "ordering": ["pk"],
             },
         ),
         migrations.AddField(
-            model_name='participant',
-            name='study',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='participants', to='annotation.study'),
-        ),
-        migrations.AddField(
-            model_name='openlink',
-            name='study',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='open_links', to='annotation.study'),
-        ),
-        migrations.AddField(
-            model_name='item',
-            name='study',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='items', to='annotation.study'),
+            model_name="assignment",
+            name="participant",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="assignments", to="annotation.participant"
+            ),
         ),
         migrations.CreateModel(
-            name='AuditLog',
+            name="Persona",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('action', models.CharField(max_length=40)),
-                ('data', models.JSONField(default=dict)),
-                ('at', models.DateTimeField(auto_now_add=True)),
-                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('study', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='audit_log', to='annotation.study')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(default=annotation.keys.public_key, max_length=16, unique=True)),
+                ("source", models.CharField(choices=[("given", "Given"), ("written", "Written")], max_length=8)),
+                ("text", models.TextField(blank=True)),
+                (
+                    "draft_version",
+                    models.PositiveIntegerField(default=0, help_text="Counts saves, so that two tabs notice."),
+                ),
+                (
+                    "draft_tab",
+                    models.UUIDField(
+                        blank=True,
+                        help_text="The page load that saved last: it never conflicts with itself.",
+                        null=True,
+                    ),
+                ),
+                ("draft_saved_at", models.DateTimeField(blank=True, null=True)),
+                ("submitted_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "author",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="personas",
+                        to="annotation.participant",
+                    ),
+                ),
+                (
+                    "item",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="personas", to="annotation.item"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-pk'],
+                "ordering": ["pk"],
+            },
+        ),
+        migrations.CreateModel(
+            name="Output",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("sample", models.PositiveSmallIntegerField(default=0)),
+                ("key", models.CharField(default=annotation.keys.public_key, max_length=16, unique=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("requested", "Requested"), ("ready", "Ready"), ("failed", "Failed")],
+                        default="requested",
+                        max_length=10,
+                    ),
+                ),
+                ("text", models.TextField(blank=True)),
+                (
+                    "fingerprint",
+                    models.CharField(blank=True, help_text="Of the arm when this was made.", max_length=64),
+                ),
+                ("attempts", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "error",
+                    models.CharField(
+                        blank=True, help_text="For researchers; never shown to participants.", max_length=500
+                    ),
+                ),
+                ("lease_holder", models.CharField(blank=True, max_length=40)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("requested_at", models.DateTimeField(auto_now_add=True)),
+                ("ready_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "excluded_reason",
+                    models.CharField(blank=True, help_text="Set on all arms of a persona at once.", max_length=200),
+                ),
+                ("excluded_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "arm",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="outputs", to="annotation.arm"
+                    ),
+                ),
+                (
+                    "persona",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="outputs", to="annotation.persona"
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["pk"],
             },
         ),
         migrations.AddField(
-            model_name='aspect',
-            name='study',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='aspects', to='annotation.study'),
+            model_name="assignment",
+            name="persona",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="assignments", to="annotation.persona"
+            ),
+        ),
+        migrations.CreateModel(
+            name="Slot",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(default=annotation.keys.public_key, max_length=16, unique=True)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("output", "Output"), ("persona", "Persona"), ("pair", "Pair"), ("check", "Check")],
+                        max_length=8,
+                    ),
+                ),
+                ("position", models.PositiveSmallIntegerField()),
+                (
+                    "assignment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="slots", to="annotation.assignment"
+                    ),
+                ),
+                (
+                    "output",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="slots",
+                        to="annotation.output",
+                    ),
+                ),
+                (
+                    "persona",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="slots",
+                        to="annotation.persona",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["position"],
+            },
+        ),
+        migrations.CreateModel(
+            name="Rating",
+            fields=[
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("value", models.SmallIntegerField()),
+                ("minimum", models.SmallIntegerField()),
+                ("maximum", models.SmallIntegerField()),
+                ("position", models.PositiveSmallIntegerField()),
+                ("version", models.PositiveIntegerField(help_text="1 for the first answer, then 2, …")),
+                (
+                    "client_key",
+                    models.UUIDField(help_text="Made by the browser: a request sent twice saves once.", unique=True),
+                ),
+                ("saved_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "aspect",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="ratings", to="annotation.aspect"
+                    ),
+                ),
+                (
+                    "superseded_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="supersedes",
+                        to="annotation.rating",
+                    ),
+                ),
+                (
+                    "slot",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="ratings", to="annotation.slot"
+                    ),
+                ),
+            ],
+        ),
+        migrations.CreateModel(
+            name="Study",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slug", models.SlugField(max_length=60)),
+                ("version", models.PositiveSmallIntegerField(default=1)),
+                ("kind", models.CharField(choices=[("output_rating", "Output rating")], max_length=20)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("draft", "Draft"), ("open", "Open"), ("paused", "Paused"), ("closed", "Closed")],
+                        default="draft",
+                        max_length=10,
+                    ),
+                ),
+                ("title", models.CharField(max_length=200)),
+                ("contact", models.CharField(blank=True, max_length=200)),
+                ("consent", models.TextField(help_text="Markdown")),
+                ("instructions", models.TextField(help_text="Markdown")),
+                ("debrief", models.TextField(help_text="Markdown")),
+                ("content_warning", models.TextField(blank=True, help_text="Markdown")),
+                ("practice", models.JSONField(default=list, help_text="[{prompt, persona, responses: [text, …]}]")),
+                ("written_personas_per_participant", models.PositiveSmallIntegerField(default=0)),
+                ("given_personas_per_participant", models.PositiveSmallIntegerField(default=0)),
+                ("raters_per_item", models.PositiveSmallIntegerField(default=1)),
+                (
+                    "assignment_hours",
+                    models.PositiveSmallIntegerField(default=24, help_text="An unfinished place returns then."),
+                ),
+                ("seed", models.PositiveIntegerField(default=0)),
+                (
+                    "demonstration",
+                    models.BooleanField(default=False, help_text="Some outputs come from the scripted engine."),
+                ),
+                (
+                    "protocol_hash",
+                    models.CharField(blank=True, help_text="SHA-256, taken when the study opens.", max_length=64),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("opened_at", models.DateTimeField(blank=True, null=True)),
+                ("closed_at", models.DateTimeField(blank=True, null=True)),
+                ("allocation_turn", models.PositiveIntegerField(default=0)),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="studies", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["slug", "-version"],
+            },
         ),
         migrations.AddField(
-            model_name='arm',
-            name='study',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='arms', to='annotation.study'),
+            model_name="participant",
+            name="study",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="participants", to="annotation.study"
+            ),
+        ),
+        migrations.AddField(
+            model_name="openlink",
+            name="study",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="open_links", to="annotation.study"
+            ),
+        ),
+        migrations.AddField(
+            model_name="item",
+            name="study",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="items", to="annotation.study"
+            ),
+        ),
+        migrations.CreateModel(
+            name="AuditLog",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("action", models.CharField(max_length=40)),
+                ("data", models.JSONField(default=dict)),
+                ("at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "study",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="audit_log",
+                        to="annotation.study",
+                    ),
+                ),
+            ],
+            options={
+                "ordering": ["-pk"],
+            },
+        ),
+        migrations.AddField(
+            model_name="aspect",
+            name="study",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="aspects", to="annotation.study"
+            ),
+        ),
+        migrations.AddField(
+            model_name="arm",
+            name="study",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="arms", to="annotation.study"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='persona',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('author__isnull', True), ('source', 'given'), ('submitted_at__isnull', False)), models.Q(('author__isnull', False), ('source', 'written')), _connector='OR'), name='persona_author_iff_written'),
+            model_name="persona",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("author__isnull", True), ("source", "given"), ("submitted_at__isnull", False)),
+                    models.Q(("author__isnull", False), ("source", "written")),
+                    _connector="OR",
+                ),
+                name="persona_author_iff_written",
+            ),
         ),
         migrations.AddIndex(
-            model_name='output',
-            index=models.Index(condition=models.Q(('state', 'requested')), fields=['requested_at'], name='output_queue'),
+            model_name="output",
+            index=models.Index(
+                condition=models.Q(("state", "requested")), fields=["requested_at"], name="output_queue"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='output',
-            constraint=models.UniqueConstraint(fields=('persona', 'arm', 'sample'), name='output_persona_arm_sample'),
+            model_name="output",
+            constraint=models.UniqueConstraint(fields=("persona", "arm", "sample"), name="output_persona_arm_sample"),
         ),
         migrations.AddConstraint(
-            model_name='output',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'ready'), _negated=True), ('ready_at__isnull', False), _connector='OR'), name='output_ready_has_time'),
+            model_name="output",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "ready"), _negated=True), ("ready_at__isnull", False), _connector="OR"
+                ),
+                name="output_ready_has_time",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='output',
-            constraint=models.CheckConstraint(condition=models.Q(('excluded_at__isnull', True), models.Q(('excluded_reason', ''), _negated=True), _connector='OR'), name='output_exclusion_has_reason'),
+            model_name="output",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("excluded_at__isnull", True), models.Q(("excluded_reason", ""), _negated=True), _connector="OR"
+                ),
+                name="output_exclusion_has_reason",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.UniqueConstraint(fields=('participant', 'persona', 'repeat'), name='assignment_participant_persona_repeat'),
+            model_name="assignment",
+            constraint=models.UniqueConstraint(
+                fields=("participant", "persona", "repeat"), name="assignment_participant_persona_repeat"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.UniqueConstraint(fields=('participant', 'ordinal'), name='assignment_participant_ordinal'),
+            model_name="assignment",
+            constraint=models.UniqueConstraint(
+                fields=("participant", "ordinal"), name="assignment_participant_ordinal"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'repeat'), ('repeat_of__isnull', False), ('repeat__gt', 0)), models.Q(models.Q(('kind', 'repeat'), _negated=True), ('repeat', 0), ('repeat_of__isnull', True)), _connector='OR'), name='assignment_repeat_names_its_first'),
+            model_name="assignment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("kind", "repeat"), ("repeat_of__isnull", False), ("repeat__gt", 0)),
+                    models.Q(models.Q(("kind", "repeat"), _negated=True), ("repeat", 0), ("repeat_of__isnull", True)),
+                    _connector="OR",
+                ),
+                name="assignment_repeat_names_its_first",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'completed'), _negated=True), ('completed_at__isnull', False), _connector='OR'), name='assignment_completed_has_time'),
+            model_name="assignment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "completed"), _negated=True), ("completed_at__isnull", False), _connector="OR"
+                ),
+                name="assignment_completed_has_time",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='slot',
-            constraint=models.UniqueConstraint(fields=('assignment', 'position'), name='slot_assignment_position'),
+            model_name="slot",
+            constraint=models.UniqueConstraint(fields=("assignment", "position"), name="slot_assignment_position"),
         ),
         migrations.AddConstraint(
-            model_name='slot',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'output'), ('output__isnull', False), ('persona__isnull', True)), models.Q(('kind', 'persona'), ('output__isnull', True), ('persona__isnull', False)), models.Q(('kind__in', ['pair', 'check']), ('output__isnull', True), ('persona__isnull', True)), _connector='OR'), name='slot_kind_matches_content'),
+            model_name="slot",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("kind", "output"), ("output__isnull", False), ("persona__isnull", True)),
+                    models.Q(("kind", "persona"), ("output__isnull", True), ("persona__isnull", False)),
+                    models.Q(("kind__in", ["pair", "check"]), ("output__isnull", True), ("persona__isnull", True)),
+                    _connector="OR",
+                ),
+                name="slot_kind_matches_content",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='rating',
-            constraint=models.UniqueConstraint(condition=models.Q(('superseded_by__isnull', True)), fields=('slot', 'aspect'), name='rating_one_current'),
+            model_name="rating",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("superseded_by__isnull", True)),
+                fields=("slot", "aspect"),
+                name="rating_one_current",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='rating',
-            constraint=models.UniqueConstraint(fields=('slot', 'aspect', 'version'), name='rating_slot_aspect_version'),
+            model_name="rating",
+            constraint=models.UniqueConstraint(fields=("slot", "aspect", "version"), name="rating_slot_aspect_version"),
         ),
         migrations.AddConstraint(
-            model_name='rating',
-            constraint=models.CheckConstraint(condition=models.Q(('value__gte', models.F('minimum')), ('value__lte', models.F('maximum'))), name='rating_value_on_scale'),
+            model_name="rating",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("value__gte", models.F("minimum")), ("value__lte", models.F("maximum"))),
+                name="rating_value_on_scale",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='study',
-            constraint=models.UniqueConstraint(fields=('slug', 'version'), name='study_slug_version'),
+            model_name="study",
+            constraint=models.UniqueConstraint(fields=("slug", "version"), name="study_slug_version"),
         ),
         migrations.AddConstraint(
-            model_name='study',
-            constraint=models.CheckConstraint(condition=models.Q(('state', 'draft'), models.Q(('protocol_hash', ''), _negated=True), _connector='OR'), name='study_frozen_unless_draft'),
+            model_name="study",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("state", "draft"), models.Q(("protocol_hash", ""), _negated=True), _connector="OR"),
+                name="study_frozen_unless_draft",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='participant',
-            constraint=models.UniqueConstraint(fields=('study', 'number'), name='participant_study_number'),
+            model_name="participant",
+            constraint=models.UniqueConstraint(fields=("study", "number"), name="participant_study_number"),
         ),
         migrations.AddConstraint(
-            model_name='participant',
-            constraint=models.CheckConstraint(condition=models.Q(('consented_at__isnull', True), models.Q(('consent_hash', ''), _negated=True), _connector='OR'), name='participant_consent_has_version'),
+            model_name="participant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("consented_at__isnull", True), models.Q(("consent_hash", ""), _negated=True), _connector="OR"
+                ),
+                name="participant_consent_has_version",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='openlink',
-            constraint=models.CheckConstraint(condition=models.Q(('joined__lte', models.F('cap'))), name='open_link_within_cap'),
+            model_name="openlink",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("joined__lte", models.F("cap"))), name="open_link_within_cap"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='item',
-            constraint=models.UniqueConstraint(fields=('study', 'key'), name='item_study_key'),
+            model_name="item",
+            constraint=models.UniqueConstraint(fields=("study", "key"), name="item_study_key"),
         ),
         migrations.AddConstraint(
-            model_name='item',
-            constraint=models.UniqueConstraint(fields=('study', 'ordinal'), name='item_study_ordinal'),
+            model_name="item",
+            constraint=models.UniqueConstraint(fields=("study", "ordinal"), name="item_study_ordinal"),
         ),
         migrations.AddConstraint(
-            model_name='aspect',
-            constraint=models.UniqueConstraint(fields=('study', 'key'), name='aspect_study_key'),
+            model_name="aspect",
+            constraint=models.UniqueConstraint(fields=("study", "key"), name="aspect_study_key"),
         ),
         migrations.AddConstraint(
-            model_name='aspect',
-            constraint=models.UniqueConstraint(fields=('study', 'ordinal'), name='aspect_study_ordinal'),
+            model_name="aspect",
+            constraint=models.UniqueConstraint(fields=("study", "ordinal"), name="aspect_study_ordinal"),
         ),
         migrations.AddConstraint(
-            model_name='aspect',
-            constraint=models.CheckConstraint(condition=models.Q(('minimum__lt', models.F('maximum'))), name='aspect_scale_has_two_points'),
+            model_name="aspect",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("minimum__lt", models.F("maximum"))), name="aspect_scale_has_two_points"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='arm',
-            constraint=models.UniqueConstraint(fields=('study', 'code'), name='arm_study_code'),
+            model_name="arm",
+            constraint=models.UniqueConstraint(fields=("study", "code"), name="arm_study_code"),
         ),
         migrations.AddConstraint(
-            model_name='arm',
-            constraint=models.UniqueConstraint(fields=('study', 'ordinal'), name='arm_study_ordinal'),
+            model_name="arm",
+            constraint=models.UniqueConstraint(fields=("study", "ordinal"), name="arm_study_ordinal"),
         ),
     ]

@@ -4,7 +4,7 @@ from annotation.models.log import AuditLog, Event
 from annotation.models.output import Output
 from annotation.models.participant import OpenLink, Participant
 from annotation.models.persona import Persona
-from annotation.models.rating import Assignment, PageVisit, Rating, Slot
+from annotation.models.rating import Assignment, Followup, PageVisit, QuestionnaireAnswer, Rating, Slot
 from annotation.models.study import Arm, Aspect, Item, Study
 from annotation.models.user import User
 
@@ -14,12 +14,14 @@ __all__ = [
     "Assignment",
     "AuditLog",
     "Event",
+    "Followup",
     "Item",
     "OpenLink",
     "Output",
     "PageVisit",
     "Participant",
     "Persona",
+    "QuestionnaireAnswer",
     "Rating",
     "Slot",
     "Study",

@@ -21,7 +21,15 @@ class Event(models.Model):
         SHOWN = "shown"
         ASSIGNMENT_COMPLETED = "assignment_completed"
         ASSIGNMENT_SET_ASIDE = "assignment_set_aside"
+        ASSIGNMENT_SKIPPED = "assignment_skipped"
+        QUIZ_PASSED = "quiz_passed"
+        QUIZ_FAILED = "quiz_failed"
+        SCREENED_OUT = "screened_out"
+        RETURNED = "returned"
+        TIMED_OUT = "timed_out"
+        REOPENED = "reopened"
         COMPLETED = "completed"
+        WITHDRAWN = "withdrawn"
 
     participant = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="events")
     assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, null=True, blank=True, related_name="events")

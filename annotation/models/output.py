@@ -11,6 +11,11 @@ from annotation.models.study import Arm
 class Output(models.Model):
     """One response. A worker claims a requested one by a conditional update that sets the lease."""
 
+    class Planted(models.TextChoices):
+        NO = "", "No"
+        GOOD = "good", "Good one of a planted pair"
+        BAD = "bad", "Bad one of a planted pair"
+
     class State(models.TextChoices):
         REQUESTED = "requested", "Requested"
         READY = "ready", "Ready"
@@ -22,6 +27,7 @@ class Output(models.Model):
     key = models.CharField(max_length=16, unique=True, default=public_key)
     state = models.CharField(max_length=10, choices=State, default=State.REQUESTED)
     text = models.TextField(blank=True)
+    planted = models.CharField(max_length=4, choices=Planted, default=Planted.NO, blank=True)
     fingerprint = models.CharField(max_length=64, blank=True, help_text="Of the arm when this was made.")
     attempts = models.PositiveSmallIntegerField(default=0)
     error = models.CharField(max_length=500, blank=True, help_text="For researchers; never shown to participants.")

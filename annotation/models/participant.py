@@ -39,13 +39,36 @@ class Participant(models.Model):
         PREVIEW = "preview", "Preview"
         BOT = "bot", "Bot"
 
+    class Origin(models.TextChoices):
+        PERSONAL = "personal", "Personal link"
+        INVITED = "invited", "Link from a list"
+        OPEN_LINK = "open_link", "Open link"
+        PROLIFIC = "prolific", "Prolific"
+
+    class PlatformState(models.TextChoices):
+        """Where a participant of a recruiting platform stands; see annotation/recruitment.py."""
+
+        NONE = "", "Not from a platform"
+        ACTIVE = "active", "Active"
+        COMPLETED = "completed", "Completed"
+        SCREENED_OUT = "screened_out", "Screened out"
+        NO_CONSENT = "no_consent", "No consent"
+        OVER_QUOTA = "over_quota", "Over quota"
+        RETURNED = "returned", "Returned"
+        TIMED_OUT = "timed_out", "Timed out"
+
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="participants")
+    origin = models.CharField(max_length=10, choices=Origin, default=Origin.PERSONAL)
+    external_id = models.CharField(max_length=100, blank=True, help_text="From the platform or the invitation list.")
+    session_id = models.CharField(max_length=100, blank=True, help_text="The platform's session, the latest one.")
+    platform_state = models.CharField(max_length=14, choices=PlatformState, default=PlatformState.NONE, blank=True)
     open_link = models.ForeignKey(OpenLink, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     number = models.PositiveIntegerField()
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.PERSON)
     token = models.CharField(max_length=40, unique=True, default=link_token)
     completion_code = models.CharField(max_length=12, default=completion_code)
     practice_done = models.PositiveSmallIntegerField(default=0, help_text="Practice items finished.")
+    quiz_attempts = models.PositiveSmallIntegerField(default=0)
     consent_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the consent text agreed to.")
     tombstone = models.JSONField(default=dict, blank=True, help_text="Counts kept after an erasure; empty before.")
 
@@ -53,7 +76,15 @@ class Participant(models.Model):
     consented_at = models.DateTimeField(null=True, blank=True)
     declined_at = models.DateTimeField(null=True, blank=True)
     instructed_at = models.DateTimeField(null=True, blank=True)
+    surveyed_before_at = models.DateTimeField(null=True, blank=True, help_text="Questionnaire before the work.")
+    quiz_passed_at = models.DateTimeField(null=True, blank=True)
+    screened_out_at = models.DateTimeField(null=True, blank=True, help_text="Quiz failed once too often.")
+    surveyed_after_at = models.DateTimeField(null=True, blank=True, help_text="Questionnaire after the work.")
     completed_at = models.DateTimeField(null=True, blank=True)
+    excluded_at = models.DateTimeField(null=True, blank=True)
+    excluded_reason = models.CharField(max_length=200, blank=True)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    receipt = models.CharField(max_length=12, blank=True, help_text="Named on the page after a withdrawal.")
     erased_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -61,6 +92,12 @@ class Participant(models.Model):
             models.UniqueConstraint(fields=["study", "number"], name="participant_study_number"),
             models.CheckConstraint(
                 condition=Q(consented_at__isnull=True) | ~Q(consent_hash=""), name="participant_consent_has_version"
+            ),
+            models.UniqueConstraint(
+                fields=["study", "external_id"], condition=~Q(external_id=""), name="participant_study_external_id"
+            ),
+            models.CheckConstraint(
+                condition=Q(excluded_at__isnull=True) | ~Q(excluded_reason=""), name="participant_exclusion_has_reason"
             ),
         ]
         ordering = ["number"]

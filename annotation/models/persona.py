@@ -24,8 +24,11 @@ class Persona(models.Model):
     source = models.CharField(max_length=8, choices=Source)
     author = models.ForeignKey(Participant, on_delete=models.PROTECT, null=True, blank=True, related_name="personas")
     text = models.TextField(blank=True)
+    block = models.CharField(max_length=16, blank=True, help_text="Opaque mark of the condition, to balance by.")
     draft_version = models.PositiveIntegerField(default=0, help_text="Counts saves, so that two tabs notice.")
-    draft_tab = models.UUIDField(null=True, blank=True, help_text="The page load that saved last: it never conflicts with itself.")
+    draft_tab = models.UUIDField(
+        null=True, blank=True, help_text="The page load that saved last: it never conflicts with itself."
+    )
     draft_saved_at = models.DateTimeField(null=True, blank=True)
     submitted_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -25,6 +25,7 @@ class Assignment(models.Model):
     class State(models.TextChoices):
         OPEN = "open", "Open"
         COMPLETED = "completed", "Completed"
+        SKIPPED = "skipped", "Skipped with a reason"
         SET_ASIDE = "set_aside", "Set aside because no outputs could be made"
 
     participant = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="assignments")
@@ -38,6 +39,8 @@ class Assignment(models.Model):
     surplus = models.BooleanField(default=False, help_text="Finished after the place had been filled again.")
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
+    warned_at = models.DateTimeField(null=True, blank=True, help_text="When the item's warning was accepted.")
+    skip_reason = models.CharField(max_length=200, blank=True)
     shown_at = models.DateTimeField(null=True, blank=True, help_text="When the outputs first stood on the page.")
     completed_at = models.DateTimeField(null=True, blank=True)
 
@@ -109,7 +112,9 @@ class Rating(models.Model):
     position = models.PositiveSmallIntegerField()
     version = models.PositiveIntegerField(help_text="1 for the first answer, then 2, …")
     client_key = models.UUIDField(unique=True, help_text="Made by the browser: a request sent twice saves once.")
-    superseded_by = models.ForeignKey("self", on_delete=models.PROTECT, null=True, blank=True, related_name="supersedes")
+    superseded_by = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="supersedes"
+    )
     saved_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -125,6 +130,40 @@ class Rating(models.Model):
 
     def __str__(self) -> str:
         return f"rating {self.id}"
+
+
+class Followup(models.Model):
+    """What a participant adds to their answers about one slot: chips and free text, both optional."""
+
+    slot = models.OneToOneField(Slot, on_delete=models.PROTECT, related_name="followup")
+    chips = models.JSONField(default=list, blank=True)
+    text = models.TextField(blank=True)
+    saved_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"followup {self.pk}"
+
+
+class QuestionnaireAnswer(models.Model):
+    """An answer on a questionnaire page before or after the work."""
+
+    class Page(models.TextChoices):
+        BEFORE = "before", "Before the work"
+        AFTER = "after", "After the work"
+
+    participant = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="questionnaire_answers")
+    page = models.CharField(max_length=6, choices=Page)
+    key = models.CharField(max_length=40)
+    value = models.TextField()
+    saved_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["participant", "page", "key"], name="questionnaire_answer_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"questionnaire answer {self.pk}"
 
 
 class PageVisit(models.Model):

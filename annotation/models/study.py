@@ -13,6 +13,12 @@ class Study(models.Model):
 
     class Kind(models.TextChoices):
         OUTPUT_RATING = "output_rating", "Output rating"
+        PERSONA_ASSESSMENT = "persona_assessment", "Persona assessment"
+
+    class Blocks(models.TextChoices):
+        NONE = "none", "None"
+        STRATUM = "stratum", "Data set"
+        CONDITION = "condition", "Condition of the persona"
 
     class State(models.TextChoices):
         DRAFT = "draft", "Draft"
@@ -38,6 +44,18 @@ class Study(models.Model):
     raters_per_item = models.PositiveSmallIntegerField(default=1)
     assignment_hours = models.PositiveSmallIntegerField(default=24, help_text="An unfinished place returns then.")
     seed = models.PositiveIntegerField(default=0)
+    overlap_share = models.FloatField(default=0.0, help_text="Share of written personas a second person rates too.")
+    repeat_share = models.FloatField(default=0.0, help_text="Share of their parts each participant rates again.")
+    blocks = models.CharField(max_length=10, choices=Blocks, default=Blocks.NONE, help_text="Balanced per participant.")
+    show_responses = models.BooleanField(default=True, help_text="Beside the persona, in a persona assessment.")
+
+    # Optional parts, each empty where the study file says nothing; annotation/studyfile/ describes their form.
+    quiz = models.JSONField(default=dict, blank=True)
+    questionnaires = models.JSONField(default=dict, blank=True)
+    followup = models.JSONField(default=dict, blank=True)
+    skip_reasons = models.JSONField(default=list, blank=True)
+    exclusion_rules = models.JSONField(default=dict, blank=True)
+    recruitment = models.JSONField(default=dict, blank=True)
 
     demonstration = models.BooleanField(default=False, help_text="Some outputs come from the scripted engine.")
     protocol_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256, taken when the study opens.")
@@ -50,8 +68,10 @@ class Study(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["slug", "version"], name="study_slug_version"),
+            models.CheckConstraint(condition=Q(state="draft") | ~Q(protocol_hash=""), name="study_frozen_unless_draft"),
             models.CheckConstraint(
-                condition=Q(state="draft") | ~Q(protocol_hash=""), name="study_frozen_unless_draft"
+                condition=Q(overlap_share__gte=0, overlap_share__lte=1, repeat_share__gte=0, repeat_share__lte=1),
+                name="study_shares_within_one",
             ),
         ]
         ordering = ["slug", "-version"]
@@ -66,6 +86,9 @@ class Aspect(models.Model):
     class Kind(models.TextChoices):
         RATING = "rating", "Rating of one response"
         COMPARISON = "comparison", "Comparison of the two responses"
+        PICK = "pick", "Which of the two responses the person described would prefer"
+        PERSONA = "persona", "Rating of the persona"
+        CHECK = "check", "Attention check"
 
     class Level(models.TextChoices):
         NOMINAL = "nominal", "Nominal"
@@ -73,6 +96,8 @@ class Aspect(models.Model):
 
     # What the values 1 to 4 of every comparison mean; sides are those that the participant saw.
     COMPARISON_OPTIONS = ("left", "right", "tie", "both_bad")
+    # A pick has the first two of them only.
+    PICK_OPTIONS = ("left", "right")
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="aspects")
     ordinal = models.PositiveSmallIntegerField()
@@ -85,12 +110,21 @@ class Aspect(models.Model):
     minimum = models.SmallIntegerField()
     maximum = models.SmallIntegerField()
     labels = models.JSONField(help_text="One written label per value, from minimum to maximum.")
+    # Attention checks only: the right answer, the part of the study they stand in, and whether a miss is told.
+    expected = models.SmallIntegerField(null=True, blank=True)
+    part = models.PositiveSmallIntegerField(null=True, blank=True)
+    is_loud = models.BooleanField(default=False)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["study", "key"], name="aspect_study_key"),
             models.UniqueConstraint(fields=["study", "ordinal"], name="aspect_study_ordinal"),
             models.CheckConstraint(condition=Q(minimum__lt=F("maximum")), name="aspect_scale_has_two_points"),
+            models.CheckConstraint(
+                condition=Q(kind="check", expected__isnull=False, part__isnull=False)
+                | ~Q(kind="check") & Q(expected__isnull=True, part__isnull=True),
+                name="aspect_check_has_answer_and_part",
+            ),
         ]
         ordering = ["ordinal"]
 
@@ -133,6 +167,9 @@ class Item(models.Model):
     stratum = models.CharField(max_length=80, blank=True, help_text="The data set it comes from.")
     warning = models.CharField(max_length=300, blank=True)
     answer_start = models.CharField(max_length=200, blank=True)
+    # Planted items only: the part of the study they stand in, and the aspect on which the bad output must score lower.
+    planted_part = models.PositiveSmallIntegerField(null=True, blank=True)
+    planted_aspect = models.CharField(max_length=40, blank=True)
 
     class Meta:
         constraints = [

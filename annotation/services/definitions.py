@@ -12,9 +12,10 @@ from annotation.studyfile import ItemDefinition, StudyDefinition
 _OF_THE_STUDY = (
     "title", "kind", "contact", "consent", "instructions", "debrief", "content_warning",
     "written_personas_per_participant", "given_personas_per_participant", "raters_per_item",
-    "assignment_hours", "seed",
+    "assignment_hours", "seed", "overlap_share", "repeat_share", "blocks", "show_responses", "quiz",
+    "questionnaires", "followup", "skip_reasons", "exclusion_rules", "recruitment",
 )  # fmt: skip
-_OF_AN_ITEM = ("prompt", "stratum", "warning", "answer_start")
+_OF_AN_ITEM = ("prompt", "stratum", "warning", "answer_start", "planted_part", "planted_aspect")
 
 
 def definition_write(*, study: Study, definition: StudyDefinition, discard_outputs: bool) -> None:

@@ -1,6 +1,6 @@
 """A study as its file defines it, with every default filled in and every item read."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -17,6 +17,9 @@ class AspectDefinition:
     minimum: int
     maximum: int
     labels: list[str]
+    expected: int | None = None
+    part: int | None = None
+    is_loud: bool = False
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class ItemDefinition:
     stratum: str = ""
     warning: str = ""
     answer_start: str = ""
+    planted_part: int | None = None
+    planted_aspect: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,16 @@ class StudyDefinition:
     arms: list[bool]
     practice: list[PracticeDefinition]
     items: list[ItemDefinition]
+    overlap_share: float = 0.0
+    repeat_share: float = 0.0
+    blocks: str = "none"
+    show_responses: bool = True
+    quiz: dict[str, Any] = field(default_factory=dict)
+    questionnaires: dict[str, Any] = field(default_factory=dict)
+    followup: dict[str, Any] = field(default_factory=dict)
+    skip_reasons: list[str] = field(default_factory=list)
+    exclusion_rules: dict[str, Any] = field(default_factory=dict)
+    recruitment: dict[str, Any] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """Return the definition as plain JSON types, as `protocol.definition_document` does for a stored study."""
