@@ -1,0 +1,121 @@
+"""What holds for every page there is: accessible, light, self-contained, and readable on a phone."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, Request, Response
+
+from modelhub.demo import Demo
+from tests.browser.walk import sideways_scroll
+from tests.tools.gallery import Spot, gallery, people_take_the_demonstration, session_of
+from tests.tools.processes import Server
+
+pytestmark = pytest.mark.browser
+SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+MAX_BYTES = 60_000
+MAX_REQUESTS = 10
+# Every control that a person can use needs a <label> element of its own, which is more than axe asks for.
+UNLABELLED = """() => [...document.querySelectorAll("input, select, textarea")]
+    .filter(control => !["hidden", "submit", "button"].includes(control.type) && !control.labels.length)
+    .map(control => control.outerHTML)"""
+
+
+@pytest.fixture
+def spots(demo: Demo, server: Server) -> list[Spot]:
+    people_take_the_demonstration(demo, server.base_url, 2)
+    return gallery(demo)
+
+
+class Visit:
+    """One page in a browser that has never been here before, with what it cost to show it."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.finished: list[Request] = []
+        page.on("requestfinished", lambda request: self.finished.append(request))
+        self.answer: Response | None = None
+
+    def transferred(self) -> int:
+        """Bytes received so far: headers and compressed bodies."""
+        sizes = [request.sizes() for request in self.finished]
+        return sum(size["responseHeadersSize"] + size["responseBodySize"] for size in sizes)
+
+
+@contextmanager
+def visit(browser: Browser, base_url: str, spot: Spot, session: str, **context_args: Any) -> Iterator[Visit]:
+    """Open a page in a fresh browser context, before anything is done on it."""
+    context = browser.new_context(base_url=base_url, **context_args)
+    if spot.signed_in:
+        context.add_cookies([{"name": "sessionid", "value": session, "url": base_url}])
+    page = context.new_page()
+    seen = Visit(page)
+    if spot.body is not None:
+        page.route(f"**{spot.path}", lambda route: route.fulfill(body=spot.body, content_type="text/html"))
+    seen.answer = page.goto(spot.path, wait_until="load")
+    yield seen
+    context.close()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_axe_finds_no_violation_on_any_page(browser: Browser, server: Server, spots: list[Spot], size: str) -> None:
+    session, found = session_of(), {}
+    for spot in spots:
+        with visit(browser, server.base_url, spot, session, viewport=SIZES[size]) as seen:
+            if spot.act:
+                spot.act(seen.page)
+            report = Axe().run(seen.page)
+            problems = [
+                f"{violation['id']}: {node['html']}"
+                for violation in report.response["violations"]
+                for node in violation["nodes"]
+            ]
+            problems += [f"no label: {control}" for control in seen.page.evaluate(UNLABELLED)]
+            if wider := sideways_scroll(seen.page):
+                problems.append(f"{wider} px wider than the window")
+            if problems:
+                found[spot.name] = problems
+    assert not found, json.dumps(found, indent=2)
+
+
+def test_every_page_is_light_and_asks_nobody_else(browser: Browser, server: Server, spots: list[Spot]) -> None:
+    session, heavy, many, foreign = session_of(), {}, {}, {}
+    for spot in spots:
+        with visit(browser, server.base_url, spot, session) as seen:
+            if (size := seen.transferred()) > MAX_BYTES:
+                heavy[spot.name] = size
+            if len(seen.finished) > MAX_REQUESTS:
+                many[spot.name] = len(seen.finished)
+            assert seen.finished, spot.name
+            others = [request.url for request in seen.finished if not request.url.startswith(server.base_url)]
+            if others:
+                foreign[spot.name] = others
+    assert (heavy, many, foreign) == ({}, {}, {})
+
+
+def test_static_files_arrive_compressed_and_may_be_kept(browser: Browser, server: Server, spots: list[Spot]) -> None:
+    rate = next(spot for spot in spots if spot.name == "rate")
+    with visit(browser, server.base_url, rate, "") as seen:
+        answers = [request.response() for request in seen.finished]
+        static = [
+            answer for answer in answers if answer and "/static/" in answer.url and not answer.url.endswith(".svg")
+        ]
+        assert len(static) >= 4
+        assert {answer.headers.get("content-encoding") for answer in static} == {"gzip"}
+        assert all("immutable" in answer.headers["cache-control"] for answer in static)
+        page = next(answer for answer in answers if answer and answer.url.endswith(rate.path))
+        assert page.headers["content-encoding"] == "gzip"
+        assert page.headers["cache-control"] == "no-store"
+
+
+def test_pages_carry_the_policies_that_protect_links(browser: Browser, server: Server, spots: list[Spot]) -> None:
+    for spot in spots:
+        if spot.body is None:
+            with visit(browser, server.base_url, spot, session_of()) as seen:
+                assert seen.answer
+                headers = seen.answer.headers
+                assert headers["content-security-policy"].startswith("default-src 'self';"), spot.name
+                assert headers["referrer-policy"] == "same-origin", spot.name

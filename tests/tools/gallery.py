@@ -1,0 +1,228 @@
+"""Every page there is, brought about as it comes about in use: for checks that hold for all, and for pictures."""
+
+import io
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.core.management import call_command
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from annotation.bots import Bot
+from annotation.models import OpenLink, Output, Participant, Study, User
+from annotation.services import participants as services
+from annotation.services.personas import persona_submit
+from annotation.services.places import Place, participant_place
+from annotation.views import errors
+from modelhub.demo import USERNAME, Demo
+from tests.factories import make_study
+
+PERSONA = "The user is a nurse on night shifts and prefers short answers that can be used at once."
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A page: its address, who looks, and what is done on it before it is looked at. `body` replaces what the
+    server would answer, for errors that cannot be provoked from outside."""
+
+    name: str
+    path: str
+    signed_in: bool = False
+    act: Callable[[Page], None] | None = None
+    body: bytes | None = None
+
+
+def run_worker_once() -> None:
+    """Make every requested output."""
+    call_command("run_worker", "--once", stdout=io.StringIO(), stderr=io.StringIO())
+
+
+def session_of(username: str = USERNAME) -> str:
+    """Return the session key of a fresh sign-in."""
+    client = Client()
+    client.force_login(User.objects.get(username=username))
+    return client.cookies["sessionid"].value
+
+
+def people_take_the_demonstration(demo: Demo, base_url: str, count: int) -> None:
+    """Let some people finish the demonstration."""
+    for number in range(count):
+        participant = services.participant_create(study=demo.study)
+        address = base_url + _path(participant)
+        report = Bot(address, seed=f"person {number}", sleep=lambda seconds: run_worker_once()).walk()
+        assert not report.error, report.error
+
+
+def gallery(demo: Demo) -> list[Spot]:
+    """Return every page of the demonstration and its relatives; makes the participants and studies they need."""
+    return [*_participant_spots(demo), *_standing_spots(), *_researcher_spots(demo), *_error_spots()]
+
+
+# --- participants ---
+
+
+def _path(participant: Participant) -> str:
+    return reverse("annotation:participant", args=[participant.token])
+
+
+def _participant(
+    study: Study, *, consented: bool = True, instructed: bool = True, practised: bool = True
+) -> Participant:
+    participant = services.participant_create(study=study)
+    if consented:
+        services.participant_consent(participant=participant)
+    if instructed:
+        services.participant_instructed(participant=participant)
+    if practised:
+        for index in range(len(study.practice)):
+            services.participant_practised(participant=participant, index=index)
+    return Participant.objects.select_related("study").get(pk=participant.pk)
+
+
+def _writer(study: Study, *, submitted: bool = False) -> tuple[Participant, Place]:
+    participant = _participant(study)
+    place = participant_place(participant=participant)
+    assert place.assignment
+    if submitted:
+        persona_submit(assignment=place.assignment, text=PERSONA, version=0, tab=uuid.uuid4())
+    return participant, place
+
+
+def _participant_spots(demo: Demo) -> list[Spot]:
+    study = demo.study
+    declined = _participant(study, consented=False, instructed=False, practised=False)
+    services.participant_decline(participant=declined)
+    failed, place = _writer(study, submitted=True)
+    Output.objects.filter(persona__author=failed).update(state=Output.State.FAILED)
+    ready, _ = _writer(study, submitted=True)
+    run_worker_once()
+    done = _participant(study)
+    services.participant_complete(participant=done)
+    practising = _participant(study, practised=False)
+    writing = _participant(study)
+    return [
+        Spot("join", reverse("annotation:join", args=[demo.link.token])),
+        Spot("consent", _path(_participant(study, consented=False, instructed=False, practised=False))),
+        Spot("declined", _path(declined)),
+        Spot("instructions", _path(_participant(study, instructed=False, practised=False))),
+        Spot("practice", _path(practising)),
+        Spot("practice-missing", _path(practising), act=_continue_unanswered),
+        Spot("write", _path(_participant(study))),
+        Spot("write-typing", _path(writing), act=_type_a_persona),
+        Spot("wait", _path(_writer(study, submitted=True)[0])),
+        Spot("rate", _path(ready)),
+        Spot("rate-answered", _path(ready), act=_answer_some),
+        Spot("rate-missing", _path(ready), act=_continue_unanswered),
+        Spot("failed", _path(failed)),
+        Spot("done", _path(done)),
+    ]
+
+
+def _standing_spots() -> list[Spot]:
+    """Pages on which nothing can be done at the moment."""
+    spots = []
+    for state, name in [("draft", "not-open"), ("paused", "paused"), ("closed", "closed")]:
+        study = make_study(slug=f"gallery-{name}", state=state)
+        spots.append(Spot(name, _path(services.participant_create(study=study))))
+    full = make_study(slug="gallery-full", given_items=1, given_per_participant=1, raters_per_item=1)
+    participant_place(participant=_participant(full))
+    link = OpenLink.objects.create(study=full, cap=1, joined=1)
+    return [
+        *spots,
+        Spot("full", _path(services.participant_create(study=full))),
+        Spot("join-full", reverse("annotation:join", args=[link.token])),
+    ]
+
+
+def _type_a_persona(page: Page) -> None:
+    page.get_by_label("Your persona").press_sequentially("The user is 70 years old.")
+    expect(page.locator("[data-save-state]")).to_contain_text("Draft saved at")
+
+
+def _answer_some(page: Page) -> None:
+    for number in (0, 1):
+        scale = page.locator("[data-scale]").nth(number)
+        scale.locator("label.option").nth(3 - number).click()
+        expect(scale.locator("[data-save-state]")).to_contain_text("Saved at")
+
+
+def _continue_unanswered(page: Page) -> None:
+    page.locator("[data-continue]").click()
+    expect(page.locator("fieldset.is-missing").first).to_be_visible()
+
+
+# --- researchers ---
+
+
+def _researcher_spots(demo: Demo) -> list[Spot]:
+    draft = _draft_with_suspicious_outputs()
+    changed = make_study(slug="gallery-changed", owner=demo.study.owner)
+    here, there, other = ([study.slug, study.version] for study in (demo.study, draft, changed))
+    study_page = reverse("annotation:study", args=here)
+    links = reverse("annotation:participant_links", args=here)
+    export = reverse("annotation:export_download", args=[*other, "ratings", "csv"])
+    return [
+        Spot("home", reverse("annotation:home")),
+        Spot("login", reverse("login")),
+        Spot("login-wrong", reverse("login"), act=_sign_in_wrongly),
+        Spot("password", reverse("password_change"), signed_in=True),
+        Spot("password-done", reverse("password_change_done"), signed_in=True),
+        Spot("studies", reverse("annotation:study_list"), signed_in=True),
+        Spot("study", study_page, signed_in=True),
+        Spot("study-draft", reverse("annotation:study", args=there), signed_in=True),
+        Spot("study-closing", study_page, signed_in=True, act=_ask_to_close),
+        Spot("links", links, signed_in=True),
+        Spot("links-refused", links, signed_in=True, act=_ask_for_no_links),
+        Spot("export-refused", export, signed_in=True),
+        Spot("scan", reverse("modelhub:scan", args=there), signed_in=True),
+        Spot("arms", reverse("modelhub:arms", args=here), signed_in=True),
+    ]
+
+
+def _draft_with_suspicious_outputs() -> Study:
+    owner = User.objects.get(username=USERNAME)
+    study = make_study(slug="gallery-draft", state="draft", owner=owner)
+    texts = ["As an AI persona model, I would say yes.", "again and again and again and again and again and again", ""]
+    for output, text in zip(Output.objects.filter(persona__item__study=study), texts, strict=False):
+        Output.objects.filter(pk=output.pk).update(text=text)
+    return study
+
+
+def _sign_in_wrongly(page: Page) -> None:
+    page.get_by_label("Username").fill("nobody")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_label("Username")).to_be_visible()
+
+
+def _ask_to_close(page: Page) -> None:
+    page.get_by_role("button", name="Close").first.click()
+    page.wait_for_load_state()
+
+
+def _ask_for_no_links(page: Page) -> None:
+    page.locator("form[action$='personal/'] input[type=number]").fill("0")
+    page.evaluate("document.querySelectorAll('form').forEach(form => { form.noValidate = true; })")
+    page.locator("form[action$='personal/'] button").click()
+    page.wait_for_load_state()
+
+
+# --- errors ---
+
+
+def _error_spots() -> list[Spot]:
+    request = RequestFactory().get("/")
+    missing = ValueError("shown nowhere")
+    pages: dict[str, HttpResponse] = {
+        "error-400": errors.bad_request(request, missing),
+        "error-403": errors.permission_denied(request, missing),
+        "error-500": errors.server_error(request),
+        "error-expired": errors.csrf_failure(request),
+    }
+    return [
+        Spot("error-404", "/p/there-is-no-such-link-at-all/"),
+        *(Spot(name, f"/{name}/", body=response.content) for name, response in pages.items()),
+    ]
