@@ -27,6 +27,7 @@ class Assignment(models.Model):
         COMPLETED = "completed", "Completed"
         SKIPPED = "skipped", "Skipped with a reason"
         SET_ASIDE = "set_aside", "Set aside because no outputs could be made"
+        RELEASED = "released", "Given up because the participant left the study"
 
     participant = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="assignments")
     persona = models.ForeignKey(Persona, on_delete=models.PROTECT, related_name="assignments")
@@ -145,11 +146,15 @@ class Followup(models.Model):
 
 
 class QuestionnaireAnswer(models.Model):
-    """An answer on a questionnaire page before or after the work."""
+    """An answer on a questionnaire page before or after the work, or in a try at the quiz.
+
+    The keys of quiz answers are "2.1" for the first question in the second try, the values the options' numbers.
+    """
 
     class Page(models.TextChoices):
         BEFORE = "before", "Before the work"
         AFTER = "after", "After the work"
+        QUIZ = "quiz", "Quiz before the work"
 
     participant = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="questionnaire_answers")
     page = models.CharField(max_length=6, choices=Page)
