@@ -22,6 +22,7 @@ class Event(models.Model):
         ASSIGNMENT_COMPLETED = "assignment_completed"
         ASSIGNMENT_SET_ASIDE = "assignment_set_aside"
         ASSIGNMENT_SKIPPED = "assignment_skipped"
+        CHECK_MISSED = "check_missed"
         QUIZ_PASSED = "quiz_passed"
         QUIZ_FAILED = "quiz_failed"
         SCREENED_OUT = "screened_out"

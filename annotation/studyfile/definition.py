@@ -24,7 +24,7 @@ class AspectDefinition:
 
 @dataclass(frozen=True)
 class ItemDefinition:
-    """A prompt; `persona` is None where a participant is to write one."""
+    """A prompt; `persona` is None where a participant is to write one. Planted items bring their two responses."""
 
     key: str
     prompt: str
@@ -34,6 +34,8 @@ class ItemDefinition:
     answer_start: str = ""
     planted_part: int | None = None
     planted_aspect: str = ""
+    good: str = ""
+    bad: str = ""
 
 
 @dataclass(frozen=True)

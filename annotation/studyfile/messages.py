@@ -7,7 +7,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from annotation.studyfile import schema
+from annotation.studyfile import schema, schema_options
 
 _EXPECTED = {
     "string_type": "text",
@@ -62,6 +62,15 @@ def known_keys(path: tuple[str | int, ...], value: Any) -> list[str]:
         "design": schema.Design,
         "practice": schema.PracticeItem,
         "items": schema.ItemFile,
+        "quiz": schema_options.Quiz,
+        "questions": schema_options.QuizQuestion,
+        "checks": schema_options.Check,
+        "planted": schema_options.PlantedPair,
+        "questionnaires": schema_options.Questionnaires,
+        "before": schema_options.SurveyQuestion,
+        "after": schema_options.SurveyQuestion,
+        "followup": schema_options.Followup,
+        "exclusion_rules": schema_options.ExclusionRules,
     }
     names = [step for step in path if isinstance(step, str)]
     if names == ["aspects"]:
@@ -71,11 +80,11 @@ def known_keys(path: tuple[str | int, ...], value: Any) -> list[str]:
         return list(schema.ComparisonOptions.model_fields)
     if names[-1] == "columns":
         return list(schema.ItemColumns.model_fields)
-    return list(sections[names[0]].model_fields)
+    return list(sections[names[-1]].model_fields)
 
 
 def _choices(error: ErrorDetails) -> str:
-    if location(error)[-1] == "type":
+    if location(error)[0] == "aspects" and location(error)[-1] == "type":
         return ", ".join(get_args(schema.RatingAspect.model_fields["type"].annotation))
     return str(error["ctx"]["expected"]).replace("'", "")
 

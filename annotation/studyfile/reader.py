@@ -15,6 +15,7 @@ from annotation.studyfile.definition import (
     StudyDefinition,
 )
 from annotation.studyfile.items import read_items
+from annotation.studyfile.options import check_aspects, option_problems, optional_parts, planted_items
 from annotation.studyfile.problems import Problem, StudyFileError
 from annotation.studyfile.schema import AnyAspect, ComparisonAspect, Section, StudyFile
 from annotation.studyfile.yamltree import YamlTree, load_yaml
@@ -37,6 +38,7 @@ def read_study_file(path: Path) -> StudyDefinition:
     parts = _validate_parts(tree, problems)
     items = read_items(parts["items"], tree, path.parent, problems) if "items" in parts else None
     problems += consistency_problems(parts, items, tree)
+    problems += option_problems(parts, items, tree)
     if problems or items is None:
         raise StudyFileError(sorted(problems, key=_reading_order))
     return _definition(parts, items)
@@ -77,10 +79,11 @@ def _definition(parts: dict[str, Any], items: list[ItemDefinition]) -> StudyDefi
     return StudyDefinition(
         **{name: parts[name] for name in texts},
         **parts["design"].model_dump(),
-        aspects=[_aspect(aspect) for aspect in parts["aspects"]],
+        **optional_parts(parts),
+        aspects=[*(_aspect(aspect) for aspect in parts["aspects"]), *check_aspects(parts["checks"])],
         arms=[False] * arms if isinstance(arms, int) else [arm.control for arm in arms],
         practice=[PracticeDefinition(**entry.model_dump()) for entry in parts["practice"]],
-        items=items,
+        items=[*items, *planted_items(parts["planted"])],
     )
 
 

@@ -2,41 +2,26 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    StrictBool,
-    StrictInt,
-    StrictStr,
-    Tag,
-)
+from pydantic import BeforeValidator, Discriminator, Field, StrictBool, StrictInt, Tag
 
 from annotation.models import Aspect, Study
-from annotation.studyfile.text import check_line, check_text, parse_scale
+from annotation.studyfile.schema_base import SLUG, Count, CountFromOne, Line, Question, Section, Text
+from annotation.studyfile.schema_options import (
+    Check,
+    ExclusionRules,
+    Followup,
+    PlantedPair,
+    Questionnaires,
+    Quiz,
+    SkipReason,
+)
+from annotation.studyfile.text import parse_scale
 
-SLUG = r"^[a-z0-9]+(?:[-_][a-z0-9]+)*$"
-SMALL = 32_767  # the largest number of a SMALLINT column
 MAX_ARMS = 5
 
 # One place for field lengths: the columns that the values are stored in.
 _study = {field.name: getattr(field, "max_length", None) for field in Study._meta.fields}
 _aspect = {field.name: getattr(field, "max_length", None) for field in Aspect._meta.fields}
-
-Text = Annotated[StrictStr, AfterValidator(check_text)]
-Line = Annotated[StrictStr, AfterValidator(check_line)]
-Question = Annotated[Line, Field(max_length=_aspect["question"])]
-Count = Annotated[StrictInt, Field(ge=0, le=SMALL)]
-CountFromOne = Annotated[StrictInt, Field(ge=1, le=SMALL)]
-
-
-class Section(BaseModel):
-    """A mapping of the file. A key that it does not know is a mistake, never ignored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class RatingAspect(Section):
@@ -164,4 +149,11 @@ class StudyFile(Section):
     arms: AnyArms
     design: Design
     practice: list[PracticeItem] = []
+    quiz: Quiz | None = None
+    checks: list[Check] = []
+    planted: list[PlantedPair] = []
+    questionnaires: Questionnaires = Questionnaires()
+    followup: Followup | None = None
+    skip_reasons: list[SkipReason] = []
+    exclusion_rules: ExclusionRules = ExclusionRules()
     items: AnyItems

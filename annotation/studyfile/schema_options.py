@@ -1,0 +1,85 @@
+"""The optional sections of a study file: controls of quality, and questions around the ratings."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, StrictBool, StrictInt
+
+from annotation.models import Assignment, Item, QuestionnaireAnswer
+from annotation.studyfile.schema_base import SLUG, CountFromOne, Line, Question, Section, Text
+from annotation.studyfile.text import parse_scale
+
+_LONGEST_REASON = Assignment._meta.get_field("skip_reason").max_length
+SkipReason = Annotated[Line, Field(max_length=_LONGEST_REASON)]
+
+
+class QuizQuestion(Section):
+    """A question on the instructions; `answer` is the number of the right option, from 1."""
+
+    question: Line
+    options: Annotated[list[Line], Field(min_length=2)]
+    answer: CountFromOne
+    explanation: Text
+
+
+class Quiz(Section):
+    """A comprehension quiz after the practice."""
+
+    attempts: CountFromOne = 2
+    questions: Annotated[list[QuizQuestion], Field(min_length=1)]
+
+
+class Check(Section):
+    """An attention check: an instruction that stands among the questions of one part."""
+
+    part: CountFromOne
+    instruction: Question
+    scale: Annotated[dict[int, str], BeforeValidator(parse_scale)]
+    answer: StrictInt
+    loud: StrictBool = False
+
+
+class PlantedPair(Section):
+    """An item with one good and one bad response, to be told apart on one aspect."""
+
+    part: CountFromOne
+    id: Annotated[Line, Field(max_length=Item._meta.get_field("key").max_length)]
+    prompt: Text
+    persona: Text
+    good: Text
+    bad: Text
+    aspect: Line
+
+
+class SurveyQuestion(Section):
+    """A question on a page before or after the work."""
+
+    key: Annotated[Line, Field(pattern=SLUG, max_length=QuestionnaireAnswer._meta.get_field("key").max_length)]
+    type: Literal["text", "choice", "scale"]
+    question: Line
+    options: list[Line] = []
+    labels: list[Line] = []
+    required: StrictBool = False
+
+
+class Questionnaires(Section):
+    """Pages of questions before the instructions and after the last part."""
+
+    before: list[SurveyQuestion] = []
+    after: list[SurveyQuestion] = []
+
+
+class Followup(Section):
+    """What may be added to the answers about one response."""
+
+    chips: list[Line] = []
+    text: Line = ""
+
+
+class ExclusionRules(Section):
+    """What marks a participant. Rules flag, they never remove."""
+
+    failed_checks: CountFromOne | None = None
+    failed_planted: CountFromOne | None = None
+    failed_quiz: StrictBool = False
+    min_seconds_per_part: CountFromOne | None = None
+    straightlining: StrictBool = False
