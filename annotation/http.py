@@ -7,11 +7,12 @@ from typing import Any, cast
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods
 
-from annotation.models import Assignment, Participant, Study, User
+from annotation.models import Assignment, Participant, Study, StudyMember, User
+from annotation.permissions import NO_ROLE, READS_ONLY, AccessRefused, attached_role, has_role, visible_studies
 
 ParticipantView = Callable[..., HttpResponse]
 
@@ -22,16 +23,30 @@ def request_user(request: HttpRequest) -> User:
     return request.user
 
 
-def get_study_for_researcher(request: HttpRequest, slug: str, version: int) -> Study:
-    """Return the study if the signed-in user owns it or is a superuser.
+def get_researcher(request: HttpRequest) -> User:
+    """Return the signed-in user, who must be a researcher, an analyst or an admin.
 
     Raises:
-        Http404: the study does not exist or belongs to somebody else; both look the same from outside.
+        AccessRefused: the account has no role.
     """
     user = request_user(request)
-    study = get_object_or_404(Study, slug=slug, version=version)
-    if study.owner_id != user.pk and not user.is_superuser:
-        raise Http404
+    if not has_role(user):
+        raise AccessRefused(NO_ROLE)
+    return user
+
+
+def get_study_for_researcher(request: HttpRequest, slug: str, version: int) -> Study:
+    """Return the study if the signed-in user owns it, was attached to it, or is an admin.
+
+    Raises:
+        AccessRefused: the account has no role, or would change a study that it may only read.
+        Http404: the study does not exist or belongs to somebody else; both look the same from outside.
+    """
+    user = get_researcher(request)
+    study = get_object_or_404(visible_studies(user), slug=slug, version=version)
+    changes = request.method not in ("GET", "HEAD")
+    if changes and attached_role(user, study) == StudyMember.Role.ANALYST:
+        raise AccessRefused(READS_ONLY)
     return study
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from annotation.export.querysets import count_by, current_answers_of, outputs_of, participants_of, with_counts
 from annotation.export.scope import Scope
 from annotation.models import Assignment, AuditLog, Event, Output, Participant, Persona, Rating, Study, User
+from annotation.permissions import visible_studies
 
 PAGE_SIZE = 50
 
@@ -65,14 +66,13 @@ class ItemProgress:
 
 def studies_of(user: User) -> QuerySet[Study]:
     """Return the studies that `user` may see, each with `people`, `people_completed` and `people_ratings`."""
-    studies = Study.objects.all() if user.is_superuser else Study.objects.filter(owner=user)
     people = Participant.objects.filter(study=OuterRef("pk"), kind=Participant.Kind.PERSON)
     answers = Rating.objects.filter(
         slot__assignment__participant__study=OuterRef("pk"),
         slot__assignment__participant__kind=Participant.Kind.PERSON,
         superseded_by=None,
     )
-    return studies.select_related("owner").annotate(
+    return visible_studies(user).select_related("owner").annotate(
         people=count_by(people, "study"),
         people_completed=count_by(people.filter(completed_at__isnull=False), "study"),
         people_ratings=count_by(answers, "slot__assignment__participant__study"),

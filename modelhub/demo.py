@@ -16,13 +16,14 @@ from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
-from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.db import transaction
 from django.db.models import F
 
 from annotation.errors import ServiceError
 from annotation.models import OpenLink, Study, User
+from annotation.permissions import Role
+from annotation.services.members import role_give
 from annotation.services.participants import open_link_create
 from annotation.services.studies import study_open, study_save
 from annotation.studyfile import read_study_file
@@ -114,7 +115,7 @@ def _researcher() -> User:
     with transaction.atomic():
         user, created = User.objects.get_or_create(username=USERNAME, defaults={"password": make_password(None)})
         if created:
-            user.user_permissions.add(Permission.objects.get(content_type__app_label="modelhub", codename="unblind"))
+            role_give(user=user, role=Role.ANALYST)
     return user
 
 

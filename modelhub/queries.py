@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Q
 
-from annotation.models import Arm, Output, Study, User
+from annotation.models import Arm, Output, Study, StudyMember, User
+from annotation.permissions import attached_role
 from modelhub.models import ArmBinding, Run, System
 
 
@@ -19,9 +20,12 @@ class ArmRow:
     failed: int
 
 
-def may_unblind(user: User) -> bool:
-    """Return whether this person may see which system stands behind an arm."""
-    return user.has_perm("modelhub.unblind")
+def may_unblind(user: User, study: Study) -> bool:
+    """Return whether this person may see which system stands behind an arm of the study.
+
+    It takes the permission, and that the study is theirs as an analyst: who was attached as a researcher stays blind.
+    """
+    return user.has_perm("modelhub.unblind") and attached_role(user, study) != StudyMember.Role.RESEARCHER
 
 
 def arm_rows(study: Study) -> list[ArmRow]:

@@ -1,7 +1,6 @@
 """The researcher's pages around systems: the pre-launch scan (blinded), and arms with their systems (unblinded)."""
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -10,6 +9,7 @@ from django.views.decorators.http import require_GET, require_POST
 from annotation.errors import ServiceError
 from annotation.http import get_study_for_researcher, request_user
 from annotation.models import Persona, Study
+from annotation.permissions import AccessRefused
 from annotation.services.log import audit_log
 from annotation.services.outputs import outputs_exclude, outputs_include
 from modelhub.forms import ExcludeForm
@@ -17,6 +17,10 @@ from modelhub.queries import arm_rows, may_unblind, runs_of
 from modelhub.scan import scan_study
 
 PAIRS_PER_PAGE = 10
+BLINDED = (
+    "You are blinded in this study: which system stands behind an arm is for its analysts alone. Ask the person who "
+    "runs this site if you are to be one."
+)
 
 
 @require_GET
@@ -60,8 +64,8 @@ def arms(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Show which system each arm is. Needs the permission to unblind; each look is logged."""
     study = get_study_for_researcher(request, slug, version)
     user = request_user(request)
-    if not may_unblind(user):
-        raise PermissionDenied
+    if not may_unblind(user, study):
+        raise AccessRefused(BLINDED)
     audit_log(user=user, action="arms_seen", study=study)
     return render(request, "modelhub/arms.html", {"study": study, "rows": arm_rows(study), "runs": runs_of(study)})
 

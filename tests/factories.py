@@ -8,14 +8,19 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.utils import timezone
 
 from annotation.models import Arm, Aspect, Item, Output, Persona, Study, User
+from annotation.permissions import Role
+from annotation.services.members import role_give
 
 SCALE_LABELS = ["Not at all", "Slightly", "Moderately", "Very", "Completely"]
 
 
 def make_user(username: str = "researcher", **fields: Any) -> User:
-    """Return the user of that name, created with the password `correct horse` where missing."""
+    """Return the researcher of that name, created with the password `correct horse` where missing."""
     user = User.objects.filter(username=username).first()
-    return user or User.objects.create(username=username, password=_hash_quickly("correct horse"), **fields)
+    if user is None:
+        user = User.objects.create(username=username, password=_hash_quickly("correct horse"), **fields)
+        role_give(user=user, role=Role.RESEARCHER)
+    return user
 
 
 @cache

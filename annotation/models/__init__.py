@@ -1,6 +1,7 @@
 """The tables behind studies, participants and ratings."""
 
 from annotation.models.log import AuditLog, Event
+from annotation.models.member import StudyMember
 from annotation.models.output import Output
 from annotation.models.participant import OpenLink, Participant
 from annotation.models.persona import Persona
@@ -25,5 +26,6 @@ __all__ = [
     "Rating",
     "Slot",
     "Study",
+    "StudyMember",
     "User",
 ]

@@ -4,6 +4,8 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from annotation.permissions import AccessRefused
+
 
 def _error(request: HttpRequest, *, status: int, title: str, text: str) -> HttpResponse:
     return render(request, "error.html", {"title": title, "text": text}, status=status)
@@ -25,7 +27,9 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
         request,
         status=403,
         title="Not allowed",
-        text="Your account may not do this. Ask the person who runs this site for the permission.",
+        text=str(exception)
+        if isinstance(exception, AccessRefused)
+        else "Your account may not do this. Ask the person who runs this site for the permission.",
     )
 
 

@@ -14,7 +14,7 @@ from annotation.export import FORMATS
 from annotation.export.scope import Scope
 from annotation.export.tables import study_tables
 from annotation.forms import ExportForm, StateForm
-from annotation.http import get_study_for_researcher, request_user
+from annotation.http import get_researcher, get_study_for_researcher, request_user
 from annotation.models import Study
 from annotation.services import studies
 
@@ -27,8 +27,8 @@ ACTIONS: dict[str, tuple[Callable[..., Any], str]] = {
 
 @require_GET
 def study_list(request: HttpRequest) -> HttpResponse:
-    """Show the researcher's own studies."""
-    found = queries.studies_of(request_user(request))
+    """Show the studies that are the researcher's own or shared with them."""
+    found = queries.studies_of(get_researcher(request))
     return render(request, "annotation/research/study_list.html", {"studies": found})
 
 

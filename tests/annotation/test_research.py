@@ -173,7 +173,7 @@ def test_bots_are_counted_only_when_asked_for(study: Study, researcher: Client) 
     assert len(downloads) == 26 and all("include_bots=on" in download for download in downloads)
 
 
-@pytest.mark.parametrize(("name", "number"), [("study", 16), ("participant_links", 6), ("study_list", 3)])
+@pytest.mark.parametrize(("name", "number"), [("study", 17), ("participant_links", 7), ("study_list", 4)])
 def test_a_page_costs_the_same_queries_however_big_the_study(
     name: str,
     number: int,

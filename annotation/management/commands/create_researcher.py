@@ -3,13 +3,14 @@
 import secrets
 from typing import Any
 
-from django.contrib.auth.models import Permission
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import IntegrityError, transaction
 
 from annotation.models import User
+from annotation.permissions import Role
 from annotation.services.log import audit_log
+from annotation.services.members import role_give
 
 
 class Command(BaseCommand):
@@ -18,7 +19,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("username")
         parser.add_argument("--superuser", action="store_true", help="Sees every study and may do everything.")
-        parser.add_argument("--unblind", action="store_true", help="May see which system stands behind an arm.")
+        parser.add_argument(
+            "--analyst", "--unblind", action="store_true", help="May see which system stands behind an arm."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Make the account; raise CommandError if the name is taken or not allowed."""
@@ -28,10 +31,7 @@ class Command(BaseCommand):
             with transaction.atomic():
                 make = User.objects.create_superuser if options["superuser"] else User.objects.create_user
                 user = make(username=username, password=password)
-                if options["unblind"]:
-                    user.user_permissions.add(
-                        Permission.objects.get(content_type__app_label="modelhub", codename="unblind")
-                    )
+                role_give(user=user, role=Role.ANALYST if options["analyst"] else Role.RESEARCHER)
                 audit_log(user=None, action="researcher_create", username=username, superuser=user.is_superuser)
         except ValidationError as error:
             raise CommandError(f"{username!r} cannot be a username: {' '.join(error.messages)}") from error

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.export import FORMATS
 from annotation.models import Study, User
+from annotation.permissions import visible_studies
 from annotation.services.log import audit_log
 from annotation.studyref import study_from_reference
 from modelhub.export import unblinded_write
@@ -51,13 +52,13 @@ class Command(BaseCommand):
 
 
 def _permitted_user(username: str, study: Study) -> User:
-    """Return the user, who must own the study or be a superuser, and may unblind."""
+    """Return the user, to whom the study must be visible, and who may unblind it."""
     user = User.objects.filter(username=username, is_active=True).first()
     if user is None:
         raise ServiceError(f"There is no active user called {username!r}.")
-    if study.owner_id != user.pk and not user.is_superuser:
+    if not visible_studies(user).filter(pk=study.pk).exists():
         raise NotAllowedNow(f"{study} belongs to somebody else than {username}.")
-    if not may_unblind(user):
+    if not may_unblind(user, study):
         raise NotAllowedNow(
             f"{username} may not see which system stands behind an arm: the permission modelhub.unblind is missing."
         )
