@@ -2,15 +2,20 @@
 
 An *order* is a tuple of arm numbers: `order[i]` stands at position `i + 1`. Positions are counterbalanced twice:
 within a participant, strictly (after every assignment each arm has stood at each position equally often, give or
-take one), and within an item as far as a unit can still be chosen that allows it. All ties break by a seeded hash,
-so the same seed and history always give the same study.
+take one), and within an item as far as a unit can still be chosen that allows it. A unit may belong to a *block*: as
+long as places last, a participant sees equally many units of every block, give or take one. All ties break by a seeded
+hash, so the same seed and history always give the same study.
 """
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
+from math import ceil, floor
+
+# Parts that stand between a part and its repetition, where there are enough.
+REPEAT_DISTANCE = 2
 
 Order = tuple[int, ...]
 # (arm number, position) -> how often that arm stood at that position
@@ -22,13 +27,14 @@ class Unit:
     """Something that can be assigned: a given persona, or an item to write a persona for.
 
     `places` is how many participants are wanted, `taken` how many hold or have filled a place (live and completed
-    assignments), `sides` the positions those assignments gave to the arms.
+    assignments), `sides` the positions those assignments gave to the arms, `block` what participants see equally much of.
     """
 
     key: Hashable
     places: int
     taken: int
     sides: Sides = field(default_factory=Counter)
+    block: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,22 +46,31 @@ class Choice:
 
 
 def choose_unit(
-    *, seed: int, participant: int, arms: int, units: Sequence[Unit], participant_sides: Sides
+    *,
+    seed: int,
+    participant: int,
+    arms: int,
+    units: Sequence[Unit],
+    participant_sides: Sides,
+    participant_blocks: Mapping[str, int] | None = None,
 ) -> Choice | None:
     """Return what the participant sees next, or None when no unit has a place left.
 
-    Units that keep the item's sides balanced come first, then those that fewest people hold, then a seeded order of
-    the participant's own. Units the participant has seen before must not be among `units`.
+    Units of the block that the participant has seen least of come first, then those that keep the item's sides
+    balanced, then those that fewest people hold, then a seeded order of the participant's own. Units the participant
+    has seen before must not be among `units`.
     """
     orders = _orders_balancing(participant_sides, arms)
+    blocks = participant_blocks or {}
     ranked = []
     for unit in units:
         if unit.taken >= unit.places:
             continue
         order = _best_order(orders, unit.sides, arms, (seed, participant, unit.key))
         excess = max(0, imbalance(unit.sides, order, arms) - 1)
-        ranked.append((excess, unit.taken, _seeded(seed, participant, unit.key), Choice(unit, order)))
-    return min(ranked, key=lambda row: row[:3])[3] if ranked else None
+        rank = (blocks.get(unit.block, 0), excess, unit.taken, _seeded(seed, participant, unit.key))
+        ranked.append((rank, Choice(unit, order)))
+    return min(ranked, key=lambda row: row[0])[1] if ranked else None
 
 
 def choose_order(
@@ -65,14 +80,43 @@ def choose_order(
     return _best_order(_orders_balancing(participant_sides, arms), item_sides, arms, (seed, participant, key))
 
 
+def choose_repeat(*, seed: int, participant: int, done: Mapping[Hashable, int], next_part: int) -> Hashable | None:
+    """Return which part to show again, or None when there is none.
+
+    `done` maps what may be repeated to the part it stood at, `next_part` is where it would stand now. Parts with
+    REPEAT_DISTANCE others in between come first, in a seeded order; where there is none, the one longest ago.
+    """
+    far = [key for key, part in done.items() if next_part - part > REPEAT_DISTANCE]
+    if far:
+        return min(far, key=lambda key: _seeded(seed, participant, "repeat", key))
+    return min(done, key=lambda key: done[key], default=None)
+
+
+def repeats_of(*, share: float, parts: int) -> int:
+    """Return how many of a participant's `parts` are shown again: the share, rounded up."""
+    return ceil(round(share * parts, 6))  # 0.07 * 100 is a little above 7
+
+
+def overlaps_of(*, share: float, parts: int, participant: int) -> int:
+    """Return how many of others' units participant number `participant` (from 1) rates as well.
+
+    Fractions add up over the participants: with 0.4 per head, two in five have one.
+    """
+    each = round(share * parts, 6)
+    return floor(round(participant * each, 6)) - floor(round((participant - 1) * each, 6))
+
+
+def overlap_wanted(*, share: float, units: int) -> int:
+    """Return how many of `units` somebody else is to rate too: the share, to the nearest whole number."""
+    return floor(round(share * units, 6) + 0.5)
+
+
 def imbalance(sides: Sides, order: Order, arms: int) -> int:
-    """Return the largest difference between positions, over arms, after `order` is added to `sides`."""
+    """Return the largest difference between positions, over arms, after `order` is added; 0 where there are no arms."""
     after = sides + sides_of(order)
-    return max(
-        max(after[arm, position] for position in range(1, arms + 1))
-        - min(after[arm, position] for position in range(1, arms + 1))
-        for arm in range(arms)
-    )
+    positions = range(1, arms + 1)
+    counts = [[after[arm, position] for position in positions] for arm in range(arms)]
+    return max((max(row) - min(row) for row in counts), default=0)
 
 
 def sides_of(order: Order) -> Sides:

@@ -48,6 +48,7 @@ class Study(models.Model):
     repeat_share = models.FloatField(default=0.0, help_text="Share of their parts each participant rates again.")
     blocks = models.CharField(max_length=10, choices=Blocks, default=Blocks.NONE, help_text="Balanced per participant.")
     show_responses = models.BooleanField(default=True, help_text="Beside the persona, in a persona assessment.")
+    items_imported = models.BooleanField(default=False, help_text="The items come from import_personas, not the file.")
 
     # Optional parts, each empty where the study file says nothing; annotation/studyfile/ describes their form.
     quiz = models.JSONField(default=dict, blank=True)
