@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, Request, Response
 
 from modelhub.demo import Demo
 from tests.browser.walk import sideways_scroll
-from tests.tools.gallery import Spot, gallery, people_take_the_demonstration, session_of
+from tests.tools.gallery import Spot, gallery, open_spot, people_take_the_demonstration, session_of
 from tests.tools.processes import Server
 
 pytestmark = pytest.mark.browser
@@ -31,33 +31,35 @@ def spots(demo: Demo, server: Server) -> list[Spot]:
 
 
 class Visit:
-    """One page in a browser that has never been here before, with what it cost to show it."""
+    """A page and what it cost to show it."""
 
-    def __init__(self, page: Page) -> None:
-        self.page = page
+    page: Page
+
+    def __init__(self) -> None:
         self.finished: list[Request] = []
+
+    def watch(self, page: Page) -> None:
         page.on("requestfinished", lambda request: self.finished.append(request))
-        self.answer: Response | None = None
 
     def transferred(self) -> int:
         """Bytes received so far: headers and compressed bodies."""
         sizes = [request.sizes() for request in self.finished]
         return sum(size["responseHeadersSize"] + size["responseBodySize"] for size in sizes)
 
+    def document(self) -> Response:
+        """The answer that holds the page itself."""
+        request = next(request for request in self.finished if request.is_navigation_request())
+        response = request.response()
+        assert response
+        return response
+
 
 @contextmanager
 def visit(browser: Browser, base_url: str, spot: Spot, session: str, **context_args: Any) -> Iterator[Visit]:
-    """Open a page in a fresh browser context, before anything is done on it."""
-    context = browser.new_context(base_url=base_url, **context_args)
-    if spot.signed_in:
-        context.add_cookies([{"name": "sessionid", "value": session, "url": base_url}])
-    page = context.new_page()
-    seen = Visit(page)
-    if spot.body is not None:
-        page.route(f"**{spot.path}", lambda route: route.fulfill(body=spot.body, content_type="text/html"))
-    seen.answer = page.goto(spot.path, wait_until="load")
-    yield seen
-    context.close()
+    """Open a page for the first time, counting what it asks for."""
+    seen = Visit()
+    with open_spot(browser, base_url, spot, session, watch=seen.watch, **context_args) as seen.page:
+        yield seen
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -106,16 +108,14 @@ def test_static_files_arrive_compressed_and_may_be_kept(browser: Browser, server
         assert len(static) >= 4
         assert {answer.headers.get("content-encoding") for answer in static} == {"gzip"}
         assert all("immutable" in answer.headers["cache-control"] for answer in static)
-        page = next(answer for answer in answers if answer and answer.url.endswith(rate.path))
-        assert page.headers["content-encoding"] == "gzip"
-        assert page.headers["cache-control"] == "no-store"
+        page = seen.document().headers
+        assert (page["content-encoding"], page["cache-control"]) == ("gzip", "no-store")
 
 
 def test_pages_carry_the_policies_that_protect_links(browser: Browser, server: Server, spots: list[Spot]) -> None:
     for spot in spots:
         if spot.body is None:
             with visit(browser, server.base_url, spot, session_of()) as seen:
-                assert seen.answer
-                headers = seen.answer.headers
+                headers = seen.document().headers
                 assert headers["content-security-policy"].startswith("default-src 'self';"), spot.name
                 assert headers["referrer-policy"] == "same-origin", spot.name

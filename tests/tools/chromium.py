@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -37,16 +38,14 @@ def find() -> str | None:
         if not starts(chosen):
             raise SystemExit(f"CHROMIUM={chosen} does not start. Correct it, or unset it to have one looked for.")
         return chosen
-    candidates = [shutil.which(name) for name in NAMES]
-    return next((path for path in [*candidates, _playwrights_own()] if path and starts(path)), None)
+    return next((path for path in _candidates() if path and starts(path)), None)
 
 
-def _playwrights_own() -> str | None:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        path = playwright.chromium.executable_path
-    return path if shutil.which(path) else None
+def _candidates() -> Iterator[str | None]:
+    yield from (shutil.which(name) for name in NAMES)
+    # Asked in a process of its own, since Playwright does not start twice in one.
+    ask = "from playwright.sync_api import sync_playwright as s\nwith s() as p: print(p.chromium.executable_path)"
+    yield subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _install_commands() -> list[list[str]]:

@@ -2,14 +2,16 @@
 
 import io
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from django.core.management import call_command
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import reverse
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from annotation.bots import Bot
 from annotation.models import OpenLink, Output, Participant, Study, User
@@ -33,6 +35,30 @@ class Spot:
     signed_in: bool = False
     act: Callable[[Page], None] | None = None
     body: bytes | None = None
+
+
+@contextmanager
+def open_spot(
+    browser: Browser,
+    base_url: str,
+    spot: Spot,
+    session: str,
+    *,
+    watch: Callable[[Page], None] | None = None,
+    **args: Any,
+) -> Iterator[Page]:
+    """Open a page in a browser context that has never been there, before anything is done on it."""
+    context = browser.new_context(base_url=base_url, **args)
+    if spot.signed_in:
+        context.add_cookies([{"name": "sessionid", "value": session, "url": base_url}])
+    page = context.new_page()
+    if watch:
+        watch(page)
+    if spot.body is not None:
+        page.route(f"**{spot.path}", lambda route: route.fulfill(body=spot.body, content_type="text/html"))
+    page.goto(spot.path, wait_until="load")
+    yield page
+    context.close()
 
 
 def run_worker_once() -> None:
@@ -130,6 +156,7 @@ def _standing_spots() -> list[Spot]:
     full = make_study(slug="gallery-full", given_items=1, given_per_participant=1, raters_per_item=1)
     participant_place(participant=_participant(full))
     link = OpenLink.objects.create(study=full, cap=1, joined=1)
+    Study.objects.filter(slug__startswith="gallery-").update(title="What to do on a free evening")
     return [
         *spots,
         Spot("full", _path(services.participant_create(study=full))),
@@ -138,6 +165,7 @@ def _standing_spots() -> list[Spot]:
 
 
 def _type_a_persona(page: Page) -> None:
+    page.get_by_label("Your persona").clear()
     page.get_by_label("Your persona").press_sequentially("The user is 70 years old.")
     expect(page.locator("[data-save-state]")).to_contain_text("Draft saved at")
 
