@@ -15,17 +15,24 @@ class Step(StrEnum):
     FULL = "full"
     CONSENT = "consent"
     DECLINED = "declined"
+    SURVEY_BEFORE = "survey_before"
     INSTRUCTIONS = "instructions"
     PRACTICE = "practice"
+    QUIZ = "quiz"
+    SCREENED_OUT = "screened_out"
+    WARNING = "warning"
     WRITE = "write"
     WAIT = "wait"
     FAILED = "failed"
     RATE = "rate"
+    SURVEY_AFTER = "survey_after"
     DONE = "done"
+    RETURNED = "returned"
+    WITHDRAWN = "withdrawn"
 
 
 # Steps for which an assignment is at hand.
-WORKING = frozenset({Step.WRITE, Step.WAIT, Step.FAILED, Step.RATE})
+WORKING = frozenset({Step.WARNING, Step.WRITE, Step.WAIT, Step.FAILED, Step.RATE})
 
 
 @dataclass(frozen=True)
@@ -38,28 +45,41 @@ class Facts:
     consented: bool
     instructed: bool
     practice_left: int
+    survey_due: bool = False
+    quiz_due: bool = False
+    screened_out: bool = False
+    withdrawn: bool = False
+    platform: Step | None = None  # where a recruiting platform holds the participant; see recruitment.py
 
 
 def step_before_work(facts: Facts) -> Step | None:
     """Return the step a participant is held at, or None when the next assignment is what comes.
 
-    Somebody who has finished always reaches the completion code, also after the study has closed.
+    Somebody who has finished always reaches the completion code, and somebody screened out the page that says so, also
+    after the study has closed; somebody who has left is asked nothing more.
     """
-    held = [
+    held: list[tuple[bool, Step | None]] = [
+        (facts.withdrawn, Step.WITHDRAWN),
         (facts.completed, Step.DONE),
+        (facts.platform is not None, facts.platform),
+        (facts.screened_out, Step.SCREENED_OUT),
         (facts.study_state == Study.State.DRAFT, Step.NOT_OPEN),
         (facts.study_state == Study.State.CLOSED, Step.CLOSED),
         (facts.study_state == Study.State.PAUSED, Step.PAUSED),
         (facts.declined, Step.DECLINED),
         (not facts.consented, Step.CONSENT),
+        (facts.survey_due, Step.SURVEY_BEFORE),
         (not facts.instructed, Step.INSTRUCTIONS),
         (facts.practice_left > 0, Step.PRACTICE),
+        (facts.quiz_due, Step.QUIZ),
     ]
     return next((step for applies, step in held if applies), None)
 
 
-def step_within_assignment(*, persona_submitted: bool, output_states: list[str]) -> Step:
+def step_within_assignment(*, warning_due: bool, persona_submitted: bool, output_states: list[str]) -> Step:
     """Return the step inside an open assignment. Outputs are shown only when all of them are ready."""
+    if warning_due:
+        return Step.WARNING
     if not persona_submitted:
         return Step.WRITE
     if "failed" in output_states:

@@ -75,8 +75,9 @@ def problems_before_opening(study: Study) -> list[str]:
 
 
 def given_personas(study: Study) -> QuerySet[Persona]:
-    """Return the personas that came with the study, in the order of their items."""
-    return Persona.objects.filter(item__study=study, source=Persona.Source.GIVEN).order_by("item__ordinal", "pk")
+    """Return the personas that came with the study, in the order of their items; those of planted pairs are none."""
+    given = Persona.objects.filter(item__study=study, source=Persona.Source.GIVEN, item__planted_part__isnull=True)
+    return given.order_by("item__ordinal", "pk")
 
 
 def _arm_problems(arm: Arm, study: Study, included: QuerySet[Persona]) -> list[str]:
@@ -101,12 +102,24 @@ def _arm_problems(arm: Arm, study: Study, included: QuerySet[Persona]) -> list[s
 
 
 def _item_documents(study: Study) -> list[dict[str, Any]]:
-    personas = dict(given_personas(study).values_list("item_id", "text"))
+    given = Persona.objects.filter(item__study=study, source=Persona.Source.GIVEN)
+    personas = dict(given.values_list("item_id", "text"))
+    planted = _planted_texts(study)
     fields = ("key", "prompt", "stratum", "warning", "answer_start", "planted_part", "planted_aspect")
     return [
-        {"persona": personas.get(item.pk), **{name: getattr(item, name) for name in fields}}
+        {
+            "persona": personas.get(item.pk),
+            **{name: getattr(item, name) for name in fields},
+            **{side: planted.get((item.pk, side), "") for side in ("good", "bad")},
+        }
         for item in study.items.order_by("ordinal")
     ]
+
+
+def _planted_texts(study: Study) -> dict[tuple[int, str], str]:
+    """Return the responses of planted pairs by item and side."""
+    planted = Output.objects.filter(arm__study=study).exclude(planted=Output.Planted.NO)
+    return {(item, side): text for item, side, text in planted.values_list("persona__item_id", "planted", "text")}
 
 
 def _output_documents(study: Study, opened_at: datetime | None) -> list[dict[str, Any]]:

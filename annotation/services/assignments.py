@@ -23,7 +23,7 @@ def assignment_next(*, participant: Participant) -> Assignment | None:
     with transaction.atomic():
         study_turn_take(study_id=study.pk)
         current = Assignment.objects.filter(participant=participant, state=Assignment.State.OPEN).first()
-        if current or study.state != Study.State.OPEN:
+        if current or study.state != Study.State.OPEN or _has_left(participant):
             return current
         for source in sources_left(participant):
             choice = _choose(participant, source)
@@ -125,9 +125,16 @@ def answered_questions(assignment: Assignment) -> set[tuple[int, int]]:
 
 
 def aspect_fits(aspect: Aspect, slot: Slot) -> bool:
-    """Whether this question is asked about this slot: ratings of outputs, comparisons of the pair."""
+    """Whether this question is asked about this slot: ratings of outputs, comparisons of the pair, checks of a part."""
+    if aspect.kind == Aspect.Kind.CHECK:
+        return slot.kind == Slot.Kind.CHECK and slot.assignment.ordinal == aspect.part
     wanted = Slot.Kind.PAIR if aspect.kind == Aspect.Kind.COMPARISON else Slot.Kind.OUTPUT
     return slot.kind == wanted
+
+
+def _has_left(participant: Participant) -> bool:
+    """Whether the participant has withdrawn since this request began."""
+    return Participant.objects.filter(pk=participant.pk, withdrawn_at__isnull=False).exists()
 
 
 def _choose(participant: Participant, source: Persona.Source) -> Choice | None:
@@ -173,4 +180,6 @@ def _create_slots(assignment: Assignment, order: tuple[int, ...]) -> None:
     ]
     if study.aspects.filter(kind=Aspect.Kind.COMPARISON).exists():
         slots.append(Slot(assignment=assignment, kind=Slot.Kind.PAIR, position=len(arms) + 1))
+    if study.aspects.filter(kind=Aspect.Kind.CHECK, part=assignment.ordinal).exists():
+        slots.append(Slot(assignment=assignment, kind=Slot.Kind.CHECK, position=slots[-1].position + 1))
     Slot.objects.bulk_create(slots)

@@ -7,6 +7,7 @@ from django.utils.module_loading import import_string
 
 from annotation.errors import ServiceError
 from annotation.models import Arm, Aspect, Item, Output, Persona, Study
+from annotation.services.planted import planted_delete, planted_write
 from annotation.studyfile import ItemDefinition, StudyDefinition
 
 _OF_THE_STUDY = (
@@ -33,6 +34,7 @@ def definition_write(*, study: Study, definition: StudyDefinition, discard_outpu
         setattr(study, name, getattr(definition, name))
     study.practice = document["practice"]
     study.save(update_fields=[*_OF_THE_STUDY, "practice"])
+    planted_delete(study=study)
     outdated = _outdated_items(study, definition)
     new_arms = study.arms.count() != len(definition.arms)
     _discard(study, outdated, all_arms=new_arms, allowed=discard_outputs)
@@ -42,11 +44,12 @@ def definition_write(*, study: Study, definition: StudyDefinition, discard_outpu
         Aspect(study=study, ordinal=number, **aspect) for number, aspect in enumerate(document["aspects"], start=1)
     )
     _write_items(study, definition.items)
+    planted_write(study=study, definitions=definition.items)
 
 
 def _outdated_items(study: Study, definition: StudyDefinition) -> list[int]:
     """Return the items that are gone or now ask something else, so that what was answered no longer belongs."""
-    wanted = {item.key: (item.prompt, item.persona) for item in definition.items}
+    wanted = {item.key: (item.prompt, item.persona) for item in definition.items if item.planted_part is None}
     personas = dict(Persona.objects.filter(item__study=study).values_list("item_id", "text"))
     items = study.items.values_list("pk", "key", "prompt")
     return [pk for pk, key, prompt in items if wanted.get(key) != (prompt, personas.get(pk))]

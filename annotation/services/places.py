@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from annotation.flow import Facts, Step, step_before_work, step_within_assignment
 from annotation.models import Assignment, Participant, Study
+from annotation.recruitment import PAGES, Happening
 from annotation.services.assignments import assignment_next
 from annotation.services.participants import participant_complete
+from annotation.services.platform import platform_move, quota_has_room
 from annotation.units import has_free_unit
 
 
@@ -23,18 +25,18 @@ def participant_place(*, participant: Participant) -> Place:
     Reached again and again (reload, second tab, another device) it gives the same answer until something is done.
     """
     step = step_before_work(_facts(participant))
-    if step == Step.CONSENT and not has_free_unit(participant):
-        return Place(Step.FULL)  # told before any work is asked for
+    if step == Step.CONSENT and not (quota_has_room(participant) and has_free_unit(participant)):
+        return _full(participant)  # told before any work is asked for
     if step is not None:
         return Place(step)
+    if participant.surveyed_after_at:  # they have said goodbye: a place that returns now is somebody else's
+        return _nothing_left(participant)
     assignment = open_assignment(participant) or assignment_next(participant=participant)
     if assignment is None:
         return _nothing_left(participant)
     # Spare the pages a query for what is already at hand.
     assignment.participant = participant
-    states = [output.state for output in assignment.persona.outputs.all() if output.sample == 0]
-    submitted = assignment.persona.submitted_at is not None
-    return Place(step_within_assignment(persona_submitted=submitted, output_states=states), assignment)
+    return Place(_step_within(assignment), assignment)
 
 
 def open_assignment(participant: Participant) -> Assignment | None:
@@ -56,12 +58,34 @@ def _facts(participant: Participant) -> Facts:
         consented=participant.consented_at is not None,
         instructed=participant.instructed_at is not None,
         practice_left=len(study.practice) - participant.practice_done,
+        survey_due=bool(study.questionnaires.get("before")) and participant.surveyed_before_at is None,
+        quiz_due=bool(study.quiz) and participant.quiz_passed_at is None,
+        screened_out=participant.screened_out_at is not None,
+        withdrawn=participant.withdrawn_at is not None,
+        platform=PAGES.get(Participant.PlatformState(participant.platform_state)),
+    )
+
+
+def _step_within(assignment: Assignment) -> Step:
+    persona = assignment.persona
+    return step_within_assignment(
+        warning_due=bool(persona.item.warning) and assignment.warned_at is None,
+        persona_submitted=persona.submitted_at is not None,
+        output_states=[output.state for output in persona.outputs.all() if output.sample == 0],
     )
 
 
 def _nothing_left(participant: Participant) -> Place:
-    if not participant.assignments.filter(state=Assignment.State.COMPLETED).exists():
-        return Place(Step.FULL)
+    finished = (Assignment.State.COMPLETED, Assignment.State.SKIPPED)
+    if not participant.assignments.filter(state__in=finished).exists():
+        return _full(participant)
+    if participant.study.questionnaires.get("after") and participant.surveyed_after_at is None:
+        return Place(Step.SURVEY_AFTER)
     participant_complete(participant=participant)
-    participant.refresh_from_db(fields=["completed_at"])
+    participant.refresh_from_db(fields=["completed_at", "platform_state"])
     return Place(Step.DONE)
+
+
+def _full(participant: Participant) -> Place:
+    platform_move(participant=participant, happening=Happening.OVER_QUOTA)
+    return Place(Step.FULL)

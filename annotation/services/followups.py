@@ -1,0 +1,46 @@
+"""Keep what participants add to their answers about one response or persona."""
+
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from annotation.errors import ServiceError
+from annotation.models import Followup, Slot, Study
+from annotation.services.assignments import assignment_touch
+from annotation.services.text import storable_text
+
+KINDS = (Slot.Kind.OUTPUT, Slot.Kind.PERSONA)
+
+
+def followup_save(*, slot: Slot, chips: Sequence[str], text: str) -> Followup | None:
+    """Keep the chosen chips, in the study file's order, and the text as typed; None where there is nothing to keep.
+
+    Sent twice it changes nothing; what was there before is replaced.
+
+    Raises:
+        ServiceError: the study asks no such thing about this slot, or the text cannot be stored.
+        NotAllowedNow: the assignment is finished, or the study is closed.
+    """
+    chosen, text = _checked(slot, chips, text)
+    with transaction.atomic():
+        assignment_touch(assignment=slot.assignment)
+        if not chosen and not text and not Followup.objects.filter(slot=slot).exists():
+            return None
+        return Followup.objects.update_or_create(slot=slot, defaults={"chips": chosen, "text": text})[0]
+
+
+def asks_followup(study: Study, slot: Slot) -> bool:
+    """Whether the study asks for more about this slot than its scales."""
+    return bool(study.followup) and slot.kind in KINDS
+
+
+def _checked(slot: Slot, chips: Sequence[str], text: str) -> tuple[list[str], str]:
+    study = slot.assignment.participant.study
+    if not asks_followup(study, slot):
+        raise ServiceError("Nothing more is asked about this.")
+    offered = study.followup["chips"]
+    if unknown := [chip for chip in chips if chip not in offered]:
+        raise ServiceError(f"“{unknown[0][:80]}” is none of the reasons on the page.")
+    if text and not study.followup["text"]:
+        raise ServiceError("No text is asked for here.")
+    return [chip for chip in offered if chip in chips], storable_text(text) if text.strip() else ""

@@ -1,0 +1,72 @@
+"""Take attempts at the comprehension quiz."""
+
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.utils import timezone
+
+from annotation.controls.quiz import is_passed
+from annotation.errors import ServiceError, ValueOutOfScale
+from annotation.models import Event, Participant, QuestionnaireAnswer
+from annotation.recruitment import Happening
+from annotation.services.log import event_log
+from annotation.services.platform import platform_move
+
+
+def quiz_answer(*, participant: Participant, attempt: int, answers: Sequence[int]) -> None:
+    """Take the answers to all questions, as numbers of options from 1; passed, failed, or failed once too often.
+
+    `attempt` counts the attempts used up when the page was made: sent again, or from a second tab, the form changes
+    nothing.
+
+    Raises:
+        ServiceError: not every question is answered.
+        ValueOutOfScale: a question has no such option.
+    """
+    quiz = participant.study.quiz
+    _check(quiz["questions"], answers)
+    passed = is_passed(quiz, answers)
+    screened_out = not passed and attempt + 1 >= quiz["attempts"]
+    now = timezone.now()
+    with transaction.atomic():
+        here = Participant.objects.filter(
+            pk=participant.pk, quiz_attempts=attempt, quiz_passed_at__isnull=True, screened_out_at__isnull=True,
+            withdrawn_at__isnull=True,
+        )  # fmt: skip
+        values = {"quiz_passed_at": now if passed else None, "screened_out_at": now if screened_out else None}
+        if not here.update(quiz_attempts=attempt + 1, **values):
+            return
+        _keep(participant, attempt, answers)
+        event_log(participant=participant, kind=Event.Kind.QUIZ_PASSED if passed else Event.Kind.QUIZ_FAILED)
+        if screened_out:
+            event_log(participant=participant, kind=Event.Kind.SCREENED_OUT)
+            platform_move(participant=participant, happening=Happening.SCREENED_OUT)
+
+
+def quiz_last_answers(participant: Participant) -> list[int]:
+    """Return the answers of the participant's latest attempt; none before the first."""
+    prefix = f"{participant.quiz_attempts}."
+    kept = participant.questionnaire_answers.filter(
+        page=QuestionnaireAnswer.Page.QUIZ, key__startswith=prefix
+    ).values_list("key", "value")
+    return [int(value) for _, value in sorted(kept, key=lambda row: int(row[0].removeprefix(prefix)))]
+
+
+def _check(questions: list[dict[str, list[str]]], answers: Sequence[int]) -> None:
+    if len(answers) != len(questions):
+        raise ServiceError(f"{len(questions) - len(answers)} questions of the quiz are not answered yet.")
+    for number, (question, answer) in enumerate(zip(questions, answers, strict=True), start=1):
+        if not 1 <= answer <= len(question["options"]):
+            raise ValueOutOfScale(f"Question {number} has {len(question['options'])} options, and no {answer}.")
+
+
+def _keep(participant: Participant, attempt: int, answers: Sequence[int]) -> None:
+    QuestionnaireAnswer.objects.bulk_create(
+        QuestionnaireAnswer(
+            participant=participant,
+            page=QuestionnaireAnswer.Page.QUIZ,
+            key=f"{attempt + 1}.{number}",
+            value=str(answer),
+        )
+        for number, answer in enumerate(answers, start=1)
+    )

@@ -1,0 +1,46 @@
+"""Pass over an assignment with a reason, or accept its warning."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from annotation.errors import NotAllowedNow, ServiceError
+from annotation.models import Assignment, Event, Study
+from annotation.services.log import event_log
+from annotation.services.turns import study_turn_take
+
+MAX_REASON_LENGTH = 200  # characters, as in Assignment.skip_reason
+WARNING_REASON = "The warning"
+
+
+def assignment_skip(*, assignment: Assignment, reason: str) -> None:
+    """End an assignment without answers; its place returns, and what was answered is kept.
+
+    Raises:
+        ServiceError: there is no reason, or it is too long.
+        NotAllowedNow: the assignment is over, the study is not running, or neither its file nor a warning that has
+            not been accepted allows skipping.
+    """
+    reason = reason.strip()
+    if not reason:
+        raise ServiceError("Choose a reason, or write one, before you skip this.")
+    if len(reason) > MAX_REASON_LENGTH or "\x00" in reason:
+        raise ServiceError(f"A reason holds at most {MAX_REASON_LENGTH} characters.")
+    study = assignment.participant.study
+    if study.state != Study.State.OPEN:
+        raise NotAllowedNow("The study is not open at the moment.")
+    if not study.skip_reasons and not assignment.persona.item.warning:
+        raise NotAllowedNow("Parts of this study cannot be skipped.")
+    with transaction.atomic():
+        study_turn_take(study_id=study.pk)
+        here = Assignment.objects.filter(pk=assignment.pk, state=Assignment.State.OPEN)
+        if not study.skip_reasons:
+            here = here.filter(warned_at__isnull=True)
+        if not here.update(state=Assignment.State.SKIPPED, skip_reason=reason):
+            raise NotAllowedNow("This part cannot be skipped.")
+        event_log(participant=assignment.participant, kind=Event.Kind.ASSIGNMENT_SKIPPED, assignment=assignment)
+
+
+def assignment_warned(*, assignment: Assignment) -> None:
+    """Record that the item's warning was accepted, once."""
+    unwarned = Assignment.objects.filter(pk=assignment.pk, state=Assignment.State.OPEN, warned_at__isnull=True)
+    unwarned.update(warned_at=timezone.now())
