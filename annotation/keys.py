@@ -24,3 +24,13 @@ def arm_code() -> str:
 def completion_code() -> str:
     """Return eight characters a participant can copy by hand."""
     return "".join(secrets.choice(_CODE_ALPHABET) for _ in range(8))
+
+
+def code_from_bytes(source: bytes, length: int) -> str:
+    """Return `length` characters of the same kind that follow from `source`, a random or secret number."""
+    number = int.from_bytes(source)
+    characters = []
+    for _ in range(length):
+        number, index = divmod(number, len(_CODE_ALPHABET))
+        characters.append(_CODE_ALPHABET[index])
+    return "".join(characters)

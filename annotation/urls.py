@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from annotation.views import home, participant, rating, writing
+from annotation.views import arrival, home, participant, rating, withdrawal, writing
 
 app_name = "annotation"
 
@@ -23,7 +23,9 @@ participant_urls = [
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("arrive/<slug:token>/", arrival.arrive, name="arrive"),
     path("join/<slug:token>/", participant.join, name="join"),
+    path("p/<slug:token>/leave/", withdrawal.leave, name="leave"),
     path("p/<slug:token>/", include(participant_urls)),
     path("research/", include("annotation.research_urls")),
 ]

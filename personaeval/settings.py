@@ -161,6 +161,16 @@ AUTH_PASSWORD_VALIDATORS = [
 # `annotation` never imports `modelhub`; it calls these, in its own transaction, before a draft's outputs and personas
 # are discarded.
 DISCARD_HOOKS = ["modelhub.discard.discard_records"]
+# The same, in the transaction that erases a participant's data.
+ERASURE_HOOKS = ["modelhub.erasure.erase_records"]
+
+# --- Privacy -----------------------------------------------------------------------------------------------------
+
+# Stands on the receipt of an erasure: what only the people who run the site can know.
+BACKUP_STATEMENT = env_str(
+    "BACKUP_STATEMENT",
+    "Backups that were made before may still hold the data until they are replaced by newer ones.",
+)
 
 # --- Database --------------------------------------------------------------------------------------------------
 

@@ -1,14 +1,17 @@
 """Create participants and move them through consent, instructions, practice and completion."""
 
 import hashlib
+from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Max
+from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Event, OpenLink, Participant, Study, User
+from annotation.recruitment import Happening
 from annotation.services.log import audit_log, event_log
+from annotation.services.platform import platform_move, quota_has_room
 from annotation.services.turns import study_turn_take
 
 MAX_LINKS_AT_ONCE = 500
@@ -19,7 +22,7 @@ def participant_create(
 ) -> Participant:
     """Create one participant with the next free number of the study."""
     with transaction.atomic():
-        return _create_numbered(study=study, count=1, kind=kind, open_link=open_link)[0]
+        return participants_number(study=study, external_ids=[""], kind=kind, open_link=open_link)[0]
 
 
 def participants_create(*, study: Study, count: int, user: User | None) -> list[Participant]:
@@ -33,7 +36,7 @@ def participants_create(*, study: Study, count: int, user: User | None) -> list[
         raise ServiceError(f"{count} links were asked for; ask for 1 to {MAX_LINKS_AT_ONCE} at a time.")
     _refuse_closed(study)
     with transaction.atomic():
-        created = _create_numbered(study=study, count=count, kind=Participant.Kind.PERSON, open_link=None)
+        created = participants_number(study=study, external_ids=[""] * count)
         audit_log(user=user, action="participants_create", study=study, first=created[0].code, last=created[-1].code)
     return created
 
@@ -65,22 +68,37 @@ def open_link_join(*, open_link: OpenLink) -> Participant:
     """Create the participant behind a click on "Start".
 
     Raises:
-        NotAllowedNow: the link is switched off, all its places are taken, or the study is not open.
+        NotAllowedNow: the link is switched off, all its places are taken, the study is not open, or only a recruiting
+            platform sends people to it.
     """
     if open_link.study.state != Study.State.OPEN:
         raise NotAllowedNow("This study is not open at the moment.")
+    if open_link.study.recruitment.get("prolific"):
+        raise NotAllowedNow("This study takes people who come from Prolific. Open it from there.")
     with transaction.atomic():
-        # Conditional update: two people never share the last place.
-        free = OpenLink.objects.filter(pk=open_link.pk, is_active=True, joined__lt=F("cap"))
-        if free.update(joined=F("joined") + 1) != 1:
-            raise NotAllowedNow("All places of this link are taken.")
-        return _create_numbered(study=open_link.study, count=1, kind=Participant.Kind.PERSON, open_link=open_link)[0]
+        place_take(open_link=open_link)
+        origin = Participant.Origin.OPEN_LINK
+        return participants_number(study=open_link.study, external_ids=[""], open_link=open_link, origin=origin)[0]
+
+
+def place_take(*, open_link: OpenLink) -> None:
+    """Take one of the link's places, inside the caller's transaction; raise NotAllowedNow if none is left."""
+    # Conditional update: two people never share the last place.
+    free = OpenLink.objects.filter(pk=open_link.pk, is_active=True, joined__lt=F("cap"))
+    if free.update(joined=F("joined") + 1) != 1:
+        raise NotAllowedNow("All places of this link are taken.")
 
 
 def participant_consent(*, participant: Participant) -> None:
-    """Record agreement to the consent text as it stands; a second click changes nothing."""
+    """Record agreement to the consent text as it stands; a second click changes nothing.
+
+    Nothing is recorded either where the study's quota has been filled since the page was opened.
+    """
     with transaction.atomic():
-        fresh = Participant.objects.filter(pk=participant.pk, consented_at__isnull=True)
+        study_turn_take(study_id=participant.study_id)
+        if not quota_has_room(participant):
+            return
+        fresh = _staying(participant).filter(consented_at__isnull=True)
         if fresh.update(consented_at=timezone.now(), declined_at=None, consent_hash=consent_hash(participant.study)):
             event_log(participant=participant, kind=Event.Kind.CONSENTED)
 
@@ -88,20 +106,23 @@ def participant_consent(*, participant: Participant) -> None:
 def participant_decline(*, participant: Participant) -> None:
     """Record that the person does not agree. They may still change their mind."""
     with transaction.atomic():
-        fresh = Participant.objects.filter(pk=participant.pk, consented_at__isnull=True, declined_at__isnull=True)
+        fresh = _staying(participant).filter(consented_at__isnull=True, declined_at__isnull=True)
         if fresh.update(declined_at=timezone.now()):
+            platform_move(participant=participant, happening=Happening.CONSENT_DECLINED)
             event_log(participant=participant, kind=Event.Kind.DECLINED)
 
 
 def participant_reconsider(*, participant: Participant) -> None:
     """Bring somebody who declined back to the consent page."""
-    Participant.objects.filter(pk=participant.pk, consented_at__isnull=True).update(declined_at=None)
+    with transaction.atomic():
+        if _staying(participant).filter(consented_at__isnull=True).update(declined_at=None):
+            platform_move(participant=participant, happening=Happening.RECONSIDERS)
 
 
 def participant_instructed(*, participant: Participant) -> None:
     """Record that the instructions have been read."""
     with transaction.atomic():
-        fresh = Participant.objects.filter(pk=participant.pk, instructed_at__isnull=True)
+        fresh = _staying(participant).filter(instructed_at__isnull=True)
         if fresh.update(instructed_at=timezone.now()):
             event_log(participant=participant, kind=Event.Kind.INSTRUCTED)
 
@@ -109,7 +130,7 @@ def participant_instructed(*, participant: Participant) -> None:
 def participant_practised(*, participant: Participant, index: int) -> None:
     """Count practice item `index` (from 0) as done, once."""
     with transaction.atomic():
-        here = Participant.objects.filter(pk=participant.pk, practice_done=index)
+        here = _staying(participant).filter(practice_done=index)
         if here.update(practice_done=index + 1):
             event_log(participant=participant, kind=Event.Kind.PRACTISED)
 
@@ -117,8 +138,9 @@ def participant_practised(*, participant: Participant, index: int) -> None:
 def participant_complete(*, participant: Participant) -> None:
     """Mark the whole study as finished, once."""
     with transaction.atomic():
-        fresh = Participant.objects.filter(pk=participant.pk, completed_at__isnull=True)
+        fresh = _staying(participant).filter(completed_at__isnull=True)
         if fresh.update(completed_at=timezone.now()):
+            platform_move(participant=participant, happening=Happening.COMPLETED)
             event_log(participant=participant, kind=Event.Kind.COMPLETED)
 
 
@@ -127,16 +149,24 @@ def consent_hash(study: Study) -> str:
     return hashlib.sha256(study.consent.encode()).hexdigest()
 
 
-def _refuse_closed(study: Study) -> None:
-    if study.state == Study.State.CLOSED:
-        raise NotAllowedNow(f"{study} is closed, and closed is final: it takes no more participants.")
+def participants_number(*, study: Study, external_ids: list[str], **values: Any) -> list[Participant]:
+    """Create a participant for each external id ("" where there is none), numbered in that order.
 
-
-def _create_numbered(
-    *, study: Study, count: int, kind: Participant.Kind, open_link: OpenLink | None
-) -> list[Participant]:
+    Call it inside `atomic()`; it takes the study's turn.
+    """
     study_turn_take(study_id=study.pk)
     last = Participant.objects.filter(study=study).aggregate(last=Max("number"))["last"] or 0
     return Participant.objects.bulk_create(
-        Participant(study=study, kind=kind, open_link=open_link, number=last + step) for step in range(1, count + 1)
+        Participant(study=study, number=number, external_id=external_id, **values)
+        for number, external_id in enumerate(external_ids, start=last + 1)
     )
+
+
+def _staying(participant: Participant) -> QuerySet[Participant]:
+    """The participant's row, as long as they have not left the study: a late request must not write to it then."""
+    return Participant.objects.filter(pk=participant.pk, withdrawn_at__isnull=True)
+
+
+def _refuse_closed(study: Study) -> None:
+    if study.state == Study.State.CLOSED:
+        raise NotAllowedNow(f"{study} is closed, and closed is final: it takes no more participants.")

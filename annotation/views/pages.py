@@ -13,6 +13,7 @@ from annotation.flow import WORKING, Step
 from annotation.models import Assignment, Output, Participant, Rating
 from annotation.persona_advice import persona_advice
 from annotation.prompts_display import split_turns
+from annotation.recruitment import completion_url, platform_code
 from annotation.services.personas import MAX_PERSONA_LENGTH
 from annotation.services.places import Place
 from annotation.units import planned_assignments
@@ -31,6 +32,7 @@ def render_place(
         "step": place.step.value,
         "assignment": place.assignment,
         **_progress(participant, place),
+        **_platform(participant),
         **_context(participant, place),
         **extra,
     }
@@ -47,6 +49,13 @@ def _context(participant: Participant, place: Place) -> dict[str, Any]:
     if place.step == Step.WAIT and place.assignment:
         return wait_context(place.assignment)
     return {}
+
+
+def _platform(participant: Participant) -> dict[str, Any]:
+    """The code that the participant's state has for the platform, where there is one."""
+    state = Participant.PlatformState(participant.platform_state)
+    code = platform_code(participant.study.recruitment, state)
+    return {"platform_code": code, "platform_url": completion_url(code)} if code else {}
 
 
 def _progress(participant: Participant, place: Place) -> dict[str, Any]:

@@ -1,0 +1,114 @@
+"""Erase one person's data: the only service that may remove what was collected."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db.models import F, QuerySet
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from annotation.keys import link_token
+from annotation.models import (
+    Assignment, Event, Followup, OpenLink, Output, PageVisit, Participant, Persona, QuestionnaireAnswer, Rating, Slot,
+)  # fmt: skip
+
+State = Assignment.State
+
+
+def rows_lock(participant: Participant) -> None:
+    """Hold off every request that would still write for this participant, and end their unfinished work.
+
+    Each saves after a conditional update of one of these rows: it has committed before, or will find nothing to save.
+    """
+    now = timezone.now()
+    Assignment.objects.filter(participant=participant, state=State.OPEN).update(state=State.RELEASED, expires_at=now)
+
+
+def data_erase(participant: Participant) -> dict[str, int]:
+    """Delete or blank all that the participant gave, inside the caller's transaction; return what was erased, counted.
+
+    What others rated stays as rows with their scores, without text.
+    """
+    rows_lock(participant)
+    mine = Assignment.objects.filter(participant=participant)
+    personas = Persona.objects.filter(author=participant)
+    outputs = Output.objects.filter(persona__in=personas)
+    counts = {
+        "parts_completed": mine.filter(state=State.COMPLETED).count(),
+        "personas": personas.exclude(text="").count(),
+    }
+    _blank(personas, outputs)
+    counts |= _delete_answers(participant, mine)
+    _free_other_raters(personas, participant)
+    mine.filter(repeat_of__isnull=False).delete()
+    mine.delete()
+    _run_hooks(outputs, personas)
+    counts["outputs"] = outputs.count()
+    _delete_unrated(personas)
+    return counts
+
+
+def person_forget(participant: Participant) -> None:
+    """Blank everything on the participant's own row that says who they are or what they did, and close the link."""
+    if participant.open_link_id:
+        OpenLink.objects.filter(pk=participant.open_link_id, joined__gt=0).update(joined=F("joined") - 1)
+    times = ("consented", "declined", "instructed", "surveyed_before", "quiz_passed", "screened_out",
+             "surveyed_after", "completed", "excluded")  # fmt: skip
+    Participant.objects.filter(pk=participant.pk).update(
+        **{f"{name}_at": None for name in times},
+        token=link_token(),
+        external_id="",
+        session_id="",
+        completion_code="",
+        consent_hash="",
+        excluded_reason="",
+        platform_state=Participant.PlatformState.NONE,
+        practice_done=0,
+        quiz_attempts=0,
+    )
+
+
+def _blank(personas: QuerySet[Persona], outputs: QuerySet[Output]) -> None:
+    """Take the text away. First of all, because the update also stops a worker from filling an output later."""
+    unfinished = outputs.filter(state=Output.State.REQUESTED)
+    unfinished.update(state=Output.State.FAILED, lease_holder="", lease_until=None)
+    outputs.update(text="", error="", lease_holder="")
+    personas.update(text="", draft_tab=None)
+
+
+def _delete_answers(participant: Participant, mine: QuerySet[Assignment]) -> dict[str, int]:
+    slots = Slot.objects.filter(assignment__in=mine)
+    ratings = Rating.objects.filter(slot__in=slots)
+    steps: dict[str, QuerySet[Any]] = {
+        "followups": Followup.objects.filter(slot__in=slots),
+        "questionnaire_answers": QuestionnaireAnswer.objects.filter(participant=participant),
+        "page_visits": PageVisit.objects.filter(assignment__in=mine),
+        "events": Event.objects.filter(participant=participant),
+    }
+    counts = {"ratings": ratings.filter(superseded_by__isnull=True).count(), "earlier_ratings": 0}
+    counts["earlier_ratings"] = ratings.count() - counts["ratings"]
+    ratings._raw_delete(ratings.db)
+    for name, rows in steps.items():
+        counts[name] = rows.count()
+        rows.delete()
+    slots.delete()
+    return counts
+
+
+def _free_other_raters(personas: QuerySet[Persona], participant: Participant) -> None:
+    """Let whoever is at work on one of these personas go on with another: its text is gone."""
+    others = Assignment.objects.filter(persona__in=personas).exclude(participant=participant)
+    others.filter(state=State.OPEN).update(state=State.SET_ASIDE)
+
+
+def _run_hooks(outputs: QuerySet[Output], personas: QuerySet[Persona]) -> None:
+    output_ids = list(outputs.values_list("pk", flat=True))
+    persona_ids = list(personas.values_list("pk", flat=True))
+    for path in settings.ERASURE_HOOKS:
+        import_string(path)(output_ids=output_ids, persona_ids=persona_ids)
+
+
+def _delete_unrated(personas: QuerySet[Persona]) -> None:
+    unrated = list(personas.filter(assignments__isnull=True).values_list("pk", flat=True))
+    Output.objects.filter(persona__in=unrated).delete()
+    Persona.objects.filter(pk__in=unrated).delete()

@@ -1,0 +1,72 @@
+"""Move participants of a recruiting platform from state to state, and count what holds a place of the quota."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from annotation.models import Assignment, Event, Participant, Study
+from annotation.recruitment import AT_WORK, LOGGED, TRANSITIONS, Happening
+from annotation.services.log import event_log
+
+
+def platform_move(*, participant: Participant, happening: Happening, session_id: str | None = None) -> bool:
+    """Apply what happened; return whether the state changed. `participant` carries the new state afterwards.
+
+    Conditional updates, so that of two requests at once one moves the participant.
+    """
+    values = {} if session_id is None else {"session_id": session_id}
+    steps = [(before, after) for (before, event), after in TRANSITIONS.items() if event == happening]
+    with transaction.atomic():
+        for before, after in steps:
+            here = Participant.objects.filter(pk=participant.pk, platform_state=before, withdrawn_at__isnull=True)
+            if here.update(platform_state=after, **values):
+                _log(participant, before, happening)
+                participant.platform_state = after
+                participant.session_id = values.get("session_id", participant.session_id)
+                return True
+    return False
+
+
+def places_return(*, participant: Participant) -> None:
+    """Let the participant's unfinished assignments expire at once, so that somebody else gets their places."""
+    unfinished = Assignment.objects.filter(participant=participant, state=Assignment.State.OPEN)
+    unfinished.filter(expires_at__gt=timezone.now()).update(expires_at=timezone.now())
+
+
+def quota_has_room(participant: Participant) -> bool:
+    """Whether the study's quota leaves a place for this participant. Hold the study's turn to act on the answer."""
+    quota = participant.study.recruitment.get("quota")
+    if quota is None:
+        return True
+    others = holding_places(participant.study, participant.kind).exclude(pk=participant.pk)
+    return others.count() < quota
+
+
+def holding_places(study: Study, kind: str) -> QuerySet[Participant]:
+    """Return the participants who count towards the quota: they have finished, or are at work.
+
+    At work is who has consented and either holds an assignment that has not expired, or took a step of the study
+    within `assignment_hours`. Previews and bots are counted apart from people.
+    """
+    now = timezone.now()
+    holds = Assignment.objects.filter(participant=OuterRef("pk"), state=Assignment.State.OPEN, expires_at__gt=now)
+    recent = Event.objects.filter(participant=OuterRef("pk"), at__gt=now - timedelta(hours=study.assignment_hours))
+    at_work = Q(
+        Exists(holds) | Exists(recent),
+        consented_at__isnull=False,
+        withdrawn_at__isnull=True,
+        screened_out_at__isnull=True,
+        platform_state__in=AT_WORK,
+    )
+    people = Participant.objects.filter(study=study, kind=kind, erased_at__isnull=True)
+    return people.filter(Q(completed_at__isnull=False) | at_work)
+
+
+def _log(participant: Participant, before: str, happening: Happening) -> None:
+    reopened = before in (Participant.PlatformState.RETURNED, Participant.PlatformState.TIMED_OUT)
+    if happening in LOGGED:
+        event_log(participant=participant, kind=LOGGED[happening])
+    elif happening == Happening.ARRIVE_AGAIN and reopened:
+        event_log(participant=participant, kind=Event.Kind.REOPENED)
