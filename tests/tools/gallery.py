@@ -84,7 +84,9 @@ def people_take_the_demonstration(demo: Demo, base_url: str, count: int) -> None
 
 def gallery(demo: Demo) -> list[Spot]:
     """Return every page of the demonstration and its relatives; makes the participants and studies they need."""
-    return [*_participant_spots(demo), *_standing_spots(), *_researcher_spots(demo), *_error_spots()]
+    spots = [*_participant_spots(demo), *_standing_spots(), *_researcher_spots(demo), *_error_spots()]
+    Study.objects.filter(slug__startswith="gallery-").update(title="What to do on a free evening")
+    return spots
 
 
 # --- participants ---
@@ -156,7 +158,6 @@ def _standing_spots() -> list[Spot]:
     full = make_study(slug="gallery-full", given_items=1, given_per_participant=1, raters_per_item=1)
     participant_place(participant=_participant(full))
     link = OpenLink.objects.create(study=full, cap=1, joined=1)
-    Study.objects.filter(slug__startswith="gallery-").update(title="What to do on a free evening")
     return [
         *spots,
         Spot("full", _path(services.participant_create(study=full))),
