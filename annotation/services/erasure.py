@@ -9,8 +9,18 @@ from django.utils.module_loading import import_string
 
 from annotation.keys import link_token
 from annotation.models import (
-    Assignment, Event, Followup, OpenLink, Output, PageVisit, Participant, Persona, QuestionnaireAnswer, Rating, Slot,
-)  # fmt: skip
+    Assignment,
+    Event,
+    Followup,
+    OpenLink,
+    Output,
+    PageVisit,
+    Participant,
+    Persona,
+    QuestionnaireAnswer,
+    Rating,
+    Slot,
+)
 
 State = Assignment.State
 

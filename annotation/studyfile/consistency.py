@@ -7,6 +7,7 @@ from annotation.models import Aspect
 from annotation.studyfile.definition import ItemDefinition
 from annotation.studyfile.problems import Problem
 from annotation.studyfile.schema import Design
+from annotation.studyfile.schema_options import Recruitment
 from annotation.studyfile.yamltree import YamlTree
 
 
@@ -25,6 +26,8 @@ def consistency_problems(
         yield from _practice_problems(arms, tree)
     if "arms" in parts and not isinstance(parts["arms"], int) and all(arm.control for arm in parts["arms"]):
         yield tree.problem(["arms"], "every arm is a control; leave at least one that is not")
+    if "recruitment" in parts:
+        yield from _recruitment_problems(parts["recruitment"], tree)
     if "design" in parts:
         yield from _design_problems(parts["design"], items, tree)
 
@@ -92,3 +95,13 @@ def _share_problems(source: str, having: str, wanted: int, there: int, tree: Yam
     if there and not wanted:
         message = f"is 0, so items {having} a persona ({there}) would never be shown; raise it or remove them"
         yield tree.problem(["design", name], message)
+
+
+def _recruitment_problems(recruitment: Recruitment, tree: YamlTree) -> Iterator[Problem]:
+    """Equal codes would say of everybody that the first of them happened."""
+    codes = recruitment.prolific.model_dump() if recruitment.prolific else {}
+    first: dict[str, str] = {}
+    for name, code in codes.items():
+        if first.setdefault(code, name) != name:
+            message = f"is the code of {first[code]} too; make one on Prolific for each"
+            yield tree.problem(["recruitment", "prolific", name], message)

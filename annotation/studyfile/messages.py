@@ -71,6 +71,8 @@ def known_keys(path: tuple[str | int, ...], value: Any) -> list[str]:
         "after": schema_options.SurveyQuestion,
         "followup": schema_options.Followup,
         "exclusion_rules": schema_options.ExclusionRules,
+        "recruitment": schema_options.Recruitment,
+        "prolific": schema_options.Prolific,
     }
     names = [step for step in path if isinstance(step, str)]
     if names == ["aspects"]:

@@ -81,6 +81,7 @@ def _definition(parts: dict[str, Any], items: list[ItemDefinition]) -> StudyDefi
         **parts["design"].model_dump(),
         **optional_parts(parts),
         aspects=[*(_aspect(aspect) for aspect in parts["aspects"]), *check_aspects(parts["checks"])],
+        recruitment=parts["recruitment"].model_dump(exclude_none=True),
         arms=[False] * arms if isinstance(arms, int) else [arm.control for arm in arms],
         practice=[PracticeDefinition(**entry.model_dump()) for entry in parts["practice"]],
         items=[*items, *planted_items(parts["planted"])],

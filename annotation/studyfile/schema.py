@@ -13,6 +13,7 @@ from annotation.studyfile.schema_options import (
     PlantedPair,
     Questionnaires,
     Quiz,
+    Recruitment,
     SkipReason,
 )
 from annotation.studyfile.text import parse_scale
@@ -149,6 +150,7 @@ class StudyFile(Section):
     arms: AnyArms
     design: Design
     practice: list[PracticeItem] = []
+    recruitment: Recruitment = Recruitment()
     quiz: Quiz | None = None
     checks: list[Check] = []
     planted: list[PlantedPair] = []

@@ -1,8 +1,9 @@
 """The optional sections of a study file: controls of quality, and questions around the ratings."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StrictBool, StrictInt
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt
 
 from annotation.models import Assignment, Item, QuestionnaireAnswer
 from annotation.studyfile.schema_base import SLUG, CountFromOne, Line, Question, Section, Text
@@ -83,3 +84,28 @@ class ExclusionRules(Section):
     failed_quiz: StrictBool = False
     min_seconds_per_part: CountFromOne | None = None
     straightlining: StrictBool = False
+
+
+def _check_code(code: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{4,40}", code):
+        raise ValueError(f"{code!r} is no completion code; copy it from Prolific: 4 to 40 letters, digits, - or _")
+    return code
+
+
+Code = Annotated[Line, AfterValidator(_check_code)]
+
+
+class Prolific(Section):
+    """The codes that Prolific gave for what can become of a submission."""
+
+    completed: Code
+    screened_out: Code
+    no_consent: Code
+    over_quota: Code
+
+
+class Recruitment(Section):
+    """Where people come from, and how many are wanted."""
+
+    prolific: Prolific | None = None
+    quota: CountFromOne | None = None
