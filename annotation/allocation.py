@@ -27,10 +27,10 @@ class Unit:
     """Something that can be assigned: a given persona, or an item to write a persona for.
 
     `places` is how many participants are wanted, `taken` how many hold or have filled a place (live and completed
-    assignments), `sides` the positions those assignments gave to the arms, `block` what participants see equally much of.
+    assignments), `sides` the positions those gave to the arms. Participants see equally much of each `block`.
     """
 
-    key: Hashable
+    key: int
     places: int
     taken: int
     sides: Sides = field(default_factory=Counter)
@@ -80,7 +80,7 @@ def choose_order(
     return _best_order(_orders_balancing(participant_sides, arms), item_sides, arms, (seed, participant, key))
 
 
-def choose_repeat(*, seed: int, participant: int, done: Mapping[Hashable, int], next_part: int) -> Hashable | None:
+def choose_repeat(*, seed: int, participant: int, done: Mapping[int, int], next_part: int) -> int | None:
     """Return which part to show again, or None when there is none.
 
     `done` maps what may be repeated to the part it stood at, `next_part` is where it would stand now. Parts with

@@ -9,13 +9,16 @@ from collections.abc import Iterable
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from annotation.allocation import Sides, Unit
-from annotation.models import Assignment, Item, Participant, Persona, Slot
+from annotation.allocation import Sides, Unit, overlaps_of, repeats_of
+from annotation.models import Assignment, Item, Participant, Persona, Slot, Study
 
 _PLANNED = {
     Persona.Source.WRITTEN: "written_personas_per_participant",
     Persona.Source.GIVEN: "given_personas_per_participant",
 }
+# What a participant is at or has done; whatever was skipped, set aside or released is as if it had never been theirs.
+HELD = (Assignment.State.OPEN, Assignment.State.COMPLETED)
+_BLOCKS = {Study.Blocks.STRATUM: "persona__item__stratum", Study.Blocks.CONDITION: "persona__block"}
 
 
 def sources_left(participant: Participant) -> list[Persona.Source]:
@@ -23,65 +26,142 @@ def sources_left(participant: Participant) -> list[Persona.Source]:
 
     Who has seen ready personas and their responses first would write others' personas, not their own.
     """
-    done = Counter(
-        participant.assignments.exclude(state=Assignment.State.SET_ASIDE).values_list("persona__source", flat=True)
-    )
+    done = Counter(held(participant, Assignment.Kind.MAIN).values_list("persona__source", flat=True))
     return [source for source, planned in _PLANNED.items() if done[source] < getattr(participant.study, planned)]
 
 
 def has_free_unit(participant: Participant) -> bool:
-    """Whether there is anything left for this participant to do."""
+    """Whether any of the participant's own parts is left to begin."""
     return any(
         unit.taken < unit.places for source in sources_left(participant) for unit in free_units(participant, source)
     )
 
 
 def planned_assignments(participant: Participant) -> int:
-    """Return how many assignments the study plans for each participant."""
-    return sum(getattr(participant.study, name) for name in _PLANNED.values())
+    """Return how many parts the study plans for this participant, second showings and planted ones included.
+
+    It is the same before and after they begin, so that the number gives nothing away.
+    """
+    study = participant.study
+    own = sum(getattr(study, name) for name in _PLANNED.values())
+    return (
+        own + overlaps_planned(participant) + repeats_of(share=study.repeat_share, parts=own) + _planted(study).count()
+    )
+
+
+def overlaps_planned(participant: Participant) -> int:
+    """Return how many units of others this participant is to rate after their own."""
+    study = participant.study
+    return overlaps_of(
+        share=study.overlap_share, parts=study.written_personas_per_participant, participant=participant.number
+    )
 
 
 def free_units(participant: Participant, source: Persona.Source) -> list[Unit]:
-    """Return the units of one part that this participant has not seen, with their places and sides."""
+    """Return the units of one source that this participant has not seen, with their places, sides and blocks."""
     study = participant.study
     if source == Persona.Source.GIVEN:
-        pairs = list(_given(participant).values_list("pk", "item_id"))
+        rows = list(_given(participant).values_list("pk", "item_id", "item__stratum", "block"))
         taken = _counts(live_assignments(participant), "persona_id")
     else:
-        pairs = [(pk, pk) for pk in _items_to_write(participant).values_list("pk", flat=True)]
+        items = _items_to_write(participant).values_list("pk", "stratum")
+        rows = [(pk, pk, stratum, "") for pk, stratum in items]
         written = live_assignments(participant).filter(persona__source=Persona.Source.WRITTEN)
         taken = _counts(written, "persona__item_id")
-    sides = item_sides(participant, item_ids={item for _, item in pairs})
-    return [Unit(key=key, places=study.raters_per_item, taken=taken[key], sides=sides[item]) for key, item in pairs]
+    return _units(participant, rows, taken, places=study.raters_per_item)
 
 
-def live_assignments(participant: Participant) -> QuerySet[Assignment]:
+def overlap_units(participant: Participant) -> list[Unit]:
+    """Return the personas of others that wait for a second rater, if this participant still owes a second rating."""
+    if held(participant, Assignment.Kind.OVERLAP).count() >= overlaps_planned(participant):
+        return []
+    left = Q(author__withdrawn_at__isnull=False) | Q(author__erased_at__isnull=False)
+    rated_by_author = Assignment.objects.filter(
+        kind=Assignment.Kind.MAIN, state=Assignment.State.COMPLETED, participant__kind=participant.kind,
+        persona__source=Persona.Source.WRITTEN, participant__study=participant.study_id,
+    )  # fmt: skip
+    personas = (
+        Persona.objects.filter(assignments__in=rated_by_author)
+        .exclude(author=participant)
+        .exclude(left | Q(author__excluded_at__isnull=False))
+        .exclude(assignments__participant=participant)
+        .order_by("pk")
+    )
+    rows = list(personas.values_list("pk", "item_id", "item__stratum", "block"))
+    taken = _counts(live_assignments(participant, Assignment.Kind.OVERLAP), "persona_id")
+    return _units(participant, rows, taken, places=1)
+
+
+def repeatable(participant: Participant) -> dict[int, int]:
+    """Return the own parts that may be shown again, as ids with their ordinals; none once enough have been."""
+    done = held(participant, Assignment.Kind.MAIN).filter(state=Assignment.State.COMPLETED)
+    wanted = repeats_of(share=participant.study.repeat_share, parts=done.count())
+    if held(participant, Assignment.Kind.REPEAT).count() >= wanted:
+        return {}
+    return dict(done.filter(repeats__isnull=True).values_list("pk", "ordinal"))
+
+
+def planted_persona(participant: Participant) -> Persona | None:
+    """Return the planted persona whose part has come and that this participant has not seen, if there is one."""
+    due = _planted(participant.study).filter(planted_part__lte=next_ordinal(participant))
+    return (
+        Persona.objects.filter(item__in=due)
+        .exclude(assignments__participant=participant)
+        .order_by("item__planted_part", "item__ordinal")
+        .first()
+    )
+
+
+def next_ordinal(participant: Participant) -> int:
+    """Return the place in the participant's sequence that the next assignment takes."""
+    return participant.assignments.count() + 1
+
+
+def held(participant: Participant, kind: Assignment.Kind) -> QuerySet[Assignment]:
+    """Return the participant's own assignments of this kind that count."""
+    return participant.assignments.filter(kind=kind, state__in=HELD)
+
+
+def live_assignments(participant: Participant, kind: Assignment.Kind = Assignment.Kind.MAIN) -> QuerySet[Assignment]:
     """Return the assignments that hold a place: finished ones, and unfinished ones that have not expired."""
     holds = Q(state=Assignment.State.COMPLETED, surplus=False) | Q(
         state=Assignment.State.OPEN, expires_at__gt=timezone.now()
     )
     return Assignment.objects.filter(
-        holds,
-        kind=Assignment.Kind.MAIN,
-        participant__study_id=participant.study_id,
-        participant__kind=participant.kind,
+        holds, kind=kind, participant__study_id=participant.study_id, participant__kind=participant.kind
     )
 
 
-def places_taken(assignment: Assignment) -> int:
-    """Return how many places of this assignment's unit others hold or have filled."""
-    others = live_assignments(assignment.participant).exclude(pk=assignment.pk)
+def is_place_filled(assignment: Assignment) -> bool:
+    """Whether others hold or have filled every place of this assignment's unit. Repeats and checks have their own."""
+    kind = Assignment.Kind(assignment.kind)
+    if kind not in (Assignment.Kind.MAIN, Assignment.Kind.OVERLAP):
+        return False
+    others = live_assignments(assignment.participant, kind).exclude(pk=assignment.pk)
     persona = assignment.persona
-    if persona.source == Persona.Source.GIVEN:
-        return others.filter(persona=persona).count()
-    return others.filter(persona__item_id=persona.item_id, persona__source=Persona.Source.WRITTEN).count()
+    if kind == Assignment.Kind.OVERLAP:
+        return others.filter(persona=persona).exists()
+    of_unit = (
+        others.filter(persona=persona)
+        if persona.source == Persona.Source.GIVEN
+        else others.filter(persona__item_id=persona.item_id, persona__source=Persona.Source.WRITTEN)
+    )
+    return of_unit.count() >= assignment.participant.study.raters_per_item
 
 
 def participant_sides(participant: Participant) -> Sides:
-    """Return where each arm has stood for this participant."""
-    mine = participant.assignments.exclude(state=Assignment.State.SET_ASIDE)
+    """Return where each arm has stood for this participant, planted outputs aside."""
+    mine = participant.assignments.filter(state__in=HELD).exclude(kind=Assignment.Kind.CHECK)
     rows = _side_rows(Slot.objects.filter(assignment__in=mine), participant)
     return Counter({(arm, position): n for _, arm, position, n in rows})
+
+
+def participant_blocks(participant: Participant) -> Counter[str]:
+    """Return how many own parts of each block the participant is at or has done; empty where the study has none."""
+    path = _BLOCKS.get(Study.Blocks(participant.study.blocks))
+    if path is None:
+        return Counter()
+    return Counter(held(participant, Assignment.Kind.MAIN).values_list(path, flat=True))
 
 
 def item_sides(participant: Participant, *, item_ids: Iterable[int]) -> defaultdict[int, Sides]:
@@ -93,6 +173,25 @@ def item_sides(participant: Participant, *, item_ids: Iterable[int]) -> defaultd
     for item_id, arm, position, n in _side_rows(slots, participant):
         sides[item_id][arm, position] = n
     return sides
+
+
+def _units(
+    participant: Participant, rows: list[tuple[int, int, str, str]], taken: Counter[int], *, places: int
+) -> list[Unit]:
+    """Return units from (key, item id, stratum, block) rows."""
+    sides = item_sides(participant, item_ids={item for _, item, _, _ in rows})
+    blocks = Study.Blocks(participant.study.blocks)
+    names = {Study.Blocks.STRATUM: 2, Study.Blocks.CONDITION: 3}
+    return [
+        Unit(
+            key=row[0],
+            places=places,
+            taken=taken[row[0]],
+            sides=sides[row[1]],
+            block=str(row[names[blocks]]) if blocks in names else "",
+        )
+        for row in rows
+    ]
 
 
 def _side_rows(slots: QuerySet[Slot], participant: Participant) -> list[tuple[int, int, int, int]]:
@@ -108,7 +207,9 @@ def _side_rows(slots: QuerySet[Slot], participant: Participant) -> list[tuple[in
 
 def _given(participant: Participant) -> QuerySet[Persona]:
     return (
-        Persona.objects.filter(item__study_id=participant.study_id, source=Persona.Source.GIVEN)
+        Persona.objects.filter(
+            item__study_id=participant.study_id, item__planted_part__isnull=True, source=Persona.Source.GIVEN
+        )
         .exclude(outputs__excluded_at__isnull=False)
         .exclude(assignments__participant=participant)
         .order_by("pk")
@@ -117,10 +218,15 @@ def _given(participant: Participant) -> QuerySet[Persona]:
 
 def _items_to_write(participant: Participant) -> QuerySet[Item]:
     return (
-        participant.study.items.exclude(personas__source=Persona.Source.GIVEN)
+        participant.study.items.filter(planted_part__isnull=True)
+        .exclude(personas__source=Persona.Source.GIVEN)
         .exclude(personas__author=participant)
         .order_by("pk")
     )
+
+
+def _planted(study: Study) -> QuerySet[Item]:
+    return study.items.filter(planted_part__isnull=False)
 
 
 def _counts(assignments: QuerySet[Assignment], key: str) -> Counter[int]:
