@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from string import ascii_uppercase
 
-from annotation.models import Aspect, Assignment, Rating, Slot, Study
+from annotation.models import Aspect, Assignment, Followup, Rating, Slot, Study
 from annotation.prompts_display import split_turns
 from annotation.services.assignments import aspect_fits
+from annotation.services.followups import asks_followup
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,27 @@ class QuestionView:
 
 
 @dataclass(frozen=True)
+class FollowupView:
+    """What may be added to the answers about one slot: chips, each with whether it is chosen, and a text."""
+
+    slot_key: str
+    about: str
+    chips_name: str
+    chips: tuple[tuple[str, bool], ...]
+    text_name: str
+    question: str
+    text: str
+    saved_at: datetime | None
+
+
+@dataclass(frozen=True)
 class ResponseView:
     """One response under its letter, with the questions asked about it."""
 
     letter: str
     text: str
     questions: tuple[QuestionView, ...]
+    followup: FollowupView | None = None
 
 
 @dataclass(frozen=True)
@@ -54,11 +70,15 @@ class TaskView:
     warning: str
     responses: tuple[ResponseView, ...]
     comparisons: tuple[QuestionView, ...]
+    about_persona: tuple[QuestionView, ...] = ()
+    checks: tuple[QuestionView, ...] = ()
+    persona_followup: FollowupView | None = None
 
     @property
     def questions(self) -> tuple[QuestionView, ...]:
         """All questions in the order they stand on the page."""
-        return tuple(q for response in self.responses for q in response.questions) + self.comparisons
+        of_responses = tuple(q for response in self.responses for q in response.questions)
+        return of_responses + self.comparisons + self.about_persona + self.checks
 
     @property
     def missing(self) -> tuple[QuestionView, ...]:
@@ -66,8 +86,8 @@ class TaskView:
         return tuple(question for question in self.questions if not question.is_answered)
 
 
-def task_view(assignment: Assignment, ratings: Sequence[Rating]) -> TaskView:
-    """Build the rating page of an assignment from its current ratings."""
+def task_view(assignment: Assignment, ratings: Sequence[Rating], followups: Sequence[Followup] = ()) -> TaskView:
+    """Build the rating page of an assignment from its current ratings and what was added to them."""
     participant = assignment.participant
     persona = assignment.persona
     is_author = persona.author_id == participant.pk
@@ -81,6 +101,11 @@ def task_view(assignment: Assignment, ratings: Sequence[Rating]) -> TaskView:
             _question(aspect, slot.key, about, is_author, answers.get((slot.pk, aspect.pk))) for aspect in fitting
         )
 
+    added = {followup.slot_id: followup for followup in followups}
+
+    def followup(slot: Slot, about: str) -> FollowupView | None:
+        return _followup(participant.study, slot, about, added.get(slot.pk))
+
     shown = [slot for slot in slots if slot.kind == Slot.Kind.OUTPUT and slot.output]
     return TaskView(
         turns=tuple(split_turns(persona.item.prompt)),
@@ -88,11 +113,25 @@ def task_view(assignment: Assignment, ratings: Sequence[Rating]) -> TaskView:
         is_author=is_author,
         warning=persona.item.warning,
         responses=tuple(
-            ResponseView(letter, slot.output.text if slot.output else "", questions(slot, f"Response {letter}"))
+            ResponseView(
+                letter,
+                slot.output.text if slot.output else "",
+                questions(slot, f"Response {letter}"),
+                followup(slot, f"Response {letter}"),
+            )
             for letter, slot in zip(ascii_uppercase, shown, strict=False)
         ),
         comparisons=tuple(
             question for slot in slots if slot.kind == Slot.Kind.PAIR for question in questions(slot, "Both responses")
+        ),
+        about_persona=tuple(
+            question for slot in slots if slot.kind == Slot.Kind.PERSONA for question in questions(slot, "Persona")
+        ),
+        checks=tuple(
+            question for slot in slots if slot.kind == Slot.Kind.CHECK for question in questions(slot, "This page")
+        ),
+        persona_followup=next(
+            (followup(slot, "The persona") for slot in slots if slot.kind == Slot.Kind.PERSONA), None
         ),
     )
 
@@ -116,7 +155,38 @@ def practice_view(study: Study, index: int, answers: dict[str, int]) -> TaskView
             ResponseView(letter, text, questions(Aspect.Kind.RATING, f"practice{letter}", f"Response {letter}"))
             for letter, text in zip(ascii_uppercase, item["responses"], strict=False)
         ),
-        comparisons=questions(Aspect.Kind.COMPARISON, "practice", "Both responses"),
+        comparisons=tuple(
+            question
+            for kind in (Aspect.Kind.COMPARISON, Aspect.Kind.PICK)
+            for question in questions(kind, "practice", "Both responses")
+        ),
+        about_persona=questions(Aspect.Kind.PERSONA, "practice", "Persona"),
+    )
+
+
+def chips_name(slot_key: str) -> str:
+    """Return the form field of a slot's chips."""
+    return f"reasons-{slot_key}"
+
+
+def text_name(slot_key: str) -> str:
+    """Return the form field of a slot's text."""
+    return f"words-{slot_key}"
+
+
+def _followup(study: Study, slot: Slot, about: str, kept: Followup | None) -> FollowupView | None:
+    if not asks_followup(study, slot):
+        return None
+    chosen = kept.chips if kept else []
+    return FollowupView(
+        slot_key=slot.key,
+        about=about,
+        chips_name=chips_name(slot.key),
+        chips=tuple((chip, chip in chosen) for chip in study.followup["chips"]),
+        text_name=text_name(slot.key),
+        question=study.followup["text"],
+        text=kept.text if kept else "",
+        saved_at=kept.saved_at if kept else None,
     )
 
 

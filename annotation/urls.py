@@ -2,7 +2,18 @@
 
 from django.urls import include, path
 
-from annotation.views import arrival, home, participant, rating, withdrawal, writing
+from annotation.views import (
+    arrival,
+    followups,
+    home,
+    participant,
+    questionnaires,
+    quiz,
+    rating,
+    skips,
+    withdrawal,
+    writing,
+)
 
 app_name = "annotation"
 
@@ -12,12 +23,17 @@ participant_urls = [
     path("consent/", participant.consent, name="consent"),
     path("instructions/", participant.instructions, name="instructions"),
     path("practice/", participant.practice, name="practice"),
+    path("quiz/", quiz.answer, name="quiz"),
+    path("questions/<slug:page>/", questionnaires.send, name="questionnaire"),
     path("parts/<slug:key>/persona/", writing.submit, name="persona_submit"),
     path("parts/<slug:key>/draft/", writing.draft, name="persona_draft"),
     path("parts/<slug:key>/wait/", writing.wait, name="wait"),
     path("parts/<slug:key>/set-aside/", writing.set_aside, name="set_aside"),
     path("parts/<slug:key>/complete/", rating.complete, name="complete"),
     path("parts/<slug:key>/time/", rating.time, name="time"),
+    path("parts/<slug:key>/warning/", skips.warned, name="warned"),
+    path("parts/<slug:key>/skip/", skips.skip, name="skip"),
+    path("reasons/<slug:slot_key>/", followups.save, name="followup_save"),
     path("answers/<slug:slot_key>/<slug:aspect_key>/", rating.save, name="rating_save"),
 ]
 

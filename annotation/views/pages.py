@@ -9,15 +9,24 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from annotation.blinding import practice_view, task_view
+from annotation.controls.quiz import quiz_view
 from annotation.flow import WORKING, Step
-from annotation.models import Assignment, Output, Participant, Rating
+from annotation.models import Assignment, Followup, Output, Participant, QuestionnaireAnswer, Rating
 from annotation.persona_advice import persona_advice
 from annotation.prompts_display import split_turns
+from annotation.questionnaires import survey_view
 from annotation.recruitment import completion_url, platform_code
 from annotation.services.personas import MAX_PERSONA_LENGTH
 from annotation.services.places import Place
+from annotation.services.questionnaires import questionnaire_answers
+from annotation.services.quiz import quiz_last_answers
+from annotation.services.text import MAX_TEXT_LENGTH
 from annotation.units import planned_assignments
 
+_SURVEYS = {
+    Step.SURVEY_BEFORE: QuestionnaireAnswer.Page.BEFORE,
+    Step.SURVEY_AFTER: QuestionnaireAnswer.Page.AFTER,
+}
 # After this the waiting page offers to go on with something else.
 PATIENCE = timedelta(minutes=2)
 
@@ -42,6 +51,10 @@ def render_place(
 def _context(participant: Participant, place: Place) -> dict[str, Any]:
     if place.step == Step.PRACTICE:
         return {"task": practice_view(participant.study, participant.practice_done, {})}
+    if place.step == Step.QUIZ:
+        return quiz_context(participant)
+    if place.step in _SURVEYS:
+        return questionnaire_context(participant, _SURVEYS[place.step])
     if place.step == Step.RATE and place.assignment:
         return rate_context(place.assignment)
     if place.step == Step.WRITE and place.assignment:
@@ -102,4 +115,29 @@ def wait_context(assignment: Assignment) -> dict[str, Any]:
 def rate_context(assignment: Assignment) -> dict[str, Any]:
     """What the rating page shows: the blinded task with its current answers."""
     ratings = Rating.objects.filter(slot__assignment=assignment, superseded_by__isnull=True)
-    return {"task": task_view(assignment, list(ratings)), "visit": uuid.uuid4()}
+    followups = Followup.objects.filter(slot__assignment=assignment) if assignment.participant.study.followup else []
+    return {
+        "task": task_view(assignment, list(ratings), list(followups)),
+        "visit": uuid.uuid4(),
+        "max_text_length": MAX_TEXT_LENGTH,
+    }
+
+
+def quiz_context(participant: Participant, sent: list[int | None] | None = None) -> dict[str, Any]:
+    """What the quiz page shows; `sent` are the answers of a form that lacked some."""
+    last = quiz_last_answers(participant)
+    return {"quiz": quiz_view(participant.study.quiz, attempt=participant.quiz_attempts, last=last, sent=sent)}
+
+
+def questionnaire_context(
+    participant: Participant,
+    page: QuestionnaireAnswer.Page,
+    *,
+    answers: dict[str, str] | None = None,
+    missing: list[str] | None = None,
+) -> dict[str, Any]:
+    """What a questionnaire page shows: the answers kept, or those of a form that was refused."""
+    shown = questionnaire_answers(participant, page) if answers is None else answers
+    questions = participant.study.questionnaires.get(page, [])
+    survey = survey_view(page, questions, shown, missing or [])
+    return {"survey": survey, "max_text_length": MAX_TEXT_LENGTH}

@@ -12,8 +12,10 @@ from annotation.flow import Step
 from annotation.http import get_assignment, parse_int, parse_uuid, participant_view, to_page
 from annotation.models import Aspect, Assignment, PageVisit, Participant, Rating, Slot
 from annotation.services.assignments import assignment_complete
+from annotation.services.checks import check_tell
 from annotation.services.places import participant_place
 from annotation.services.ratings import rating_save, visit_save
+from annotation.views.followups import followups_save_all
 from annotation.views.pages import rate_context, render_place
 
 
@@ -50,8 +52,11 @@ def complete(request: HttpRequest, participant: Participant, key: str) -> HttpRe
         conflicts = _save_all(request, assignment)
         if conflicts:
             return render_place(request, participant, place, status=409, conflicts=conflicts)
+        followups_save_all(request, assignment)
         if rate_context(assignment)["task"].missing:
             return render_place(request, participant, place, status=422, show_missing=True)
+        if check := check_tell(assignment=assignment):
+            return render_place(request, participant, place, status=422, read_again=check.question)
         assignment_complete(assignment=assignment)
     except NotAllowedNow:
         pass  # finished in another tab, or the study has closed: the page says which
