@@ -1,0 +1,409 @@
+"""Recruiting on a platform: the state machine, arrivals over HTTP, quotas, and what the platform says afterwards."""
+
+import logging
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone
+
+from annotation.flow import Step
+from annotation.models import Assignment, AuditLog, Event, OpenLink, Participant, Study
+from annotation.recruitment import Happening, State, arrival, next_state, platform_code
+from annotation.services.participants import open_link_create, participant_consent, participant_create
+from annotation.services.places import participant_place
+from annotation.services.platform import holding_places
+from annotation.services.recruitment import participant_arrive
+from personaeval.logs import HideTokens, hide_tokens
+from tests.annotation.studyfiles import complaints, definition, study_data, write
+from tests.annotation.test_concurrency import at_once
+from tests.annotation.test_participant_pages import STEP, Walker
+from tests.factories import make_study
+
+pytestmark = pytest.mark.django_db
+CODES = {"completed": "CDONE11", "screened_out": "CSCREEN", "no_consent": "CNOCONS", "over_quota": "COVERQU"}
+PID = "5f0c9a1b2c3d4e5f60718293"
+SESSION = "aaaaaaaaaaaaaaaaaaaaaaaa"
+NEXT_SESSION = "bbbbbbbbbbbbbbbbbbbbbbbb"
+
+
+def prolific_study(*, quota: int | None = None, **fields: Any) -> Study:
+    study = make_study(**fields)
+    study.recruitment = {"prolific": CODES, **({} if quota is None else {"quota": quota})}
+    study.save(update_fields=["recruitment"])
+    return study
+
+
+def link_of(study: Study, cap: int = 100) -> OpenLink:
+    return open_link_create(study=study, cap=cap, user=None)
+
+
+def query(person: str = PID, session: str = SESSION) -> dict[str, str]:
+    return {"PROLIFIC_PID": person, "STUDY_ID": "cccccccccccccccccccccccc", "SESSION_ID": session}
+
+
+def arrive(link: OpenLink, person: str = PID, session: str = SESSION) -> Any:
+    return Client(headers={"host": "localhost"}).get(f"/arrive/{link.token}/", query(person, session))
+
+
+def walker_of(link: OpenLink, person: str = PID, session: str = SESSION) -> Walker:
+    response = arrive(link, person, session)
+    assert response.status_code == 302
+    participant = Participant.objects.select_related("study").get(study=link.study, external_id=person)
+    assert response["Location"] == f"/p/{participant.token}/"
+    return Walker(link.study, participant)
+
+
+def sync(study: Study, folder: Path, *rows: tuple[str, str, str]) -> None:
+    lines = ["Submission id,Participant id,Status", *(",".join(row) for row in rows)]
+    (folder / "export.csv").write_text("\n".join(lines), encoding="utf-8")
+    call_command("prolific_sync", study.slug, str(folder / "export.csv"))
+
+
+# --- the state machine ---
+
+# Rows: the state. Columns, in this order: arrives, consent_declined, reconsiders, screened_out, completed, over_quota,
+# returned, timed_out, arrive_again. A dot changes nothing.
+TABLE = """
+                ARR     DECL  RECON   SCREEN  COMPL  QUOTA RET  TIME AGAIN
+none            active  .     .       .       .      over_quota  .  .  .
+active          .       no_consent  .  screened_out  completed  over_quota  returned  timed_out  .
+completed       .       .     .       .       .      .     .    .    .
+screened_out    .       .     .       .       .      .     .    .    .
+no_consent      .       .     active  .       .      .     returned  timed_out  .
+over_quota      .       .     .       .       .      .     returned  timed_out  active
+returned        .       .     .       .       .      over_quota  .  .  active
+timed_out       .       .     .       .       .      over_quota  .  .  active
+"""
+
+
+def transitions() -> list[tuple[State, Happening, State]]:
+    rows = [line.split() for line in TABLE.strip().splitlines()[1:]]
+    assert len(rows) == len(State)
+    named = [(State("" if name == "none" else name), cells) for name, *cells in rows]
+    return [
+        (state, happening, state if cell == "." else State(cell))
+        for state, cells in named
+        for happening, cell in zip(Happening, cells, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(("state", "happening", "after"), transitions())
+def test_every_state_answers_every_event_as_the_table_says(state: State, happening: Happening, after: State):
+    assert next_state(state, happening) == after
+
+
+@pytest.mark.parametrize(
+    ("state", "new_session", "room", "happening"),
+    [
+        (State.NONE, True, True, Happening.ARRIVES),
+        (State.NONE, True, False, Happening.OVER_QUOTA),
+        (State.ACTIVE, True, False, None),
+        (State.RETURNED, True, True, Happening.ARRIVE_AGAIN),
+        (State.RETURNED, False, True, None),
+        (State.TIMED_OUT, True, False, Happening.OVER_QUOTA),
+        (State.TIMED_OUT, False, True, None),
+        (State.OVER_QUOTA, False, True, Happening.ARRIVE_AGAIN),
+        (State.OVER_QUOTA, True, False, None),
+        (State.COMPLETED, True, True, None),
+        (State.SCREENED_OUT, True, True, None),
+    ],
+)
+def test_an_arrival_depends_on_state_session_and_room(state: State, new_session: bool, room: bool, happening: Any):
+    assert arrival(state, new_session=new_session, room=room) == happening
+
+
+def test_each_end_has_its_own_code_and_work_has_none():
+    codes = {state: platform_code({"prolific": CODES}, state) for state in State}
+    assert codes == {
+        **dict.fromkeys(State, ""),
+        State.COMPLETED: "CDONE11",
+        State.SCREENED_OUT: "CSCREEN",
+        State.NO_CONSENT: "CNOCONS",
+        State.OVER_QUOTA: "COVERQU",
+    }
+    assert platform_code({}, State.COMPLETED) == ""
+
+
+# --- the study file ---
+
+
+def test_the_study_file_keeps_codes_and_quota(tmp_path: Path):
+    given = {"quota": 3, "prolific": CODES}
+    assert definition(tmp_path, recruitment=given).recruitment == given
+    assert definition(tmp_path).recruitment == {}
+
+
+def test_the_study_file_refuses_codes_that_are_missing_malformed_or_the_same(tmp_path: Path):
+    wrong = {"completed": "C", "no_consent": "SAME1", "over_quota": "SAME1", "screened_out": "CSCREEN"}
+    found = complaints(write(tmp_path, study_data(recruitment={"prolific": wrong})))
+    assert len(found) == 1 and "'C' is no completion code" in found[0]
+    found = complaints(write(tmp_path, study_data(recruitment={"prolific": {**wrong, "completed": "CDONE1"}})))
+    assert len(found) == 1 and "recruitment.prolific.over_quota: is the code of no_consent too" in found[0]
+    found = complaints(write(tmp_path, study_data(recruitment={"prolific": {"completed": "CDONE1"}, "quta": 3})))
+    assert len(found) == 4 and any("did you mean `quota`" in line for line in found)
+
+
+# --- arriving ---
+
+
+def test_an_arrival_leads_to_a_link_of_ones_own_and_always_to_the_same():
+    link = link_of(prolific_study())
+    first, again = arrive(link), arrive(link)
+    assert first.status_code == again.status_code == 302
+    assert first["Location"] == again["Location"]
+    assert PID not in first["Location"]
+    person = Participant.objects.get()
+    assert (person.external_id, person.session_id, person.platform_state) == (PID, SESSION, State.ACTIVE)
+    assert person.origin == Participant.Origin.PROLIFIC
+    link.refresh_from_db()
+    assert link.joined == 1
+
+
+@pytest.mark.parametrize("name", ["PROLIFIC_PID", "STUDY_ID", "SESSION_ID"])
+@pytest.mark.parametrize("value", [None, "", "{{%PROLIFIC_PID%}}", "short", "<b>0123456789</b>", "x" * 65])
+def test_missing_or_malformed_parameters_are_named_and_create_nobody(name: str, value: str | None):
+    link = link_of(prolific_study())
+    given = {**query(), name: value} if value is not None else {k: v for k, v in query().items() if k != name}
+    response = Client(headers={"host": "localhost"}).get(f"/arrive/{link.token}/", given)
+    text = response.content.decode()
+    assert response.status_code == 400
+    assert name in text and "Open the study from Prolific again" in text
+    assert not any(shown in text for shown in given.values() if shown)
+    assert not Participant.objects.exists()
+
+
+def test_a_parameter_given_twice_is_refused():
+    link = link_of(prolific_study())
+    response = Client(headers={"host": "localhost"}).get(
+        f"/arrive/{link.token}/", {**query(), "PROLIFIC_PID": [PID] * 2}
+    )
+    assert response.status_code == 400
+
+
+def test_nobody_arrives_by_a_link_that_does_not_exist_is_used_up_or_belongs_to_another_kind_of_study():
+    assert Client(headers={"host": "localhost"}).get("/arrive/nothing/", query()).status_code == 404
+    assert arrive(link_of(make_study(slug="no-platform"))).status_code == 409
+    assert arrive(link_of(prolific_study(slug="draft", state="draft"))).status_code == 409
+    link = link_of(prolific_study(), cap=1)
+    assert arrive(link).status_code == 302
+    assert arrive(link, person="another0person").status_code == 409
+    assert arrive(link).status_code == 302  # who is in stays in
+    assert Participant.objects.count() == 1
+
+
+def test_an_open_link_of_a_prolific_study_lets_in_nobody_without_an_id():
+    link = link_of(prolific_study())
+    response = Client(headers={"host": "localhost"}).post(f"/join/{link.token}/")
+    assert response.status_code == 409 and "Prolific" in response.content.decode()
+    assert not Participant.objects.exists()
+
+
+def test_no_id_of_the_platform_stands_on_any_page_of_the_way():
+    link = link_of(prolific_study(given_per_participant=1))
+    walker = walker_of(link)
+    texts = [walker.get().content.decode()]
+    walker.begin()
+    texts.append(walker.get().content.decode())
+    walker.complete()
+    texts.append(walker.get().content.decode())
+    assert STEP.search(texts[-1])[1] == "done"
+    assert not any(secret in text for text in texts for secret in (PID, SESSION))
+
+
+def test_ids_and_links_stay_out_of_the_logs():
+    link = link_of(prolific_study())
+    path = f"/arrive/{link.token}/?PROLIFIC_PID={PID}&STUDY_ID=abc123&SESSION_ID={SESSION}"
+    record = logging.LogRecord("django.request", 40, "", 0, "Not Found: %s %s", (path, {"PROLIFIC_PID": [PID]}), None)
+    HideTokens().filter(record)
+    for secret in (PID, SESSION, "abc123", link.token):
+        assert secret not in record.getMessage()
+    encoded = hide_tokens(f"next=%2Farrive%3FPROLIFIC_PID%3D{PID}%26SESSION_ID%3D{SESSION} and more")
+    assert PID not in encoded and encoded.endswith(" and more")
+
+
+# --- the codes ---
+
+
+def test_who_finishes_gets_the_code_and_a_plain_link_back():
+    walker = walker_of(link_of(prolific_study(given_per_participant=1)))
+    walker.begin()
+    walker.complete()
+    page = walker.get().content.decode()
+    assert 'href="https://app.prolific.com/submissions/complete?cc=CDONE11"' in page
+    assert walker.participant.completion_code not in page
+    walker.participant.refresh_from_db()
+    assert walker.participant.platform_state == State.COMPLETED
+
+
+def test_who_declines_gets_the_code_for_that_and_may_reconsider():
+    walker = walker_of(link_of(prolific_study()))
+    walker.post("consent/", answer="decline")
+    assert "CNOCONS" in walker.get().content.decode()
+    walker.post("consent/", answer="reconsider")
+    assert walker.step == "consent"
+    walker.post("consent/", answer="agree")
+    assert walker.step == "instructions"
+    walker.participant.refresh_from_db()
+    assert walker.participant.platform_state == State.ACTIVE
+
+
+def test_who_comes_by_a_personal_link_keeps_the_own_completion_code():
+    walker = Walker(prolific_study(given_per_participant=1)).begin()
+    walker.complete()
+    page = walker.get().content.decode()
+    assert walker.participant.completion_code in page and "CDONE11" not in page
+
+
+# --- quotas ---
+
+
+def test_who_comes_too_late_is_told_before_any_work_and_gets_the_code():
+    link = link_of(prolific_study(quota=1))
+    walker_of(link).begin()
+    late = walker_of(link, person="late0person")
+    page = late.get().content.decode()
+    assert STEP.search(page)[1] == "full" and "COVERQU" in page
+    late.participant.refresh_from_db()
+    assert late.participant.platform_state == State.OVER_QUOTA
+    late.post("consent/", answer="agree")
+    late.participant.refresh_from_db()
+    assert late.participant.consented_at is None
+
+
+def test_who_opened_the_consent_form_before_the_last_place_went_is_told_when_agreeing():
+    link = link_of(prolific_study(quota=1))
+    slow, fast = walker_of(link), walker_of(link, person="fast0person")
+    assert slow.step == fast.step == "consent"
+    fast.begin()
+    slow.post("consent/", answer="agree")
+    assert slow.step == "full"
+    slow.participant.refresh_from_db()
+    assert (slow.participant.consented_at, slow.participant.platform_state) == (None, State.OVER_QUOTA)
+
+
+def test_a_quota_counts_who_finished_and_who_is_at_work_but_no_drop_out():
+    study = prolific_study(quota=5, given_per_participant=1)
+    link = link_of(study)
+    done, working, dropped, looking = (walker_of(link, person=f"person00{n}") for n in range(4))
+    done.begin().complete()
+    done.get()
+    working.begin()
+    dropped.begin()
+    assert looking.step == "consent"
+    assert set(holding_places(study, "person")) == {done.participant, working.participant, dropped.participant}
+    long_ago = timezone.now() - timedelta(hours=study.assignment_hours + 1)
+    Event.objects.filter(participant__in=[done.participant, dropped.participant]).update(at=long_ago)
+    Assignment.objects.filter(participant=dropped.participant).update(expires_at=long_ago)
+    assert set(holding_places(study, "person")) == {done.participant, working.participant}
+    assert not holding_places(study, "bot").exists()
+
+
+def test_a_quota_holds_for_links_without_a_platform_too():
+    study = make_study()
+    study.recruitment = {"quota": 1}
+    study.save(update_fields=["recruitment"])
+    Walker(study).begin()
+    assert Walker(study).step == "full"
+    assert Walker(study, participant_create(study=study, kind=Participant.Kind.PREVIEW)).step == "consent"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_quota_holds_when_everybody_agrees_at_once():
+    link = link_of(prolific_study(quota=3, given_items=8, given_per_participant=1))
+    people = [walker_of(link, person=f"person00{n}").participant for n in range(8)]
+    at_once([lambda p=p: participant_consent(participant=p) for p in people])
+    fresh = list(Participant.objects.select_related("study"))
+    assert sum(person.consented_at is not None for person in fresh) == 3
+    steps = [participant_place(participant=person).step for person in fresh]
+    assert (steps.count(Step.INSTRUCTIONS), steps.count(Step.FULL)) == (3, 5)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_person_who_arrives_many_times_at_once_is_one_participant():
+    link = link_of(prolific_study())
+    links = [OpenLink.objects.select_related("study").get(pk=link.pk) for _ in range(6)]
+    made = at_once([lambda x=x: participant_arrive(open_link=x, person=PID, session=SESSION) for x in links])
+    assert len({person.pk for person in made}) == 1
+    link.refresh_from_db()
+    assert link.joined == 1
+
+
+# --- what the platform says ---
+
+
+def test_a_prolific_arrival_returns_times_out_and_reopens(tmp_path: Path):
+    study = prolific_study(quota=1, given_items=2, given_per_participant=2, raters_per_item=1)
+    link = link_of(study)
+    walker = walker_of(link).begin()
+    walker.complete()
+    walker.get()
+
+    sync(study, tmp_path, (SESSION, PID, "RETURNED"))
+    assert walker.step == "returned"
+    assert Assignment.objects.get(state="open").expires_at <= timezone.now()
+    assert walker_of(link).step == "returned"  # the old session is over
+
+    reopened = walker_of(link, session=NEXT_SESSION)
+    assert reopened.participant == walker.participant
+    assert reopened.step == "rate"
+
+    sync(study, tmp_path, (SESSION, PID, "RETURNED"), (NEXT_SESSION, PID, "TIMED-OUT"))
+    assert walker.step == "returned" and "run out" in walker.get().content.decode()
+    other = walker_of(link, person="other0person").begin()
+    assert other.step == "rate"  # the place has come back
+    full = walker_of(link, session="third0session")
+    assert full.step == "full" and "COVERQU" in full.get().content.decode()
+
+    other.complete()
+    sync(study, tmp_path, ("", "other0person", "RETURNED"))
+    back = walker_of(link, session="third0session")
+    assert back.step == "rate"
+    back.complete()
+    assert back.step == "done" and "CDONE11" in back.get().content.decode()
+    sync(study, tmp_path, ("third0session", PID, "RETURNED"))
+    assert back.step == "done"  # what is finished stays finished
+
+    kinds = list(Event.objects.filter(participant=walker.participant).values_list("kind", flat=True))
+    platform = [kind for kind in kinds if kind in ("returned", "timed_out", "reopened", "completed")]
+    assert platform == ["returned", "reopened", "timed_out", "completed"]
+
+
+def test_the_list_is_checked_as_a_whole_before_anything_moves(tmp_path: Path):
+    study = prolific_study()
+    walker = walker_of(link_of(study)).begin()
+    with pytest.raises(CommandError) as caught:
+        sync(study, tmp_path, (SESSION, PID, "RETURNED"), ("x", "", "RETURNED"), ("y", "someone1", "GONE"))
+    message = str(caught.value)
+    assert "row 3: the id is blank" in message and "row 4: the status" in message
+    assert PID not in message and "someone1" not in message
+    assert walker.step == "rate"
+    with pytest.raises(CommandError, match="no column participant id"):
+        (tmp_path / "wrong.csv").write_text("id,Status\n1,RETURNED\n", encoding="utf-8")
+        call_command("prolific_sync", study.slug, str(tmp_path / "wrong.csv"))
+    with pytest.raises(CommandError, match=r"missing\.csv"):
+        call_command("prolific_sync", study.slug, str(tmp_path / "missing.csv"))
+
+
+def test_the_report_counts_effects_and_the_log_holds_no_ids(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    study = prolific_study()
+    walker_of(link_of(study))
+    rows = [(SESSION, PID, "RETURNED"), ("older0session", PID, "TIMED-OUT"), ("z", "stranger01", "APPROVED")]
+    sync(study, tmp_path, *rows)
+    report = capsys.readouterr().out
+    assert "3 submissions read" in report and "returned: 1" in report
+    assert "an earlier session: 1" in report and "never arrived here: 1" in report
+    log = AuditLog.objects.get(action="prolific_sync")
+    assert not re.search(PID, str(log.data)) and log.data["effects"]["returned"] == 1
+
+
+def test_an_approved_submission_changes_nothing(tmp_path: Path):
+    study = prolific_study()
+    walker = walker_of(link_of(study)).begin()
+    for status in ("ACTIVE", "AWAITING REVIEW", "APPROVED", "REJECTED"):
+        sync(study, tmp_path, (SESSION, PID, status))
+    assert walker.step == "rate"
