@@ -1,0 +1,77 @@
+"""Alpha with a bootstrap interval against looping the `krippendorff` package over replicates, and how it grows.
+
+    python -m benchmarks.agreement [--ratings 1000000]
+
+The loop is timed on a few replicates and scaled to 1,000, since all of them would take hours; the ratio says so.
+"""
+
+import argparse
+import resource
+import time
+
+import krippendorff
+import numpy as np
+
+from modelhub.stats.agreement import agreement_report
+from modelhub.stats.alpha import krippendorff_alpha, patterns_of
+from modelhub.stats.bootstrap import REPLICATES, alpha_interval
+from modelhub.stats.ratings import Level, Ratings
+
+DOMAIN = (1, 2, 3, 4, 5)
+LOOPED = 3
+
+
+def make(ratings: int, raters: int = 3) -> Ratings:
+    """Return ratings by `raters` raters of items with a true value and an error of at most one point."""
+    rng = np.random.default_rng(0)
+    items = ratings // raters
+    truth = rng.integers(1, 6, items)
+    values = np.clip(truth[:, None] + rng.integers(-1, 2, (items, raters)), 1, 5)
+    return Ratings(
+        rater=np.tile(np.arange(raters), items),
+        item=np.repeat(np.arange(items), raters),
+        code=values.ravel() - 1,
+        rater_names=tuple(map(str, range(raters))),
+        item_names=tuple(map(str, range(items))),
+        domain=DOMAIN,
+        level=Level.ORDINAL,
+    )
+
+
+def timed_bootstrap(ratings: Ratings) -> float:
+    """Return seconds for alpha and its interval with 1,000 replicates, from long-form arrays."""
+    start = time.perf_counter()
+    alpha = krippendorff_alpha(ratings)
+    assert alpha is not None
+    alpha_interval(patterns_of(ratings), alpha, seed=0)
+    return time.perf_counter() - start
+
+
+def timed_loop(ratings: Ratings) -> float:
+    """Return seconds that 1,000 calls of the package on resampled counts would take, from LOOPED calls."""
+    rng = np.random.default_rng(0)
+    counts = ratings.counts
+    start = time.perf_counter()
+    for _ in range(LOOPED):
+        drawn = counts[rng.integers(0, len(counts), len(counts))]
+        krippendorff.alpha(value_counts=drawn, value_domain=DOMAIN, level_of_measurement="ordinal")
+    return (time.perf_counter() - start) / LOOPED * REPLICATES
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ratings", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
+    for size in parser.parse_args().ratings:
+        ours, loop = timed_bootstrap(make(size)), timed_loop(make(size))
+        start = time.perf_counter()
+        agreement_report(make(size))
+        whole = time.perf_counter() - start
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        print(
+            f"{size:>9} ratings: bootstrap {ours:.2f} s, loop {loop:.0f} s (scaled from {LOOPED} replicates), "
+            f"ratio {loop / ours:.0f}; whole report {whole:.2f} s; peak memory so far {peak:.2f} GB"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Agreement statistics of any table of ratings; no database is needed."""
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from modelhub.stats.agreement import agreement_report
+from modelhub.stats.bootstrap import REPLICATES
+from modelhub.stats.ratings import Level
+from modelhub.tables import TableError, read_ratings
+
+MEASURES = {
+    "percent_agreement": "Percent agreement (share)",
+    "percent_within_1": "… within one point",
+    "krippendorff_alpha": "Krippendorff's alpha",
+    "gwet_ac1": "Gwet's AC1",
+    "gwet_ac2": "Gwet's AC2",
+    "fleiss_kappa": "Fleiss' kappa",
+    "conger_kappa": "Conger's kappa",
+    "brennan_prediger": "Brennan-Prediger",
+    "icc_a1": "ICC(A,1)",
+    "icc_c1": "ICC(C,1)",
+}
+
+
+class Command(BaseCommand):
+    help = "Report agreement for a CSV with columns rater, item, value (empty value = missing; other columns ignored)."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path)
+        parser.add_argument("--level", choices=[str(level) for level in Level], default=str(Level.ORDINAL))
+        parser.add_argument("--domain", help="All values the scale has, such as 1,2,3,4,5; inferred if left out.")
+        parser.add_argument("--seed", type=int, default=0, help="Of the bootstrap.")
+        parser.add_argument("--replicates", type=int, default=REPLICATES, help="Of the bootstrap.")
+        parser.add_argument("--json", action="store_true", help="Print JSON.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        domain = options["domain"]
+        try:
+            ratings, inferred = read_ratings(
+                options["file"],
+                level=Level(options["level"]),
+                domain=None if domain is None else [part.strip() for part in domain.split(",")],
+            )
+        except TableError as error:
+            raise CommandError(str(error), returncode=2) from error
+        report = agreement_report(
+            ratings, seed=options["seed"], replicates=options["replicates"], domain_inferred=inferred
+        )
+        self.stdout.write(json.dumps(report, indent=2) if options["json"] else _as_text(report))
+
+
+def _as_text(report: dict[str, Any]) -> str:
+    lines = [
+        (
+            f"{report['ratings']} ratings of {report['items']} items by {report['raters']} raters; "
+            f"{report['pairable_items']} items have two ratings or more. Level: {report['level']}."
+        ),
+        "",
+    ]
+    for name, title in MEASURES.items():
+        if name in report:
+            lines.append(f"{title:<28}{_number(report[name], report['reasons'].get(name))}")
+            if name == "krippendorff_alpha":
+                lines.append(f"{'  95 % CI':<28}{_interval(report)}")
+    if report["warnings"]:
+        lines += ["", "Warnings: " + ", ".join(report["warnings"])]
+    return "\n".join(lines)
+
+
+def _number(value: float | None, reason: str | None) -> str:
+    return f"undefined ({reason})" if value is None else f"{value:.3f}"
+
+
+def _interval(report: dict[str, Any]) -> str:
+    if report["alpha_ci"] is None:
+        return f"none ({report['reasons']['alpha_ci']})"
+    low, high = report["alpha_ci"]
+    return f"{low:.3f} to {high:.3f} ({report['alpha_ci_method']})"

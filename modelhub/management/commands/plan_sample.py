@@ -1,0 +1,57 @@
+"""Power of a planned study by simulation."""
+
+import json
+from argparse import ArgumentParser
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from modelhub.stats.power import Design, simulate_power
+
+
+class Command(BaseCommand):
+    help = "Simulate the power of a paired design for every combination of --participants and --prompts."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        default = Design(participants=2, prompts=1, difference=0)
+        parser.add_argument("--participants", type=int, nargs="+", required=True)
+        parser.add_argument("--prompts", type=int, nargs="+", required=True, help="Per participant.")
+        parser.add_argument("--difference", type=float, required=True, help="True difference, in points.")
+        parser.add_argument("--sd-participants", type=float, default=default.sd_participants)
+        parser.add_argument("--sd-prompts", type=float, default=default.sd_prompts)
+        parser.add_argument("--sd-residual", type=float, default=default.sd_residual)
+        parser.add_argument("--shared-prompts", action="store_true", help="All participants see the same prompts.")
+        parser.add_argument("--margin", type=float, help="Also simulate non-inferiority with this margin.")
+        parser.add_argument("--simulations", type=int, default=1000)
+        parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument("--json", action="store_true", help="Print JSON.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        shared = {name: options[name] for name in ("difference", "sd_participants", "sd_prompts", "sd_residual")}
+        designs = [
+            Design(people, prompts, shared_prompts=options["shared_prompts"], margin=options["margin"], **shared)
+            for people in options["participants"]
+            for prompts in options["prompts"]
+        ]
+        try:
+            rows = [
+                {**asdict(design), **simulate_power(design, simulations=options["simulations"], seed=options["seed"])}
+                for design in tqdm(designs, disable=None, unit="design")
+            ]
+        except ValueError as error:
+            raise CommandError(str(error), returncode=2) from error
+        self.stdout.write(json.dumps(rows, indent=2) if options["json"] else _as_text(rows))
+
+
+def _as_text(rows: list[dict[str, Any]]) -> str:
+    lines = ["participants  prompts  power  95 % Monte-Carlo interval"]
+    for row in rows:
+        low, high = row["power_ci"]
+        line = f"{row['participants']:>12}  {row['prompts']:>7}  {row['power']:.3f}  {low:.3f} to {high:.3f}"
+        if "non_inferiority_power" in row:
+            line += f"  non-inferiority {row['non_inferiority_power']:.3f}"
+        lines.append(line)
+    return "\n".join(lines)

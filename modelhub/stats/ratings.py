@@ -1,0 +1,96 @@
+"""Ratings as arrays: which rater gave which item which value."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+Value = float | str
+
+
+class Level(StrEnum):
+    """Level of measurement (Stevens, 1946)."""
+
+    NOMINAL = "nominal"
+    ORDINAL = "ordinal"
+    INTERVAL = "interval"
+    RATIO = "ratio"
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """Long form: rating `i` says that `rater[i]` gave `item[i]` the value `domain[code[i]]`.
+
+    `rater`, `item` and `code` have shape (n,) and hold indices; each rater rates an item at most once. `domain` is in
+    ascending order for all levels but nominal.
+    """
+
+    rater: IntArray
+    item: IntArray
+    code: IntArray
+    rater_names: tuple[str, ...]
+    item_names: tuple[str, ...]
+    domain: tuple[Value, ...]
+    level: Level
+
+    @cached_property
+    def counts(self) -> IntArray:
+        """How often each item got each value, shape (items, values)."""
+        shape = (len(self.item_names), len(self.domain))
+        cells = self.item * shape[1] + self.code
+        return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape).astype(np.int64)
+
+    @cached_property
+    def numbers(self) -> FloatArray:
+        """The domain as numbers, shape (values,); for a nominal domain their positions."""
+        if self.level == Level.NOMINAL:
+            return np.arange(len(self.domain), dtype=float)
+        return np.array(self.domain, dtype=float)
+
+    @cached_property
+    def matrix(self) -> FloatArray:
+        """Values by item and rater, shape (items, raters), NaN where missing."""
+        matrix = np.full((len(self.item_names), len(self.rater_names)), np.nan)
+        matrix[self.item, self.rater] = self.numbers[self.code]
+        return matrix
+
+    def without_rater(self, rater: int) -> "Ratings":
+        """Return the ratings of all others; names keep their places."""
+        kept = self.rater != rater
+        return Ratings(
+            self.rater[kept],
+            self.item[kept],
+            self.code[kept],
+            self.rater_names,
+            self.item_names,
+            self.domain,
+            self.level,
+        )
+
+
+def make_ratings(
+    raters: Sequence[str], items: Sequence[str], values: Sequence[Value], *, level: Level, domain: Sequence[Value]
+) -> Ratings:
+    """Build `Ratings` from three sequences of the same length.
+
+    Raises:
+        ValueError: a value is outside of the domain, or a rater rates an item twice.
+    """
+    position = {value: index for index, value in enumerate(domain)}
+    unknown = [value for value in values if value not in position]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is not in the domain {list(domain)}")
+    rater_names, item_names = tuple(dict.fromkeys(raters)), tuple(dict.fromkeys(items))
+    rater_index = {name: index for index, name in enumerate(rater_names)}
+    item_index = {name: index for index, name in enumerate(item_names)}
+    rater = np.array([rater_index[name] for name in raters], dtype=np.int64)
+    item = np.array([item_index[name] for name in items], dtype=np.int64)
+    if len(set(zip(rater.tolist(), item.tolist(), strict=True))) != len(rater):
+        raise ValueError("a rater rates the same item more than once")
+    code = np.array([position[value] for value in values], dtype=np.int64)
+    return Ratings(rater, item, code, rater_names, item_names, tuple(domain), Level(level))

@@ -1,0 +1,68 @@
+"""Exact sign-flip (randomization) tests on a mean, by dynamic programming over the attainable sums."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import lcm
+
+import numpy as np
+
+from modelhub.stats.ratings import FloatArray
+
+# Above this many attainable sums the exact distribution is too large; a seeded Monte-Carlo one takes its place.
+_MOST_SUMS = 4_000_000
+_DRAWS = 100_000
+
+
+@dataclass(frozen=True)
+class SignFlip:
+    """`p` is two-sided, `smallest_p` the smallest that this many non-zero values could reach, `method` says how."""
+
+    p: float
+    smallest_p: float
+    method: str
+
+
+def sign_flip(values: Sequence[Fraction], *, seed: int = 0) -> SignFlip | None:
+    """Test that `values` are symmetric about 0 by flipping their signs in all 2^n ways; None without values.
+
+    Values are exact fractions, so that ties with the observed sum are ties and not a matter of rounding. A zero keeps
+    its place and tells nothing. Source: Fisher (1935), The Design of Experiments, section 21; Good (2005), 3.2.
+    """
+    if not values:
+        return None
+    sizes = _integers(values)
+    nonzero = int(np.count_nonzero(sizes))
+    smallest = min(1.0, 2.0 ** (1 - nonzero))
+    total = abs(int(sizes.sum()))
+    if int(np.abs(sizes).sum()) > _MOST_SUMS:
+        return SignFlip(_monte_carlo(sizes, total, seed), smallest, f"Monte Carlo, {_DRAWS} draws, seed {seed}")
+    return SignFlip(_exact(np.abs(sizes), total), smallest, "exact")
+
+
+def _integers(values: Sequence[Fraction]) -> FloatArray:
+    scale = lcm(*(value.denominator for value in values))
+    return np.array([int(value * scale) for value in values], dtype=object)
+
+
+def _exact(sizes: FloatArray, total: int) -> float:
+    """Return P(|sum of ±sizes| >= total): the distribution grows by one value at a time."""
+    sizes = sizes[sizes > 0]
+    span = int(sizes.sum())
+    chance = np.zeros(2 * span + 1)
+    chance[span] = 1.0
+    for size in map(int, sizes):
+        flipped = np.zeros_like(chance)
+        flipped[size:] += chance[:-size]
+        flipped[:-size] += chance[size:]
+        chance = flipped / 2
+    sums = np.abs(np.arange(-span, span + 1))
+    return float(min(1.0, chance[sums >= total].sum()))
+
+
+def _monte_carlo(sizes: FloatArray, total: int, seed: int) -> float:
+    rng = np.random.default_rng(seed)
+    signs = rng.integers(0, 2, size=(_DRAWS, len(sizes))) * 2 - 1
+    sums = np.abs(signs @ sizes.astype(float))
+    # The observed assignment is one of the possible ones: p is never 0.
+    return float((np.count_nonzero(sums >= total * (1 - 1e-12)) + 1) / (_DRAWS + 1))

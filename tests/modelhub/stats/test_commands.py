@@ -1,0 +1,158 @@
+"""The statistics commands: tables in, JSON out, and a clear word about a bad table."""
+
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+RATINGS = "rater,item,value,comment\na,1,1,x\nb,1,2,\na,2,3,\nb,2,3,\na,3,,no answer\nb,3,4,\n"
+PAIRS = "participant,item,system,value\np1,i1,DPO,2\np1,i1,PT-DPO,4\np2,i2,DPO,3\np2,i2,PT-DPO,3\np2,i3,DPO,1\n"
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    call_command(*arguments, stdout=out)
+    return out.getvalue()
+
+
+@pytest.fixture
+def table(tmp_path: Path):
+    def write(text: str, name: str = "table.csv") -> str:
+        path = tmp_path / name
+        path.write_bytes(text.encode())
+        return str(path)
+
+    return write
+
+
+def refusal(*arguments: str) -> str:
+    with pytest.raises(CommandError) as error:
+        run(*arguments)
+    assert error.value.returncode == 2
+    return str(error.value)
+
+
+def test_agreement_reports_every_measure_as_json(table):
+    report = json.loads(run("agreement", table(RATINGS), "--domain", "1,2,3,4,5", "--json"))
+    assert (report["items"], report["raters"], report["ratings"], report["pairable_items"]) == (3, 2, 5, 2)
+    assert report["percent_agreement"] == 0.5
+    assert report["alpha_ci"] is None
+    assert report["reasons"]["alpha_ci"] == "few_items"
+    assert report["reasons"]["fleiss_kappa"] == "incomplete"
+
+
+def test_an_undeclared_domain_is_inferred_with_a_warning(table):
+    assert "domain_inferred" in json.loads(run("agreement", table(RATINGS), "--json"))["warnings"]
+
+
+def test_nominal_categories_may_be_words(table):
+    report = json.loads(
+        run("agreement", table("rater,item,value\na,1,yes\nb,1,no\na,2,no\nb,2,no\n"), "--level", "nominal", "--json")
+    )
+    assert report["domain"] == ["no", "yes"]
+    assert "gwet_ac1" in report
+
+
+def test_tables_from_spreadsheets_are_read(table):
+    text = "\ufeff" + RATINGS.replace("\n", "\r\n") + "\r\n"
+    assert json.loads(run("agreement", table(text), "--json"))["ratings"] == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rater,item,value\na,1,9\n", "row 2, column value: '9' is not one of"),
+        ("rater,item,value\na,1,3\na,1,4\n", "row 3, columns rater and item: 'a' has rated '1' already, in row 2"),
+        ("rater,item,value\na,1,x\n", "row 2, column value: 'x' is not a number"),
+        ("rater,item,value\na,1,nan\n", "row 2, column value: 'nan' is not a finite number"),
+        ("rater,item\na,1\n", "row 1: no column value"),
+        ("rater,item,value\n,1,3\n", "row 2, column rater: is empty"),
+        ("rater,item,value\na,1,3,4\n", "row 2: 4 cells under 3 columns"),
+        ("", "row 1: no column rater, item, value"),
+    ],
+)
+def test_a_bad_table_is_refused_by_row_and_column(table, text, message):
+    assert message in refusal("agreement", table(text), "--domain", "1,2,3,4,5")
+
+
+def test_a_degenerate_table_is_no_error(table):
+    report = json.loads(run("agreement", table("rater,item,value\na,1,3\n"), "--domain", "1,2,3,4,5", "--json"))
+    assert report["krippendorff_alpha"] is None
+    assert report["reasons"]["krippendorff_alpha"] == "single_rater"
+
+
+def test_a_file_that_is_not_there_is_named():
+    assert "nowhere.csv: No such file" in refusal("agreement", "nowhere.csv")
+
+
+def test_compare_takes_the_systems_in_alphabetical_order_unless_told(table):
+    report = json.loads(run("compare", table(PAIRS), "--margin", "0.25", "--json"))
+    assert (report["base"], report["test"], report["n_pairs"], report["unpaired_ratings"]) == ("DPO", "PT-DPO", 2, 1)
+    assert report["mean_difference"] == 1.0
+    assert report["favouring"] == {"test": 1, "base": 0, "neither": 1}
+    turned = json.loads(run("compare", table(PAIRS), "--base", "PT-DPO", "--json"))
+    assert turned["mean_difference"] == -1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("participant,item,system,value\np,i,A,1\n", "must name two systems; found 1"),
+        (PAIRS + "p3,i3,third,2\n", "must name two systems; found 3"),
+        (PAIRS + "p1,i1,DPO,5\n", "'p1' has rated 'DPO' on 'i1' already"),
+        (PAIRS + "p4,i1,DPO,good\n", "row 7, column value: 'good' is not a number"),
+    ],
+)
+def test_compare_refuses_what_it_cannot_pair(table, text, message):
+    assert message in refusal("compare", table(text))
+
+
+def test_a_margin_must_be_positive(table):
+    assert "positive" in refusal("compare", table(PAIRS), "--margin", "-1")
+
+
+def verdict(**fields: object) -> str:
+    return json.dumps({"pair_id": "1", "metric": "quality", "order": "base_first", "verdict": "B", **fields}) + "\n"
+
+
+def test_win_rates_of_a_file_of_verdicts(table):
+    text = verdict() + verdict(order="test_first", verdict="A") + verdict(pair_id=2, verdict=None)
+    report = json.loads(run("win_rates", table(text), "--json"))
+    assert report["metrics"]["quality"]["win"] == 1
+    assert report["metrics"]["quality"]["invalid"] == 1
+    assert report["delta_pq"] is None
+
+
+def test_win_rates_by_set(table):
+    text = verdict(set="BT") + verdict(set="HHH")
+    assert set(json.loads(run("win_rates", table(text), "--json"))["sets"]) == {"BT", "HHH"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (verdict(verdict="C"), 'line 1, verdict: "C" is none of "A", "B", "tie", null'),
+        (verdict(metric="style"), 'line 1, metric: "style" is none of'),
+        (verdict() + verdict(), "line 2: a second verdict"),
+        ("[1]\n", "line 1: expected an object"),
+        ("{\n", "line 1: not JSON"),
+        ('{"metric": "quality"}\n', "line 1: pair_id is missing"),
+    ],
+)
+def test_bad_verdicts_are_refused_by_line(table, text, message):
+    assert message in refusal("win_rates", table(text))
+
+
+def test_plan_sample_prints_one_row_per_design():
+    text = run(
+        "plan_sample", "--participants", "8", "20", "--prompts", "6", "--difference", "0.4", "--simulations", "20"
+    )
+    assert len(text.strip().splitlines()) == 3
+
+
+def test_reports_for_people_name_every_measure(table):
+    assert "Krippendorff's alpha" in run("agreement", table(RATINGS))
+    assert "Sign-flip over participants" in run("compare", table(PAIRS))
+    assert "Delta-PQ" in run("win_rates", table(verdict()))
