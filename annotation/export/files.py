@@ -40,6 +40,7 @@ def export_write(
     command: str,
     formula_safe: bool = False,
     include_bots: bool = False,
+    external_ids: bool = False,
     progress: Callable[[str], None] = lambda name: None,
 ) -> dict[str, int]:
     """Write all tables and the codebook into `directory`, replacing those of the same names; return rows by table.
@@ -54,7 +55,7 @@ def export_write(
     counts: dict[str, int] = {}
     with tempfile.TemporaryDirectory(dir=directory, prefix=".export-") as name:
         beside = Path(name)
-        tables = study_tables(study, include_bots=include_bots)
+        tables = study_tables(study, include_bots=include_bots, external_ids=external_ids)
         for table in tables.values():
             progress(table.name)
             with (beside / f"{table.name}.{format}").open("wb") as sink:

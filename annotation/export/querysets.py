@@ -83,6 +83,7 @@ def with_counts(queryset: QuerySet[Participant]) -> QuerySet[Participant]:
         personas_submitted=count_by(written, "author"),
         assignments_begun=count_by(begun, "participant"),
         assignments_completed=count_by(begun.filter(state=Assignment.State.COMPLETED), "participant"),
+        assignments_skipped=count_by(begun.filter(state=Assignment.State.SKIPPED), "participant"),
         assignments_set_aside=count_by(begun.filter(state=Assignment.State.SET_ASIDE), "participant"),
         current_ratings=count_by(current, "slot__assignment__participant"),
     )

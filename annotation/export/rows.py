@@ -16,6 +16,7 @@ Row = dict[str, Any]
 ASSIGNMENT_PATHS = {
     "_kind": "participant__kind",
     "_number": "participant__number",
+    "_withdrawn_at": "participant__withdrawn_at",
     "assignment": "key",
     "assignment_kind": "kind",
     "assignment_state": "state",
@@ -30,6 +31,7 @@ ASSIGNMENT_PATHS = {
     "_participant": "participant",
     "persona_text": "persona__text",
 }
+_JOINED_BY = {Participant.Origin.PERSONAL: "personal_link"}
 TIME_PATHS = {f"_{name}": name for name in q.TIMES}
 _ANSWER_PATHS = {
     "arm": "slot__output__arm__code",
@@ -44,6 +46,9 @@ _ANSWER_PATHS = {
     "preferred_arm": "preferred_arm",
     "answer_version": "version",
     "saved_at": "saved_at",
+    "planted": "slot__output__planted",
+    "expected": "aspect__expected",
+    "_in_check": "slot__assignment__kind",
 }
 _ANSWER_ORDER = (
     "slot__assignment__participant__number",
@@ -65,7 +70,7 @@ def ratings(scope: Scope) -> Iterator[Row]:
 
 def history(scope: Scope) -> Iterator[Row]:
     """Yield every answer ever saved, in the order of `ratings`, older versions first."""
-    names = ("_kind", "_number", "assignment", "item", "persona")
+    names = ("_kind", "_number", "_withdrawn_at", "assignment", "item", "persona")
     paths = {column: f"slot__assignment__{ASSIGNMENT_PATHS[column]}" for column in names}
     paths |= {**_ANSWER_PATHS, "rating": "pk", "superseded_by": "superseded_by"}
     for row in read(q.with_preferred_arm(q.answers_of(scope)).order_by(*_ANSWER_ORDER), paths):
@@ -108,6 +113,7 @@ def outputs(scope: Scope) -> Iterator[Row]:
         "persona": "persona__key",
         "item": "persona__item__key",
         "arm": "arm__code",
+        "planted": "planted",
         "sample": "sample",
         "state": "state",
         "text": "text",
@@ -116,30 +122,41 @@ def outputs(scope: Scope) -> Iterator[Row]:
         "excluded_at": "excluded_at",
     }
     for row in read(q.outputs_of(scope).order_by("persona__item__ordinal", "persona", "arm__code", "sample"), paths):
-        yield {**scope.study_cells, **row}
+        yield {**scope.study_cells, **row, "arm": None if row["planted"] else row["arm"]}
 
 
 def participants(scope: Scope) -> Iterator[Row]:
     """Yield the participants with their times and counts; never a link or a completion code."""
-    names = ("created_at", "consented_at", "declined_at", "instructed_at", "completed_at", "erased_at")
+    names = (
+        "platform_state", "created_at", "consented_at", "declined_at", "instructed_at", "completed_at", "withdrawn_at",
+        "erased_at",
+    )  # fmt: skip
     paths = {
         "_kind": "kind",
         "_number": "number",
-        "_open_link": "open_link",
+        "_withdrawn_at": "withdrawn_at",
+        "_origin": "origin",
+        "_external_id": "external_id",
         **{name: name for name in (*names, "consent_hash", "practice_done", "personas_submitted")},
         "assignments": "assignments_begun",
         "assignments_completed": "assignments_completed",
         "assignments_set_aside": "assignments_set_aside",
+        "assignments_skipped": "assignments_skipped",
         "ratings": "current_ratings",
+        "_pk": "pk",
+        **{name: name for name in _CONTROLS},
         **TIME_PATHS,
     }
+    facts = participant_facts(scope)
     rows = q.with_times(q.with_counts(q.participants_of(scope)), owner="assignment__participant", path="pk")
     for row in read(rows.order_by("number"), paths):
         yield {
             **scope.study_cells,
             **participant_cells(row),
-            "joined_by": "open_link" if row["_open_link"] else "personal_link",
+            **({"external_id": row["_external_id"]} if scope.external_ids else {}),
+            "joined_by": _JOINED_BY.get(row["_origin"], row["_origin"]),
             **{name: cell for name, cell in row.items() if not name.startswith("_")},
+            **facts[row["_pk"]],
             **seconds(row),
         }
 
@@ -157,7 +174,8 @@ def public_code(row: Row) -> str:
 
 def participant_cells(row: Row) -> Row:
     """Return the columns that name a participant."""
-    return {"participant": public_code(row), "participant_kind": row["_kind"]}
+    withdrawn = row["_withdrawn_at"] is not None
+    return {"participant": public_code(row), "participant_kind": row["_kind"], "withdrawn": withdrawn}
 
 
 def assignment_cells(row: Row, now: datetime) -> Row:
@@ -174,11 +192,15 @@ def assignment_cells(row: Row, now: datetime) -> Row:
 
 
 def _answer_cells(row: Row) -> Row:
+    if row["_in_check"] == Assignment.Kind.CHECK:  # no arm made what is planted
+        row = {**row, "arm": None, "preferred_arm": None}
     shown = ("arm", "output", "slot_kind", "position", "aspect", "aspect_kind", "value")
     return {
         **{name: row[name] for name in shown},
         "label": row["_labels"][row["value"] - row["_minimum"]],
         **{name: row[name] for name in ("preferred_arm", "answer_version", "saved_at")},
+        "planted": row["planted"] or "",
+        "expected": row["expected"],
     }
 
 

@@ -17,16 +17,19 @@ class Scope:
     arm_codes: tuple[str, ...]
     aspects: tuple[Aspect, ...]
     now: datetime
+    external_ids: bool = False
 
     @classmethod
-    def of(cls, study: Study, *, include_bots: bool) -> "Scope":
-        """Return the scope of `study`: persons alone, or every kind of participant."""
+    def of(cls, study: Study, *, include_bots: bool, external_ids: bool = False) -> "Scope":
+        """Return the scope of `study`: persons alone, or every kind of participant; with the ids others know them by
+        only if asked for."""
         return cls(
             study=study,
             kinds=tuple(Participant.Kind.values) if include_bots else (Participant.Kind.PERSON.value,),
             arm_codes=tuple(study.arms.order_by("code").values_list("code", flat=True)),
             aspects=tuple(study.aspects.order_by("ordinal")),
             now=timezone.now(),
+            external_ids=external_ids,
         )
 
     @property

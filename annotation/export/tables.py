@@ -1,29 +1,20 @@
 """The tables of an export: their columns, what each one means, and where its rows come from."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from django.db.models import QuerySet
 
 from annotation.export import querysets as q
 from annotation.export import rows, wide
+from annotation.export.columns import PARTICIPANT, STUDY, Column
+from annotation.export.controls import ON_PARTICIPANTS, control_tables
 from annotation.export.scope import Scope
 from annotation.models import Aspect, Assignment, Output, Participant, Persona, Slot, Study
 
-ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column. `values` maps each allowed value to its meaning; empty where any value may stand."""
-
-    name: str
-    type: ColumnType
-    meaning: str
-    values: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -37,16 +28,20 @@ class Table:
     count: Callable[[], int]
 
 
-def study_tables(study: Study, *, include_bots: bool = False) -> dict[str, Table]:
-    """Return the tables of `study` by name. Bots and previews are left out unless `include_bots`."""
-    scope = Scope.of(study, include_bots=include_bots)
+def study_tables(study: Study, *, include_bots: bool = False, external_ids: bool = False) -> dict[str, Table]:
+    """Return the tables of `study` by name. Bots and previews are left out unless `include_bots`.
+
+    `external_ids` adds the ids of invitation lists and recruiting platforms, which may tell who somebody is.
+    """
+    scope = Scope.of(study, include_bots=include_bots, external_ids=external_ids)
     parts: tuple[_Part, ...] = (
         ("ratings", "One row per current answer.", _ratings(), rows.ratings, q.current_answers_of),
         ("ratings_wide", "One row per assignment.", _wide(scope), wide.wide, q.assignments_of),
         ("history", "One row per answer ever saved, superseded ones too.", _history(), rows.history, q.answers_of),
         ("personas", "One row per persona, given or submitted.", _personas(), rows.personas, q.personas_of),
         ("outputs", "One row per output of those personas.", _outputs(), rows.outputs, q.outputs_of),
-        ("participants", "One row per participant.", _participants(), rows.participants, q.participants_of),
+        ("participants", "One row per participant.", _participants(scope), rows.participants, q.participants_of),
+        *control_tables(),
     )
     return {
         name: Table(name, meaning, columns, partial(read, scope), covered(scope).count)
@@ -55,15 +50,6 @@ def study_tables(study: Study, *, include_bots: bool = False) -> dict[str, Table
 
 
 _Part = tuple[str, str, tuple[Column, ...], Callable[[Scope], Iterator[Row]], Callable[[Scope], QuerySet[Any]]]
-STUDY = (
-    Column("study", "string", "The study's slug."),
-    Column("study_version", "integer", "The study's version."),
-    Column("protocol_hash", "string", "SHA-256 of the study's frozen definition; empty for a draft."),
-)
-PARTICIPANT = (
-    Column("participant", "string", "The participant's public code."),
-    Column("participant_kind", "string", "Who answered.", dict(Participant.Kind.choices)),
-)
 ASSIGNMENT = (
     Column("assignment", "string", "Random key of the assignment: one participant on one persona."),
     Column("assignment_kind", "string", "What the assignment is for.", dict(Assignment.Kind.choices)),
@@ -100,6 +86,9 @@ ANSWER = (
            "both bad, and every other kind of answer."),
     Column("answer_version", "integer", "1 for the first answer to this question here, then 2, …"),
     Column("saved_at", "timestamp", "When the answer was saved (UTC)."),
+    Column("planted", "string", "Outputs of planted pairs: which one; no arm made it, so `arm` is null (CSV: empty). "
+           "Empty for all others.", {value: str(label) for value, label in Output.Planted.choices if value}),
+    Column("expected", "integer", "Attention checks: the right answer; null (CSV: empty) for every other question."),
 )  # fmt: skip
 
 
@@ -133,6 +122,7 @@ def _wide(scope: Scope) -> tuple[Column, ...]:
         *columns,
         Column("shown_at", "timestamp", "When the outputs first stood on the page (UTC)."),
         Column("completed_at", "timestamp", "When the assignment was completed (UTC)."),
+        Column("skip_reason", "string", "Why it was skipped; empty where it was not."),
         *TIMES,
     )
 
@@ -180,7 +170,9 @@ def _outputs() -> tuple[Column, ...]:
         Column("output", "string", "Random key of the output."),
         Column("persona", "string", "Random key of the persona it was made for."),
         Column("item", "string", "The item's id in the study file."),
-        Column("arm", "string", "Code of the arm that made it."),
+        Column("arm", "string", "Code of the arm that made it; null (CSV: empty) for planted pairs."),
+        Column("planted", "string", "Which one of a planted pair; empty for all others.",
+               {value: str(label) for value, label in Output.Planted.choices if value}),
         Column("sample", "integer", "0 for the first output of this arm for this persona."),
         Column("state", "string", "Whether it exists yet.", dict(Output.State.choices)),
         Column("text", "string", "The output, exactly as made or imported."),
@@ -190,20 +182,36 @@ def _outputs() -> tuple[Column, ...]:
     )
 
 
-def _participants() -> tuple[Column, ...]:
+def _participants(scope: Scope) -> tuple[Column, ...]:
     steps = {
         "created": "was created",
         "consented": "consented",
         "declined": "declined",
         "instructed": "had read the instructions",
         "completed": "finished the study",
+        "withdrawn": "left the study, the data kept or erased",
         "erased": "was erased",
     }
-    joined = {"personal_link": "A link of their own", "open_link": "A link that anybody may follow"}
+    joined = {
+        "personal_link": "A link of their own",
+        "invited": "A link of their own, made from a list",
+        "open_link": "A link that anybody may follow",
+        "prolific": "Sent by Prolific",
+    }
+    known_as = Column(
+        "external_id", "string", "Id in the invitation list or on the platform; empty where there is none."
+    )
     return (
         *STUDY,
         *PARTICIPANT,
+        *((known_as,) if scope.external_ids else ()),
         Column("joined_by", "string", "How the participant came in.", joined),
+        Column(
+            "platform_state",
+            "string",
+            "Where a participant from a recruiting platform stands.",
+            dict(Participant.PlatformState.choices),
+        ),
         *(Column(f"{step}_at", "timestamp", f"When the participant {done} (UTC).") for step, done in steps.items()),
         Column("consent_hash", "string", "SHA-256 of the consent text agreed to; empty before."),
         Column("practice_done", "integer", "Practice items finished."),
@@ -211,6 +219,8 @@ def _participants() -> tuple[Column, ...]:
         Column("assignments", "integer", "Assignments begun."),
         Column("assignments_completed", "integer", "Assignments completed."),
         Column("assignments_set_aside", "integer", "Assignments set aside because no outputs could be made."),
+        Column("assignments_skipped", "integer", "Assignments skipped with a reason."),
         Column("ratings", "integer", "Current answers."),
+        *ON_PARTICIPANTS,
         *(replace(time, meaning=time.meaning.replace("of this assignment", "of all assignments")) for time in TIMES),
     )

@@ -24,6 +24,11 @@ class Command(BaseCommand):
             "--formula-safe", action="store_true", help="CSV for spreadsheets: no text can be taken for a formula."
         )
         parser.add_argument("--include-bots", action="store_true", help="Bots and previews too.")
+        parser.add_argument(
+            "--include-external-ids",
+            action="store_true",
+            help="The ids of invitation lists and platforms, which may tell who somebody is. Logged.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Write the export; raise CommandError where it is refused or cannot be written."""
@@ -40,13 +45,15 @@ class Command(BaseCommand):
                 command=shlex.join(["manage.py", *sys.argv[1:]]),
                 formula_safe=options["formula_safe"],
                 include_bots=options["include_bots"],
+                external_ids=options["include_external_ids"],
                 progress=lambda name: self.stderr.write(f"writing {name} …"),
             )
         except ServiceError as error:
             raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"The export cannot be written to {options['out']}: {error}") from error
-        audit_log(user=None, action="export", study=study, format=options["format"], rows=counts)
+        asked = {"format": options["format"], "external_ids": options["include_external_ids"]}
+        audit_log(user=None, action="export", study=study, rows=counts, **asked)
         for name, rows in counts.items():
             self.stdout.write(f"{name}.{options['format']}: {rows} rows")
         self.stdout.write(f"codebook.json, codebook.md: what every column means. All in {options['out']}.")

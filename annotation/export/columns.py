@@ -1,0 +1,30 @@
+"""Columns of an export, and those that many tables begin with."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from annotation.models import Participant
+
+ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. `values` maps each allowed value to its meaning; empty where any value may stand."""
+
+    name: str
+    type: ColumnType
+    meaning: str
+    values: dict[str, str] = field(default_factory=dict)
+
+
+STUDY = (
+    Column("study", "string", "The study's slug."),
+    Column("study_version", "integer", "The study's version."),
+    Column("protocol_hash", "string", "SHA-256 of the study's frozen definition; empty for a draft."),
+)
+PARTICIPANT = (
+    Column("participant", "string", "The participant's public code."),
+    Column("participant_kind", "string", "Who answered.", dict(Participant.Kind.choices)),
+    Column("withdrawn", "boolean", "The participant left the study and let it keep the data."),
+)
