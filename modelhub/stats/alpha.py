@@ -6,7 +6,6 @@ its patterns, so a bootstrap replicate is one row of multinomial weights instead
 """
 
 from dataclasses import dataclass
-from typing import Literal, cast
 
 import krippendorff
 import numpy as np
@@ -73,7 +72,7 @@ def krippendorff_alpha(ratings: Ratings) -> float | None:
         krippendorff.alpha(
             value_counts=counts,
             value_domain=ratings.numbers,
-            level_of_measurement=cast("Literal['nominal', 'ordinal', 'interval', 'ratio']", ratings.level.value),
+            level_of_measurement=ratings.level.value,
         )
     )
 
