@@ -11,7 +11,7 @@ from django.db.models import Count, Q, QuerySet
 from annotation.models import Arm, Output, Persona, Study
 
 # Raised whenever the document changes its form, so that hashes of two forms are never compared.
-FORMAT = 1
+FORMAT = 2
 
 
 def definition_document(study: Study) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def definition_document(study: Study) -> dict[str, Any]:
         "slug", "title", "kind", "contact", "consent", "instructions", "debrief", "content_warning",
         "written_personas_per_participant", "given_personas_per_participant", "raters_per_item",
         "assignment_hours", "seed", "overlap_share", "repeat_share", "blocks", "show_responses", "quiz",
-        "questionnaires", "followup", "skip_reasons", "exclusion_rules", "recruitment",
+        "questionnaires", "followup", "skip_reasons", "exclusion_rules", "recruitment", "items_imported",
     )  # fmt: skip
     aspect_fields = (
         "key", "name", "kind", "level", "question", "question_for_others", "minimum", "maximum", "labels",
@@ -47,6 +47,7 @@ def protocol_document(study: Study, *, opened_at: datetime | None = None) -> dic
         "demonstration": study.demonstration,
         "definition": definition_document(study),
         "fingerprints": list(study.arms.order_by("ordinal").values_list("fingerprint", flat=True)),
+        "imported": _imported_documents(study),
         "outputs": _output_documents(study, study.opened_at or opened_at),
     }
 
@@ -63,6 +64,8 @@ def problems_before_opening(study: Study) -> list[str]:
     given = given_personas(study)
     included = given.exclude(outputs__excluded_at__isnull=False)
     problems = []
+    if study.items_imported and not given.exists():
+        problems.append("It has no personas yet, since its file says `items: imported`; use import_personas.")
     wanted, left = study.given_personas_per_participant, included.count()
     if wanted > left:
         problems.append(
@@ -106,13 +109,33 @@ def _item_documents(study: Study) -> list[dict[str, Any]]:
     personas = dict(given.values_list("item_id", "text"))
     planted = _planted_texts(study)
     fields = ("key", "prompt", "stratum", "warning", "answer_start", "planted_part", "planted_aspect")
+    # Imported items are no part of the file; see _imported_documents.
+    items = study.items.filter(planted_part__isnull=False) if study.items_imported else study.items.all()
     return [
         {
             "persona": personas.get(item.pk),
             **{name: getattr(item, name) for name in fields},
             **{side: planted.get((item.pk, side), "") for side in ("good", "bad")},
         }
-        for item in study.items.order_by("ordinal")
+        for item in items.order_by("ordinal")
+    ]
+
+
+def _imported_documents(study: Study) -> list[dict[str, Any]]:
+    """Return the items that import_personas brought. Random codes of conditions are numbered as they come."""
+    if not study.items_imported:
+        return []
+    personas = given_personas(study).filter(item__planted_part__isnull=True).order_by("item__ordinal", "text", "pk")
+    numbers: dict[str, int] = {}
+    return [
+        {
+            "key": persona.item.key,
+            "prompt": persona.item.prompt,
+            "stratum": persona.item.stratum,
+            "persona": persona.text,
+            "block": numbers.setdefault(persona.block, len(numbers)),
+        }
+        for persona in personas.select_related("item")
     ]
 
 
@@ -126,7 +149,7 @@ def _output_documents(study: Study, opened_at: datetime | None) -> list[dict[str
     outputs = Output.objects.filter(arm__study=study, persona__source=Persona.Source.GIVEN, state=Output.State.READY)
     if opened_at is not None:
         outputs = outputs.filter(ready_at__lte=opened_at)
-    rows = outputs.order_by("persona__item__ordinal", "arm__ordinal", "sample").values_list(
+    rows = outputs.order_by("persona__item__ordinal", "persona__text", "arm__ordinal", "sample").values_list(
         "persona__item__key", "arm__ordinal", "sample", "text", "excluded_reason", "excluded_at"
     )
     return [

@@ -14,7 +14,7 @@ _OF_THE_STUDY = (
     "title", "kind", "contact", "consent", "instructions", "debrief", "content_warning",
     "written_personas_per_participant", "given_personas_per_participant", "raters_per_item",
     "assignment_hours", "seed", "overlap_share", "repeat_share", "blocks", "show_responses", "quiz",
-    "questionnaires", "followup", "skip_reasons", "exclusion_rules", "recruitment",
+    "questionnaires", "followup", "skip_reasons", "exclusion_rules", "recruitment", "items_imported",
 )  # fmt: skip
 _OF_AN_ITEM = ("prompt", "stratum", "warning", "answer_start", "planted_part", "planted_aspect")
 
@@ -30,12 +30,14 @@ def definition_write(*, study: Study, definition: StudyDefinition, discard_outpu
         ProtectedError: something outside this app still refers to what would have to go.
     """
     document = definition.document()
+    was_imported = study.items_imported
     for name in _OF_THE_STUDY:
         setattr(study, name, getattr(definition, name))
     study.practice = document["practice"]
     study.save(update_fields=[*_OF_THE_STUDY, "practice"])
     planted_delete(study=study)
-    outdated = _outdated_items(study, definition)
+    keeps_imports = was_imported and definition.items_imported
+    outdated = [] if keeps_imports else _outdated_items(study, definition)
     new_arms = study.arms.count() != len(definition.arms)
     _discard(study, outdated, all_arms=new_arms, allowed=discard_outputs)
     _write_arms(study, definition.arms, new=new_arms)

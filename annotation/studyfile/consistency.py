@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-from annotation.models import Aspect
+from annotation.models import Aspect, Study
 from annotation.studyfile.definition import ItemDefinition
 from annotation.studyfile.problems import Problem
 from annotation.studyfile.schema import Design
 from annotation.studyfile.schema_options import Recruitment
 from annotation.studyfile.yamltree import YamlTree
+
+_OF_A_PAIR = (Aspect.Kind.COMPARISON, Aspect.Kind.PICK)
 
 
 def consistency_problems(
@@ -21,7 +23,7 @@ def consistency_problems(
     aspects = _entries(tree, "aspects")
     arms = _number_of_arms(parts)
     yield from _repeated_aspects(aspects, tree)
-    yield from _comparison_problems(aspects, arms, tree)
+    yield from _comparison_problems(aspects, arms, tree, is_rating=parts.get("kind") == Study.Kind.OUTPUT_RATING)
     if arms is not None:
         yield from _practice_problems(arms, tree)
     if "arms" in parts and not isinstance(parts["arms"], int) and all(arm.control for arm in parts["arms"]):
@@ -30,6 +32,7 @@ def consistency_problems(
         yield from _recruitment_problems(parts["recruitment"], tree)
     if "design" in parts:
         yield from _design_problems(parts["design"], items, tree)
+        yield from _sharing_problems(parts["design"], parts, tree)
 
 
 def _entries(tree: YamlTree, key: str) -> list[tuple[int, dict[Any, Any]]]:
@@ -53,22 +56,32 @@ def _repeated_aspects(aspects: list[tuple[int, dict[Any, Any]]], tree: YamlTree)
 
 
 def _comparison_problems(
-    aspects: list[tuple[int, dict[Any, Any]]], arms: int | None, tree: YamlTree
+    aspects: list[tuple[int, dict[Any, Any]]], arms: int | None, tree: YamlTree, *, is_rating: bool
 ) -> Iterator[Problem]:
-    comparisons = [index for index, aspect in aspects if aspect.get("type") == Aspect.Kind.COMPARISON]
-    if aspects and len(comparisons) == len(aspects):
+    comparisons = [index for index, aspect in aspects if aspect.get("type") in _OF_A_PAIR]
+    others = [aspect for _, aspect in aspects if aspect.get("type") in (*_OF_A_PAIR, Aspect.Kind.PERSONA)]
+    if is_rating and aspects and len(others) == len(aspects):
         yield tree.problem(["aspects"], "holds no rating of single responses; add an aspect with a scale")
-    for index in comparisons if arms not in (None, 2) else []:
+    for index in comparisons if arms not in (None, 0, 2) else []:
         message = f"a comparison needs exactly two responses, and the study has {arms} arms; remove one or the other"
         yield tree.problem(["aspects", index, "type"], message)
 
 
 def _practice_problems(arms: int, tree: YamlTree) -> Iterator[Problem]:
     for index, entry in _entries(tree, "practice"):
-        responses = entry.get("responses")
+        responses = entry.get("responses", [])
         if isinstance(responses, list) and len(responses) != arms:
             message = f"has {len(responses)} responses, and the study has {arms} arms; write {arms}"
             yield tree.problem(["practice", index, "responses"], message)
+
+
+def _sharing_problems(design: Design, parts: dict[str, Any], tree: YamlTree) -> Iterator[Problem]:
+    if design.overlap_share and not design.written_personas_per_participant:
+        message = "is a share of the written personas, and nobody writes any; use raters_per_item for given ones"
+        yield tree.problem(["design", "overlap_share"], message)
+    if design.blocks == "condition" and parts.get("items", "imported") != "imported":
+        message = "condition is known of imported personas only; write `items: imported`, or balance by stratum"
+        yield tree.problem(["design", "blocks"], message)
 
 
 def _design_problems(design: Design, items: list[ItemDefinition] | None, tree: YamlTree) -> Iterator[Problem]:

@@ -72,6 +72,7 @@ class StudyDefinition:
     repeat_share: float = 0.0
     blocks: str = "none"
     show_responses: bool = True
+    items_imported: bool = False
     quiz: dict[str, Any] = field(default_factory=dict)
     questionnaires: dict[str, Any] = field(default_factory=dict)
     followup: dict[str, Any] = field(default_factory=dict)

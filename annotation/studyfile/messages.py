@@ -12,6 +12,7 @@ from annotation.studyfile import schema, schema_options
 _EXPECTED = {
     "string_type": "text",
     "int_type": "a whole number",
+    "float_type": "a number from 0 to 1",
     "bool_type": "true or false",
     "list_type": "a list",
     "dict_type": "a mapping",
@@ -72,12 +73,14 @@ def known_keys(path: tuple[str | int, ...], value: Any) -> list[str]:
         "followup": schema_options.Followup,
         "exclusion_rules": schema_options.ExclusionRules,
         "recruitment": schema_options.Recruitment,
+        "preset": schema.Preset,
         "prolific": schema_options.Prolific,
     }
     names = [step for step in path if isinstance(step, str)]
     if names == ["aspects"]:
-        comparison = isinstance(value, dict) and value.get("type") == "comparison"
-        return list((schema.ComparisonAspect if comparison else schema.RatingAspect).model_fields)
+        kinds: dict[Any, type[BaseModel]] = {"comparison": schema.ComparisonAspect, "pick": schema.PickAspect}
+        kind = value.get("type") if isinstance(value, dict) else None
+        return list(kinds.get(kind, schema.RatingAspect).model_fields)
     if names[-1] == "options":
         return list(schema.ComparisonOptions.model_fields)
     if names[-1] == "columns":

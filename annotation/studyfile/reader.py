@@ -15,9 +15,10 @@ from annotation.studyfile.definition import (
     StudyDefinition,
 )
 from annotation.studyfile.items import read_items
+from annotation.studyfile.kinds import complete_parts
 from annotation.studyfile.options import check_aspects, option_problems, optional_parts, planted_items
 from annotation.studyfile.problems import Problem, StudyFileError
-from annotation.studyfile.schema import AnyAspect, ComparisonAspect, Section, StudyFile
+from annotation.studyfile.schema import AnyAspect, ComparisonAspect, PickAspect, Section, StudyFile
 from annotation.studyfile.yamltree import YamlTree, load_yaml
 
 # Each top-level key on its own, so that a mistake in one leaves the others to be checked against each other.
@@ -36,12 +37,16 @@ def read_study_file(path: Path) -> StudyDefinition:
     tree = load_yaml(path, str(path))
     problems = list(tree.repeated_keys())
     parts = _validate_parts(tree, problems)
-    items = read_items(parts["items"], tree, path.parent, problems) if "items" in parts else None
+    problems += complete_parts(parts, tree)
+    is_imported = parts.get("items") == "imported"
+    items = None
+    if "items" in parts and not is_imported:
+        items = read_items(parts["items"], tree, path.parent, problems)
     problems += consistency_problems(parts, items, tree)
     problems += option_problems(parts, items, tree)
-    if problems or items is None:
+    if problems or (items is None and not is_imported):
         raise StudyFileError(sorted(problems, key=_reading_order))
-    return _definition(parts, items)
+    return _definition(parts, items or [])
 
 
 def _reading_order(problem: Problem) -> tuple[str, int]:
@@ -85,6 +90,8 @@ def _definition(parts: dict[str, Any], items: list[ItemDefinition]) -> StudyDefi
         arms=[False] * arms if isinstance(arms, int) else [arm.control for arm in arms],
         practice=[PracticeDefinition(**entry.model_dump()) for entry in parts["practice"]],
         items=[*items, *planted_items(parts["planted"])],
+        items_imported=parts["items"] == "imported",
+        show_responses=parts["show_responses"],
     )
 
 
@@ -92,6 +99,9 @@ def _aspect(aspect: AnyAspect) -> AspectDefinition:
     if isinstance(aspect, ComparisonAspect):
         level, values = Aspect.Level.NOMINAL.value, [1, len(Aspect.COMPARISON_OPTIONS)]
         labels = [getattr(aspect.options, option) for option in Aspect.COMPARISON_OPTIONS]
+    elif isinstance(aspect, PickAspect):
+        level, values = Aspect.Level.NOMINAL.value, [1, len(Aspect.PICK_OPTIONS)]
+        labels = [getattr(aspect.options, option) for option in Aspect.PICK_OPTIONS]
     else:
         level, values, labels = aspect.level, list(aspect.scale), list(aspect.scale.values())
     return AspectDefinition(

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, StrictBool, StrictInt, Tag
 
 from annotation.models import Aspect, Study
-from annotation.studyfile.schema_base import SLUG, Count, CountFromOne, Line, Question, Section, Text
+from annotation.presets import ASPECTS_WITH_SCALES, PRESETS, SCALES
+from annotation.studyfile.schema_base import SLUG, Count, CountFromOne, Line, Question, Section, Share, Text
 from annotation.studyfile.schema_options import (
     Check,
     ExclusionRules,
@@ -26,11 +27,11 @@ _aspect = {field.name: getattr(field, "max_length", None) for field in Aspect._m
 
 
 class RatingAspect(Section):
-    """A question about each response, answered on a scale."""
+    """A question about each response, or about the persona, answered on a scale."""
 
     key: Annotated[Line, Field(pattern=SLUG, max_length=_aspect["key"])]
     name: Annotated[Line, Field(max_length=_aspect["name"])]
-    type: Literal["rating", "comparison"] = "rating"
+    type: Literal["rating", "comparison", "persona", "pick"] = "rating"
     level: Literal["nominal", "ordinal"] = "ordinal"
     question: Question
     question_for_others: Question | None = None
@@ -57,14 +58,49 @@ class ComparisonAspect(Section):
     options: ComparisonOptions = ComparisonOptions()
 
 
+class PickOptions(Section):
+    """The words of the two answers; sides are those that the participant sees."""
+
+    left: Line = "Response A"
+    right: Line = "Response B"
+
+
+class PickAspect(Section):
+    """Which of the two responses the person described would prefer."""
+
+    key: Annotated[Line, Field(pattern=SLUG, max_length=_aspect["key"])]
+    name: Annotated[Line, Field(max_length=_aspect["name"])]
+    type: Literal["pick"]
+    question: Question
+    question_for_others: Question | None = None
+    options: PickOptions = PickOptions()
+
+
 def _aspect_type(value: Any) -> str:
-    return "<comparison>" if isinstance(value, dict) and value.get("type") == "comparison" else "<rating>"
+    kind = value.get("type") if isinstance(value, dict) else None
+    return f"<{kind}>" if kind in ("comparison", "pick") else "<rating>"
 
 
 AnyAspect = Annotated[
-    Annotated[RatingAspect, Tag("<rating>")] | Annotated[ComparisonAspect, Tag("<comparison>")],
+    Annotated[RatingAspect, Tag("<rating>")]
+    | Annotated[ComparisonAspect, Tag("<comparison>")]
+    | Annotated[PickAspect, Tag("<pick>")],
     Discriminator(_aspect_type),
 ]
+
+
+class Preset(Section):
+    """Ready questions of a persona assessment; `scales` names those that are not asked on five points."""
+
+    name: Literal[PRESETS]  # type: ignore[valid-type]
+    scales: dict[Literal[ASPECTS_WITH_SCALES], Literal[SCALES]] = {}  # type: ignore[valid-type]
+
+
+def _named_preset(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+AnyPreset = Annotated[Preset, BeforeValidator(_named_preset)]
 
 
 class ArmOptions(Section):
@@ -92,6 +128,9 @@ class Design(Section):
     raters_per_item: CountFromOne = 1
     assignment_hours: CountFromOne = 24
     seed: Annotated[StrictInt, Field(ge=0, le=2_147_483_647)] = 0
+    overlap_share: Share = 0.0
+    repeat_share: Share = 0.0
+    blocks: Literal["none", "stratum", "condition"] = "none"
 
 
 class PracticeItem(Section):
@@ -99,7 +138,7 @@ class PracticeItem(Section):
 
     prompt: Text
     persona: Text
-    responses: list[Text]
+    responses: list[Text] = []
 
 
 class ItemColumns(Section):
@@ -125,12 +164,16 @@ class ItemFile(Section):
 
 
 def _items_type(value: Any) -> str:
+    if value == "imported":
+        return "<imported>"
     return "<file>" if isinstance(value, dict) else "<inline>"
 
 
 # Rows of an inline list are checked by items.py, by the same rules as rows of a file.
 AnyItems = Annotated[
-    Annotated[ItemFile, Tag("<file>")] | Annotated[list[Any], Field(min_length=1), Tag("<inline>")],
+    Annotated[ItemFile, Tag("<file>")]
+    | Annotated[list[Any], Field(min_length=1), Tag("<inline>")]
+    | Annotated[Literal["imported"], Tag("<imported>")],
     Discriminator(_items_type),
 ]
 
@@ -140,14 +183,16 @@ class StudyFile(Section):
 
     slug: Annotated[Line, Field(pattern=SLUG, max_length=_study["slug"])]
     title: Annotated[Line, Field(max_length=_study["title"])]
-    kind: Literal["output_rating"]
+    kind: Literal["output_rating", "persona_assessment"]
     contact: Annotated[Line, Field(max_length=_study["contact"])] = ""
     consent: Text
     instructions: Text
     debrief: Text
     content_warning: Text = ""
-    aspects: Annotated[list[AnyAspect], Field(min_length=1)]
-    arms: AnyArms
+    preset: AnyPreset | None = None
+    aspects: Annotated[list[AnyAspect], Field(min_length=1)] | None = None
+    arms: AnyArms | None = None
+    show_responses: StrictBool | None = None
     design: Design
     practice: list[PracticeItem] = []
     recruitment: Recruitment = Recruitment()

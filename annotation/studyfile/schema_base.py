@@ -15,6 +15,7 @@ Text = Annotated[StrictStr, AfterValidator(check_text)]
 Line = Annotated[StrictStr, AfterValidator(check_line)]
 Question = Annotated[Line, Field(max_length=LONGEST_QUESTION)]
 Count = Annotated[StrictInt, Field(ge=0, le=SMALL)]
+Share = Annotated[float, Field(ge=0, le=1, strict=True)]
 CountFromOne = Annotated[StrictInt, Field(ge=1, le=SMALL)]
 
 

@@ -38,7 +38,7 @@ def test_every_mistake_of_a_file_is_reported_at_once_with_its_line(tmp_path: Pat
 slug: Not A Slug
 title: 5
 tilte: x
-kind: persona_assessment
+kind: ranking
 consent: ""
 instructions: a
 debrief:
