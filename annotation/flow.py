@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from annotation.models import Study
+from annotation.models import Participant, Study
 
 
 class Step(StrEnum):
@@ -49,7 +49,17 @@ class Facts:
     quiz_due: bool = False
     screened_out: bool = False
     withdrawn: bool = False
+    preview: bool = False
     platform: Step | None = None  # where a recruiting platform holds the participant; see recruitment.py
+
+
+def takes_work(state: str, kind: str) -> bool:
+    """Return whether a study in this state hands out parts to this kind of participant.
+
+    It does while it is open; to previews also before that and while it is paused.
+    """
+    is_preview = kind == Participant.Kind.PREVIEW
+    return state == Study.State.OPEN or (is_preview and state in (Study.State.DRAFT, Study.State.PAUSED))
 
 
 def step_before_work(facts: Facts) -> Step | None:
@@ -63,9 +73,9 @@ def step_before_work(facts: Facts) -> Step | None:
         (facts.completed, Step.DONE),
         (facts.platform is not None, facts.platform),
         (facts.screened_out, Step.SCREENED_OUT),
-        (facts.study_state == Study.State.DRAFT, Step.NOT_OPEN),
+        (facts.study_state == Study.State.DRAFT and not facts.preview, Step.NOT_OPEN),
         (facts.study_state == Study.State.CLOSED, Step.CLOSED),
-        (facts.study_state == Study.State.PAUSED, Step.PAUSED),
+        (facts.study_state == Study.State.PAUSED and not facts.preview, Step.PAUSED),
         (facts.declined, Step.DECLINED),
         (not facts.consented, Step.CONSENT),
         (facts.survey_due, Step.SURVEY_BEFORE),

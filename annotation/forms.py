@@ -4,7 +4,10 @@ from typing import Any
 
 from django import forms
 
+from annotation.models import StudyMember
+from annotation.queries_participants import EXCLUDED, STATES, Search
 from annotation.services.participants import MAX_LINKS_AT_ONCE
+from annotation.services.standing import MAX_REASON
 
 MAX_CAP = 100_000
 
@@ -37,6 +40,35 @@ class OpenLinkForm(forms.Form):
         max_value=MAX_CAP,
         help_text="People who may join by this one link.",
     )
+
+
+class SearchForm(forms.Form):
+    """Which participants to list; read from the address."""
+
+    q = forms.CharField(label="Code or label", required=False, max_length=100, widget=forms.TextInput)
+    state = forms.ChoiceField(
+        label="State", required=False, choices=[("", "Any state"), *((name, name) for name in (*STATES, EXCLUDED))]
+    )
+    include_bots = forms.BooleanField(label="Bots and previews too", required=False)
+
+    def search(self) -> Search:
+        """Return what is looked for; a field that makes no sense is left out."""
+        self.full_clean()
+        found = self.cleaned_data
+        return Search(found.get("q", ""), found.get("state", ""), found.get("include_bots", False))
+
+
+class ReasonForm(forms.Form):
+    """Why a participant is excluded or included again."""
+
+    reason = forms.CharField(label="Reason", max_length=MAX_REASON)
+
+
+class MemberForm(forms.Form):
+    """Whom to attach to a study, and as what."""
+
+    username = forms.CharField(label="Username", max_length=150)
+    role = forms.ChoiceField(label="As", choices=StudyMember.Role.choices)
 
 
 class ExportForm(forms.Form):

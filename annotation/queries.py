@@ -72,10 +72,14 @@ def studies_of(user: User) -> QuerySet[Study]:
         slot__assignment__participant__kind=Participant.Kind.PERSON,
         superseded_by=None,
     )
-    return visible_studies(user).select_related("owner").annotate(
-        people=count_by(people, "study"),
-        people_completed=count_by(people.filter(completed_at__isnull=False), "study"),
-        people_ratings=count_by(answers, "slot__assignment__participant__study"),
+    return (
+        visible_studies(user)
+        .select_related("owner")
+        .annotate(
+            people=count_by(people, "study"),
+            people_completed=count_by(people.filter(completed_at__isnull=False), "study"),
+            people_ratings=count_by(answers, "slot__assignment__participant__study"),
+        )
     )
 
 
@@ -125,6 +129,8 @@ def participant_state(participant: Participant) -> str:
     """Return one word for how far a participant is."""
     steps = (
         (participant.erased_at, "erased"),
+        (participant.withdrawn_at, "withdrawn"),
+        (participant.screened_out_at, "screened out"),
         (participant.completed_at, "finished"),
         (participant.declined_at, "declined"),
         (participant.instructed_at, "working"),

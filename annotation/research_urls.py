@@ -2,7 +2,14 @@
 
 from django.urls import path
 
-from annotation.views import research, research_export, research_links
+from annotation.views import (
+    research,
+    research_dashboard,
+    research_export,
+    research_links,
+    research_members,
+    research_participants,
+)
 
 study_urls = "<slug:slug>/v<int:version>/"
 
@@ -10,6 +17,31 @@ urlpatterns = [
     path("", research.study_list, name="study_list"),
     path(f"{study_urls}", research.study, name="study"),
     path(f"{study_urls}state/", research.study_state, name="study_state"),
+    path(f"{study_urls}preview/", research.preview, name="preview"),
+    path(f"{study_urls}dashboard/", research_dashboard.dashboard, name="dashboard"),
+    path(f"{study_urls}log/", research_participants.audit, name="audit"),
+    path(f"{study_urls}sharing/", research_members.members, name="members"),
+    path(f"{study_urls}sharing/add/", research_members.member_add, name="member_add"),
+    path(f"{study_urls}sharing/<int:pk>/remove/", research_members.member_remove, name="member_remove"),
+    path(f"{study_urls}participants/", research_participants.participants, name="participants"),
+    path(
+        f"{study_urls}participants/<int:number>/", research_participants.participant_change, name="participant_change"
+    ),
+    path(
+        f"{study_urls}participants/<int:number>/exclude/",
+        research_participants.participant_exclude,
+        name="participant_exclude",
+    ),
+    path(
+        f"{study_urls}participants/<int:number>/include/",
+        research_participants.participant_include,
+        name="participant_include",
+    ),
+    path(
+        f"{study_urls}participants/<int:number>/link/",
+        research_participants.participant_link_replace,
+        name="participant_link_replace",
+    ),
     path(f"{study_urls}links/", research_links.participant_links, name="participant_links"),
     path(f"{study_urls}links.csv", research_links.participant_links_csv, name="participant_links_csv"),
     path(f"{study_urls}links/personal/", research_links.participants_create, name="participants_create"),

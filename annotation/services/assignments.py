@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from annotation.allocation import Order, Unit, choose_order, choose_repeat, choose_unit
 from annotation.errors import NotAllowedNow, ServiceError
+from annotation.flow import takes_work
 from annotation.models import Aspect, Assignment, Event, Item, Participant, Persona, Rating, Slot, Study
 from annotation.services.log import event_log
 from annotation.services.turns import study_turn_take
@@ -45,7 +46,7 @@ def assignment_next(*, participant: Participant) -> Assignment | None:
     with transaction.atomic():
         study_turn_take(study_id=study.pk)
         current = Assignment.objects.filter(participant=participant, state=Assignment.State.OPEN).first()
-        if current or study.state != Study.State.OPEN or _has_left(participant):
+        if current or not takes_work(study.state, participant.kind) or _has_left(participant):
             return current
         for hand_out in (_hand_out_planted, _hand_out_own, _hand_out_overlap, _hand_out_repeat):
             assignment = hand_out(participant)
@@ -78,7 +79,7 @@ def assignment_touch(*, assignment: Assignment) -> None:
         NotAllowedNow: the assignment is finished, or the study is closed.
     """
     study = assignment.participant.study
-    if study.state not in (Study.State.OPEN, Study.State.PAUSED):
+    if study.state != Study.State.PAUSED and not takes_work(study.state, assignment.participant.kind):
         raise NotAllowedNow("The study has been closed; answers can no longer be saved.")
     still_open = Assignment.objects.filter(pk=assignment.pk, state=Assignment.State.OPEN)
     now = timezone.now()

@@ -6,7 +6,7 @@ Every claim is one conditional UPDATE, so that any number of workers may run, on
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Min, Q, QuerySet
+from django.db.models import Count, F, Min, Q, QuerySet
 from django.utils import timezone
 
 from annotation.errors import NotAllowedNow, ServiceError
@@ -26,6 +26,15 @@ def outputs_request(*, persona: Persona) -> None:
     """
     arms = Arm.objects.filter(study=persona.item.study_id)
     Output.objects.bulk_create([Output(persona=persona, arm=arm) for arm in arms], ignore_conflicts=True)
+
+
+def outputs_request_missing(*, study: Study) -> None:
+    """Queue the outputs that given personas in use still lack. Does nothing where all are there or asked for."""
+    included = Persona.objects.filter(item__study=study, source=Persona.Source.GIVEN).exclude(
+        outputs__excluded_at__isnull=False
+    )
+    for persona in included.annotate(there=Count("outputs")).filter(there__lt=study.arms.count()).order_by("pk"):
+        outputs_request(persona=persona)
 
 
 def outputs_claim(*, holder: str, limit: int, lease_seconds: int) -> list[Output]:

@@ -62,6 +62,7 @@ def _facts(participant: Participant) -> Facts:
         quiz_due=bool(study.quiz) and participant.quiz_passed_at is None,
         screened_out=participant.screened_out_at is not None,
         withdrawn=participant.withdrawn_at is not None,
+        preview=participant.kind == Participant.Kind.PREVIEW,
         platform=PAGES.get(Participant.PlatformState(participant.platform_state)),
     )
 

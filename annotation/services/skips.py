@@ -4,7 +4,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from annotation.errors import NotAllowedNow, ServiceError
-from annotation.models import Assignment, Event, Study
+from annotation.flow import takes_work
+from annotation.models import Assignment, Event
 from annotation.services.log import event_log
 from annotation.services.turns import study_turn_take
 
@@ -26,7 +27,7 @@ def assignment_skip(*, assignment: Assignment, reason: str) -> None:
     if len(reason) > MAX_REASON_LENGTH or "\x00" in reason:
         raise ServiceError(f"A reason holds at most {MAX_REASON_LENGTH} characters.")
     study = assignment.participant.study
-    if study.state != Study.State.OPEN:
+    if not takes_work(study.state, assignment.participant.kind):
         raise NotAllowedNow("The study is not open at the moment.")
     if not study.skip_reasons and not assignment.persona.item.warning:
         raise NotAllowedNow("Parts of this study cannot be skipped.")

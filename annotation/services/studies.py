@@ -1,15 +1,16 @@
 """Save a study's definition as a draft; open, pause and close it."""
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, ProtectedError
+from django.db.models import ProtectedError
 from django.utils import timezone
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Assignment, Study, User
-from annotation.protocol import definition_document, given_personas, problems_before_opening, protocol_hash
+from annotation.protocol import definition_document, problems_before_opening, protocol_hash
 from annotation.services.definitions import definition_write
 from annotation.services.log import audit_log
-from annotation.services.outputs import outputs_request
+from annotation.services.outputs import outputs_request_missing
+from annotation.services.previews import previews_discard
 from annotation.services.turns import study_turn_take
 from annotation.studyfile import StudyDefinition
 
@@ -23,7 +24,7 @@ def study_save(
     its own with the next version number; participants and ratings stay with theirs.
 
     Raises:
-        NotAllowedNow: the definition differs from that of a study which is frozen, or has been previewed.
+        NotAllowedNow: the definition differs from that of a study which is frozen, or has been worked on.
         ServiceError: the study is another user's, or outputs would be lost and `discard_outputs` is not given.
     """
     with transaction.atomic():
@@ -39,7 +40,7 @@ def study_save(
         latest.refresh_from_db()
         if definition_document(latest) == definition.document():
             return latest
-        _refuse_if_in_use(latest)
+        _free_draft(latest)
         return _update(study=latest, definition=definition, discard_outputs=discard_outputs)
 
 
@@ -104,15 +105,17 @@ def _update(*, study: Study, definition: StudyDefinition, discard_outputs: bool)
     return study
 
 
-def _refuse_if_in_use(study: Study) -> None:
+def _free_draft(study: Study) -> None:
+    """Refuse what is no draft any more, and remove what previews left in one."""
     if study.state != Study.State.DRAFT:
         raise NotAllowedNow(
             f"{study} is {study.state}, so its definition is frozen, and the file now says something else. "
             "Load it with --new-version to make a draft of its own; participants and ratings stay where they are."
         )
+    previews_discard(study=study)
     if Assignment.objects.filter(participant__study=study).exists():
         raise NotAllowedNow(
-            f"{study} has been tried out with previews or bots, so its definition can no longer be changed. "
+            f"{study} has been worked on, so its definition can no longer be changed. "
             "Load the file with --new-version to make a draft of its own."
         )
 
@@ -122,10 +125,8 @@ def _freeze(study: Study) -> None:
     problems = problems_before_opening(study)
     if problems:
         raise ServiceError("\n".join([f"{study} cannot be opened yet:", *(f"- {problem}" for problem in problems)]))
-    arms = study.arms.count()
-    included = given_personas(study).exclude(outputs__excluded_at__isnull=False)
-    for persona in included.annotate(there=Count("outputs")).filter(there__lt=arms):
-        outputs_request(persona=persona)
+    previews_discard(study=study)
+    outputs_request_missing(study=study)
     opened_at = timezone.now()
     Study.objects.filter(pk=study.pk, state=Study.State.DRAFT).update(
         opened_at=opened_at, protocol_hash=protocol_hash(study, opened_at=opened_at)

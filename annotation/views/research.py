@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from annotation import queries
+from annotation.dryrun import stored_dry_run
 from annotation.errors import ServiceError
 from annotation.export import FORMATS
 from annotation.export.scope import Scope
@@ -16,7 +17,8 @@ from annotation.export.tables import study_tables
 from annotation.forms import ExportForm, StateForm
 from annotation.http import get_researcher, get_study_for_researcher, request_user
 from annotation.models import Study
-from annotation.services import studies
+from annotation.permissions import may_share
+from annotation.services import previews, studies
 
 ACTIONS: dict[str, tuple[Callable[..., Any], str]] = {
     "open": (studies.study_open, "The study is open: its links work."),
@@ -61,6 +63,17 @@ def study_state(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     return redirect("annotation:study", slug, version)
 
 
+@require_POST
+def preview(request: HttpRequest, slug: str, version: int) -> HttpResponse:
+    """Start a preview and go to its first page, which is the participant's own."""
+    found = get_study_for_researcher(request, slug, version)
+    try:
+        participant = previews.preview_start(study=found, user=request_user(request))
+    except ServiceError as error:
+        return _study_page(request, found, problems=_reasons(error), status=409)
+    return redirect("annotation:participant", participant.token)
+
+
 def _reasons(error: ServiceError) -> list[str]:
     """Return the reasons one by one: a message of several lines is a heading and its list."""
     first, *rest = str(error).splitlines()
@@ -77,6 +90,8 @@ def _study_page(
         "formats": FORMATS,
         "actions": queries.recent_actions(found),
         "arms": found.arms.order_by("code"),
+        "may_share": may_share(request_user(request), found),
+        "dry_run": stored_dry_run(found) if found.state == Study.State.DRAFT else None,
     }
     return render(request, "annotation/research/study.html", context, status=status)
 

@@ -1,0 +1,77 @@
+"""What the participants page and the audit log read."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Q, QuerySet
+
+from annotation.models import AuditLog, Participant, Study
+
+PAGE_SIZE = 50
+
+# From the end of the way to its start: the first that holds is a participant's state.
+_STEPS: tuple[tuple[str, Q], ...] = (
+    ("erased", Q(erased_at__isnull=False)),
+    ("withdrawn", Q(withdrawn_at__isnull=False)),
+    ("screened out", Q(screened_out_at__isnull=False)),
+    ("finished", Q(completed_at__isnull=False)),
+    ("declined", Q(declined_at__isnull=False)),
+    ("working", Q(instructed_at__isnull=False)),
+    ("consented", Q(consented_at__isnull=False)),
+    ("not started", Q()),
+)
+STATES = tuple(name for name, _ in _STEPS)
+EXCLUDED = "excluded"
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is looked for: part of a code or of an outside label, a state, and whether bots and previews count."""
+
+    text: str = ""
+    state: str = ""
+    include_bots: bool = False
+
+
+def found_participants(study: Study, search: Search, *, by_label: bool, page: str | int | None) -> Page[Any]:
+    """Return one page of the participants that match. `by_label` searches labels from outside too."""
+    people = study.participants.select_related("study").order_by("number")
+    if not search.include_bots:
+        people = people.filter(kind=Participant.Kind.PERSON)
+    return Paginator(_in_state(people, search.state).filter(_named(search.text, by_label)), PAGE_SIZE).get_page(page)
+
+
+def found_actions(study: Study, action: str, page: str | int | None) -> Page[Any]:
+    """Return one page of the study's audit log, newest first, of one action or of all."""
+    entries: QuerySet[AuditLog] = study.audit_log.select_related("user")
+    return Paginator(entries.filter(action=action) if action else entries, PAGE_SIZE).get_page(page)
+
+
+def known_actions(study: Study) -> list[str]:
+    """Return the actions that the study's audit log holds, by name."""
+    return list(study.audit_log.order_by("action").values_list("action", flat=True).distinct())
+
+
+def _in_state(people: QuerySet[Participant], state: str) -> QuerySet[Participant]:
+    if state == EXCLUDED:
+        return people.filter(excluded_at__isnull=False)
+    if state not in STATES:
+        return people
+    for name, holds in _STEPS:
+        if name == state:
+            return people.filter(holds)
+        people = people.exclude(holds)
+    return people
+
+
+def _named(text: str, by_label: bool) -> Q:
+    """Match `P-017`, `017` and `17` by number, and part of a label where that may be searched."""
+    text = text.strip()
+    if not text:
+        return Q()
+    wanted = Q(external_id__icontains=text) if by_label else Q(pk__in=[])
+    number = text.rpartition("-")[2]
+    if number.isascii() and number.isdigit() and len(number) < 9:
+        wanted |= Q(number=int(number))
+    return wanted

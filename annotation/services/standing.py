@@ -1,0 +1,62 @@
+"""What researchers do about a participant: leave out, take back in, replace the link. Nothing is ever removed."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from annotation.errors import NotAllowedNow, ServiceError
+from annotation.keys import link_token
+from annotation.models import Participant, User
+from annotation.services.log import audit_log
+
+MAX_REASON = 200  # characters, as in Participant.excluded_reason
+
+
+def participant_exclude(*, participant: Participant, reason: str, user: User | None) -> None:
+    """Mark a participant as left out of the counts and of analysis; their answers stay, marked in exports. Logged.
+
+    Raises:
+        ServiceError: there is no reason, or it is too long.
+        NotAllowedNow: the participant is excluded already.
+    """
+    reason = reason.strip()
+    if not 1 <= len(reason) <= MAX_REASON:
+        raise ServiceError(f"Give a reason of 1 to {MAX_REASON} characters for excluding {participant.code}.")
+    with transaction.atomic():
+        included = Participant.objects.filter(pk=participant.pk, excluded_at__isnull=True)
+        if not included.update(excluded_at=timezone.now(), excluded_reason=reason):
+            raise NotAllowedNow(f"{participant.code} is excluded already.")
+        _log("participant_exclude", participant, user, reason=reason)
+
+
+def participant_include(*, participant: Participant, reason: str, user: User | None) -> None:
+    """Undo an exclusion; logged with the reason for it.
+
+    Raises:
+        ServiceError: there is no reason, or it is too long.
+        NotAllowedNow: the participant is not excluded.
+    """
+    reason = reason.strip()
+    if not 1 <= len(reason) <= MAX_REASON:
+        raise ServiceError(f"Give a reason of 1 to {MAX_REASON} characters for including {participant.code} again.")
+    with transaction.atomic():
+        excluded = Participant.objects.filter(pk=participant.pk, excluded_at__isnull=False)
+        if not excluded.update(excluded_at=None, excluded_reason=""):
+            raise NotAllowedNow(f"{participant.code} is not excluded.")
+        _log("participant_include", participant, user, reason=reason)
+
+
+def participant_link_replace(*, participant: Participant, user: User | None) -> None:
+    """Give a participant a new link; the old one leads nowhere from now on. Logged, without the link.
+
+    Raises:
+        NotAllowedNow: the participant's data has been erased.
+    """
+    with transaction.atomic():
+        there = Participant.objects.filter(pk=participant.pk, erased_at__isnull=True)
+        if not there.update(token=link_token()):
+            raise NotAllowedNow(f"{participant.code} has been erased and has no link any more.")
+        _log("participant_link_replace", participant, user)
+
+
+def _log(action: str, participant: Participant, user: User | None, **data: str) -> None:
+    audit_log(user=user, action=action, study=participant.study, participant=participant.code, **data)

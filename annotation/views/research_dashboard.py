@@ -1,0 +1,108 @@
+"""The dashboard: how a study goes, drawn and in tables, and alive while it runs."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from annotation import queries
+from annotation import queries_dashboard as dash
+from annotation.export.scope import Scope
+from annotation.forms import ExportForm
+from annotation.http import get_study_for_researcher
+from annotation.models import Study
+from annotation.plots import Row, column_plot, row_plot
+
+
+@require_GET
+def dashboard(request: HttpRequest, slug: str, version: int) -> HttpResponse:
+    """Show the dashboard; htmx asks for its live part alone."""
+    study = get_study_for_researcher(request, slug, version)
+    scope = Scope.of(study, include_bots=ExportForm(request.GET).options()["include_bots"])
+    template = "annotation/research/dashboard.html"
+    if request.headers.get("HX-Request") == "true":
+        template += "#live"
+    return render(request, template, _context(request, study, scope))
+
+
+def _context(request: HttpRequest, study: Study, scope: Scope) -> dict[str, Any]:
+    return {
+        "study": study,
+        "include_bots": len(scope.kinds) > 1,
+        "now": scope.now,
+        **_flow(scope),
+        **_time(scope),
+        **_items(request, scope),
+        **_participants(request, scope),
+        **_sides(scope),
+    }
+
+
+def _flow(scope: Scope) -> dict[str, Any]:
+    flow = dash.study_flow(scope)
+    rows = [Row(label, (number,), f"{number}") for label, number in flow.steps]
+    return {"flow": flow, "flow_plot": row_plot(rows, maximum=flow.invited)}
+
+
+def _time(scope: Scope) -> dict[str, Any]:
+    counts = dash.ratings_over_time(scope)
+    return {
+        "time_counts": counts,
+        "time_total": sum(number for _, number in counts),
+        "time_plot": column_plot([(label[5:], number) for label, number in counts]),
+    }
+
+
+def _items(request: HttpRequest, scope: Scope) -> dict[str, Any]:
+    page, items = queries.items_progress(scope, request.GET.get("items"))
+    medians = dash.median_seconds(scope, owner="persona__item__key", among=[item.key for item in items])
+    wanted = max((item.wanted for item in items), default=0)
+    progress = [Row(item.key, (item.completed, item.live), f"{item.completed} of {item.wanted}") for item in items]
+    return {
+        "items_page": page,
+        "items": [(item, medians.get(item.key)) for item in items],
+        "items_plot": row_plot(progress, maximum=wanted),
+        "items_time_plot": _times_plot([(item.key, medians.get(item.key)) for item in items]),
+    }
+
+
+def _participants(request: HttpRequest, scope: Scope) -> dict[str, Any]:
+    page, people = queries.participants_progress(scope, request.GET.get("participants"))
+    medians = dash.median_seconds(scope, owner="participant", among=[participant.pk for participant in page])
+    times = [medians.get(participant.pk) for participant in page]
+    planned = max((person.planned for person in people), default=0)
+    rows = [
+        Row(person.code, (person.assignments_completed,), f"{person.assignments_completed} of {person.planned}")
+        for person in people
+    ]
+    return {
+        "participants_page": page,
+        "participants": list(zip(people, times, strict=True)),
+        "participants_plot": row_plot(rows, maximum=planned),
+        "participants_time_plot": _times_plot([(p.code, time) for p, time in zip(people, times, strict=True)]),
+    }
+
+
+def _times_plot(medians: list[tuple[str, float | None]]) -> Any:
+    rows = [Row(label, (seconds or 0.0,), _duration(seconds)) for label, seconds in medians]
+    return row_plot(rows, maximum=max((sum(row.parts) for row in rows), default=0))
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
+
+
+def _sides(scope: Scope) -> dict[str, Any]:
+    sides = dash.side_balance(scope)
+    rows = [Row(arm.code, (100 * arm.first_share,), f"{100 * arm.first_share:.0f} %") for arm in sides.arms]
+    even = 100 / max(len(sides.arms), 1)
+    places = ["left"] + ["right"] if len(sides.arms) == 2 else [f"place {n + 1}" for n in range(len(sides.arms))]
+    return {
+        "sides": sides,
+        "sides_even": even,
+        "sides_places": places,
+        "sides_plot": row_plot(rows, maximum=100, reference=even),
+    }
