@@ -36,9 +36,10 @@ def definition_write(*, study: Study, definition: StudyDefinition, discard_outpu
     study.practice = document["practice"]
     study.save(update_fields=[*_OF_THE_STUDY, "practice"])
     planted_delete(study=study)
-    keeps_imports = was_imported and definition.items_imported
-    outdated = [] if keeps_imports else _outdated_items(study, definition)
     new_arms = study.arms.count() != len(definition.arms)
+    # Imported items are not in the file; with other arms they have to be imported again.
+    keeps_imports = was_imported and definition.items_imported and not new_arms
+    outdated = [] if keeps_imports else _outdated_items(study, definition)
     _discard(study, outdated, all_arms=new_arms, allowed=discard_outputs)
     _write_arms(study, definition.arms, new=new_arms)
     study.aspects.all().delete()
