@@ -6,13 +6,19 @@ from typing import Any
 import django
 from django.utils import timezone
 
-from annotation.export.tables import Column, Table
+from annotation.controls.flags import rules_in_words
+from annotation.export.columns import Column
+from annotation.export.tables import Table
 from annotation.models import Aspect, Study
 from personaeval import __version__
 
 DEMONSTRATION = (
     "This is a demonstration: outputs are written by the scripted engine, not a language model. "
     "The ratings say nothing about any model."
+)
+EXCLUSION = (
+    "The exclusion rules were written in the study file and fixed when the study was opened: they are part of what the "
+    "protocol hash covers. They flag participants; nobody is left out of these tables because of them."
 )
 
 
@@ -25,6 +31,11 @@ def codebook_data(
         "demonstration": DEMONSTRATION if study.demonstration else "",
         "bots_and_previews": "included" if include_bots else "left out",
         "aspects": [_aspect(aspect) for aspect in study.aspects.order_by("ordinal")],
+        "exclusion_rules": {"rules": rules_in_words(study), "statement": EXCLUSION},
+        "quiz": study.quiz,
+        "questionnaires": study.questionnaires,
+        "followup": study.followup,
+        "skip_reasons": study.skip_reasons,
         "arms": list(study.arms.order_by("code").values("code", "is_control")),
         "tables": [
             {
@@ -60,7 +71,8 @@ def _study(study: Study) -> dict[str, Any]:
         "written_personas_per_participant": study.written_personas_per_participant,
         "given_personas_per_participant": study.given_personas_per_participant,
         "raters_per_item": study.raters_per_item,
-        "items": study.items.count(),
+        "items": study.items.filter(planted_part__isnull=True).count(),
+        "planted_pairs": study.items.filter(planted_part__isnull=False).count(),
         "seed": study.seed,
         "consent": study.consent,
         "instructions": study.instructions,
@@ -76,6 +88,7 @@ def _aspect(aspect: Aspect) -> dict[str, Any]:
         "question": aspect.question,
         "question_for_others": aspect.question_for_others,
         "labels": {str(value): label for value, label in aspect.options},
+        **({"expected": aspect.expected, "part": aspect.part, "is_loud": aspect.is_loud} if aspect.part else {}),
     }
 
 
@@ -101,6 +114,9 @@ def codebook_markdown(codebook: dict[str, Any]) -> str:
     ]
     for aspect in codebook["aspects"]:
         lines += _aspect_lines(aspect)
+    if codebook["exclusion_rules"]["rules"]:
+        rules = codebook["exclusion_rules"]
+        lines += ["## Exclusion rules", "", rules["statement"], "", *(f"- {rule}" for rule in rules["rules"]), ""]
     for table in codebook["tables"]:
         lines += _table_lines(table)
     return "\n".join(lines) + "\n"

@@ -5,7 +5,6 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from annotation.controls.flags import participant_flags
 from annotation.controls.results import ATTENTION, PLANTED, CheckResult, check_results
 from annotation.export.columns import PARTICIPANT, STUDY, Column
 from annotation.export.querysets import participants_of
@@ -61,15 +60,6 @@ QUIZ = (
     Column("answer", "integer", "The number of the option chosen, from 1."),
     Column("right", "boolean", "Whether that is the right option."),
     Column("saved_at", "timestamp", "When the try was sent (UTC)."),
-)
-ON_PARTICIPANTS = (
-    Column("quiz_attempts", "integer", "Tries at the quiz."),
-    Column("quiz_passed_at", "timestamp", "When the quiz was passed (UTC)."),
-    Column("screened_out_at", "timestamp", "When the last try at the quiz failed (UTC)."),
-    Column("surveyed_before_at", "timestamp", "When the questionnaire before the work was sent (UTC)."),
-    Column("surveyed_after_at", "timestamp", "When the questionnaire after the work was sent (UTC)."),
-    Column("checks_failed", "integer", "Attention checks and planted pairs not passed."),
-    Column("flags", "string", "Exclusion rules of the study file that apply, one per line; they exclude nobody."),
 )
 
 
@@ -188,21 +178,8 @@ def quiz(scope: Scope) -> Iterator[Row]:
 _OF_ANSWERS = {"_kind": "participant__kind", "_number": "participant__number"}
 
 
-def participant_facts(scope: Scope) -> dict[int, Row]:
-    """Return the cells that the rules and checks add to each participant, by id."""
-    failed: dict[int, int] = {}
-    for result in check_results(scope.study):
-        failed[result.participant_id] = failed.get(result.participant_id, 0) + (not result.passed)
-    return {
-        pk: {"checks_failed": failed.get(pk, 0), "flags": "\n".join(flag.rule for flag in flags)}
-        for pk, flags in participant_flags(scope.study).items()
-    }
-
-
 def _answers_of(scope: Scope) -> QuerySet[QuestionnaireAnswer]:
-    return QuestionnaireAnswer.objects.filter(
-        participant__study=scope.study, participant__kind__in=scope.kinds
-    )
+    return QuestionnaireAnswer.objects.filter(participant__study=scope.study, participant__kind__in=scope.kinds)
 
 
 def _first_cells(scope: Scope, row: Row) -> Row:

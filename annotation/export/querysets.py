@@ -23,6 +23,11 @@ def assignments_of(scope: Scope) -> QuerySet[Assignment]:
     return Assignment.objects.filter(participant__study=scope.study, participant__kind__in=scope.kinds)
 
 
+def unplanted_of(scope: Scope) -> QuerySet[Assignment]:
+    """Return those that do not hold a planted pair."""
+    return assignments_of(scope).exclude(kind=Assignment.Kind.CHECK)
+
+
 def answers_of(scope: Scope) -> QuerySet[Rating]:
     """Return every answer ever saved by those participants."""
     return Rating.objects.filter(

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from annotation.export import querysets as q
+from annotation.export.flagged import FIELDS, participant_facts
 from annotation.export.scope import Scope
 from annotation.models import Assignment, Participant
 
@@ -144,7 +145,7 @@ def participants(scope: Scope) -> Iterator[Row]:
         "assignments_skipped": "assignments_skipped",
         "ratings": "current_ratings",
         "_pk": "pk",
-        **{name: name for name in _CONTROLS},
+        **{name: name for name in FIELDS},
         **TIME_PATHS,
     }
     facts = participant_facts(scope)

@@ -33,6 +33,11 @@ class Scope:
         )
 
     @property
+    def rated_aspects(self) -> tuple[Aspect, ...]:
+        """The aspects without attention checks, which stand in one part only."""
+        return tuple(aspect for aspect in self.aspects if aspect.kind != Aspect.Kind.CHECK)
+
+    @property
     def study_cells(self) -> dict[str, object]:
         """The columns that every row of every table starts with."""
         return {

@@ -10,7 +10,8 @@ from django.db.models import QuerySet
 from annotation.export import querysets as q
 from annotation.export import rows, wide
 from annotation.export.columns import PARTICIPANT, STUDY, Column
-from annotation.export.controls import ON_PARTICIPANTS, control_tables
+from annotation.export.controls import control_tables
+from annotation.export.flagged import ON_PARTICIPANTS
 from annotation.export.scope import Scope
 from annotation.models import Aspect, Assignment, Output, Participant, Persona, Slot, Study
 
@@ -36,7 +37,7 @@ def study_tables(study: Study, *, include_bots: bool = False, external_ids: bool
     scope = Scope.of(study, include_bots=include_bots, external_ids=external_ids)
     parts: tuple[_Part, ...] = (
         ("ratings", "One row per current answer.", _ratings(), rows.ratings, q.current_answers_of),
-        ("ratings_wide", "One row per assignment.", _wide(scope), wide.wide, q.assignments_of),
+        ("ratings_wide", "One row per assignment, planted pairs left out.", _wide(scope), wide.wide, q.unplanted_of),
         ("history", "One row per answer ever saved, superseded ones too.", _history(), rows.history, q.answers_of),
         ("personas", "One row per persona, given or submitted.", _personas(), rows.personas, q.personas_of),
         ("outputs", "One row per output of those personas.", _outputs(), rows.outputs, q.outputs_of),
@@ -112,7 +113,7 @@ def _history() -> tuple[Column, ...]:
 def _wide(scope: Scope) -> tuple[Column, ...]:
     """Columns by arm code: the order of the study file would tell more about an arm than its code does."""
     columns = [Column(f"position.{code}", "integer", f"Where the output of {code} stood.") for code in scope.arm_codes]
-    for aspect in scope.aspects:
+    for aspect in scope.rated_aspects:
         columns += _choice(aspect) if aspect.kind == Aspect.Kind.COMPARISON else _values(aspect, scope.arm_codes)
     return (
         *STUDY,
@@ -171,8 +172,12 @@ def _outputs() -> tuple[Column, ...]:
         Column("persona", "string", "Random key of the persona it was made for."),
         Column("item", "string", "The item's id in the study file."),
         Column("arm", "string", "Code of the arm that made it; null (CSV: empty) for planted pairs."),
-        Column("planted", "string", "Which one of a planted pair; empty for all others.",
-               {value: str(label) for value, label in Output.Planted.choices if value}),
+        Column(
+            "planted",
+            "string",
+            "Which one of a planted pair; empty for all others.",
+            {value: str(label) for value, label in Output.Planted.choices if value},
+        ),
         Column("sample", "integer", "0 for the first output of this arm for this persona."),
         Column("state", "string", "Whether it exists yet.", dict(Output.State.choices)),
         Column("text", "string", "The output, exactly as made or imported."),

@@ -13,8 +13,9 @@ from annotation.models import Aspect, Rating, Slot
 
 def wide(scope: Scope) -> Iterator[Row]:
     """Yield one row per assignment; a cell is None where the question is not answered."""
-    paths = {"_pk": "pk", **ASSIGNMENT_PATHS, "shown_at": "shown_at", "completed_at": "completed_at", **TIME_PATHS}
-    assignments = q.with_times(q.assignments_of(scope), owner="assignment", path="pk")
+    paths = {"_pk": "pk", **ASSIGNMENT_PATHS, "shown_at": "shown_at", "completed_at": "completed_at"}
+    paths |= {"skip_reason": "skip_reason", **TIME_PATHS}
+    assignments = q.with_times(q.unplanted_of(scope), owner="assignment", path="pk")
     rows = read(assignments.order_by("participant__number", "ordinal"), paths)
     while chunk := list(islice(rows, CHUNK)):
         answers = _answers(scope, [row["_pk"] for row in chunk])
@@ -27,6 +28,7 @@ def wide(scope: Scope) -> Iterator[Row]:
                 **answers[row["_pk"]],
                 "shown_at": row["shown_at"],
                 "completed_at": row["completed_at"],
+                "skip_reason": row["skip_reason"],
                 **seconds(row),
             }
 
@@ -34,7 +36,7 @@ def wide(scope: Scope) -> Iterator[Row]:
 def answer_columns(scope: Scope) -> list[str]:
     """Return the columns for positions and answers. A dot parts them: neither a key nor a code holds one."""
     names = [f"position.{code}" for code in scope.arm_codes]
-    for aspect in scope.aspects:
+    for aspect in scope.rated_aspects:
         if aspect.kind == Aspect.Kind.COMPARISON:
             names += [f"choice.{aspect.key}", f"preferred_arm.{aspect.key}"]
         else:
@@ -49,6 +51,7 @@ def _answers(scope: Scope, assignments: list[int]) -> dict[int, dict[str, Any]]:
     for assignment, position, code in shown.values_list("assignment", "position", "output__arm__code"):
         cells[assignment][f"position.{code}"] = position
     current = q.with_preferred_arm(Rating.objects.filter(slot__assignment__in=assignments, superseded_by=None))
+    current = current.exclude(aspect__kind=Aspect.Kind.CHECK)
     paths = ("slot__assignment", "aspect__key", "aspect__kind", "slot__output__arm__code", "value", "preferred_arm")
     for assignment, key, kind, code, value, preferred in current.values_list(*paths):
         if kind == Aspect.Kind.COMPARISON:

@@ -64,9 +64,7 @@ def planted_items(planted: list[PlantedPair]) -> list[ItemDefinition]:
     ]
 
 
-def option_problems(
-    parts: dict[str, Any], items: list[ItemDefinition] | None, tree: YamlTree
-) -> Iterator[Problem]:
+def option_problems(parts: dict[str, Any], items: list[ItemDefinition] | None, tree: YamlTree) -> Iterator[Problem]:
     """Yield what does not go together in the optional sections; `parts` lacks what is wrong in itself."""
     if parts.get("quiz"):
         yield from _quiz_problems(parts["quiz"], tree)
@@ -143,7 +141,9 @@ def _answer_problems(question: SurveyQuestion, path: list[str | int], tree: Yaml
     for name in ("options", "labels"):
         answers = getattr(question, name)
         if name == needed and len(set(answers)) < 2:
-            message = f"a question of type {question.type} needs two or more different {name}; write `{name}: [No, Yes]`"
+            message = (
+                f"a question of type {question.type} needs two or more different {name}; write `{name}: [No, Yes]`"
+            )
             yield tree.problem([*path, name], message + " (in quotes)")
         if name == needed and len(set(answers)) < len(answers) and len(set(answers)) > 1:
             yield tree.problem([*path, name], "holds the same answer twice; change one")
