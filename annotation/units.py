@@ -4,12 +4,13 @@ Previews and bots are counted apart from people, so that a rehearsal takes nobod
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from annotation.allocation import Sides, Unit, overlaps_of, repeats_of
+from annotation.allocation import Sides, Unit, overlap_wanted, overlaps_of, repeats_of
 from annotation.models import Assignment, Item, Participant, Persona, Slot, Study
 
 _PLANNED = {
@@ -19,6 +20,27 @@ _PLANNED = {
 # What a participant is at or has done; whatever was skipped, set aside or released is as if it had never been theirs.
 HELD = (Assignment.State.OPEN, Assignment.State.COMPLETED)
 _BLOCKS = {Study.Blocks.STRATUM: "persona__item__stratum", Study.Blocks.CONDITION: "persona__block"}
+
+
+@dataclass(frozen=True)
+class OverlapReport:
+    """How many written personas a second person was to rate too, and how many have been."""
+
+    wanted: int
+    done: int
+    shortfall: int
+
+
+def overlap_report(study: Study, *, kinds: Sequence[Participant.Kind] = (Participant.Kind.PERSON,)) -> OverlapReport:
+    """Return how far the overlap of a study is, over the participants of these kinds."""
+    completed = Assignment.objects.filter(
+        participant__study=study, participant__kind__in=kinds, state=Assignment.State.COMPLETED,
+        persona__source=Persona.Source.WRITTEN,
+    )  # fmt: skip
+    units = completed.filter(kind=Assignment.Kind.MAIN).count()
+    done = completed.filter(kind=Assignment.Kind.OVERLAP).values("persona").distinct().count()
+    wanted = overlap_wanted(share=study.overlap_share, units=units)
+    return OverlapReport(wanted=wanted, done=done, shortfall=max(0, wanted - done))
 
 
 def sources_left(participant: Participant) -> list[Persona.Source]:

@@ -13,22 +13,28 @@ from annotation.errors import ServiceError
 from annotation.export import Column, Table, export_refusal, study_tables
 from annotation.export.codebook import codebook_data, codebook_markdown
 from annotation.export.writers import table_write
-from annotation.models import Output, Study
+from annotation.models import Aspect, Output, Study
 from modelhub.models import ArmBinding, PersonaOrigin, System
+from modelhub.pairs import RESPONSES
 
 _BATCH = 500  # rows looked up at a time; below SQLite's limit of variables
 
 _COLUMNS = (
-    Column("system", "string", "Name of the system behind the arm; null (CSV: empty) for a comparison."),
+    Column("system", "string", "Name of the system behind the arm; null (CSV: empty) where no output is rated."),
     Column("engine", "string", "What ran the system; `imported` for outputs made elsewhere."),
     Column("persona_style", "string", "How the persona entered the prompt.", dict(System.PersonaStyle.choices)),
     Column("persona_direction", "string", "What the persona explains.", dict(PersonaOrigin.Direction.choices)),
     Column("persona_origin", "string", "Where a given persona comes from.", dict(PersonaOrigin.Source.choices)),
+    Column("inferring_system", "string", "Name of the system that inferred a given persona, where known."),
     Column("finish_reason", "string", "Why the output ended.", {"stop": "By itself", "length": "Cut off",
            "unknown": "Not recorded"}),
     Column("fingerprint", "string", "SHA-256 of all that made the output: files, template, decoding."),
 )  # fmt: skip
-_PREFERRED = Column("preferred_system", "string", "Name of the system behind `preferred_arm`.")
+_PREFERRED = (
+    Column("preferred_system", "string", "Name of the system behind `preferred_arm`."),
+    Column("pick_is_own_direction", "boolean", "Picks: the response preferred is the one that the persona was inferred "
+           "from; its mean is the human persona accuracy. Null (CSV: empty) where that is not known."),
+)  # fmt: skip
 
 
 def unblinded_tables(study: Study, *, include_bots: bool = False) -> dict[str, Table]:
@@ -46,7 +52,7 @@ def unblinded_tables(study: Study, *, include_bots: bool = False) -> dict[str, T
             columns=(*blinded[name].columns, *_COLUMNS, *extra),
             rows=partial(_rows, blinded[name], systems),
         )
-        for name, extra in (("ratings", (_PREFERRED,)), ("outputs", ()))
+        for name, extra in (("ratings", _PREFERRED), ("outputs", ()))
     }
 
 
@@ -82,23 +88,46 @@ def _rows(table: Table, systems: dict[str, System]) -> Iterator[dict[str, Any]]:
     rows = table.rows()
     while batch := list(islice(rows, _BATCH)):
         keys = {row["output"] for row in batch if row["output"]}
-        made = Output.objects.filter(key__in=keys).select_related("generation", "persona__origin")
+        made = Output.objects.filter(key__in=keys).select_related("generation")
         outputs = {output.key: output for output in made}
+        origins = _origins({row["persona"] for row in batch})
         for row in batch:
-            yield {**row, **_unblinding(row, systems, outputs.get(row["output"]))}
+            preferred = systems.get(row.get("preferred_arm", ""))
+            yield {
+                **row,
+                **_of_output(systems.get(row["arm"]), outputs.get(row["output"])),
+                **_of_persona(origins.get(row["persona"])),
+                **_of_preference(row, preferred, origins.get(row["persona"])),
+            }
 
 
-def _unblinding(row: dict[str, Any], systems: dict[str, System], output: Output | None) -> dict[str, str | None]:
-    system, preferred = systems.get(row["arm"]), systems.get(row.get("preferred_arm", ""))
+def _origins(keys: set[str]) -> dict[str, PersonaOrigin]:
+    found = PersonaOrigin.objects.filter(persona__key__in=keys).select_related("persona", "inferring_system")
+    return {origin.persona.key: origin for origin in found}
+
+
+def _of_output(system: System | None, output: Output | None) -> dict[str, str | None]:
     generation = getattr(output, "generation", None)
-    origin = getattr(output.persona, "origin", None) if output else None
     return {
         "system": system.name if system else None,
         "engine": system.engine if system else None,
         "persona_style": system.persona_style if system else None,
-        "persona_direction": origin.direction if origin else None,
-        "persona_origin": origin.source if origin else None,
         "finish_reason": generation.finish_reason if generation else None,
         "fingerprint": output.fingerprint if output else None,
-        "preferred_system": preferred.name if preferred else None,
     }
+
+
+def _of_persona(origin: PersonaOrigin | None) -> dict[str, str | None]:
+    inferring = origin.inferring_system if origin else None
+    return {
+        "persona_direction": origin.direction if origin else None,
+        "persona_origin": origin.source if origin else None,
+        "inferring_system": inferring.name if inferring else None,
+    }
+
+
+def _of_preference(row: dict[str, Any], preferred: System | None, origin: PersonaOrigin | None) -> dict[str, Any]:
+    own = None
+    if origin and preferred and row.get("aspect_kind") == Aspect.Kind.PICK and preferred.name in RESPONSES.values():
+        own = RESPONSES.get(origin.direction) == preferred.name
+    return {"preferred_system": preferred.name if preferred else None, "pick_is_own_direction": own}

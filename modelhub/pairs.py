@@ -13,6 +13,8 @@ from typing import Any
 from modelhub.records import Record
 
 DIRECTIONS = ("chosen", "rejected")
+# Names of the systems that the arms are bound to: which response of a pair stands in which arm.
+RESPONSES = {"chosen": "chosen response", "rejected": "rejected response"}
 SOURCES = ("gold", "retrieved")
 # Endings of the columns `chosen_persona…` and `rejected_persona…` in the wide form, the first that is there counts.
 _ENDINGS = {"gold": ("", "_gold"), "retrieved": ("_retr", "_retrieved")}

@@ -13,14 +13,11 @@ from annotation.models import Study, User
 from annotation.services.imports import ImportedItem, ImportedPersona, personas_import
 from annotation.services.log import audit_log
 from modelhub.models import ArmBinding, PersonaOrigin, Run, System
-from modelhub.pairs import Columns, Pair, PersonaRow, read_pairs
+from modelhub.pairs import RESPONSES, Columns, Pair, PersonaRow, read_pairs
 from modelhub.records import RecordError, file_sha256, read_records
 from modelhub.runs import run_finish, run_heartbeat, run_start
 from modelhub.systems import arm_bind, system_register_imported
 
-# The systems that the two arms are bound to: which response of a pair stands in which arm.
-CHOSEN_RESPONSE, REJECTED_RESPONSE = "chosen response", "rejected response"
-RESPONSES = {"chosen": CHOSEN_RESPONSE, "rejected": REJECTED_RESPONSE}
 MAX_PROBLEMS_SHOWN = 50
 
 Condition = tuple[str, str, str]  # direction, source, name of the inferring system
