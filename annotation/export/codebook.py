@@ -1,6 +1,7 @@
 """The codebook: what every column means, and what has to be known about the study to read the tables."""
 
 import platform
+from dataclasses import asdict
 from typing import Any
 
 import django
@@ -10,6 +11,7 @@ from annotation.controls.flags import rules_in_words
 from annotation.export.columns import Column
 from annotation.export.tables import Table
 from annotation.models import Aspect, Study
+from annotation.units import overlap_report
 from personaeval import __version__
 
 DEMONSTRATION = (
@@ -71,6 +73,11 @@ def _study(study: Study) -> dict[str, Any]:
         "written_personas_per_participant": study.written_personas_per_participant,
         "given_personas_per_participant": study.given_personas_per_participant,
         "raters_per_item": study.raters_per_item,
+        "overlap_share": study.overlap_share,
+        "overlap": asdict(overlap_report(study)),
+        "repeat_share": study.repeat_share,
+        "blocks": study.blocks,
+        "show_responses": study.show_responses,
         "items": study.items.filter(planted_part__isnull=True).count(),
         "planted_pairs": study.items.filter(planted_part__isnull=False).count(),
         "seed": study.seed,

@@ -9,6 +9,8 @@ from annotation.export.scope import Scope
 from annotation.models import Aspect, Assignment, Output, PageVisit, Participant, Persona, Rating, Slot
 
 _M = TypeVar("_M", bound=Model)
+# Kinds of questions whose answer is a side of the page.
+OF_A_PAIR = (Aspect.Kind.COMPARISON, Aspect.Kind.PICK)
 # Names of the annotations that `with_times` adds.
 TIMES = tuple(f"{phase}_{kind}" for phase in PageVisit.Phase.values for kind in ("focused", "idle"))
 
@@ -57,14 +59,12 @@ def _covered(scope: Scope, prefix: str) -> Q:
 
 
 def with_preferred_arm(queryset: QuerySet[Rating]) -> QuerySet[Rating]:
-    """Add `preferred_arm`: values 1 and 2 of a comparison are sides, and the output there knows its arm."""
+    """Add `preferred_arm`: values 1 and 2 of comparisons and picks are sides, and the output there knows its arm."""
     side = Slot.objects.filter(
         assignment=OuterRef("slot__assignment"), position=OuterRef("value"), kind=Slot.Kind.OUTPUT
     )
     return queryset.annotate(
-        preferred_arm=Case(
-            When(aspect__kind=Aspect.Kind.COMPARISON, then=Subquery(side.values("output__arm__code")[:1]))
-        )
+        preferred_arm=Case(When(aspect__kind__in=OF_A_PAIR, then=Subquery(side.values("output__arm__code")[:1])))
     )
 
 

@@ -13,13 +13,20 @@ from annotation.models import Assignment, Participant
 
 CHUNK = 1000
 Row = dict[str, Any]
+
+
+def person_paths(prefix: str) -> dict[str, str]:
+    """Return the ingredients of `participant_cells`, from rows that reach the participant by `prefix`."""
+    fields = ("kind", "number", "withdrawn_at", "excluded_at")
+    return {f"_{field}": f"{prefix}{field}" for field in fields}
+
+
 # Column -> path from an assignment; a name that starts with _ is an ingredient, not a column.
 ASSIGNMENT_PATHS = {
-    "_kind": "participant__kind",
-    "_number": "participant__number",
-    "_withdrawn_at": "participant__withdrawn_at",
+    **person_paths("participant__"),
     "assignment": "key",
     "assignment_kind": "kind",
+    "repeat_of": "repeat_of__key",
     "assignment_state": "state",
     "ordinal": "ordinal",
     "surplus": "surplus",
@@ -28,6 +35,7 @@ ASSIGNMENT_PATHS = {
     "stratum": "persona__item__stratum",
     "persona": "persona__key",
     "persona_source": "persona__source",
+    "block": "persona__block",
     "_author": "persona__author",
     "_participant": "participant",
     "persona_text": "persona__text",
@@ -71,7 +79,7 @@ def ratings(scope: Scope) -> Iterator[Row]:
 
 def history(scope: Scope) -> Iterator[Row]:
     """Yield every answer ever saved, in the order of `ratings`, older versions first."""
-    names = ("_kind", "_number", "_withdrawn_at", "assignment", "item", "persona")
+    names = ("_kind", "_number", "_withdrawn_at", "_excluded_at", "assignment", "item", "persona")
     paths = {column: f"slot__assignment__{ASSIGNMENT_PATHS[column]}" for column in names}
     paths |= {**_ANSWER_PATHS, "rating": "pk", "superseded_by": "superseded_by"}
     for row in read(q.with_preferred_arm(q.answers_of(scope)).order_by(*_ANSWER_ORDER), paths):
@@ -92,6 +100,7 @@ def personas(scope: Scope) -> Iterator[Row]:
         "item": "item__key",
         "stratum": "item__stratum",
         "persona_source": "source",
+        "block": "block",
         "_kind": "author__kind",
         "_number": "author__number",
         "text": "text",
@@ -101,7 +110,7 @@ def personas(scope: Scope) -> Iterator[Row]:
     for row in read(q.personas_of(scope).order_by("item__ordinal", "pk"), paths):
         yield {
             **scope.study_cells,
-            **{name: row[name] for name in ("persona", "item", "stratum", "persona_source")},
+            **{name: row[name] for name in ("persona", "item", "stratum", "persona_source", "block")},
             "author": public_code(row) if row["_kind"] else None,
             **{name: row[name] for name in ("text", "drafts_saved", "submitted_at")},
         }
@@ -130,12 +139,10 @@ def participants(scope: Scope) -> Iterator[Row]:
     """Yield the participants with their times and counts; never a link or a completion code."""
     names = (
         "platform_state", "created_at", "consented_at", "declined_at", "instructed_at", "completed_at", "withdrawn_at",
-        "erased_at",
+        "erased_at", "excluded_at", "excluded_reason",
     )  # fmt: skip
     paths = {
-        "_kind": "kind",
-        "_number": "number",
-        "_withdrawn_at": "withdrawn_at",
+        **person_paths(""),
         "_origin": "origin",
         "_external_id": "external_id",
         **{name: name for name in (*names, "consent_hash", "practice_done", "personas_submitted")},
@@ -175,18 +182,22 @@ def public_code(row: Row) -> str:
 
 def participant_cells(row: Row) -> Row:
     """Return the columns that name a participant."""
-    withdrawn = row["_withdrawn_at"] is not None
-    return {"participant": public_code(row), "participant_kind": row["_kind"], "withdrawn": withdrawn}
+    return {
+        "participant": public_code(row),
+        "participant_kind": row["_kind"],
+        "withdrawn": row["_withdrawn_at"] is not None,
+        "excluded": row["_excluded_at"] is not None,
+    }
 
 
 def assignment_cells(row: Row, now: datetime) -> Row:
     """Return the columns of an assignment and its unit, in the tables' order."""
-    first = ("assignment", "assignment_kind", "assignment_state", "ordinal", "surplus")
+    first = ("assignment", "assignment_kind", "repeat_of", "assignment_state", "ordinal", "surplus")
     return {
         **participant_cells(row),
         **{name: row[name] for name in first},
         "expired": row["assignment_state"] == Assignment.State.OPEN and row["_expires_at"] < now,
-        **{name: row[name] for name in ("item", "stratum", "persona", "persona_source")},
+        **{name: row[name] for name in ("item", "stratum", "persona", "persona_source", "block")},
         "is_author": row["_author"] == row["_participant"],
         "persona_text": row["persona_text"],
     }

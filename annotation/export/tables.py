@@ -54,16 +54,19 @@ _Part = tuple[str, str, tuple[Column, ...], Callable[[Scope], Iterator[Row]], Ca
 ASSIGNMENT = (
     Column("assignment", "string", "Random key of the assignment: one participant on one persona."),
     Column("assignment_kind", "string", "What the assignment is for.", dict(Assignment.Kind.choices)),
+    Column("repeat_of", "string", "Of a repeat: key of the assignment shown again; null (CSV: empty) for all others."),
     Column("assignment_state", "string", "How far the assignment is.", dict(Assignment.State.choices)),
     Column("ordinal", "integer", "The assignment's place in the participant's sequence, from 1."),
     Column("surplus", "boolean", "Finished although the place had been filled by somebody else in the meantime."),
     Column("expired", "boolean", "Unfinished when its time ran out, as of this export."),
 )
+BLOCK = Column("block", "string", "Random code of the condition an imported persona comes from; empty for all others.")
 UNIT = (
     Column("item", "string", "The item's id in the study file."),
     Column("stratum", "string", "The data set the item comes from; may be empty."),
     Column("persona", "string", "Random key of the persona."),
     Column("persona_source", "string", "Where the persona's text comes from.", dict(Persona.Source.choices)),
+    BLOCK,
     Column("is_author", "boolean", "The participant wrote this persona and was asked the aspect's `question`; "
            "otherwise `question_for_others`."),
     Column("persona_text", "string", "The persona, exactly as typed or given."),
@@ -74,17 +77,17 @@ TIMES = tuple(
     for kind, how in (("focused", "in view and in use"), ("idle", "hidden, or untouched for 30 s"))
 )
 ANSWER = (
-    Column("arm", "string", "Code of the arm that made the output; null (CSV: empty) for a comparison."),
-    Column("output", "string", "Random key of the output rated; null (CSV: empty) for a comparison."),
+    Column("arm", "string", "Code of the arm that made the output; null (CSV: empty) where no output is rated."),
+    Column("output", "string", "Random key of the output rated; null (CSV: empty) where none is."),
     Column("slot_kind", "string", "What was rated.", dict(Slot.Kind.choices)),
     Column("position", "integer", "Where it stood on the page: outputs from 1 (left or top), a comparison after them."),
     Column("aspect", "string", "Key of the question; its words and labels are listed under `aspects`."),
     Column("aspect_kind", "string", "What kind of question.", dict(Aspect.Kind.choices)),
-    Column("value", "integer", "The answer. Comparisons: 1 left, 2 right, 3 tie, 4 both bad, as the participant saw "
-           "the sides."),
+    Column("value", "integer", "The answer. Comparisons and picks: 1 left, 2 right, 3 tie, 4 both bad, as the "
+           "participant saw the sides."),
     Column("label", "string", "The written label of that value."),
-    Column("preferred_arm", "string", "Comparisons: code of the arm on the preferred side; null (CSV: empty) for tie, "
-           "both bad, and every other kind of answer."),
+    Column("preferred_arm", "string", "Comparisons and picks: code of the arm on the preferred side; null (CSV: empty) "
+           "for tie, both bad, and every other kind of answer."),
     Column("answer_version", "integer", "1 for the first answer to this question here, then 2, …"),
     Column("saved_at", "timestamp", "When the answer was saved (UTC)."),
     Column("planted", "string", "Outputs of planted pairs: which one; no arm made it, so `arm` is null (CSV: empty). "
@@ -114,7 +117,7 @@ def _wide(scope: Scope) -> tuple[Column, ...]:
     """Columns by arm code: the order of the study file would tell more about an arm than its code does."""
     columns = [Column(f"position.{code}", "integer", f"Where the output of {code} stood.") for code in scope.arm_codes]
     for aspect in scope.rated_aspects:
-        columns += _choice(aspect) if aspect.kind == Aspect.Kind.COMPARISON else _values(aspect, scope.arm_codes)
+        columns += _answers(aspect, scope.arm_codes)
     return (
         *STUDY,
         *PARTICIPANT,
@@ -126,6 +129,14 @@ def _wide(scope: Scope) -> tuple[Column, ...]:
         Column("skip_reason", "string", "Why it was skipped; empty where it was not."),
         *TIMES,
     )
+
+
+def _answers(aspect: Aspect, arm_codes: tuple[str, ...]) -> list[Column]:
+    if aspect.kind in q.OF_A_PAIR:
+        return _choice(aspect)
+    if aspect.kind == Aspect.Kind.PERSONA:
+        return [Column(f"value.{aspect.key}", "integer", f"Answer on `{aspect.key}`.", _labels(aspect))]
+    return _values(aspect, arm_codes)
 
 
 def _values(aspect: Aspect, arm_codes: tuple[str, ...]) -> list[Column]:
@@ -158,6 +169,7 @@ def _personas() -> tuple[Column, ...]:
         Column("item", "string", "The item's id in the study file."),
         Column("stratum", "string", "The data set the item comes from; may be empty."),
         Column("persona_source", "string", "Where its text comes from.", dict(Persona.Source.choices)),
+        BLOCK,
         Column("author", "string", "Code of the participant who wrote it; null (CSV: empty) for given ones."),
         Column("text", "string", "The persona, exactly as typed or given."),
         Column("drafts_saved", "integer", "How often a draft was saved while writing."),
@@ -218,6 +230,8 @@ def _participants(scope: Scope) -> tuple[Column, ...]:
             dict(Participant.PlatformState.choices),
         ),
         *(Column(f"{step}_at", "timestamp", f"When the participant {done} (UTC).") for step, done in steps.items()),
+        Column("excluded_at", "timestamp", "When a researcher excluded the participant (UTC)."),
+        Column("excluded_reason", "string", "Why; empty for all others."),
         Column("consent_hash", "string", "SHA-256 of the consent text agreed to; empty before."),
         Column("practice_done", "integer", "Practice items finished."),
         Column("personas_submitted", "integer", "Personas written and submitted."),

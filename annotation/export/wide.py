@@ -37,8 +37,10 @@ def answer_columns(scope: Scope) -> list[str]:
     """Return the columns for positions and answers. A dot parts them: neither a key nor a code holds one."""
     names = [f"position.{code}" for code in scope.arm_codes]
     for aspect in scope.rated_aspects:
-        if aspect.kind == Aspect.Kind.COMPARISON:
+        if aspect.kind in q.OF_A_PAIR:
             names += [f"choice.{aspect.key}", f"preferred_arm.{aspect.key}"]
+        elif aspect.kind == Aspect.Kind.PERSONA:
+            names.append(f"value.{aspect.key}")
         else:
             names += [f"value.{aspect.key}.{code}" for code in scope.arm_codes]
     return names
@@ -54,8 +56,10 @@ def _answers(scope: Scope, assignments: list[int]) -> dict[int, dict[str, Any]]:
     current = current.exclude(aspect__kind=Aspect.Kind.CHECK)
     paths = ("slot__assignment", "aspect__key", "aspect__kind", "slot__output__arm__code", "value", "preferred_arm")
     for assignment, key, kind, code, value, preferred in current.values_list(*paths):
-        if kind == Aspect.Kind.COMPARISON:
+        if kind in q.OF_A_PAIR:
             cells[assignment] |= {f"choice.{key}": value, f"preferred_arm.{key}": preferred}
+        elif kind == Aspect.Kind.PERSONA:
+            cells[assignment][f"value.{key}"] = value
         else:
             cells[assignment][f"value.{key}.{code}"] = value
     return cells
