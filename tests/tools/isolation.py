@@ -7,12 +7,22 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 VAR_DIR = tempfile.mkdtemp(prefix="personaeval-tests-")
+Path(VAR_DIR, "static").mkdir()  # where a server that has not collected its files yet looks for them
 atexit.register(shutil.rmtree, VAR_DIR, ignore_errors=True)
 
 # What a developer has configured for the own server must not change what the tests see.
-for name in ("DEBUG", "SECRET_KEY", "SECRET_KEY_FILE", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "HTTPS"):
+for name in (
+    "DEBUG",
+    "SECRET_KEY",
+    "SECRET_KEY_FILE",
+    "ALLOWED_HOSTS",
+    "CSRF_TRUSTED_ORIGINS",
+    "HTTPS",
+    "BACKUP_STATEMENT",
+):
     os.environ.pop(name, None)
 os.environ["VAR_DIR"] = VAR_DIR
 
