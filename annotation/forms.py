@@ -31,6 +31,16 @@ class ParticipantsForm(forms.Form):
     )
 
 
+class InvitationsForm(forms.Form):
+    """Whom to invite: a list with an id for each person."""
+
+    people = forms.FileField(
+        label="List of people (CSV)",
+        help_text="UTF-8, with a column “id” or “label”. An id that has a link keeps it.",
+        widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
+    )
+
+
 class OpenLinkForm(forms.Form):
     """How many people may join by an open link."""
 

@@ -12,10 +12,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotation import queries
 from annotation.errors import ServiceError
-from annotation.forms import OpenLinkForm, ParticipantsForm
+from annotation.forms import InvitationsForm, OpenLinkForm, ParticipantsForm
 from annotation.http import get_study_for_researcher, request_user
 from annotation.models import Participant, Study
+from annotation.peoplefiles import read_invitations
 from annotation.services import participants as services
+from annotation.services import recruitment
 from annotation.services.log import audit_log
 
 PAGE_SIZE = 100
@@ -29,14 +31,14 @@ def participant_links(request: HttpRequest, slug: str, version: int) -> HttpResp
 
 @require_GET
 def participant_links_csv(request: HttpRequest, slug: str, version: int) -> HttpResponse:
-    """Download code and link of every personal invitation, for mail merge; logged."""
+    """Download id, code and link of every personal invitation, for mail merge; logged."""
     study = get_study_for_researcher(request, slug, version)
     invited = queries.personal_links(study)
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{study.slug}-v{study.version}-links.csv"'
     writer = csv.writer(response)
-    writer.writerow(["code", "link"])
-    writer.writerows([participant.code, _personal_link(request, participant)] for participant in invited)
+    writer.writerow(["id", "code", "link"])
+    writer.writerows([person.external_id, person.code, _personal_link(request, person)] for person in invited)
     audit_log(user=request_user(request), action="links_download", study=study, links=len(invited))
     return response
 
@@ -54,6 +56,25 @@ def participants_create(request: HttpRequest, slug: str, version: int) -> HttpRe
         return _links_page(request, study, problem=str(error), status=409)
     codes = made[0].code if len(made) == 1 else f"{made[0].code} to {made[-1].code}"
     messages.success(request, f"Made {codes}.")
+    return redirect("annotation:participant_links", slug, version)
+
+
+@require_POST
+def participants_invite(request: HttpRequest, slug: str, version: int) -> HttpResponse:
+    """Make personal links for the people of an uploaded list."""
+    study = get_study_for_researcher(request, slug, version)
+    form = InvitationsForm(request.POST, request.FILES)
+    if not form.is_valid():
+        return _links_page(request, study, invitations_form=form, status=422)
+    try:
+        ids = read_invitations(form.cleaned_data["people"].read())
+    except ServiceError as error:
+        return _links_page(request, study, problem=str(error), status=422)
+    try:
+        people = recruitment.participants_invite(study=study, ids=ids, user=request_user(request))
+    except ServiceError as error:
+        return _links_page(request, study, problem=str(error), status=409)
+    messages.success(request, f"{len(people)} people of the list have a link. Download them all as CSV.")
     return redirect("annotation:participant_links", slug, version)
 
 
@@ -88,23 +109,26 @@ def _links_page(
     *,
     personal_form: Form | None = None,
     open_form: Form | None = None,
+    invitations_form: Form | None = None,
     problem: str = "",
     status: int = 200,
 ) -> HttpResponse:
+    entrance = "arrive" if study.recruitment.get("prolific") else "join"
     page = Paginator(queries.personal_links(study), PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
         "study": study,
         "page": page,
         "links": [
-            (participant.code, queries.participant_state(participant), _personal_link(request, participant))
+            (participant, queries.participant_state(participant), _personal_link(request, participant))
             for participant in page
         ],
         "open_links": [
-            (link, request.build_absolute_uri(reverse("annotation:join", args=[link.token])))
+            (link, request.build_absolute_uri(reverse(f"annotation:{entrance}", args=[link.token])))
             for link in study.open_links.order_by("pk")
         ],
         "personal_form": personal_form or ParticipantsForm(),
         "open_form": open_form or OpenLinkForm(),
+        "invitations_form": invitations_form or InvitationsForm(),
         "problem": problem,
     }
     return render(request, "annotation/research/links.html", context, status=status)
