@@ -173,7 +173,7 @@ def median_seconds(scope: Scope, *, owner: str, among: Sequence[Any]) -> dict[An
 def side_balance(scope: Scope) -> Sides:
     """Return where the arms stood in completed parts."""
     slots = Slot.objects.filter(
-        kind=Slot.Kind.OUTPUT, assignment__in=_completed(scope), output__isnull=False
+        kind=Slot.Kind.OUTPUT, assignment__in=_completed(scope).exclude(kind=Assignment.Kind.CHECK)
     ).order_by()
     counted = slots.values_list("assignment__persona__item__key", "output__arm__code", "position")
     by_arm: Counter[tuple[str, int]] = Counter()

@@ -27,4 +27,5 @@ PARTICIPANT = (
     Column("participant", "string", "The participant's public code."),
     Column("participant_kind", "string", "Who answered.", dict(Participant.Kind.choices)),
     Column("withdrawn", "boolean", "The participant left the study and let it keep the data."),
+    Column("excluded", "boolean", "A researcher excluded the participant; nothing was removed."),
 )

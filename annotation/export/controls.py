@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from annotation.controls.results import ATTENTION, PLANTED, CheckResult, check_results
 from annotation.export.columns import PARTICIPANT, STUDY, Column
 from annotation.export.querysets import participants_of
-from annotation.export.rows import Row, participant_cells, read
+from annotation.export.rows import Row, participant_cells, person_paths, read
 from annotation.export.scope import Scope
 from annotation.models import Assignment, Followup, QuestionnaireAnswer, Slot
 from annotation.questionnaires import answer_label
@@ -105,7 +105,7 @@ def checks(scope: Scope) -> Iterator[Row]:
         }
 
 
-_PERSON = {"_kind": "kind", "_number": "number"}
+_PERSON = person_paths("")
 
 
 def followups_of(scope: Scope) -> QuerySet[Followup]:
@@ -118,8 +118,7 @@ def followups_of(scope: Scope) -> QuerySet[Followup]:
 def followups(scope: Scope) -> Iterator[Row]:
     """Yield what was added, by participant, assignment and position."""
     paths = {
-        "_kind": "slot__assignment__participant__kind",
-        "_number": "slot__assignment__participant__number",
+        **person_paths("slot__assignment__participant__"),
         "assignment": "slot__assignment__key",
         "slot_kind": "slot__kind",
         "position": "slot__position",
@@ -175,7 +174,7 @@ def quiz(scope: Scope) -> Iterator[Row]:
         }
 
 
-_OF_ANSWERS = {"_kind": "participant__kind", "_number": "participant__number"}
+_OF_ANSWERS = person_paths("participant__")
 
 
 def _answers_of(scope: Scope) -> QuerySet[QuestionnaireAnswer]:

@@ -1,5 +1,6 @@
 """The dashboard: how a study goes, drawn and in tables, and alive while it runs."""
 
+from collections import Counter
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -8,6 +9,8 @@ from django.views.decorators.http import require_GET
 
 from annotation import queries
 from annotation import queries_dashboard as dash
+from annotation.controls.flags import participant_flags, rules_in_words
+from annotation.export.querysets import participants_of
 from annotation.export.scope import Scope
 from annotation.forms import ExportForm
 from annotation.http import get_study_for_researcher
@@ -36,6 +39,7 @@ def _context(request: HttpRequest, study: Study, scope: Scope) -> dict[str, Any]
         **_items(request, scope),
         **_participants(request, scope),
         **_sides(scope),
+        **_flags(scope),
     }
 
 
@@ -81,6 +85,20 @@ def _participants(request: HttpRequest, scope: Scope) -> dict[str, Any]:
         "participants": list(zip(people, times, strict=True)),
         "participants_plot": row_plot(rows, maximum=planned),
         "participants_time_plot": _times_plot([(p.code, time) for p, time in zip(people, times, strict=True)]),
+    }
+
+
+def _flags(scope: Scope) -> dict[str, Any]:
+    if not scope.study.exclusion_rules:
+        return {"flag_rules": []}
+    flags = {pk: found for pk, found in participant_flags(scope.study).items() if found}
+    flagged = participants_of(scope).filter(pk__in=flags).order_by("number")
+    rules = Counter(flag.rule for participant in flagged for flag in flags[participant.pk])
+    rows = [Row(rule.replace("_", " "), (rules[rule],), f"{rules[rule]}") for rule in scope.study.exclusion_rules]
+    return {
+        "flag_rules": rules_in_words(scope.study),
+        "flagged": [(participant, flags[participant.pk]) for participant in flagged],
+        "flags_plot": row_plot(rows, maximum=max(rules.values(), default=0)),
     }
 
 

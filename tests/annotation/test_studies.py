@@ -166,14 +166,14 @@ def test_a_frozen_study_refuses_a_changed_definition_and_offers_a_new_version(tm
     assert newer.participants.count() == 0
 
 
-def test_a_draft_that_was_tried_out_refuses_a_changed_definition(tmp_path: Path) -> None:
+def test_a_draft_that_was_worked_on_refuses_a_changed_definition(tmp_path: Path) -> None:
     study = save(tmp_path)
     persona = Persona.objects.get(item__study=study, item__key="tea")
-    participant_create(study=study, kind=Participant.Kind.PREVIEW).assignments.create(
+    participant_create(study=study, kind=Participant.Kind.BOT).assignments.create(
         persona=persona, ordinal=1, expires_at=timezone.now()
     )
 
-    with pytest.raises(NotAllowedNow, match="tried out"):
+    with pytest.raises(NotAllowedNow, match="worked on"):
         save(tmp_path, title="Changed")
     assert save(tmp_path).pk == study.pk
 
