@@ -11,7 +11,7 @@ from django.db.models import Count, Q, QuerySet
 from annotation.models import Arm, Output, Persona, Study
 
 # Raised whenever the document changes its form, so that hashes of two forms are never compared.
-FORMAT = 2
+FORMAT = 3
 
 
 def definition_document(study: Study) -> dict[str, Any]:
@@ -20,7 +20,8 @@ def definition_document(study: Study) -> dict[str, Any]:
         "slug", "title", "kind", "contact", "consent", "instructions", "debrief", "content_warning",
         "written_personas_per_participant", "given_personas_per_participant", "raters_per_item",
         "assignment_hours", "seed", "overlap_share", "repeat_share", "blocks", "show_responses", "quiz",
-        "questionnaires", "followup", "skip_reasons", "exclusion_rules", "recruitment", "items_imported",
+        "questionnaires", "followup", "skip_reasons", "exclusion_rules", "recruitment", "analysis",
+        "items_imported",
     )  # fmt: skip
     aspect_fields = (
         "key", "name", "kind", "level", "question", "question_for_others", "minimum", "maximum", "labels",

@@ -79,6 +79,7 @@ class StudyDefinition:
     skip_reasons: list[str] = field(default_factory=list)
     exclusion_rules: dict[str, Any] = field(default_factory=dict)
     recruitment: dict[str, Any] = field(default_factory=dict)
+    analysis: dict[str, Any] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """Return the definition as plain JSON types, as `protocol.definition_document` does for a stored study."""

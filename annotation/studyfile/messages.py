@@ -73,6 +73,7 @@ def known_keys(path: tuple[str | int, ...], value: Any) -> list[str]:
         "followup": schema_options.Followup,
         "exclusion_rules": schema_options.ExclusionRules,
         "recruitment": schema_options.Recruitment,
+        "analysis": schema_options.Analysis,
         "preset": schema.Preset,
         "prolific": schema_options.Prolific,
     }

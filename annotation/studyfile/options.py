@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from annotation.models import Aspect
+from annotation.studyfile.analysis import analysis_problems
 from annotation.studyfile.definition import AspectDefinition, ItemDefinition
 from annotation.studyfile.problems import Problem
 from annotation.studyfile.schema_options import Check, PlantedPair, Questionnaires, Quiz, SurveyQuestion
@@ -24,6 +25,7 @@ def optional_parts(parts: dict[str, Any]) -> dict[str, Any]:
         "followup": followup.model_dump() if followup else {},
         "skip_reasons": parts["skip_reasons"],
         "exclusion_rules": {rule: value for rule, value in parts["exclusion_rules"].model_dump().items() if value},
+        "analysis": {name: value for name, value in parts["analysis"].model_dump().items() if value},
     }
 
 
@@ -77,6 +79,8 @@ def option_problems(parts: dict[str, Any], items: list[ItemDefinition] | None, t
     for name in ("skip_reasons", "followup"):
         yield from _repeated_lines(name, parts, tree)
     yield from _rule_problems(parts, tree)
+    if "analysis" in parts:
+        yield from analysis_problems(parts, tree)
 
 
 def _quiz_problems(quiz: Quiz, tree: YamlTree) -> Iterator[Problem]:

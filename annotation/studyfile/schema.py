@@ -8,6 +8,7 @@ from annotation.models import Aspect, Study
 from annotation.presets import ASPECTS_WITH_SCALES, PRESETS, SCALES
 from annotation.studyfile.schema_base import SLUG, Count, CountFromOne, Line, Question, Section, Share, Text
 from annotation.studyfile.schema_options import (
+    Analysis,
     Check,
     ExclusionRules,
     Followup,
@@ -163,16 +164,23 @@ class ItemFile(Section):
     limit: Annotated[StrictInt, Field(ge=1)] | None = None
 
 
+def _entry_type(value: Any) -> str:
+    return "<file>" if isinstance(value, dict) and "file" in value else "<row>"
+
+
+# Rows of an inline list are checked by items.py, by the same rules as rows of a file.
+AnyEntry = Annotated[Annotated[ItemFile, Tag("<file>")] | Annotated[Any, Tag("<row>")], Discriminator(_entry_type)]
+
+
 def _items_type(value: Any) -> str:
     if value == "imported":
         return "<imported>"
     return "<file>" if isinstance(value, dict) else "<inline>"
 
 
-# Rows of an inline list are checked by items.py, by the same rules as rows of a file.
 AnyItems = Annotated[
     Annotated[ItemFile, Tag("<file>")]
-    | Annotated[list[Any], Field(min_length=1), Tag("<inline>")]
+    | Annotated[list[AnyEntry], Field(min_length=1), Tag("<inline>")]
     | Annotated[Literal["imported"], Tag("<imported>")],
     Discriminator(_items_type),
 ]
@@ -203,4 +211,5 @@ class StudyFile(Section):
     followup: Followup | None = None
     skip_reasons: list[SkipReason] = []
     exclusion_rules: ExclusionRules = ExclusionRules()
+    analysis: Analysis = Analysis()
     items: AnyItems

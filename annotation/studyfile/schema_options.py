@@ -1,5 +1,6 @@
 """The optional sections of a study file: controls of quality, and questions around the ratings."""
 
+import math
 import re
 from typing import Annotated, Literal
 
@@ -84,6 +85,20 @@ class ExclusionRules(Section):
     failed_quiz: StrictBool = False
     min_seconds_per_part: CountFromOne | None = None
     straightlining: StrictBool = False
+
+
+def _check_points(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError(f"{value!r} is no margin; write a positive number of points of the scale, such as 0.25")
+    return float(value)
+
+
+class Analysis(Section):
+    """What is to be tested, fixed before there are data."""
+
+    family: list[Line] = []
+    margin: dict[Line, Annotated[float, BeforeValidator(_check_points)]] = {}
+    base: CountFromOne | None = None
 
 
 def _check_code(code: str) -> str:

@@ -1,0 +1,54 @@
+"""The declared analysis of a study file: what does not go together in it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from annotation.models import Aspect, Study
+from annotation.studyfile.problems import Problem
+from annotation.studyfile.schema_options import Analysis
+from annotation.studyfile.yamltree import YamlTree
+
+
+def analysis_problems(parts: dict[str, Any], tree: YamlTree) -> Iterator[Problem]:
+    """Yield aspects that are not there or cannot be tested so, and a base that is no arm."""
+    analysis: Analysis = parts["analysis"]
+    if "aspects" in parts:
+        yield from _family_problems(analysis, parts["aspects"], tree)
+        yield from _margin_problems(analysis, parts["aspects"], tree)
+    yield from _base_problems(analysis, parts, tree)
+
+
+def _family_problems(analysis: Analysis, aspects: list[Any], tree: YamlTree) -> Iterator[Problem]:
+    known = [aspect.key for aspect in aspects if aspect.type != Aspect.Kind.PICK]
+    for index, key in enumerate(analysis.family):
+        if key not in known:
+            message = f"{key!r} is no aspect that systems or personas are compared on; use one of {', '.join(known)}"
+            yield tree.problem(["analysis", "family", index], message)
+        elif key in analysis.family[:index]:
+            yield tree.problem(["analysis", "family", index], f"{key!r} stands here twice; remove one")
+
+
+def _margin_problems(analysis: Analysis, aspects: list[Any], tree: YamlTree) -> Iterator[Problem]:
+    scales = (Aspect.Kind.RATING, Aspect.Kind.PERSONA)
+    known = {aspect.key: aspect for aspect in aspects if aspect.type in scales}
+    for key, margin in analysis.margin.items():
+        if key not in known:
+            message = f"is no aspect with a scale; a margin is in points of one of {', '.join(known)}"
+            yield tree.problem(["analysis", "margin", key], message)
+            continue
+        widest = max(known[key].scale) - min(known[key].scale)
+        if margin >= widest:
+            message = f"is {margin:g} points, and the whole scale is {widest}: nothing could fail; lower it"
+            yield tree.problem(["analysis", "margin", key], message)
+
+
+def _base_problems(analysis: Analysis, parts: dict[str, Any], tree: YamlTree) -> Iterator[Problem]:
+    if analysis.base is None or "kind" not in parts:
+        return
+    if parts["kind"] == Study.Kind.PERSONA_ASSESSMENT:
+        message = "does not belong to a persona_assessment, which compares chosen with rejected; remove it"
+        yield tree.problem(["analysis", "base"], message)
+    elif "arms" in parts:
+        arms = parts["arms"] if isinstance(parts["arms"], int) else len(parts["arms"])
+        if analysis.base > arms:
+            yield tree.problem(["analysis", "base"], f"is {analysis.base}, and there are {arms} arms; name one of them")
