@@ -1,4 +1,4 @@
-"""Items: the rows of an inline list or of a CSV, JSONL or Parquet file, checked one by one."""
+"""Items: the rows of an inline list and of CSV, JSONL or Parquet files, checked one by one."""
 
 import hashlib
 import json
@@ -17,6 +17,7 @@ from annotation.studyfile.text import check_line, check_text
 from annotation.studyfile.yamltree import YamlTree, format_path
 
 FIELDS = ("id", "prompt", "stratum", "persona", "warning", "answer_start")
+_NO_OPTIONS = ItemFile(file="-")
 _COLUMNS = {"key": "id", "stratum": "stratum", "warning": "warning", "answer_start": "answer_start"}
 _LENGTHS = {
     _COLUMNS[field.name]: field.max_length
@@ -44,15 +45,9 @@ def read_items(
 ) -> list[ItemDefinition] | None:
     """Return the items, or None after adding what is wrong with them to `problems`."""
     found: list[Problem] = []
-    rows = (
-        _rows_of_file(source, tree, folder, found)
-        if isinstance(source, ItemFile)
-        else _inline_rows(source, tree, found)
-    )
-    options = source if isinstance(source, ItemFile) else ItemFile(file="-")
     items: list[ItemDefinition] = []
     places: dict[str, int | str] = {}
-    for row in rows:
+    for row, options in _rows(source, tree, folder, found):
         item = _item(row, options, found)
         if item is None:
             continue
@@ -64,20 +59,30 @@ def read_items(
     return None if found else items
 
 
-def _inline_rows(source: list[Any], tree: YamlTree, problems: list[Problem]) -> Iterator[Row]:
-    for index, values in enumerate(source):
+def _rows(
+    source: ItemFile | list[Any], tree: YamlTree, folder: Path, problems: list[Problem]
+) -> Iterator[tuple[Row, ItemFile]]:
+    """Yield every row with the options that apply to it; a list may hold rows and files."""
+    if isinstance(source, ItemFile):
+        yield from ((row, source) for row in _rows_of_file(source, ["items"], tree, folder, problems))
+        return
+    for index, entry in enumerate(source):
         location: list[str | int] = ["items", index]
-        if isinstance(values, dict):
-            yield Row(tree.file, tree.line(location), format_path(location), values)
+        if isinstance(entry, ItemFile):
+            yield from ((row, entry) for row in _rows_of_file(entry, location, tree, folder, problems))
+        elif isinstance(entry, dict):
+            yield Row(tree.file, tree.line(location), format_path(location), entry), _NO_OPTIONS
         else:
-            problems.append(tree.problem(location, f"expected a mapping such as `prompt: …`, found {values!r}"))
+            problems.append(tree.problem(location, f"expected a mapping such as `prompt: …`, found {entry!r}"))
 
 
-def _rows_of_file(source: ItemFile, tree: YamlTree, folder: Path, problems: list[Problem]) -> Iterator[Row]:
+def _rows_of_file(
+    source: ItemFile, location: list[str | int], tree: YamlTree, folder: Path, problems: list[Problem]
+) -> Iterator[Row]:
     path = folder / source.file
     if not path.is_file():
         message = f"{source.file!r} does not exist; looked for {path} (paths are relative to the study file)"
-        problems.append(tree.problem(["items", "file"], message))
+        problems.append(tree.problem([*location, "file"], message))
         return
     columns = source.columns.model_dump(exclude_none=True) if source.columns else {name: name for name in FIELDS}
     required = set(columns.values()) if source.columns else {"prompt"}
