@@ -1,0 +1,129 @@
+"""A report before it has a format: sections of paragraphs, tables and figures. HTML, Markdown, LaTeX and CSV render it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from modelhub.report.numbers import decimal, interval, percent, probability, reason
+
+Raw = str | float | int | bool | None | Sequence[float]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a table shows (`text`), and what its CSV holds (`raw`); `reason` is the code for why `raw` is None."""
+
+    text: str
+    raw: Raw = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column; its `key` heads the CSV, where an interval becomes `key_low` and `key_high`."""
+
+    key: str
+    title: str
+    is_number: bool = True
+    is_interval: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with a caption that says how to read it. The first cell of a row names the row."""
+
+    key: str
+    title: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    is_folded: bool = False
+    kind: ClassVar[str] = "table"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """An SVG drawing with a caption; `numbers` is the key of the table that holds what it shows."""
+
+    key: str
+    title: str
+    caption: str
+    svg: str
+    numbers: str
+    kind: ClassVar[str] = "figure"
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Plain text. A `notice` is set apart."""
+
+    text: str
+    is_notice: bool = False
+    kind: ClassVar[str] = "paragraph"
+
+
+Block = Table | Figure | Paragraph
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands under it."""
+
+    key: str
+    title: str
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """A whole report. `facts` stand under its title, `footer` at its end, as (name, text)."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    notices: tuple[str, ...]
+    sections: tuple[Section, ...]
+    footer: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def tables(self) -> list[Table]:
+        """Every table, in order."""
+        return [block for section in self.sections for block in section.blocks if isinstance(block, Table)]
+
+    @property
+    def figures(self) -> list[Figure]:
+        """Every figure, in order."""
+        return [block for section in self.sections for block in section.blocks if isinstance(block, Figure)]
+
+
+def words(text: object) -> Cell:
+    """Return a cell of text."""
+    return Cell(str(text), str(text))
+
+
+def whole(value: int | None, why: str | None = None) -> Cell:
+    """Return a cell with a whole number."""
+    return Cell(f"{value:,}", value) if value is not None else _undefined(why)
+
+
+def number(value: float | None, why: str | None = None, *, digits: int = 2, sign: bool = False) -> Cell:
+    """Return a cell with a decimal number, or why there is none."""
+    return Cell(decimal(value, digits=digits, sign=sign), value) if value is not None else _undefined(why)
+
+
+def p_value(value: float | None, why: str | None = None) -> Cell:
+    """Return a cell with a p-value, or why there is none."""
+    return Cell(probability(value), value) if value is not None else _undefined(why)
+
+
+def share(value: float | None, why: str | None = None) -> Cell:
+    """Return a cell with a share from 0 to 1, shown in percent, or why there is none."""
+    return Cell(percent(value), value) if value is not None else _undefined(why)
+
+
+def limits(ci: Sequence[float] | None, why: str | None = None, *, digits: int = 2, sign: bool = False) -> Cell:
+    """Return a cell with an interval, or why there is none."""
+    return Cell(interval(ci, digits=digits, sign=sign), list(ci)) if ci is not None else _undefined(why)
+
+
+def _undefined(why: str | None) -> Cell:
+    return Cell(f"\N{EN DASH} ({reason(why)})" if why else "\N{EN DASH}", None, why or "")

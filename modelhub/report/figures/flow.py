@@ -1,0 +1,48 @@
+"""Who came, who left, and whose ratings were analysed."""
+
+from collections.abc import Sequence
+
+from modelhub.report.figures import svg
+
+_HEIGHT, _GAP = 30.0, 20.0
+_MAIN, _SIDE = 170.0, 216.0
+
+
+def flow_figure(
+    key: str, title: str, steps: Sequence[tuple[str, int]], leaving: Sequence[tuple[str, int]]
+) -> str:
+    """Return the steps as boxes from top to bottom, and those who left as one box beside the last arrow."""
+    parts: list[str] = []
+    aside_height = 14.0 * len(leaving) + 16
+    y = 0.0
+    for number, (name, count) in enumerate(steps):
+        last = number == len(steps) - 1
+        if last and leaving:
+            parts += _aside(leaving, y, aside_height)
+            y += aside_height - _GAP + 12
+        if number:
+            start = y - (_GAP if not (last and leaving) else aside_height + 12)
+            parts += _arrow(_MAIN / 2, start, y)
+        parts.append(svg.box(0.5, y + 0.5, _MAIN, _HEIGHT, fill="#ffffff", stroke=svg.INK))
+        parts.append(svg.label(_MAIN / 2, y + 19, f"{name} (n = {count})", anchor="middle"))
+        y += _HEIGHT + _GAP
+    description = "; ".join(f"{name}: {count}" for name, count in (*steps, *leaving))
+    return svg.picture(key, title, description, y - _GAP + 2, parts)
+
+
+def _aside(leaving: Sequence[tuple[str, int]], top: float, height: float) -> list[str]:
+    y = top - _GAP + 6
+    left = svg.WIDTH - _SIDE
+    parts = [
+        svg.line(_MAIN / 2, y + height / 2, left, y + height / 2, colour=svg.INK),
+        svg.box(left - 0.5, y + 0.5, _SIDE, height, fill="#ffffff", stroke=svg.INK),
+    ]
+    for number, (name, count) in enumerate(leaving):
+        words = svg.fitting(f"{name} (n = {count})", _SIDE - 14)
+        parts.append(svg.label(left + 8, y + 18 + 14 * number, words))
+    return parts
+
+
+def _arrow(x: float, start: float, end: float) -> list[str]:
+    head = f"{x - 4:g},{end - 7:g} {x + 4:g},{end - 7:g} {x:g},{end:g}"
+    return [svg.line(x, start, x, end - 6, colour=svg.INK), svg.element("polygon", points=head, fill=svg.INK)]

@@ -1,0 +1,83 @@
+"""Estimates with their intervals, one under the other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from modelhub.report.figures import svg
+
+_ROW = 32.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One line: a name, the estimate and its interval if there are any, and the words at its right.
+
+    `series` chooses colour and mark; `heading` stands above the line where it differs from that of the line before.
+    """
+
+    name: str
+    value: float | None
+    ci: Sequence[float] | None
+    words: str
+    series: int = 0
+    heading: str = ""
+
+
+def forest_figure(
+    key: str,
+    title: str,
+    estimates: Sequence[Estimate],
+    *,
+    axis: str,
+    bounds: tuple[float, float] | None = None,
+    reference: float | None = None,
+    signed: bool = False,
+) -> str:
+    """Return the estimates on one scale: `bounds` and more where needed; a dashed line at `reference`."""
+    scale = svg.nice_scale(_extent(estimates, bounds, reference), 8, svg.WIDTH - 8)
+    parts: list[str] = []
+    y, heading = 0.0, ""
+    for estimate in estimates:
+        if estimate.heading and estimate.heading != heading:
+            parts.append(svg.label(0, y + 13, svg.fitting(estimate.heading, svg.WIDTH), bold=True))
+            y += 18
+            heading = estimate.heading
+        parts += _drawn(estimate, scale, y)
+        y += _ROW
+    behind = svg.bottom_axis(scale, y + 2, 0, name=axis, signed=signed)
+    if reference is not None:
+        at = scale.at(reference)
+        behind.append(svg.line(at, 0, at, y + 2, colour=svg.SOFT, dash="4 3"))
+    description = "; ".join(
+        f"{' '.join(filter(None, (estimate.heading, estimate.name)))}: {estimate.words}" for estimate in estimates
+    )
+    return svg.picture(key, title, description, y + 40, behind + parts)
+
+
+def _extent(
+    estimates: Sequence[Estimate], bounds: tuple[float, float] | None, reference: float | None
+) -> list[float]:
+    values = [] if reference is None else [reference]
+    values += bounds or ()
+    for estimate in estimates:
+        values += [estimate.value] if estimate.value is not None else []
+        values += estimate.ci or ()
+    return values
+
+
+def _drawn(estimate: Estimate, scale: svg.Scale, top: float) -> list[str]:
+    room = svg.WIDTH - len(estimate.words) * svg.CHARACTER - 8
+    # White behind the words, so that no grid line runs through them.
+    parts = [
+        svg.box(0, top + 1, svg.WIDTH, 14, fill="#ffffff"),
+        svg.label(0, top + 12, svg.fitting(estimate.name, room)),
+        svg.label(svg.WIDTH, top + 12, estimate.words, anchor="end", colour=svg.SOFT),
+    ]
+    y, colour = top + 22, svg.colour_of(estimate.series)
+    if estimate.ci is not None:
+        low, high = scale.at(estimate.ci[0]), scale.at(estimate.ci[1])
+        parts.append(svg.line(low, y, high, y, colour=colour, width=2))
+        parts += [svg.line(x, y - 3.5, x, y + 3.5, colour=colour, width=2) for x in (low, high)]
+    if estimate.value is not None:
+        parts.append(svg.mark(scale.at(estimate.value), y, estimate.series))
+    return parts

@@ -1,0 +1,140 @@
+"""The parts drawings are made of. Lengths are in units of the drawing; it is 420 units wide and scales with its page."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+WIDTH = 420.0
+INK, SOFT, GRID = "#1f2629", "#566064", "#d5d8d8"
+# Okabe & Ito's colours, told apart with every common colour blindness; marks differ in shape too.
+SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
+CHARACTER = 5.7  # mean width of a character at size 11
+
+
+def element(name: str, *content: str, **attributes: str | float) -> str:
+    """Return an element; `content` is markup, attribute names have `_` for `-`, numbers are rounded."""
+    written = "".join(f' {key.replace("_", "-")}="{_attribute(value)}"' for key, value in attributes.items())
+    return f"<{name}{written}>{''.join(content)}</{name}>" if content else f"<{name}{written}/>"
+
+
+def label(
+    x: float, y: float, text: str, *, anchor: str = "start", size: float = 11, colour: str = INK, bold: bool = False
+) -> str:
+    """Return text whose baseline is at `y`."""
+    weight: dict[str, str] = {"font_weight": "600"} if bold else {}
+    return element("text", escape(text), x=x, y=y, text_anchor=anchor, font_size=size, fill=colour, **weight)
+
+
+def line(x1: float, y1: float, x2: float, y2: float, *, colour: str = GRID, width: float = 1, dash: str = "") -> str:
+    """Return a straight line."""
+    dashed: dict[str, str] = {"stroke_dasharray": dash} if dash else {}
+    return element("line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=colour, stroke_width=width, **dashed)
+
+
+def box(x: float, y: float, width: float, height: float, *, fill: str, stroke: str = "none") -> str:
+    """Return a rectangle."""
+    return element("rect", x=x, y=y, width=width, height=height, fill=fill, stroke=stroke)
+
+
+def mark(x: float, y: float, series: int, *, size: float = 4, opacity: float = 1) -> str:
+    """Return the mark of a series: circle, square, triangle, diamond and again, each in its colour."""
+    look: dict[str, str | float] = {"fill": colour_of(series)}
+    if opacity < 1:
+        look["fill_opacity"] = opacity
+    if series % 4 == 0:
+        return element("circle", cx=x, cy=y, r=size, **look)
+    corners: dict[int, Sequence[tuple[float, float]]] = {
+        1: ((-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)),
+        2: ((0, -1.15), (1.1, 0.8), (-1.1, 0.8)),
+        3: ((0, -1.3), (1.2, 0), (0, 1.3), (-1.2, 0)),
+    }
+    points = " ".join(f"{_attribute(x + dx * size)},{_attribute(y + dy * size)}" for dx, dy in corners[series % 4])
+    return element("polygon", points=points, **look)
+
+
+def colour_of(series: int) -> str:
+    """Return the colour of a series, counted from 0."""
+    return SERIES[series % len(SERIES)]
+
+
+def picture(key: str, title: str, description: str, height: float, parts: Iterable[str]) -> str:
+    """Return a whole drawing with its title and description for those who do not see it."""
+    return element(
+        "svg",
+        element("title", escape(title), id=f"figure-{key}-title"),
+        element("desc", escape(description), id=f"figure-{key}-description"),
+        *parts,
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {_attribute(WIDTH)} {_attribute(height)}",
+        role="img",
+        aria_labelledby=f"figure-{key}-title figure-{key}-description",
+        font_family=FONT,
+        font_size=11,
+    )
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Values from `low` to `high` laid out from `start` to `end`; `ticks` are round values among them."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    ticks: tuple[float, ...]
+
+    def at(self, value: float) -> float:
+        """Return where a value lies; values beyond an end lie on it."""
+        kept = min(max(value, self.low), self.high)
+        return self.start + (kept - self.low) / (self.high - self.low) * (self.end - self.start)
+
+
+def nice_scale(values: Iterable[float], start: float, end: float, *, ticks: int = 5) -> Scale:
+    """Return a scale with round ends that covers all values, which must be finite."""
+    known = list(values) or [0.0, 1.0]
+    low, high = min(known), max(known)
+    if high - low < 1e-9:
+        low, high = low - 0.5, high + 0.5
+    rough = (high - low) / ticks
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * 0.999)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    marks = tuple(round(step * n, 10) for n in range(first, last + 1))
+    return Scale(marks[0], marks[-1], start, end, marks)
+
+
+def bottom_axis(scale: Scale, y: float, top: float, *, name: str = "", signed: bool = False) -> list[str]:
+    """Return grid lines from `top`, tick labels under `y`, and the axis' name under them (34 units in all)."""
+    parts = [line(scale.at(tick), top, scale.at(tick), y) for tick in scale.ticks]
+    for tick in scale.ticks:
+        text = (f"{tick:+g}" if signed and tick else f"{tick:g}").replace("-", "\N{MINUS SIGN}")
+        parts.append(label(scale.at(tick), y + 13, text, anchor="middle", size=10, colour=SOFT))
+    if name:
+        parts.append(label((scale.start + scale.end) / 2, y + 29, name, anchor="middle"))
+    return parts
+
+
+def legend(entries: Sequence[tuple[str, str]], y: float) -> tuple[list[str], float]:
+    """Lay out (mark at 0,0; text) pairs in rows from `y`; return the parts and the height they take."""
+    parts, x, row = [], 0.0, 0
+    for symbol, text in entries:
+        width = 18 + len(text) * CHARACTER + 12
+        if x and x + width > WIDTH + 8:
+            x, row = 0.0, row + 1
+        at = y + row * 17
+        parts.append(element("g", symbol, transform=f"translate({_attribute(x + 6)} {_attribute(at)})"))
+        parts.append(label(x + 16, at + 4, text, colour=SOFT))
+        x += width
+    return parts, (row + 1) * 17.0
+
+
+def fitting(text: str, width: float) -> str:
+    """Return the text as far as it fits into `width` units; the table behind a figure has it in full."""
+    most = int(width / CHARACTER)
+    return text if len(text) <= most else f"{text[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def _attribute(value: str | float) -> str:
+    return escape(value) if isinstance(value, str) else f"{value:.2f}".rstrip("0").rstrip(".")

@@ -1,0 +1,93 @@
+"""Numbers as a paper prints them. What is undefined is said in words, by its reason."""
+
+from collections.abc import Sequence
+
+MINUS = "\N{MINUS SIGN}"
+
+# Why a number is undefined. Codes come from modelhub/stats and modelhub/analysis.
+REASONS = {
+    "no_data": "nothing was rated",
+    "single_rater": "only one rater",
+    "no_overlap": "no item was rated by two raters",
+    "no_variation": "all ratings are the same",
+    "single_item": "only one item was rated by two raters",
+    "few_items": "fewer than 10 items were rated by two raters",
+    "too_many_values": "more than 60 different values",
+    "bootstrap_undefined": "undefined in every bootstrap sample",
+    "not_ordered": "the categories have no order",
+    "incomplete": "not every rater rated every item",
+    "too_many_raters": "more than 30 raters",
+    "single_participant": "only one participant",
+    "no_shared_prompts": "participants share no prompts",
+    "no_difference": "no pair differs",
+    "margin_not_specified": "margin not pre-specified",
+    "no_valid_pairs": "no pair has a readable verdict",
+    "no_decided_pairs": "every pair is a tie",
+}
+
+# What to be careful about. Each stands on its own after a number.
+WARNINGS = {
+    "domain_inferred": "the scale was inferred from the ratings",
+    "ci_undercovers": "the interval undercovers: fewer than 40 items were rated by two raters",
+    "ci_unreliable": "the interval is unreliable: undefined in more than 5 % of the bootstrap samples",
+    "single_deviation": "a single rating deviates, which makes alpha exactly 0; read percent agreement and AC1/AC2",
+    "negative_alpha_look_for_reversed_scale": "alpha is negative; look for a rater who read the scale reversed",
+    "too_few_participants_to_reject_at_05": "too few participants to reject at .05, whatever they answer",
+}
+
+
+def decimal(value: float | None, *, digits: int = 2, sign: bool = False) -> str:
+    """Return the number with a true minus sign; an en dash for None."""
+    if value is None:
+        return "\N{EN DASH}"
+    text = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
+    if float(text) == 0:  # neither +0.00 nor -0.00
+        text = text.lstrip("+-")
+    return text.replace("-", MINUS)
+
+
+def interval(ci: Sequence[float] | None, *, digits: int = 2, sign: bool = False) -> str:
+    """Return `[low, high]`; an en dash for None."""
+    if ci is None:
+        return "\N{EN DASH}"
+    return f"[{decimal(ci[0], digits=digits, sign=sign)}, {decimal(ci[1], digits=digits, sign=sign)}]"
+
+
+def probability(p: float | None) -> str:
+    """Return a p-value without its leading zero: `.042`, `< .001`, `1.000`; an en dash for None."""
+    if p is None:
+        return "\N{EN DASH}"
+    if p < 0.001:
+        return "< .001"
+    return f"{p:.3f}".removeprefix("0")
+
+
+def p_equals(p: float, name: str = "p") -> str:
+    """Return the p-value as an equation: `p = .042` or `p < .001`."""
+    shown = probability(p)
+    return f"{name} {shown}" if shown.startswith("<") else f"{name} = {shown}"
+
+
+def percent(share: float | None, *, digits: int = 1) -> str:
+    """Return a share from 0 to 1 in percent; an en dash for None."""
+    return "\N{EN DASH}" if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def reason(code: str | None) -> str:
+    """Return the reason in words; an unknown code as it is, readable."""
+    return REASONS.get(code or "", (code or "no reason recorded").replace("_", " "))
+
+
+def warning(code: str) -> str:
+    """Return the warning in words; an unknown code as it is, readable."""
+    return WARNINGS.get(code, code.replace("_", " "))
+
+
+def counted(n: int, noun: str, plural: str | None = None) -> str:
+    """Return `1 pair`, `2 pairs`, `1,200 pairs`."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Return `a`, `a and b`, `a, b and c`."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else ""
