@@ -29,7 +29,7 @@ def invite(folder: Path, content: str, name: str = "people.csv") -> list[list[st
     return list(csv.reader(io.StringIO(out.read_text(encoding="utf-8"))))
 
 
-def test_each_id_gets_a_link_of_its_own(tmp_path: Path):
+def test_each_id_gets_a_link_of_its_own(tmp_path: Path) -> None:
     study = make_study()
     header, *rows = invite(tmp_path, "name,ID\nAda,a-1\nGrace, g-2 \n\n,h-3\n")
     people = list(study.participants.all())
@@ -39,7 +39,7 @@ def test_each_id_gets_a_link_of_its_own(tmp_path: Path):
     assert {person.origin for person in people} == {Participant.Origin.INVITED}
 
 
-def test_the_same_list_again_makes_nothing_new_and_a_longer_one_adds(tmp_path: Path):
+def test_the_same_list_again_makes_nothing_new_and_a_longer_one_adds(tmp_path: Path) -> None:
     make_study()
     first = invite(tmp_path, "label\none\ntwo\n")
     assert invite(tmp_path, "label\none\ntwo\n") == first
@@ -48,13 +48,13 @@ def test_the_same_list_again_makes_nothing_new_and_a_longer_one_adds(tmp_path: P
     assert Participant.objects.count() == 3
 
 
-def test_only_the_owner_of_the_file_can_read_the_links(tmp_path: Path):
+def test_only_the_owner_of_the_file_can_read_the_links(tmp_path: Path) -> None:
     make_study()
     invite(tmp_path, "id\na\n")
     assert stat.S_IMODE((tmp_path / "links.csv").stat().st_mode) == 0o600
 
 
-def test_every_mistake_is_named_by_its_row_and_nothing_is_made(tmp_path: Path):
+def test_every_mistake_is_named_by_its_row_and_nothing_is_made(tmp_path: Path) -> None:
     make_study()
     with pytest.raises(CommandError) as caught:
         invite(tmp_path, f"id,x\na,\n ,b\na,\n{'l' * 101},\nok,\n")
@@ -79,23 +79,23 @@ def test_every_mistake_is_named_by_its_row_and_nothing_is_made(tmp_path: Path):
         (b"id\n" + b"x\n" * 20_001, "at most 20000"),
     ],
 )
-def test_a_file_that_is_no_list_is_refused_with_the_reason(content: bytes, message: str):
+def test_a_file_that_is_no_list_is_refused_with_the_reason(content: bytes, message: str) -> None:
     with pytest.raises(ServiceError, match=message):
         read_invitations(content)
 
 
-def test_a_file_that_a_spreadsheet_saved_is_read():
+def test_a_file_that_a_spreadsheet_saved_is_read() -> None:
     assert read_invitations("\ufefflabel;\r\nä-1\r\n".replace(";", "").encode()) == ["ä-1"]
 
 
-def test_a_closed_study_invites_nobody_and_an_id_cannot_be_given_twice():
+def test_a_closed_study_invites_nobody_and_an_id_cannot_be_given_twice() -> None:
     with pytest.raises(ServiceError, match="closed is final"):
         participants_invite(study=make_study(slug="over", state="closed"), ids=["a"], user=None)
     with pytest.raises(ServiceError, match="more than once"):
         participants_invite(study=make_study(), ids=["a", "a"], user=None)
 
 
-def test_a_file_that_is_missing_or_cannot_be_written_is_named(tmp_path: Path):
+def test_a_file_that_is_missing_or_cannot_be_written_is_named(tmp_path: Path) -> None:
     make_study()
     with pytest.raises(CommandError, match=r"nothing\.csv"):
         call_command("invite", "study", str(tmp_path / "nothing.csv"), "--out", str(tmp_path / "links.csv"))
@@ -128,7 +128,7 @@ def upload(client: Client, content: str) -> Any:
     return client.post(reverse("annotation:participants_invite", args=["study", 1]), {"people": people}, follow=True)
 
 
-def test_a_list_can_be_uploaded_and_is_logged_without_ids(study: Study, researcher: Client):
+def test_a_list_can_be_uploaded_and_is_logged_without_ids(study: Study, researcher: Client) -> None:
     page = upload(researcher, "id\nada\ngrace\n").content.decode()
     assert "2 people of the list have a link" in page and "<td>ada</td>" in page
     assert upload(researcher, "id\nada\nhedy\n").status_code == 200
@@ -150,13 +150,13 @@ def test_a_list_can_be_uploaded_and_is_logged_without_ids(study: Study, research
 )
 def test_an_upload_with_mistakes_names_them_and_makes_nobody(
     researcher: Client, content: str, status: int, message: str
-):
+) -> None:
     response = upload(researcher, content)
     assert response.status_code == status and message in response.content.decode()
     assert not Participant.objects.exists()
 
 
-def test_a_stranger_cannot_invite(study: Study):
+def test_a_stranger_cannot_invite(study: Study) -> None:
     other = make_user("other")
     other.groups.add(Group.objects.get_or_create(name="researchers")[0])
     client = Client(headers={"host": "localhost"})
@@ -165,7 +165,7 @@ def test_a_stranger_cannot_invite(study: Study):
     assert not Participant.objects.exists()
 
 
-def test_ids_leave_in_an_export_only_when_asked_for_and_that_is_logged(tmp_path: Path):
+def test_ids_leave_in_an_export_only_when_asked_for_and_that_is_logged(tmp_path: Path) -> None:
     participants_invite(study=make_study(state="draft"), ids=["ada"], user=None)
     for name, extra in (("plain", []), ("with", ["--include-external-ids"])):
         call_command("export_ratings", "study", "--out", str(tmp_path / name), *extra)

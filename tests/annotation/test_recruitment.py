@@ -3,8 +3,10 @@
 import logging
 import re
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -23,6 +25,8 @@ from tests.annotation.studyfiles import complaints, definition, study_data, writ
 from tests.annotation.test_concurrency import at_once
 from tests.annotation.test_participant_pages import STEP, Walker
 from tests.factories import make_study
+from tests.tools.processes import Server
+from tests.tools.visitor import Visitor
 
 pytestmark = pytest.mark.django_db
 CODES = {"completed": "CDONE11", "screened_out": "CSCREEN", "no_consent": "CNOCONS", "over_quota": "COVERQU"}
@@ -56,6 +60,12 @@ def walker_of(link: OpenLink, person: str = PID, session: str = SESSION) -> Walk
     participant = Participant.objects.select_related("study").get(study=link.study, external_id=person)
     assert response["Location"] == f"/p/{participant.token}/"
     return Walker(link.study, participant)
+
+
+def step_of(page: str) -> str:
+    found = STEP.search(page)
+    assert found
+    return found[1]
 
 
 def sync(study: Study, folder: Path, *rows: tuple[str, str, str]) -> None:
@@ -93,7 +103,7 @@ def transitions() -> list[tuple[State, Happening, State]]:
 
 
 @pytest.mark.parametrize(("state", "happening", "after"), transitions())
-def test_every_state_answers_every_event_as_the_table_says(state: State, happening: Happening, after: State):
+def test_every_state_answers_every_event_as_the_table_says(state: State, happening: Happening, after: State) -> None:
     assert next_state(state, happening) == after
 
 
@@ -113,11 +123,13 @@ def test_every_state_answers_every_event_as_the_table_says(state: State, happeni
         (State.SCREENED_OUT, True, True, None),
     ],
 )
-def test_an_arrival_depends_on_state_session_and_room(state: State, new_session: bool, room: bool, happening: Any):
+def test_an_arrival_depends_on_state_session_and_room(
+    state: State, new_session: bool, room: bool, happening: Any
+) -> None:
     assert arrival(state, new_session=new_session, room=room) == happening
 
 
-def test_each_end_has_its_own_code_and_work_has_none():
+def test_each_end_has_its_own_code_and_work_has_none() -> None:
     codes = {state: platform_code({"prolific": CODES}, state) for state in State}
     assert codes == {
         **dict.fromkeys(State, ""),
@@ -132,13 +144,13 @@ def test_each_end_has_its_own_code_and_work_has_none():
 # --- the study file ---
 
 
-def test_the_study_file_keeps_codes_and_quota(tmp_path: Path):
+def test_the_study_file_keeps_codes_and_quota(tmp_path: Path) -> None:
     given = {"quota": 3, "prolific": CODES}
     assert definition(tmp_path, recruitment=given).recruitment == given
     assert definition(tmp_path).recruitment == {}
 
 
-def test_the_study_file_refuses_codes_that_are_missing_malformed_or_the_same(tmp_path: Path):
+def test_the_study_file_refuses_codes_that_are_missing_malformed_or_the_same(tmp_path: Path) -> None:
     wrong = {"completed": "C", "no_consent": "SAME1", "over_quota": "SAME1", "screened_out": "CSCREEN"}
     found = complaints(write(tmp_path, study_data(recruitment={"prolific": wrong})))
     assert len(found) == 1 and "'C' is no completion code" in found[0]
@@ -151,7 +163,7 @@ def test_the_study_file_refuses_codes_that_are_missing_malformed_or_the_same(tmp
 # --- arriving ---
 
 
-def test_an_arrival_leads_to_a_link_of_ones_own_and_always_to_the_same():
+def test_an_arrival_leads_to_a_link_of_ones_own_and_always_to_the_same() -> None:
     link = link_of(prolific_study())
     first, again = arrive(link), arrive(link)
     assert first.status_code == again.status_code == 302
@@ -166,7 +178,7 @@ def test_an_arrival_leads_to_a_link_of_ones_own_and_always_to_the_same():
 
 @pytest.mark.parametrize("name", ["PROLIFIC_PID", "STUDY_ID", "SESSION_ID"])
 @pytest.mark.parametrize("value", [None, "", "{{%PROLIFIC_PID%}}", "short", "<b>0123456789</b>", "x" * 65])
-def test_missing_or_malformed_parameters_are_named_and_create_nobody(name: str, value: str | None):
+def test_missing_or_malformed_parameters_are_named_and_create_nobody(name: str, value: str | None) -> None:
     link = link_of(prolific_study())
     given = {**query(), name: value} if value is not None else {k: v for k, v in query().items() if k != name}
     response = Client(headers={"host": "localhost"}).get(f"/arrive/{link.token}/", given)
@@ -177,7 +189,7 @@ def test_missing_or_malformed_parameters_are_named_and_create_nobody(name: str, 
     assert not Participant.objects.exists()
 
 
-def test_a_parameter_given_twice_is_refused():
+def test_a_parameter_given_twice_is_refused() -> None:
     link = link_of(prolific_study())
     response = Client(headers={"host": "localhost"}).get(
         f"/arrive/{link.token}/", {**query(), "PROLIFIC_PID": [PID] * 2}
@@ -185,7 +197,7 @@ def test_a_parameter_given_twice_is_refused():
     assert response.status_code == 400
 
 
-def test_nobody_arrives_by_a_link_that_does_not_exist_is_used_up_or_belongs_to_another_kind_of_study():
+def test_nobody_arrives_by_a_link_that_does_not_exist_is_used_up_or_belongs_to_another_kind_of_study() -> None:
     assert Client(headers={"host": "localhost"}).get("/arrive/nothing/", query()).status_code == 404
     assert arrive(link_of(make_study(slug="no-platform"))).status_code == 409
     assert arrive(link_of(prolific_study(slug="draft", state="draft"))).status_code == 409
@@ -196,14 +208,14 @@ def test_nobody_arrives_by_a_link_that_does_not_exist_is_used_up_or_belongs_to_a
     assert Participant.objects.count() == 1
 
 
-def test_an_open_link_of_a_prolific_study_lets_in_nobody_without_an_id():
+def test_an_open_link_of_a_prolific_study_lets_in_nobody_without_an_id() -> None:
     link = link_of(prolific_study())
     response = Client(headers={"host": "localhost"}).post(f"/join/{link.token}/")
     assert response.status_code == 409 and "Prolific" in response.content.decode()
     assert not Participant.objects.exists()
 
 
-def test_no_id_of_the_platform_stands_on_any_page_of_the_way():
+def test_no_id_of_the_platform_stands_on_any_page_of_the_way() -> None:
     link = link_of(prolific_study(given_per_participant=1))
     walker = walker_of(link)
     texts = [walker.get().content.decode()]
@@ -211,11 +223,11 @@ def test_no_id_of_the_platform_stands_on_any_page_of_the_way():
     texts.append(walker.get().content.decode())
     walker.complete()
     texts.append(walker.get().content.decode())
-    assert STEP.search(texts[-1])[1] == "done"
+    assert step_of(texts[-1]) == "done"
     assert not any(secret in text for text in texts for secret in (PID, SESSION))
 
 
-def test_ids_and_links_stay_out_of_the_logs():
+def test_ids_and_links_stay_out_of_the_logs() -> None:
     link = link_of(prolific_study())
     path = f"/arrive/{link.token}/?PROLIFIC_PID={PID}&STUDY_ID=abc123&SESSION_ID={SESSION}"
     record = logging.LogRecord("django.request", 40, "", 0, "Not Found: %s %s", (path, {"PROLIFIC_PID": [PID]}), None)
@@ -229,7 +241,7 @@ def test_ids_and_links_stay_out_of_the_logs():
 # --- the codes ---
 
 
-def test_who_finishes_gets_the_code_and_a_plain_link_back():
+def test_who_finishes_gets_the_code_and_a_plain_link_back() -> None:
     walker = walker_of(link_of(prolific_study(given_per_participant=1)))
     walker.begin()
     walker.complete()
@@ -240,7 +252,7 @@ def test_who_finishes_gets_the_code_and_a_plain_link_back():
     assert walker.participant.platform_state == State.COMPLETED
 
 
-def test_who_declines_gets_the_code_for_that_and_may_reconsider():
+def test_who_declines_gets_the_code_for_that_and_may_reconsider() -> None:
     walker = walker_of(link_of(prolific_study()))
     walker.post("consent/", answer="decline")
     assert "CNOCONS" in walker.get().content.decode()
@@ -252,7 +264,7 @@ def test_who_declines_gets_the_code_for_that_and_may_reconsider():
     assert walker.participant.platform_state == State.ACTIVE
 
 
-def test_who_comes_by_a_personal_link_keeps_the_own_completion_code():
+def test_who_comes_by_a_personal_link_keeps_the_own_completion_code() -> None:
     walker = Walker(prolific_study(given_per_participant=1)).begin()
     walker.complete()
     page = walker.get().content.decode()
@@ -262,12 +274,12 @@ def test_who_comes_by_a_personal_link_keeps_the_own_completion_code():
 # --- quotas ---
 
 
-def test_who_comes_too_late_is_told_before_any_work_and_gets_the_code():
+def test_who_comes_too_late_is_told_before_any_work_and_gets_the_code() -> None:
     link = link_of(prolific_study(quota=1))
     walker_of(link).begin()
     late = walker_of(link, person="late0person")
     page = late.get().content.decode()
-    assert STEP.search(page)[1] == "full" and "COVERQU" in page
+    assert step_of(page) == "full" and "COVERQU" in page
     late.participant.refresh_from_db()
     assert late.participant.platform_state == State.OVER_QUOTA
     late.post("consent/", answer="agree")
@@ -275,7 +287,7 @@ def test_who_comes_too_late_is_told_before_any_work_and_gets_the_code():
     assert late.participant.consented_at is None
 
 
-def test_who_opened_the_consent_form_before_the_last_place_went_is_told_when_agreeing():
+def test_who_opened_the_consent_form_before_the_last_place_went_is_told_when_agreeing() -> None:
     link = link_of(prolific_study(quota=1))
     slow, fast = walker_of(link), walker_of(link, person="fast0person")
     assert slow.step == fast.step == "consent"
@@ -286,7 +298,7 @@ def test_who_opened_the_consent_form_before_the_last_place_went_is_told_when_agr
     assert (slow.participant.consented_at, slow.participant.platform_state) == (None, State.OVER_QUOTA)
 
 
-def test_a_quota_counts_who_finished_and_who_is_at_work_but_no_drop_out():
+def test_a_quota_counts_who_finished_and_who_is_at_work_but_no_drop_out() -> None:
     study = prolific_study(quota=5, given_per_participant=1)
     link = link_of(study)
     done, working, dropped, looking = (walker_of(link, person=f"person00{n}") for n in range(4))
@@ -303,7 +315,7 @@ def test_a_quota_counts_who_finished_and_who_is_at_work_but_no_drop_out():
     assert not holding_places(study, "bot").exists()
 
 
-def test_a_quota_holds_for_links_without_a_platform_too():
+def test_a_quota_holds_for_links_without_a_platform_too() -> None:
     study = make_study()
     study.recruitment = {"quota": 1}
     study.save(update_fields=["recruitment"])
@@ -313,10 +325,10 @@ def test_a_quota_holds_for_links_without_a_platform_too():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_quota_holds_when_everybody_agrees_at_once():
+def test_a_quota_holds_when_everybody_agrees_at_once() -> None:
     link = link_of(prolific_study(quota=3, given_items=8, given_per_participant=1))
     people = [walker_of(link, person=f"person00{n}").participant for n in range(8)]
-    at_once([lambda p=p: participant_consent(participant=p) for p in people])
+    at_once([partial(participant_consent, participant=p) for p in people])
     fresh = list(Participant.objects.select_related("study"))
     assert sum(person.consented_at is not None for person in fresh) == 3
     steps = [participant_place(participant=person).step for person in fresh]
@@ -324,10 +336,10 @@ def test_a_quota_holds_when_everybody_agrees_at_once():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_person_who_arrives_many_times_at_once_is_one_participant():
+def test_one_person_who_arrives_many_times_at_once_is_one_participant() -> None:
     link = link_of(prolific_study())
     links = [OpenLink.objects.select_related("study").get(pk=link.pk) for _ in range(6)]
-    made = at_once([lambda x=x: participant_arrive(open_link=x, person=PID, session=SESSION) for x in links])
+    made = at_once([partial(participant_arrive, open_link=x, person=PID, session=SESSION) for x in links])
     assert len({person.pk for person in made}) == 1
     link.refresh_from_db()
     assert link.joined == 1
@@ -336,7 +348,24 @@ def test_one_person_who_arrives_many_times_at_once_is_one_participant():
 # --- what the platform says ---
 
 
-def test_a_prolific_arrival_returns_times_out_and_reopens(tmp_path: Path):
+@pytest.mark.django_db(transaction=True)
+def test_a_real_server_lets_people_in_and_writes_no_id_to_its_log(server: Server) -> None:
+    link = link_of(prolific_study(given_per_participant=1))
+    with Visitor(server.base_url) as visitor:
+        address = f"/arrive/{link.token}/"
+        visitor.get(f"{address}?{urlencode(query())}")
+        assert visitor.step == "consent" and visitor.response and visitor.response.url.query == b""
+        visitor.send("/consent/", answer="agree")
+        visitor.send("/instructions/")
+        visitor.send("/complete/", **{name: values[0] for name, values in visitor.scales().items()})
+        assert visitor.step == "done" and "CDONE11" in visitor.response.text
+        assert visitor.get(f"{address}?PROLIFIC_PID={PID}&SESSION_ID={SESSION}").status_code == 400
+        assert visitor.get(f"/arrive/nothing/?{urlencode(query())}").status_code == 404
+        assert not any(PID in response.text for response in visitor.seen)
+    assert PID not in server.output() and SESSION not in server.output() and link.token not in server.output()
+
+
+def test_a_prolific_arrival_returns_times_out_and_reopens(tmp_path: Path) -> None:
     study = prolific_study(quota=1, given_items=2, given_per_participant=2, raters_per_item=1)
     link = link_of(study)
     walker = walker_of(link).begin()
@@ -373,7 +402,7 @@ def test_a_prolific_arrival_returns_times_out_and_reopens(tmp_path: Path):
     assert platform == ["returned", "reopened", "timed_out", "completed"]
 
 
-def test_the_list_is_checked_as_a_whole_before_anything_moves(tmp_path: Path):
+def test_the_list_is_checked_as_a_whole_before_anything_moves(tmp_path: Path) -> None:
     study = prolific_study()
     walker = walker_of(link_of(study)).begin()
     with pytest.raises(CommandError) as caught:
@@ -389,7 +418,7 @@ def test_the_list_is_checked_as_a_whole_before_anything_moves(tmp_path: Path):
         call_command("prolific_sync", study.slug, str(tmp_path / "missing.csv"))
 
 
-def test_the_report_counts_effects_and_the_log_holds_no_ids(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_the_report_counts_effects_and_the_log_holds_no_ids(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     study = prolific_study()
     walker_of(link_of(study))
     rows = [(SESSION, PID, "RETURNED"), ("older0session", PID, "TIMED-OUT"), ("z", "stranger01", "APPROVED")]
@@ -401,7 +430,7 @@ def test_the_report_counts_effects_and_the_log_holds_no_ids(tmp_path: Path, caps
     assert not re.search(PID, str(log.data)) and log.data["effects"]["returned"] == 1
 
 
-def test_an_approved_submission_changes_nothing(tmp_path: Path):
+def test_an_approved_submission_changes_nothing(tmp_path: Path) -> None:
     study = prolific_study()
     walker = walker_of(link_of(study)).begin()
     for status in ("ACTIVE", "AWAITING REVIEW", "APPROVED", "REJECTED"):

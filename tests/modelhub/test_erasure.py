@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 
-from annotation.models import Output, Participant
+from annotation.models import Output, Participant, Persona
 from annotation.services.withdrawal import participant_erase
 from modelhub.models import Generation, PersonaOrigin, Run
 from tests.modelhub.live import make_live_study, write_persona
@@ -15,17 +15,21 @@ pytestmark = pytest.mark.django_db
 SECRET = "zyxquilt"
 
 
-def test_the_hook_is_installed():
+def author_of(persona: Persona) -> Participant:
+    return Participant.objects.select_related("study").get(personas=persona)
+
+
+def test_the_hook_is_installed() -> None:
     assert settings.ERASURE_HOOKS == ["modelhub.erasure.erase_records"]
 
 
-def test_an_erasure_deletes_the_authors_generations_and_no_others(tmp_path: Path):
+def test_an_erasure_deletes_the_authors_generations_and_no_others(tmp_path: Path) -> None:
     study = make_live_study(tmp_path)
     hers = write_persona(study, 1, f"The user is a {SECRET} and prefers songs.")
     others = write_persona(study, 2)
     call_command("run_worker", "--once")
     assert Generation.objects.filter(output__persona=hers, rendered_prompt__contains=SECRET).exists()
-    author = Participant.objects.select_related("study").get(pk=hers.author_id)
+    author = author_of(hers)
 
     participant_erase(participant=author)
 
@@ -35,19 +39,19 @@ def test_an_erasure_deletes_the_authors_generations_and_no_others(tmp_path: Path
     assert not any(SECRET in str(row) for row in Run.objects.values())
 
 
-def test_a_worker_goes_on_with_the_others_after_an_erasure(tmp_path: Path):
+def test_a_worker_goes_on_with_the_others_after_an_erasure(tmp_path: Path) -> None:
     study = make_live_study(tmp_path)
     hers, others = write_persona(study, 1), write_persona(study, 2)
-    participant_erase(participant=Participant.objects.select_related("study").get(pk=hers.author_id))
+    participant_erase(participant=author_of(hers))
     call_command("run_worker", "--once")
     assert set(Output.objects.values_list("persona", "state")) == {(others.pk, "ready")}
 
 
-def test_origins_of_given_personas_stay(tmp_path: Path):
+def test_origins_of_given_personas_stay(tmp_path: Path) -> None:
     study = make_live_study(tmp_path)
     hers = write_persona(study)
     given = study.items.get(ordinal=3).personas.create(source="given", text="Given.", submitted_at="2030-01-01T00:00Z")
     run = Run.objects.create(stage="import", heartbeat_at="2030-01-01T00:00Z", lease_until="2030-01-01T00:00Z")
     PersonaOrigin.objects.create(persona=given, direction="chosen", source="gold", run=run)
-    participant_erase(participant=Participant.objects.select_related("study").get(pk=hers.author_id))
+    participant_erase(participant=author_of(hers))
     assert PersonaOrigin.objects.get().persona == given

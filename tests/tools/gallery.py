@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from annotation.bots import Bot
@@ -18,11 +19,19 @@ from annotation.models import OpenLink, Output, Participant, Study, User
 from annotation.services import participants as services
 from annotation.services.personas import persona_submit
 from annotation.services.places import Place, participant_place
+from annotation.services.recruitment import participant_arrive
+from annotation.services.withdrawal import participant_withdraw
 from annotation.views import errors
 from modelhub.demo import USERNAME, Demo
 from tests.factories import make_study
 
 PERSONA = "The user is a nurse on night shifts and prefers short answers that can be used at once."
+PROLIFIC_CODES = {
+    "completed": "CDONE111",
+    "screened_out": "CSCREEN1",
+    "no_consent": "CNOCONS1",
+    "over_quota": "COVERQU1",
+}
 
 
 @dataclass(frozen=True)
@@ -160,9 +169,50 @@ def _standing_spots() -> list[Spot]:
     link = OpenLink.objects.create(study=full, cap=1, joined=1)
     return [
         *spots,
+        *_leaving_spots(),
+        *_prolific_spots(),
         Spot("full", _path(services.participant_create(study=full))),
         Spot("join-full", reverse("annotation:join", args=[link.token])),
     ]
+
+
+def _leaving_spots() -> list[Spot]:
+    study = make_study(slug="gallery-leaving")
+    left = _participant(study)
+    participant_withdraw(participant=left)
+    return [
+        Spot("leave", f"{_path(_participant(study))}leave/"),
+        Spot("withdrawn", _path(left)),
+        Spot("leave-later", f"{_path(left)}leave/"),
+        Spot("erased", f"{_path(_participant(study))}leave/", act=_erase),
+    ]
+
+
+def _erase(page: Page) -> None:
+    page.get_by_role("button", name="Leave and erase my data").click()
+    expect(page.locator("main")).to_have_attribute("data-step", "erased")
+
+
+def _prolific_spots() -> list[Spot]:
+    """The pages on which somebody from Prolific gets a code, or learns that there is none."""
+    study = make_study(slug="gallery-prolific", given_per_participant=1)
+    Study.objects.filter(pk=study.pk).update(recruitment={"prolific": PROLIFIC_CODES})
+    link = OpenLink.objects.create(study=study, cap=10)
+    arrive = reverse("annotation:arrive", args=[link.token])
+    refused = OpenLink.objects.create(study=study, cap=1, joined=1)
+    query = "PROLIFIC_PID=someone000&STUDY_ID=somestudy&SESSION_ID=somesession"
+    spots = [
+        Spot("arrive-wrong", arrive),
+        Spot("arrive-used-up", f"{reverse('annotation:arrive', args=[refused.token])}?{query}"),
+    ]
+    ends = ("no_consent", "over_quota", "returned", "timed_out", "screened_out", "completed")
+    for number, end in enumerate(ends):
+        person = participant_arrive(open_link=OpenLink.objects.get(pk=link.pk), person=f"person{number}", session="s")
+        times = {"no_consent": "declined_at", "screened_out": "screened_out_at", "completed": "completed_at"}
+        reached = {times[end]: timezone.now()} if end in times else {}
+        Participant.objects.filter(pk=person.pk).update(platform_state=end, **reached)
+        spots.append(Spot(f"prolific-{end.replace('_', '-')}", _path(person)))
+    return spots
 
 
 def _type_a_persona(page: Page) -> None:
