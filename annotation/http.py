@@ -50,6 +50,18 @@ def get_study_for_researcher(request: HttpRequest, slug: str, version: int) -> S
     return study
 
 
+def get_study_to_run(request: HttpRequest, slug: str, version: int) -> Study:
+    """Return the study as `get_study_for_researcher` does, to those who run it: links are no analyst's business.
+
+    Raises:
+        AccessRefused, Http404: as there; AccessRefused also for who was attached as an analyst.
+    """
+    study = get_study_for_researcher(request, slug, version)
+    if attached_role(request_user(request), study) == StudyMember.Role.ANALYST:
+        raise AccessRefused(READS_ONLY)
+    return study
+
+
 def get_participant(token: str) -> Participant:
     """Return the participant whose link this is, with the study.
 

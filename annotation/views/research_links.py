@@ -1,4 +1,4 @@
-"""Participant links: personal ones, and open ones with a cap. The only pages on which a link token is text."""
+"""Participant links: personal ones, and open ones with a cap. Links are text here and, once, where one is replaced."""
 
 import csv
 
@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from annotation import queries
 from annotation.errors import ServiceError
 from annotation.forms import InvitationsForm, OpenLinkForm, ParticipantsForm
-from annotation.http import get_study_for_researcher, request_user
+from annotation.http import get_study_to_run, request_user
 from annotation.models import Participant, Study
 from annotation.peoplefiles import read_invitations
 from annotation.services import participants as services
@@ -26,13 +26,13 @@ PAGE_SIZE = 100
 @require_GET
 def participant_links(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """List the study's links, with the forms that make more."""
-    return _links_page(request, get_study_for_researcher(request, slug, version))
+    return _links_page(request, get_study_to_run(request, slug, version))
 
 
 @require_GET
 def participant_links_csv(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Download id, code and link of every personal invitation, for mail merge; logged."""
-    study = get_study_for_researcher(request, slug, version)
+    study = get_study_to_run(request, slug, version)
     invited = queries.personal_links(study)
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{study.slug}-v{study.version}-links.csv"'
@@ -46,7 +46,7 @@ def participant_links_csv(request: HttpRequest, slug: str, version: int) -> Http
 @require_POST
 def participants_create(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Make personal links."""
-    study = get_study_for_researcher(request, slug, version)
+    study = get_study_to_run(request, slug, version)
     form = ParticipantsForm(request.POST)
     if not form.is_valid():
         return _links_page(request, study, personal_form=form, status=422)
@@ -62,7 +62,7 @@ def participants_create(request: HttpRequest, slug: str, version: int) -> HttpRe
 @require_POST
 def participants_invite(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Make personal links for the people of an uploaded list."""
-    study = get_study_for_researcher(request, slug, version)
+    study = get_study_to_run(request, slug, version)
     form = InvitationsForm(request.POST, request.FILES)
     if not form.is_valid():
         return _links_page(request, study, invitations_form=form, status=422)
@@ -81,7 +81,7 @@ def participants_invite(request: HttpRequest, slug: str, version: int) -> HttpRe
 @require_POST
 def open_link_create(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Make one link that many may follow."""
-    study = get_study_for_researcher(request, slug, version)
+    study = get_study_to_run(request, slug, version)
     form = OpenLinkForm(request.POST)
     if not form.is_valid():
         return _links_page(request, study, open_form=form, status=422)
@@ -96,7 +96,7 @@ def open_link_create(request: HttpRequest, slug: str, version: int) -> HttpRespo
 @require_POST
 def open_link_deactivate(request: HttpRequest, slug: str, version: int, pk: int) -> HttpResponse:
     """Stop an open link from letting more people in."""
-    study = get_study_for_researcher(request, slug, version)
+    study = get_study_to_run(request, slug, version)
     link = get_object_or_404(study.open_links, pk=pk)
     services.open_link_deactivate(open_link=link, user=request_user(request))
     messages.success(request, "Switched the open link off. Who joined by it goes on.")

@@ -11,9 +11,9 @@ from django.views.decorators.http import require_GET, require_POST
 
 from annotation.errors import ServiceError
 from annotation.forms import ReasonForm, SearchForm
-from annotation.http import get_study_for_researcher, request_user
+from annotation.http import get_study_for_researcher, get_study_to_run, request_user
 from annotation.models import Participant, Study, StudyMember
-from annotation.permissions import READS_ONLY, AccessRefused, attached_role
+from annotation.permissions import attached_role
 from annotation.queries import participant_state
 from annotation.queries_participants import found_actions, found_participants, known_actions
 from annotation.services import standing
@@ -39,10 +39,7 @@ def participants(request: HttpRequest, slug: str, version: int) -> HttpResponse:
 @require_GET
 def participant_change(request: HttpRequest, slug: str, version: int, number: int) -> HttpResponse:
     """Show one participant with what can be done."""
-    study = get_study_for_researcher(request, slug, version)
-    if not _may_change(request, study):
-        raise AccessRefused(READS_ONLY)
-    return _participant_page(request, _participant(study, number))
+    return _participant_page(request, _participant(get_study_to_run(request, slug, version), number))
 
 
 @require_POST

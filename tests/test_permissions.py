@@ -1,0 +1,284 @@
+"""Who may do what: every address, for every role and every method. A new address without a row here fails."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from annotation.models import OpenLink, Participant, Persona, Study, StudyMember, User
+from annotation.permissions import Role
+from annotation.services import participants as services
+from annotation.services.members import role_give
+from annotation.services.places import participant_place
+from tests.annotation.study_rows import make_frozen_study
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+# The browser of a participant holds no session: only the address says who it is.
+SIGNED_OUT = ("anonymous", "participant")
+SIGNED_IN = ("no role", "stranger", "stranger analyst", "member", "member analyst", "owner", "admin")
+ROLES = (*SIGNED_OUT, *SIGNED_IN)
+Cells = dict[str, int]
+WRONG_METHOD = 405
+
+
+def everybody(status: int) -> Cells:
+    """Return the same status for every role."""
+    return dict.fromkeys(ROLES, status)
+
+
+def accounts(status: int, signed_out: int = 302) -> Cells:
+    """Return the status for whoever is signed in; others are sent to sign in."""
+    return {**dict.fromkeys(SIGNED_OUT, signed_out), **dict.fromkeys(SIGNED_IN, status)}
+
+
+def study(status: int, **others: int) -> Cells:
+    """Return the status for those whose study it is; `others` names roles that get something else (`_` for a space)."""
+    strangers = {"no role": 403, "stranger": 404, "stranger analyst": 404}
+    return {**accounts(status), **strangers, **{role.replace("_", " "): code for role, code in others.items()}}
+
+
+def running(status: int) -> Cells:
+    """Return the status for those who run the study; whoever was attached as an analyst is refused."""
+    return study(status, member_analyst=403)
+
+
+def sharing(status: int) -> Cells:
+    """Return the status for the owner and admins."""
+    return study(status, member=403, member_analyst=403)
+
+
+@dataclass(frozen=True)
+class Row:
+    """An address: what its placeholders hold, what is sent, and the cells of the methods that it takes."""
+
+    path: tuple[str, ...] = ()
+    data: dict[str, str] | None = None
+    get: Cells | None = None
+    head: Cells | None = None
+    post: Cells | None = None
+    put: Cells | None = None
+    options: Cells | None = None
+    other: Cells | None = None
+
+    def expected(self, method: str) -> Cells:
+        """Return the cells of a method; one that is not named is not taken."""
+        cells: Cells | None = getattr(self, method.lower(), None)
+        return cells or self.other or everybody(WRONG_METHOD)
+
+
+SIGNED_IN_ONLY = accounts(WRONG_METHOD)
+STUDY = ("slug", "version")
+NUMBER = (*STUDY, "number")
+
+
+def page(*path: str, get: Cells, **more: Any) -> Row:
+    """Return a row of an address that researchers read."""
+    return Row(path, get=get, other=SIGNED_IN_ONLY, **more)
+
+
+def action(*path: str, post: Cells, data: dict[str, str] | None = None) -> Row:
+    """Return a row of an address that researchers send something to."""
+    return Row(path, data=data, post=post, other=SIGNED_IN_ONLY)
+
+
+def link(*path: str, status: int, **data: str) -> Row:
+    """Return a row of an address below a participant's link: whoever holds the link is the participant."""
+    return Row(("token", *path), data=data, post=everybody(status))
+
+
+FORM = {"put": accounts(200), "options": accounts(200), "head": accounts(200)}
+MATRIX: dict[str, Row] = {
+    "login": Row(
+        get=accounts(302, signed_out=200), head=accounts(302, signed_out=200), post=accounts(302, signed_out=200),
+        put=accounts(302, signed_out=200), options=accounts(302, signed_out=200), other=accounts(302, signed_out=405),
+    ),
+    "logout": Row(post=accounts(302), options=accounts(200), other=SIGNED_IN_ONLY),
+    "password_change": page(get=accounts(200), post=accounts(200), **FORM),
+    "password_change_done": page(get=accounts(200), head=accounts(200), options=accounts(200)),
+    "annotation:home": Row(get=accounts(302, signed_out=200), head=accounts(302, signed_out=200)),
+    "annotation:arrive": Row(("arrival",), get=everybody(400)),
+    "annotation:join": Row(("open",), get=everybody(200), head=everybody(200), post=everybody(302)),
+    "annotation:participant": Row(("token",), get=everybody(200), head=everybody(200)),
+    "annotation:leave": Row(("token",), get=everybody(200), head=everybody(200), post=everybody(302)),
+    "annotation:consent": link(status=302, answer="agree"),
+    "annotation:instructions": link(status=302),
+    "annotation:practice": link(status=302),
+    "annotation:quiz": link(status=400),
+    "annotation:questionnaire": link("page", status=302),
+    "annotation:persona_submit": link("key", status=302),
+    "annotation:persona_draft": link("key", status=400),
+    "annotation:wait": Row(("token", "key"), get=everybody(302), head=everybody(302)),
+    "annotation:set_aside": link("key", status=302),
+    "annotation:complete": link("key", status=422),
+    "annotation:time": link("key", status=400),
+    "annotation:warned": link("key", status=302),
+    "annotation:skip": link("key", status=302, reason="r"),
+    "annotation:followup_save": link("slot", status=422),
+    "annotation:rating_save": link("slot", "aspect", status=400),
+    "annotation:study_list": page(get={**accounts(200), "no role": 403}),
+    "annotation:study": page(*STUDY, get=study(200)),
+    "annotation:dashboard": page(*STUDY, get=study(200)),
+    "annotation:participants": page(*STUDY, get=study(200)),
+    "annotation:audit": page(*STUDY, get=study(200)),
+    "annotation:export_download": page(*STUDY, "table", "format", get=study(200)),
+    "annotation:participant_links": page(*STUDY, get=running(200)),
+    "annotation:participant_links_csv": page(*STUDY, get=running(200)),
+    "annotation:participant_change": page(*NUMBER, get=running(200)),
+    "annotation:members": page(*STUDY, get=sharing(200)),
+    "annotation:study_state": action(*STUDY, post=running(302), data={"action": "pause"}),
+    "annotation:preview": action(*STUDY, post=running(302)),
+    "annotation:participants_create": action(*STUDY, post=running(302), data={"count": "1"}),
+    "annotation:participants_invite": action(*STUDY, post=running(422)),
+    "annotation:open_link_create": action(*STUDY, post=running(302), data={"cap": "1"}),
+    "annotation:open_link_deactivate": action(*STUDY, "link", post=running(302)),
+    "annotation:participant_exclude": action(*NUMBER, post=running(302), data={"reason": "r"}),
+    "annotation:participant_include": action(*NUMBER, post=running(409), data={"reason": "r"}),
+    "annotation:participant_link_replace": action(*NUMBER, post=running(200)),
+    "annotation:member_add": action(*STUDY, post=sharing(302), data={"username": "colleague", "role": "researcher"}),
+    "annotation:member_remove": action(*STUDY, "member", post=sharing(302)),
+    "modelhub:scan": page(*STUDY, get=study(200)),
+    "modelhub:scan_exclude": action(*STUDY, "persona", post=running(409), data={"reason": "r"}),
+    "modelhub:scan_include": action(*STUDY, "persona", post=running(409)),
+    # The owner here is a researcher: owning a study does not unblind it.
+    "modelhub:arms": page(*STUDY, get=study(200, owner=403, member=403)),
+}  # fmt: skip
+
+
+def addresses(patterns: list[URLPattern | URLResolver], namespace: str = "") -> Iterator[str]:
+    """Yield the name of every address of the project."""
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from addresses(pattern.url_patterns, f"{pattern.namespace}:" if pattern.namespace else namespace)
+        else:
+            assert pattern.name, f"{pattern.pattern} has no name"
+            yield namespace + pattern.name
+
+
+def test_every_address_has_its_row_and_every_row_an_address() -> None:
+    assert sorted(addresses(get_resolver().url_patterns)) == sorted(MATRIX)
+
+
+@pytest.fixture
+def world() -> Study:
+    """A running study with a participant at work, and an account of each kind."""
+    study = make_frozen_study()
+    for analyst in ("stranger analyst", "member analyst", "analyst as researcher"):
+        role_give(user=make_user(analyst), role=Role.ANALYST)
+    make_user("no role").groups.clear()
+    make_user("stranger")
+    make_user("colleague")
+    make_user("admin", is_superuser=True)
+    for username, role in (("member", "researcher"), ("member analyst", "analyst")):
+        StudyMember.objects.create(study=study, user=make_user(username), role=role)
+    participant = services.participant_create(study=study)
+    services.participant_consent(participant=participant)
+    services.participant_instructed(participant=participant)
+    assert participant_place(participant=Participant.objects.get(pk=participant.pk)).step == "rate"
+    Client().get(reverse("annotation:participant", args=[participant.token]))  # answers are taken once it is shown
+    OpenLink.objects.create(study=study, cap=5)
+    return study
+
+
+def values_of(study: Study) -> dict[str, Any]:
+    """Return what can stand in the placeholders of an address."""
+    participant = study.participants.get()
+    assignment = participant.assignments.get()
+    slot = assignment.slots.filter(kind="output").first()
+    open_link = study.open_links.get()
+    assert slot
+    return {
+        "slug": study.slug,
+        "version": study.version,
+        "number": participant.number,
+        "token": participant.token,
+        "key": assignment.key,
+        "slot": slot.key,
+        "aspect": "answerability",
+        "page": "before",
+        "open": open_link.token,
+        "link": open_link.pk,
+        "arrival": open_link.token,
+        "member": study.members.get(user__username="member").pk,
+        "persona": Persona.objects.get(item__study=study, item__key="item-1").key,
+        "table": "ratings",
+        "format": "csv",
+    }
+
+
+def client_of(role: str, study: Study) -> Client:
+    """Return a browser as the role has it."""
+    client = Client()
+    if role == "participant":
+        client.get(reverse("annotation:participant", args=[study.participants.get().token]))
+    elif role == "owner":
+        client.force_login(study.owner)
+    elif role != "anonymous":
+        client.force_login(User.objects.get(username=role))
+    return client
+
+
+def status_of(client: Client, method: str, address: str, data: dict[str, str] | None) -> int:
+    """Send a request and undo what it did."""
+    with transaction.atomic():
+        response = client.post(address, data or {}) if method == "POST" else client.generic(method, address)
+        for _ in response if response.streaming else ():
+            pass
+        transaction.set_rollback(True)
+    return response.status_code
+
+
+@pytest.mark.parametrize("name", sorted(MATRIX))
+def test_every_role_gets_what_the_matrix_says_for_every_method(name: str, world: Study) -> None:
+    row, values = MATRIX[name], values_of(world)
+    address = reverse(name, args=[values[part] for part in row.path])
+    wrong = {}
+    for role in ROLES:
+        for method in METHODS:
+            status, wanted = status_of(client_of(role, world), method, address, row.data), row.expected(method)[role]
+            if status != wanted:
+                wrong[role, method] = f"{status}, not {wanted}"
+    assert not wrong
+
+
+def test_an_analyst_who_is_attached_as_a_researcher_stays_blind(world: Study, client: Client) -> None:
+    analyst = User.objects.get(username="analyst as researcher")
+    StudyMember.objects.create(study=world, user=analyst, role="researcher")
+    client.force_login(analyst)
+    response = client.get(reverse("modelhub:arms", args=[world.slug, world.version]))
+    assert response.status_code == 403 and "You are blinded in this study" in response.content.decode()
+
+
+def test_an_analyst_who_is_attached_as_one_leaves_a_mark_for_each_look(world: Study, client: Client) -> None:
+    client.force_login(User.objects.get(username="member analyst"))
+    for looks in (1, 2):
+        assert client.get(reverse("modelhub:arms", args=[world.slug, world.version])).status_code == 200
+        assert world.audit_log.filter(action="arms_seen", user__username="member analyst").count() == looks
+
+
+@pytest.mark.parametrize(
+    ("username", "name", "says"),
+    [
+        ("no role", "study_list", "neither a researcher"),
+        ("no role", "study", "neither a researcher"),
+        ("member analyst", "participant_links", "attached to this study as an analyst"),
+        ("member", "members", "Only the owner"),
+    ],
+)
+def test_a_refusal_says_why(username: str, name: str, says: str, world: Study, client: Client) -> None:
+    client.force_login(User.objects.get(username=username))
+    args = [] if name == "study_list" else [world.slug, world.version]
+    response = client.get(reverse(f"annotation:{name}", args=args))
+    assert response.status_code == 403 and says in response.content.decode()
+
+
+def test_a_message_that_was_not_written_for_readers_is_shown_to_nobody(world: Study, client: Client) -> None:
+    client.force_login(User.objects.get(username="stranger"))
+    missing = client.get(reverse("annotation:study", args=[world.slug, world.version])).content.decode()
+    assert world.title not in missing and "There is nothing at this address" in missing
