@@ -23,11 +23,15 @@ def complete_parts(parts: dict[str, Any], tree: YamlTree) -> list[Problem]:
 
     Afterwards `parts["arms"]` and `parts["aspects"]` are there, unless something is wrong with them.
     """
-    if "kind" not in parts:
-        return []
-    if parts["kind"] == Study.Kind.PERSONA_ASSESSMENT:
-        return list(_complete_assessment(parts, tree))
-    return list(_complete_output_rating(parts, tree))
+    kinds = {
+        Study.Kind.PERSONA_ASSESSMENT.value: _complete_assessment,
+        Study.Kind.OUTPUT_RATING.value: _complete_output_rating,
+    }
+    problems = list(kinds[parts["kind"]](parts, tree)) if "kind" in parts else []
+    for name in ("aspects", "arms"):
+        if name in parts and parts[name] is None:  # what they are depends on something that is wrong
+            del parts[name]
+    return problems
 
 
 def _complete_output_rating(parts: dict[str, Any], tree: YamlTree) -> Iterator[Problem]:
@@ -36,7 +40,6 @@ def _complete_output_rating(parts: dict[str, Any], tree: YamlTree) -> Iterator[P
             yield tree.problem([name], _ONLY_ASSESSMENT)
     for name in ("aspects", "arms"):
         if name in parts and parts[name] is None:
-            del parts[name]
             yield tree.problem([name], _MISSING)
     if parts.get("items") == "imported":
         yield tree.problem(["items"], "only a persona_assessment imports its items; list them, or name a file")
@@ -53,7 +56,7 @@ def _complete_assessment(parts: dict[str, Any], tree: YamlTree) -> Iterator[Prob
     parts["show_responses"], parts["arms"] = shown, RESPONSES if shown else 0
     if "aspects" in parts and "preset" in parts:
         yield from _add_preset(parts, tree)
-    if "aspects" in parts:
+    if parts.get("aspects"):
         yield from _assessment_problems(parts, shown, tree)
     design = parts.get("design")
     if design and design.written_personas_per_participant:
@@ -65,7 +68,6 @@ def _add_preset(parts: dict[str, Any], tree: YamlTree) -> Iterator[Problem]:
     preset: Preset | None = parts["preset"]
     own = parts["aspects"] or []
     if preset is None and not own:
-        del parts["aspects"]
         yield tree.problem(
             ["aspects"], "this key is missing; write `preset: persona_assessment`, or aspects of your own"
         )

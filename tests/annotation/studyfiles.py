@@ -59,3 +59,17 @@ def complaints(path: Path) -> list[str]:
     except StudyFileError as error:
         return [str(problem).replace(f"{path.parent}/", "") for problem in error.problems]
     return []
+
+
+def assessment_data(**changes: Any) -> dict[str, Any]:
+    """Return the content of a valid persona assessment without responses: two items, four scales."""
+    data = study_data(
+        kind="persona_assessment",
+        preset="persona_assessment",
+        show_responses=False,
+        design={"given_personas_per_participant": 2, "raters_per_item": 3, "seed": 5},
+        items=study_data()["items"][:2],
+    )
+    for key in ("aspects", "arms"):
+        del data[key]
+    return {**data, **changes}
