@@ -14,6 +14,8 @@ from typing import Any
 import httpx
 from lxml import html
 
+from annotation.botmind import Knowledge, Mind
+
 # Varied on purpose: first and third person, one that asks for brevity, line breaks, emoji, quotes, another script,
 # and a start that a spreadsheet would take for a formula.
 PERSONAS = (
@@ -31,6 +33,8 @@ PERSONAS = (
     "The user is a poet, and prefers a surprising picture to a definition.",
 )
 MAX_PAGES = 5000
+# Pages from which nothing leads on.
+ENDS = ("done", "full", "screened_out")
 
 
 class BotError(Exception):
@@ -52,13 +56,14 @@ def _parse(text: str) -> Any:  # lxml's stubs know nothing of forms
 
 
 class Page:
-    """One page as a participant gets it: its step and its forms."""
+    """One page as a participant gets it: its step and its forms. A refusal is an error unless it is `expected`."""
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: httpx.Response, expected: int | None = None) -> None:
         self.url = response.url
         self.document = _parse(response.text)
         self.step: str = next(iter(self.document.xpath("//main/@data-step")), "unknown")
-        if response.status_code >= 400:
+        self.was_refused = response.status_code >= 400
+        if self.was_refused and response.status_code != expected:
             raise BotError(f"page {self.step}: status {response.status_code}: {self._complaint()}")
 
     def _complaint(self) -> str:
@@ -66,12 +71,12 @@ class Page:
         said = self.document.xpath("//*[@role='alert']") or self.document.xpath("//main")
         return "; ".join(" ".join(part.text_content().split()) for part in said)[:300]
 
-    def form(self, action: str) -> Any:
-        """Return the form whose address ends with `action`."""
+    def form(self, *actions: str) -> Any:
+        """Return the form whose address ends with one of `actions`."""
         for form in self.document.forms:
-            if (form.action or "").endswith(action):
+            if (form.action or "").endswith(actions):
                 return form
-        raise BotError(f"page {self.step}: there is no form that leads to {action}")
+        raise BotError(f"page {self.step}: there is no form that leads to {' or '.join(actions)}")
 
     def field(self, form: Any, name: str) -> Any:
         """Return a field of the form."""
@@ -81,14 +86,22 @@ class Page:
 
     def scales(self, form: Any) -> dict[str, list[str]]:
         """Return the values on offer for every group of radio buttons."""
-        names = dict.fromkeys(form.xpath(".//input[@type='radio']/@name"))
-        if not names:
+        found = self.groups(form)
+        if not found:
             raise BotError(f"page {self.step}: there is no scale to answer")
+        return found
+
+    def groups(self, form: Any) -> dict[str, list[str]]:
+        """Return the same, or nothing where the form has no radio buttons."""
+        names = dict.fromkeys(form.xpath(".//input[@type='radio']/@name"))
         return {name: list(form.inputs[name].value_options) for name in names}
 
 
 class Bot:
-    """One participant. `seed` decides every answer, so that a walk can be repeated."""
+    """One participant. `seed` decides every answer, so that a walk can be repeated.
+
+    `care` is the probability that the bot reads a check, a quiz or a planted pair, of which it then has `knowledge`.
+    """
 
     def __init__(
         self,
@@ -99,10 +112,13 @@ class Bot:
         wait_seconds: float = 0.5,
         wait_tries: int = 240,
         sleep: Callable[[float], None] = time.sleep,
+        care: float = 1,
+        knowledge: Knowledge | None = None,
     ) -> None:
         self.link, self.code = link, code
         self.wait_seconds, self.waits_left, self.sleep = wait_seconds, wait_tries, sleep
         self.random = random.Random(seed)
+        self.mind = Mind(seed=seed, care=care, knowledge=knowledge or Knowledge())
         self.saves_each_answer = self.random.random() < 0.5
         self.personas = self.random.sample(PERSONAS, len(PERSONAS))
         self.ratings = 0
@@ -116,7 +132,7 @@ class Bot:
                 page = self._get()
                 for _ in range(MAX_PAGES):
                     step = page.step
-                    if step in ("done", "full"):
+                    if step in ENDS:
                         return self._report(step, "")
                     page = self._go_on(page)
                 raise BotError(f"page {step}: still not done after {MAX_PAGES} pages")
@@ -134,6 +150,9 @@ class Bot:
             "consent": self._consent,
             "instructions": lambda page: self._send(page, page.form("/instructions/")),
             "practice": self._practice,
+            "survey": self._survey,
+            "quiz": self._quiz,
+            "warning": lambda page: self._send(page, page.form("/warning/")),
             "write": self._write,
             "wait": self._wait,
             "failed": lambda page: self._send(page, page.form("/set-aside/")),
@@ -159,6 +178,16 @@ class Bot:
         page.field(form, "index")
         return self._send(page, form, **self._choices(page.scales(form)))
 
+    def _survey(self, page: Page) -> Page:
+        form = page.form("/questions/before/", "/questions/after/")
+        return self._send(page, form, **self._choices(page.groups(form)), **self._remarks(form))
+
+    def _quiz(self, page: Page) -> Page:
+        form = page.form("/quiz/")
+        page.field(form, "attempt")
+        answers = self._choices(page.scales(form))
+        return self._send(page, form, **answers | (self.mind.learnt(form) if self.mind.cares() else {}))
+
     def _write(self, page: Page) -> Page:
         form = page.form("/persona/")
         page.field(form, "text").value = self.personas[0]
@@ -175,12 +204,23 @@ class Bot:
     def _rate(self, page: Page) -> Page:
         form = page.form("/complete/")
         answers = self._choices(page.scales(form))
+        if self.mind.cares():
+            answers |= {**self.mind.judged(form), **self.mind.instructed(form)}
         if self.saves_each_answer:
             for name, value in answers.items():
                 self._save(page, form, name, value)
-        next_page = self._send(page, form, **answers)
+        next_page = self._send(page, form, expected=422, **answers, **self._remarks(form))
+        if next_page.was_refused:  # told to read a question again
+            form = next_page.form("/complete/")
+            next_page = self._send(next_page, form, **{**answers, **self.mind.instructed(form)})
         self.ratings += len(answers)
         return next_page
+
+    def _remarks(self, form: Any) -> dict[str, str]:
+        """Return something for every text field and one of every group of checkboxes."""
+        texts = dict.fromkeys(form.xpath(".//textarea/@name"), self.personas[0])
+        boxes = dict.fromkeys(form.xpath(".//input[@type='checkbox']/@name"))
+        return texts | {name: self.random.choice(list(form.inputs[name].value_options)) for name in boxes}
 
     def _choices(self, scales: dict[str, list[str]]) -> dict[str, str]:
         return {name: self.random.choice(values) for name, values in scales.items()}
@@ -200,12 +240,12 @@ class Bot:
         if response.status_code != 200 or response.json().get("value") != int(value):
             raise BotError(f"page {page.step}: field {name!r} was not saved (status {response.status_code})")
 
-    def _send(self, page: Page, form: Any, **values: str) -> Page:
+    def _send(self, page: Page, form: Any, expected: int | None = None, **values: str) -> Page:
         """Send the form with everything on it, `values` filled in."""
         page.field(form, "csrfmiddlewaretoken")
         data: dict[str, Any] = {**dict(form.form_values()), **values}
         target = page.url.join(form.action or "")
-        return Page(self.client.post(target, data=data, headers={"Referer": str(page.url)}))
+        return Page(self.client.post(target, data=data, headers={"Referer": str(page.url)}), expected)
 
     def _get(self) -> Page:
         return Page(self.client.get(self.link))

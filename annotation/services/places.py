@@ -88,5 +88,6 @@ def _nothing_left(participant: Participant) -> Place:
 
 
 def _full(participant: Participant) -> Place:
-    platform_move(participant=participant, happening=Happening.OVER_QUOTA)
+    if participant.platform_state:  # others may come back when a place has returned
+        platform_move(participant=participant, happening=Happening.OVER_QUOTA)
     return Place(Step.FULL)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from random import Random
 from typing import Any
 
 import httpx
@@ -9,7 +10,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.urls import reverse
 from tqdm import tqdm
 
+from annotation.botmind import Knowledge
 from annotation.bots import Bot, BotReport
+from annotation.controls.rehearsal import knowledge_of
 from annotation.errors import ServiceError
 from annotation.models import Participant, Study
 from annotation.services.participants import participant_create
@@ -25,18 +28,27 @@ class Command(BaseCommand):
         parser.add_argument("--url", default="http://127.0.0.1:8000", help="Where the server runs.")
         parser.add_argument("--concurrency", type=int, default=4, help="How many bots walk at a time.")
         parser.add_argument("--seed", type=int, default=0, help="Decides every answer.")
+        parser.add_argument(
+            "--careless", type=float, default=0, metavar="SHARE", help="Share of bots that read no check and no quiz."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Walk and report; raise CommandError if no server answers or a bot fails."""
         if options["participants"] < 1 or options["concurrency"] < 1:
             raise CommandError("--participants and --concurrency must be at least 1.")
+        if not 0 <= options["careless"] <= 1:
+            raise CommandError("--careless is a share, from 0 (nobody) to 1 (everybody).")
         try:
             study = study_from_reference(options["study"])
         except ServiceError as error:
             raise CommandError(str(error)) from error
         url = options["url"].rstrip("/")
         _check(study, url)
-        bots = [_make_bot(study, url, options["seed"]) for _ in range(options["participants"])]
+        knowledge = knowledge_of(study)
+        bots = [
+            _make_bot(study, url, options["seed"], careless=options["careless"], knowledge=knowledge)
+            for _ in range(options["participants"])
+        ]
         reports = self._walk(bots, options["concurrency"])
         self._tell(reports)
 
@@ -54,6 +66,8 @@ class Command(BaseCommand):
             f"{ended['done']} completed, {ended['full']} found no place left, {len(failed)} failed; "
             f"{ratings} ratings made."
         )
+        if ended["screened_out"]:
+            self.stdout.write(f"{ended['screened_out']} did not pass the quiz.")
         if failed:
             raise CommandError("\n".join(f"{report.code}: {report.error}" for report in failed))
 
@@ -72,7 +86,9 @@ def _check(study: Study, url: str) -> None:
         ) from error
 
 
-def _make_bot(study: Study, url: str, seed: int) -> Bot:
+def _make_bot(study: Study, url: str, seed: int, *, careless: float, knowledge: Knowledge) -> Bot:
     participant = participant_create(study=study, kind=Participant.Kind.BOT)
     path = reverse("annotation:participant", args=[participant.token])
-    return Bot(url + path, code=participant.code, seed=f"{seed} {participant.number}")
+    own_seed = f"{seed} {participant.number}"
+    care = 0 if Random(f"{own_seed} careless").random() < careless else 1
+    return Bot(url + path, code=participant.code, seed=own_seed, care=care, knowledge=knowledge)

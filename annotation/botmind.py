@@ -1,0 +1,81 @@
+"""How carefully a bot reads: what it knows, and which answers it gives for a reason rather than at random."""
+
+import random
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# An instruction to choose one answer names it so: Please choose “Very” here.
+_NAMED = re.compile(r"[“\"](.+?)[”\"]")
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What somebody who reads knows: the right answers of the quiz, by question, and which responses are bad."""
+
+    quiz: Mapping[str, str] = field(default_factory=dict)
+    bad: frozenset[str] = frozenset()
+
+
+class Mind:
+    """Decides, each time anew, whether the bot is careful; `care` is the probability that it is."""
+
+    def __init__(self, *, seed: str, care: float, knowledge: Knowledge) -> None:
+        # Apart from the bot's own numbers, so that its other answers do not depend on how careful it is.
+        self.random = random.Random(f"{seed} care")
+        self.care, self.knowledge = care, knowledge
+
+    def cares(self) -> bool:
+        """Whether the bot is careful this time."""
+        return self.random.random() < self.care
+
+    def instructed(self, form: Any) -> dict[str, str]:
+        """Return the answers that the page's questions themselves ask for, by field."""
+        answers = {}
+        for scale in form.xpath(".//*[@data-scale]"):
+            labels = _labels(scale)
+            question = _text(scale.xpath(".//*[contains(@class, 'scale-question')]"))
+            answers |= {name: labels[words] for words in _NAMED.findall(question) for name in _names(scale)
+                        if words in labels}  # fmt: skip
+        return answers
+
+    def judged(self, form: Any) -> dict[str, str]:
+        """Return the lowest answers for a response known to be bad and the highest for the other, by field."""
+        responses = form.xpath(".//article")
+        texts = [_text(response.xpath(".//*[@class='response-text']")) for response in responses]
+        if not any(text in self.knowledge.bad for text in texts):
+            return {}
+        answers = {}
+        for response, text in zip(responses, texts, strict=True):
+            for scale in response.xpath(".//*[@data-scale]"):
+                values = sorted(_labels(scale).values(), key=int)
+                answers |= dict.fromkeys(_names(scale), values[0 if text in self.knowledge.bad else -1])
+        return answers
+
+    def learnt(self, form: Any) -> dict[str, str]:
+        """Return the right answers of a quiz, by field, as far as they are known."""
+        answers = {}
+        for question in form.xpath(".//fieldset"):
+            right = self.knowledge.quiz.get(_text(question.xpath("./legend")))
+            labels = _labels(question)
+            if right in labels:
+                answers |= dict.fromkeys(_names(question), labels[right])
+        return answers
+
+
+def _names(fieldset: Any) -> set[str]:
+    return set(fieldset.xpath(".//input[@type='radio']/@name"))
+
+
+def _labels(fieldset: Any) -> dict[str, str]:
+    """Return the value of each option by its words."""
+    found = {}
+    for label in fieldset.xpath(".//label[input[@type='radio']]"):
+        words = _text(label.xpath("./span[last()]"))
+        found[words] = str(label.xpath("./input/@value")[0])
+    return found
+
+
+def _text(elements: list[Any]) -> str:
+    return "".join(element.text_content() for element in elements).strip()

@@ -1,0 +1,16 @@
+"""What bots have to know to be careful in a rehearsal of a study."""
+
+from annotation.botmind import Knowledge
+from annotation.models import Output, Study
+
+
+def knowledge_of(study: Study) -> Knowledge:
+    """Return the right answers of the study's quiz and the bad responses of its planted pairs."""
+    bad = Output.objects.filter(arm__study=study, planted=Output.Planted.BAD).values_list("text", flat=True)
+    return Knowledge(
+        quiz={
+            question["question"]: question["options"][question["answer"] - 1]
+            for question in study.quiz.get("questions", [])
+        },
+        bad=frozenset(text.strip() for text in bad),
+    )
