@@ -175,7 +175,10 @@ def participant_sides(participant: Participant) -> Sides:
     """Return where each arm has stood for this participant, planted outputs aside."""
     mine = participant.assignments.filter(state__in=HELD).exclude(kind=Assignment.Kind.CHECK)
     rows = _side_rows(Slot.objects.filter(assignment__in=mine), participant)
-    return Counter({(arm, position): n for _, arm, position, n in rows})
+    sides: Sides = Counter()
+    for _, arm, position, n in rows:
+        sides[arm, position] += n
+    return sides
 
 
 def participant_blocks(participant: Participant) -> Counter[str]:

@@ -6,7 +6,19 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotation.allocation import Sides, Unit, choose_order, choose_unit, imbalance, sides_of
+from annotation.allocation import (
+    REPEAT_DISTANCE,
+    Sides,
+    Unit,
+    choose_order,
+    choose_repeat,
+    choose_unit,
+    imbalance,
+    overlap_wanted,
+    overlaps_of,
+    repeats_of,
+    sides_of,
+)
 
 
 class Simulation:
@@ -152,3 +164,82 @@ def test_sides_alternate_once_a_participant_is_out_of_balance():
         orders.append(order)
     assert all(first != second for first, second in list(pairwise(orders))[::2])
     assert imbalance(sides, (0, 1), 2) == 1
+
+
+# --- Blocks ------------------------------------------------------------------------------------------------------
+
+
+@given(
+    seed=st.integers(0, 2**31),
+    blocks=st.lists(st.integers(1, 8), min_size=1, max_size=4),
+    places=st.integers(1, 3),
+    order=arrivals,
+)
+@settings(max_examples=150, deadline=None)
+def test_blocks_differ_by_at_most_one_within_a_participant_as_long_as_places_last(seed, blocks, places, order):
+    block_of = dict(enumerate(str(block) for block, size in enumerate(blocks) for _ in range(size)))
+    taken: Counter[int] = Counter()
+    seen: dict[int, set[int]] = {}
+    counts: dict[int, Counter[str]] = {}
+    for participant in order:
+        mine, numbers = seen.setdefault(participant, set()), counts.setdefault(participant, Counter())
+        units = [
+            Unit(key=unit, places=places, taken=taken[unit], block=block)
+            for unit, block in block_of.items()
+            if unit not in mine
+        ]
+        left = {unit.block for unit in units if unit.taken < places}
+        choice = choose_unit(
+            seed=seed, participant=participant, arms=2, units=units, participant_sides=Counter(),
+            participant_blocks=numbers,
+        )  # fmt: skip
+        assert (choice is None) == (not left)
+        if choice:
+            assert numbers[choice.unit.block] == min(numbers[block] for block in left)
+            mine.add(choice.unit.key)
+            taken[choice.unit.key] += 1
+            numbers[choice.unit.block] += 1
+
+
+def test_a_study_without_arms_still_hands_out_its_units():
+    choice = choose_unit(
+        seed=1, participant=1, arms=0, units=[Unit(key=7, places=1, taken=0)], participant_sides=Counter()
+    )
+    assert choice is not None and (choice.unit.key, choice.order) == (7, ())
+
+
+# --- Repetitions and overlap -------------------------------------------------------------------------------------
+
+
+@given(
+    seed=st.integers(0, 2**31),
+    participant=st.integers(1, 99),
+    parts=st.sets(st.integers(1, 30), min_size=1),
+    later=st.integers(1, 5),
+)
+def test_a_repeated_part_has_others_in_between_wherever_possible(seed, participant, parts, later):
+    next_part = max(parts) + later
+    done = {100 + part: part for part in parts}
+    chosen = choose_repeat(seed=seed, participant=participant, done=done, next_part=next_part)
+    far = {key for key, part in done.items() if next_part - part - 1 >= REPEAT_DISTANCE}
+    assert chosen in (far or {min(done)})
+
+
+def test_different_participants_repeat_different_parts_and_none_is_no_error():
+    done = {part: part for part in range(1, 19)}
+    chosen = {choose_repeat(seed=1, participant=number, done=done, next_part=19) for number in range(30)}
+    assert len(chosen) > 5
+    assert choose_repeat(seed=1, participant=1, done={}, next_part=1) is None
+
+
+@given(share=st.floats(0, 1), parts=st.integers(0, 40), people=st.integers(1, 40))
+def test_overlaps_add_up_to_the_share_over_the_participants(share, parts, people):
+    each = [overlaps_of(share=share, parts=parts, participant=number) for number in range(1, people + 1)]
+    assert max(each) - min(each) <= 1
+    assert abs(sum(each) - share * parts * people) < 1.001
+
+
+def test_shares_are_whole_numbers_of_parts():
+    assert [repeats_of(share=share, parts=18) for share in (0, 0.1, 0.5, 1)] == [0, 2, 9, 18]
+    assert repeats_of(share=0.07, parts=100) == 7
+    assert [overlap_wanted(share=0.25, units=units) for units in (0, 1, 2, 144)] == [0, 0, 1, 36]
