@@ -175,14 +175,6 @@ def _rating_minutes(document: dict[str, Any], response_words: float) -> float:
 
 def _warnings(work: Work, participants: int | None, minutes: float) -> list[str]:
     found = []
-    for wanted, there, what in (
-        (work.given, work.items_given, "items with a given persona"),
-        (work.written, work.items_to_write, "items to write a persona for"),
-    ):
-        if wanted > there:
-            found.append(f"Each participant is to get {wanted} {what}, and there are {there}.")
-        if there and not wanted:
-            found.append(f"The {there} {what} are never shown: the design plans none per participant.")
     writing = work.participants_for(work.items_to_write, work.written)
     given = work.participants_for(work.items_given, work.given)
     if writing and given and writing != given:

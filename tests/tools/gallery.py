@@ -19,6 +19,7 @@ from annotation.models import OpenLink, Output, Participant, Study, User
 from annotation.services import participants as services
 from annotation.services.personas import persona_submit
 from annotation.services.places import Place, participant_place
+from annotation.services.previews import preview_start
 from annotation.services.recruitment import participant_arrive
 from annotation.services.withdrawal import participant_withdraw
 from annotation.views import errors
@@ -253,6 +254,13 @@ def _researcher_spots(demo: Demo) -> list[Spot]:
         Spot("study", study_page, signed_in=True),
         Spot("study-draft", reverse("annotation:study", args=there), signed_in=True),
         Spot("study-closing", study_page, signed_in=True, act=_ask_to_close),
+        Spot("dashboard", reverse("annotation:dashboard", args=here), signed_in=True, act=_open_tables),
+        Spot("dashboard-empty", reverse("annotation:dashboard", args=other), signed_in=True),
+        Spot("participants", reverse("annotation:participants", args=here), signed_in=True),
+        Spot("participant-change", reverse("annotation:participant_change", args=[*here, 1]), signed_in=True),
+        Spot("log", reverse("annotation:audit", args=here), signed_in=True),
+        Spot("sharing", reverse("annotation:members", args=here), signed_in=True),
+        Spot("preview", _path(preview_start(study=demo.study, user=demo.study.owner))),
         Spot("links", links, signed_in=True),
         Spot("links-refused", links, signed_in=True, act=_ask_for_no_links),
         Spot("export-refused", export, signed_in=True),
@@ -275,6 +283,11 @@ def _sign_in_wrongly(page: Page) -> None:
     page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_label("Username")).to_be_visible()
+
+
+def _open_tables(page: Page) -> None:
+    for summary in page.locator("summary").all():
+        summary.click()
 
 
 def _ask_to_close(page: Page) -> None:
