@@ -144,6 +144,17 @@ def walk_to_the_end(walker: Visitor, participant: Participant) -> list[str]:
     return steps
 
 
+def leave(walker: Visitor, participant: Participant) -> list[str]:
+    """Leave the study, first with the data kept, then with everything erased; return the steps seen."""
+    steps = []
+    for choice in ("keep", "erase"):
+        walker.get(reverse("annotation:leave", args=[participant.token]))
+        steps.append(walker.step)
+        walker.send("", choice=choice)
+        steps.append(walker.step)
+    return steps
+
+
 def provoke_errors(walker: Visitor, participant: Participant, others: list[Participant]) -> None:
     """Ask for what does not exist, is somebody else's, or is malformed."""
     mine = reverse("annotation:participant", args=[participant.token])
@@ -177,9 +188,11 @@ def test_nothing_that_unblinds_reaches_a_participant(study: Study, walker: Visit
     assert set(walk_to_the_end(walker, me)) == {"write", "rate"}
     assert me.assignments.filter(state=Assignment.State.COMPLETED).count() == 6
     provoke_errors(walker, me, others)
+    secrets = forbidden(study, me)
+    assert leave(walker, me) == ["leave", "withdrawn", "leave", "erased"]
 
     assert len(walker.seen) > 60
-    assert leaks(walker.seen, forbidden(study, me)) == set()
+    assert leaks(walker.seen, secrets) == set()
 
 
 def test_a_failed_generation_says_nothing_about_the_model(study: Study, walker: Visitor) -> None:
