@@ -3,6 +3,7 @@
 Options on the command line (`--bind`, `--workers`) win over this file.
 """
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ bind = "127.0.0.1:8000"
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = 8
+# Several sites of one user would share the one socket in the home folder, and nothing here needs it.
+control_socket_disable = True
 # Paths hold participants' secret links: requests are not logged, and errors pass the filter that hides tokens.
 accesslog = None
 logconfig_dict = {
@@ -30,4 +33,4 @@ def on_starting(server: Any) -> None:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "personaeval.settings")
     django.setup()
-    call_command("check", fail_level="ERROR")
+    call_command("check", fail_level="ERROR", stdout=io.StringIO())
