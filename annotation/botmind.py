@@ -32,7 +32,7 @@ class Mind:
 
     def instructed(self, form: Any) -> dict[str, str]:
         """Return the answers that the page's questions themselves ask for, by field."""
-        answers = {}
+        answers: dict[str, str] = {}
         for scale in form.xpath(".//*[@data-scale]"):
             labels = _labels(scale)
             question = _text(scale.xpath(".//*[contains(@class, 'scale-question')]"))
@@ -46,7 +46,7 @@ class Mind:
         texts = [_text(response.xpath(".//*[@class='response-text']")) for response in responses]
         if not any(text in self.knowledge.bad for text in texts):
             return {}
-        answers = {}
+        answers: dict[str, str] = {}
         for response, text in zip(responses, texts, strict=True):
             for scale in response.xpath(".//*[@data-scale]"):
                 values = sorted(_labels(scale).values(), key=int)
@@ -55,7 +55,7 @@ class Mind:
 
     def learnt(self, form: Any) -> dict[str, str]:
         """Return the right answers of a quiz, by field, as far as they are known."""
-        answers = {}
+        answers: dict[str, str] = {}
         for question in form.xpath(".//fieldset"):
             right = self.knowledge.quiz.get(_text(question.xpath("./legend")))
             labels = _labels(question)

@@ -34,7 +34,7 @@ PERSONAS = (
 )
 MAX_PAGES = 5000
 # Pages from which nothing leads on.
-ENDS = ("done", "full", "screened_out")
+ENDS = ("done", "full", "screened_out", "returned", "withdrawn")
 
 
 class BotError(Exception):
@@ -209,7 +209,7 @@ class Bot:
         if self.saves_each_answer:
             for name, value in answers.items():
                 self._save(page, form, name, value)
-        next_page = self._send(page, form, expected=422, **answers, **self._remarks(form))
+        next_page = self._post(page, form, {**answers, **self._remarks(form)}, expected=422)
         if next_page.was_refused:  # told to read a question again
             form = next_page.form("/complete/")
             next_page = self._send(next_page, form, **{**answers, **self.mind.instructed(form)})
@@ -240,8 +240,11 @@ class Bot:
         if response.status_code != 200 or response.json().get("value") != int(value):
             raise BotError(f"page {page.step}: field {name!r} was not saved (status {response.status_code})")
 
-    def _send(self, page: Page, form: Any, expected: int | None = None, **values: str) -> Page:
+    def _send(self, page: Page, form: Any, **values: str) -> Page:
         """Send the form with everything on it, `values` filled in."""
+        return self._post(page, form, values)
+
+    def _post(self, page: Page, form: Any, values: dict[str, str], expected: int | None = None) -> Page:
         page.field(form, "csrfmiddlewaretoken")
         data: dict[str, Any] = {**dict(form.form_values()), **values}
         target = page.url.join(form.action or "")

@@ -62,7 +62,7 @@ def _parts(study: Study) -> defaultdict[int, list[PartFacts]]:
         .values_list("slot__assignment")
         .annotate(lowest=Min("value"), highest=Max("value"), scales=Count("pk"))
     )
-    answers = {assignment: spread for assignment, *spread in scales}
+    answers = {assignment: (lowest, highest, number) for assignment, lowest, highest, number in scales}
     rows = (
         finished.annotate(focused=Sum("visits__focused_ms"))
         .order_by("participant", "ordinal")
@@ -70,7 +70,8 @@ def _parts(study: Study) -> defaultdict[int, list[PartFacts]]:
     )
     parts: defaultdict[int, list[PartFacts]] = defaultdict(list)
     for pk, participant, shown_at, completed_at, focused in rows:
-        parts[participant].append(PartFacts(*answers.get(pk, (0, 0, 0)), _seconds(focused, shown_at, completed_at)))
+        lowest, highest, number = answers.get(pk, (0, 0, 0))
+        parts[participant].append(PartFacts(lowest, highest, number, _seconds(focused, shown_at, completed_at)))
     return parts
 
 

@@ -74,9 +74,9 @@ class Worker(Walker):
             self.get()
         return self.assignment
 
-    def rightly(self, assignment: Assignment) -> dict[str, int]:
+    def rightly(self, assignment: Assignment) -> dict[str, int | None]:
         """Return the answers that checks and planted pairs of this part ask for, by field."""
-        answers = {}
+        answers: dict[str, int | None] = {}
         for slot in assignment.slots.select_related("output"):
             if slot.kind == "check":
                 aspect = assignment.participant.study.aspects.get(kind="check", part=assignment.ordinal)

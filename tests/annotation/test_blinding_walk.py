@@ -4,16 +4,20 @@ import json
 import re
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from django.conf import settings
 from django.urls import reverse
 
+from annotation.bots import Bot
+from annotation.controls.rehearsal import knowledge_of
 from annotation.models import Arm, Assignment, Item, Output, Participant, Persona, Study
 from annotation.services.participants import participant_create
 from modelhub.demo import FOLDER, demo_prepare
 from modelhub.models import Run, System
+from tests.annotation.controls import open_example
 from tests.tools.processes import ProjectProcess, Server
 from tests.tools.visitor import Visitor
 
@@ -232,6 +236,27 @@ def test_two_links_in_one_browser_never_mix(study: Study, walker: Visitor) -> No
     assert leaks(walker.seen[before:], {second.token, second.code}) == set()
     second.refresh_from_db()
     assert (second.instructed_at, second.practice_done) == (None, 0)
+
+
+@pytest.mark.parametrize("care", [1, 0])
+def test_the_pages_of_the_controls_do_not_give_them_away(
+    server: Server, walker: Visitor, tmp_path: Path, care: int
+) -> None:
+    study = open_example(tmp_path)
+    for item in study.items.all():
+        Item.objects.filter(pk=item.pk).update(stratum=f"stratum{item.pk}zz", key=f"item{item.pk}zz")
+    me = participant_create(study=study)
+    bot = Bot(
+        server.base_url + reverse("annotation:participant", args=[me.token]),
+        seed=f"walk {care}", care=care, knowledge=knowledge_of(study),
+    )  # fmt: skip
+    bot.client = walker.client
+    report = bot.walk()
+    assert report.error == ""
+    assert leaks(walker.seen, forbidden(study, me) | {"planted", "attention", "expected", "is_loud"}) == set()
+    if care:
+        assert report.step == "done"
+        assert len(walker.seen) > 20
 
 
 def test_the_check_itself_finds_what_is_there(study: Study, walker: Visitor) -> None:

@@ -180,7 +180,8 @@ def test_the_bad_one_of_a_pair_must_score_lower(tmp_path: Path, good: int, bad: 
     worker = Worker(study).begin()
     assignment = worker.reach(3)
     assert assignment.kind == Assignment.Kind.CHECK
-    fields = {slot.output.planted: f"answer-{slot.key}-answerability" for slot in assignment.slots.all()}
+    slots = assignment.slots.values_list("output__planted", "key")
+    fields = {planted: f"answer-{key}-answerability" for planted, key in slots}
     worker.complete(**{fields["good"]: good, fields["bad"]: bad})
     (result,) = results(study)
     assert (result.kind, result.key, result.good, result.bad, result.passed) == (

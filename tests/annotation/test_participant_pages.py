@@ -3,7 +3,7 @@
 import re
 import uuid
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from django.test import Client
@@ -44,7 +44,7 @@ class Walker:
     def assignment(self) -> Assignment:
         return self.participant.assignments.get(state=Assignment.State.OPEN)
 
-    def begin(self) -> "Walker":
+    def begin(self) -> Self:
         self.post("consent/", answer="agree")
         self.post("instructions/")
         self.get()

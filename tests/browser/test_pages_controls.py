@@ -1,0 +1,46 @@
+"""The pages of the controls in a real browser: axe, labels, width; keyboard; and no script."""
+
+import json
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser
+
+from annotation.models import Followup
+from tests.browser.test_every_page import SIZES, UNLABELLED, visit
+from tests.browser.walk import sideways_scroll
+from tests.tools.gallery import Spot
+from tests.tools.gallery_controls import control_spots
+from tests.tools.processes import Server
+
+
+@pytest.fixture
+def spots(server: Server) -> list[Spot]:
+    return control_spots()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_axe_finds_no_violation_on_any_page_of_the_controls(
+    browser: Browser, server: Server, spots: list[Spot], size: str
+) -> None:
+    found = {}
+    for spot in spots:
+        with visit(browser, server.base_url, spot, "", viewport=SIZES[size]) as seen:
+            if spot.act:
+                spot.act(seen.page)
+            violations = Axe().run(seen.page).response["violations"]
+            problems = [f"{violation['id']}: {node['html']}" for violation in violations for node in violation["nodes"]]
+            problems += [f"no label: {control}" for control in seen.page.evaluate(UNLABELLED)]
+            if wider := sideways_scroll(seen.page):
+                problems.append(f"{wider} px wider than the window")
+            if problems:
+                found[spot.name] = problems
+    assert not found, json.dumps(found, indent=2)
+
+
+def test_a_reason_is_saved_as_it_is_ticked(browser: Browser, server: Server, spots: list[Spot]) -> None:
+    spot = next(spot for spot in spots if spot.name == "rate-reasons")
+    with visit(browser, server.base_url, spot, "") as seen:
+        assert spot.act
+        spot.act(seen.page)
+    assert Followup.objects.get().chips == ["Well written"]
