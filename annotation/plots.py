@@ -16,6 +16,7 @@ NUMBER_WIDTH = 66.0
 MAX_LABEL = 16  # characters that fit into LABEL_WIDTH
 COLUMN_HEIGHT = 120.0
 AXIS_WIDTH = 40.0
+MAX_COLUMN = 24.0  # wider ones look like areas
 TOP, BOTTOM = 10.0, 22.0
 
 
@@ -105,11 +106,12 @@ def column_plot(values: Sequence[tuple[str, float]]) -> Plot:
     top = nice_maximum(max((value for _, value in values), default=0))
     bottom = TOP + COLUMN_HEIGHT
     step = (WIDTH - AXIS_WIDTH) / max(len(values), 1)
+    width = min(step * 0.8, MAX_COLUMN)
     bars = tuple(
         Bar(
-            _round(AXIS_WIDTH + number * step + step * 0.1),
+            _round(AXIS_WIDTH + number * step + (step - width) / 2),
             _round(bottom - value / top * COLUMN_HEIGHT),
-            _round(step * 0.8),
+            _round(width),
             _round(value / top * COLUMN_HEIGHT),
             1,
         )
@@ -119,11 +121,11 @@ def column_plot(values: Sequence[tuple[str, float]]) -> Plot:
 
 
 def nice_maximum(value: float) -> float:
-    """Return the end of a readable scale: the least of 2, 4, 10 times a power of ten that is not below `value`."""
+    """Return the end of a readable scale: 1, 2, 4, 6 or 8 times a power of ten, at least 2 and not below `value`."""
     if value <= 2:
         return 2.0
     power = 10.0 ** math.floor(math.log10(value))
-    return next(factor * power for factor in (1, 2, 4, 10) if factor * power >= value)
+    return next(factor * power for factor in (1, 2, 4, 6, 8, 10) if factor * power >= value)
 
 
 def shorten(label: str) -> str:
