@@ -40,6 +40,12 @@ class Table:
     is_folded: bool = False
     kind: ClassVar[str] = "table"
 
+    @property
+    def lines(self) -> list[list[tuple[str, bool]]]:
+        """The rows as (text, whether it is a number), for templates."""
+        pairs = (zip(row, self.columns, strict=True) for row in self.rows)
+        return [[(cell.text, column.is_number) for cell, column in row] for row in pairs]
+
 
 @dataclass(frozen=True)
 class Figure:

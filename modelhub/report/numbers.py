@@ -8,10 +8,10 @@ MINUS = "\N{MINUS SIGN}"
 REASONS = {
     "no_data": "nothing was rated",
     "single_rater": "only one rater",
-    "no_overlap": "no item was rated by two raters",
+    "no_overlap": "no item was rated twice",
     "no_variation": "all ratings are the same",
-    "single_item": "only one item was rated by two raters",
-    "few_items": "fewer than 10 items were rated by two raters",
+    "single_item": "only one item was rated twice",
+    "few_items": "fewer than 10 items were rated twice",
     "too_many_values": "more than 60 different values",
     "bootstrap_undefined": "undefined in every bootstrap sample",
     "not_ordered": "the categories have no order",
@@ -28,7 +28,7 @@ REASONS = {
 # What to be careful about. Each stands on its own after a number.
 WARNINGS = {
     "domain_inferred": "the scale was inferred from the ratings",
-    "ci_undercovers": "the interval undercovers: fewer than 40 items were rated by two raters",
+    "ci_undercovers": "the interval undercovers: fewer than 40 items were rated twice",
     "ci_unreliable": "the interval is unreliable: undefined in more than 5 % of the bootstrap samples",
     "single_deviation": "a single rating deviates, which makes alpha exactly 0; read percent agreement and AC1/AC2",
     "negative_alpha_look_for_reversed_scale": "alpha is negative; look for a rater who read the scale reversed",

@@ -1,0 +1,66 @@
+"""The long table of ratings and an R script that fits a cumulative-link mixed model to it (package `ordinal`)."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+COLUMNS = ("participant", "item", "persona", "stratum", "condition", "aspect", "position", "part", "words", "value")
+_HEADER = """\
+# Cumulative-link mixed models of the ratings in long.csv, one per question, fitted by R's package `ordinal`.
+#   install.packages("ordinal")
+#   Rscript clmm.R
+# `condition` is compared with its first level. Participants and items are samples: both get random intercepts, and
+# participants a random effect of condition where the model can be fitted with one. Read a warning about convergence
+# or a singular fit as "this model is too large for these data", and report it.
+library(ordinal)
+
+ratings <- read.csv("long.csv", stringsAsFactors = TRUE, encoding = "UTF-8")
+ratings$value <- factor(ratings$value, ordered = TRUE)
+"""
+_BODY = """\
+fit <- function(data) {
+  largest <- tryCatch(
+    clmm(value ~ condition + (1 + condition | participant) + (1 | item), data = data, link = "logit"),
+    error = function(problem) NULL
+  )
+  if (!is.null(largest) && largest$optRes$convergence == 0) return(largest)
+  clmm(value ~ condition + (1 | participant) + (1 | item), data = data, link = "logit")
+}
+
+for (aspect in levels(ratings$aspect)) {
+  data <- droplevels(ratings[ratings$aspect == aspect & !is.na(ratings$condition), ])
+  cat("\\n=====", aspect, "=====\\n")
+  if (nlevels(data$value) < 3 || nlevels(data$condition) < 2) {
+    cat("Fewer than three values or two conditions: no cumulative-link model.\\n")
+    next
+  }
+  model <- fit(data)
+  print(summary(model))
+  # Adjusted for length: the same with words, in hundreds and centred.
+  if (any(!is.na(data$words))) {
+    data$length <- (data$words - mean(data$words, na.rm = TRUE)) / 100
+    print(summary(clmm(value ~ condition + length + (1 | participant) + (1 | item), data = data, link = "logit")))
+  }
+}
+sessionInfo()
+"""
+
+
+def long_csv(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return the long table, one row per rating, with the columns of COLUMNS."""
+    sink = io.StringIO()
+    writer = csv.DictWriter(sink, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return sink.getvalue()
+
+
+def clmm_script(conditions: Iterable[str]) -> str:
+    """Return the R script. `conditions` are the levels of `condition`, the base first."""
+    levels = ", ".join(_quoted(name) for name in conditions)
+    return f"{_HEADER}ratings$condition <- factor(ratings$condition, levels = c({levels}))\n\n{_BODY}"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

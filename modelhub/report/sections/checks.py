@@ -1,0 +1,54 @@
+"""Attention checks, flags, time and repeats by participant."""
+
+from typing import Any
+
+from modelhub.report.document import Block, Cell, Column, Paragraph, Section, Table, number, share, whole, words
+
+
+def checks_section(results: dict[str, Any], population: str, suffix: str = "") -> Section:
+    """Return what the rules flagged. Flags exclude nobody by themselves."""
+    checks = results["analysis"][population]["checks"]
+    blocks: list[Block] = []
+    if checks["rules"]:
+        blocks.append(Paragraph("Rules in the study file, fixed when the study opened: " + " ".join(checks["rules"])))
+    else:
+        blocks.append(Paragraph("The study file names no rules for flags."))
+    if checks["flags"]:
+        blocks.append(_flags(checks, suffix))
+    if checks["participants"]:
+        blocks.append(_people(checks, suffix))
+    return Section(f"checks{suffix}", "Checks", tuple(blocks))
+
+
+def _flags(checks: dict[str, Any], suffix: str) -> Table:
+    rows = tuple((words(rule.replace("_", " ")), whole(count)) for rule, count in checks["flags"].items())
+    columns = (Column("rule", "Rule", is_number=False), Column("n", "Participants flagged"))
+    caption = f"Participants by flag. Participants who failed an attention check: {checks['failed']}."
+    return Table(f"flags{suffix}", "Flags", caption, columns, rows)
+
+
+def _people(checks: dict[str, Any], suffix: str) -> Table:
+    rows = tuple(_person(row) for row in checks["participants"])
+    columns = (
+        Column("participant", "Participant", is_number=False),
+        Column("checks_failed", "Checks failed"),
+        Column("flags", "Flags", is_number=False),
+        Column("excluded", "Excluded", is_number=False),
+        Column("median_seconds", "Median seconds per part"),
+        Column("repeat_exact", "Repeats equal"),
+        Column("repeat_n", "Repeated ratings"),
+    )
+    caption = "Each participant's checks, flags, time in view and in use, and how often a repeated rating was the same."
+    return Table(f"people{suffix}", "Participants", caption, columns, rows, is_folded=True)
+
+
+def _person(row: dict[str, Any]) -> tuple[Cell, ...]:
+    return (
+        words(row["participant"]),
+        whole(row["checks_failed"]),
+        words(", ".join(flag.replace("_", " ") for flag in row["flags"])),
+        words("yes" if row["excluded"] else "no"),
+        number(row["median_seconds"], digits=1),
+        share(row["repeat_exact"]),
+        whole(row["repeat_n"]),
+    )

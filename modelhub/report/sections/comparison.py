@@ -1,0 +1,287 @@
+"""Two systems compared on each question, the participant being the unit."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from modelhub.report.document import (
+    Block,
+    Cell,
+    Column,
+    Figure,
+    Paragraph,
+    Section,
+    Table,
+    limits,
+    number,
+    p_value,
+    whole,
+    words,
+)
+from modelhub.report.figures.differences import Strip, differences_figure
+from modelhub.report.figures.forest import Estimate, forest_figure
+from modelhub.report.numbers import decimal, interval, warning
+from modelhub.report.sections.names import Names, stratum_name, why
+
+Found = tuple[str, str, dict[str, Any]]
+_WHERE = (Column("data_set", "Data set", is_number=False), Column("question", "Question", is_number=False))
+
+
+def comparison_section(results: dict[str, Any], population: str, suffix: str = "") -> Section | None:
+    """Return the paired comparison by question and data set; None where two systems were not both rated."""
+    names = Names.of(results)
+    strata = results["analysis"][population]["strata"]
+    found = [(stratum, key, report) for stratum, part in strata.items() for key, report in part["comparisons"].items()]
+    if not found:
+        return None
+    blocks: list[Block] = [_differences(found, names, suffix)]
+    if len(strata) > 1:
+        blocks.append(_by_stratum(found, names, suffix))
+    blocks += [
+        _main(found, names, suffix),
+        _tests(found, names, suffix),
+        _effects(found, names, suffix),
+        *_margins(found, names, suffix),
+        _adjusted(found, names, suffix),
+        _people(found, names, suffix),
+    ]
+    title = f"{names.test} against {names.base}"
+    return Section(f"comparison{suffix}", title, tuple(blocks))
+
+
+def _differences(found: Sequence[Found], names: Names, suffix: str) -> Figure:
+    strips = [
+        Strip(
+            names.question(key),
+            tuple(row["difference"] for row in report["participant_means"]),
+            report["mean_difference"],
+            report["ci"],
+            f"{decimal(report['mean_difference'], sign=True)} {interval(report['ci'], sign=True)}, "
+            f"n = {report['n_participants']}",
+        )
+        for stratum, key, report in found
+        if not stratum
+    ]
+    title = f"Paired differences by participant, {names.test} minus {names.base}"
+    axis = f"\N{LEFTWARDS ARROW} {names.base} higher   Points   {names.test} higher \N{RIGHTWARDS ARROW}"
+    svg = differences_figure(f"differences{suffix}", title, strips, axis=axis)
+    caption = (
+        "Each dot is one participant: their mean difference over the pairs they rated. Beneath the dots, the mean over "
+        "participants with its 95 % t-interval; n counts participants. An interval that holds 0 is in agreement with no "
+        "difference."
+    )
+    return Figure(f"differences{suffix}", title, caption, svg, f"participants{suffix}")
+
+
+def _by_stratum(found: Sequence[Found], names: Names, suffix: str) -> Figure:
+    estimates = [
+        Estimate(
+            stratum_name(stratum),
+            report["mean_difference"],
+            report["ci"],
+            f"{decimal(report['mean_difference'], sign=True)} {interval(report['ci'], sign=True)}",
+            series=0 if not stratum else 1,
+            heading=names.question(key),
+        )
+        for stratum, key, report in sorted(found, key=lambda one: (list(names.questions).index(one[1]), one[0]))
+    ]
+    title = "Mean difference by data set"
+    svg = forest_figure(
+        f"strata{suffix}", title, estimates, axis=f"{names.test} minus {names.base}, points", reference=0, signed=True
+    )
+    caption = "Mean difference over participants with 95 % t-interval, for all data sets together and each alone."
+    return Figure(f"strata{suffix}", title, caption, svg, f"comparison{suffix}")
+
+
+def _main(found: Sequence[Found], names: Names, suffix: str) -> Table:
+    columns = (
+        Column("mean_base", names.base),
+        Column("mean_test", names.test),
+        Column("difference", "Difference"),
+        Column("ci", "95 % CI", is_interval=True),
+        Column("p", "p"),
+        Column("holm_p", "p (Holm)"),
+        Column("family", "Family", is_number=False),
+        Column("participants", "Participants"),
+        Column("pairs", "Pairs"),
+    )
+    caption = (
+        "Means of the paired ratings, and the mean difference over participants (so the means need not subtract to it) "
+        "with its 95 % t-interval. p: exact sign-flip test over participants; where participants share prompts, the "
+        "largest of that, the sign-flip over prompts and the crossed quasi-t. Confirmatory: in the family that the study "
+        "file declared before the study opened; everything else is exploratory, and its p is not adjusted."
+    )
+    return _table(f"comparison{suffix}", "Comparison", caption, columns, found, names, _main_cells)
+
+
+def _main_cells(report: dict[str, Any]) -> tuple[Cell, ...]:
+    no_p = why(report, "sign_flip_p")
+    return (
+        number(report["mean_base"], why(report, "mean_base")),
+        number(report["mean_test"], why(report, "mean_test")),
+        number(report["mean_difference"], why(report, "mean_difference"), sign=True),
+        limits(report["ci"], why(report, "ci"), sign=True),
+        p_value(report["headline_p"], no_p),
+        p_value(report["holm_p"], why(report, "holm_p")),
+        words(report["family"]),
+        whole(report["n_participants"]),
+        whole(report["n_pairs"]),
+    )
+
+
+def _tests(found: Sequence[Found], names: Names, suffix: str) -> Table:
+    columns = (
+        Column("sign_flip_p", "Sign-flip, participants"),
+        Column("smallest_p", "Smallest attainable"),
+        Column("prompt_sign_flip_p", "Sign-flip, prompts"),
+        Column("quasi_t_p", "Quasi-t"),
+        Column("wilcoxon_p", "Wilcoxon (descriptive)"),
+        Column("warnings", "To be careful about", is_number=False),
+    )
+    caption = (
+        "p-values of every test, two-sided. No test can give less than the smallest attainable p, which the number of "
+        "participants sets. Wilcoxon's is over participants' means, exact, with Pratt's treatment of zeros."
+    )
+
+    def cells(report: dict[str, Any]) -> tuple[Cell, ...]:
+        tests = ("sign_flip_p", "smallest_p", "prompt_sign_flip_p", "quasi_t_p", "wilcoxon_p")
+        return (*(p_value(report[name], why(report, name)) for name in tests), warnings_cell(report))
+
+    return _table(f"tests{suffix}", "Every test", caption, columns, found, names, cells, is_folded=True)
+
+
+def _effects(found: Sequence[Found], names: Names, suffix: str) -> Table:
+    columns = (
+        Column("p_superiority", "P(superiority)"),
+        Column("rank_biserial", "Rank-biserial"),
+        Column("cliffs_delta_unpaired", "Cliff's \N{GREEK SMALL LETTER DELTA} (unpaired)"),
+        Column("won", "Pairs won"),
+        Column("tied", "Tied"),
+        Column("lost", "Lost"),
+        Column("favouring_test", f"People for {names.test}"),
+        Column("favouring_base", f"People for {names.base}"),
+        Column("favouring_neither", "Neither"),
+    )
+    caption = (
+        f"Effects. P(superiority): chance that {names.test} gets the higher rating within a pair, ties counting half. "
+        "Rank-biserial: matched pairs, from \N{MINUS SIGN}1 to 1. Cliff's \N{GREEK SMALL LETTER DELTA} ignores the "
+        "pairing. People are for the system to which they gave the higher mean."
+    )
+
+    def cells(report: dict[str, Any]) -> tuple[Cell, ...]:
+        counts, people = report["win_tie_loss"], report["favouring"]
+        return (
+            *(number(report[name], why(report, name)) for name in ("p_superiority", "rank_biserial")),
+            number(report["cliffs_delta_unpaired"], why(report, "p_superiority")),
+            *(whole(counts[name]) for name in ("win", "tie", "loss")),
+            *(whole(people[name]) for name in ("test", "base", "neither")),
+        )
+
+    return _table(f"effects{suffix}", "Effects", caption, columns, found, names, cells)
+
+
+def _margins(found: Sequence[Found], names: Names, suffix: str) -> Iterator[Block]:
+    tested = [one for one in found if one[2]["non_inferiority"]]
+    if not tested:
+        yield Paragraph("Non-inferiority and equivalence were not tested: margin not pre-specified in the study file.")
+        return
+    columns = (
+        Column("margin", "Margin"),
+        Column("lower_bound", "Lower bound"),
+        Column("non_inferior", "Non-inferior", is_number=False),
+        Column("ci_90", "90 % CI", is_interval=True),
+        Column("tost_p", "p (TOST)"),
+        Column("equivalent", "Equivalent", is_number=False),
+    )
+    caption = (
+        "Non-inferior: the lower one-sided 95 % bound lies above minus the margin. Equivalent: the 90 % interval lies "
+        "within the margin on both sides (two one-sided tests). Margins were fixed in the study file."
+    )
+
+    def cells(report: dict[str, Any]) -> tuple[Cell, ...]:
+        lower, both = report["non_inferiority"], report["tost"]
+        return (
+            number(lower["margin"]),
+            number(lower["lower_bound"], sign=True),
+            words("shown" if lower["non_inferior"] else "not shown"),
+            limits(both["ci_90"], sign=True),
+            p_value(both["p"]),
+            words("shown" if both["equivalent"] else "not shown"),
+        )
+
+    yield _table(f"margins{suffix}", "Non-inferiority and equivalence", caption, columns, tested, names, cells)
+
+
+def _adjusted(found: Sequence[Found], names: Names, suffix: str) -> Table:
+    columns = (
+        Column("difference", "Raw"),
+        Column("ci", "95 % CI", is_interval=True),
+        Column("adjusted_difference", "Length-adjusted"),
+        Column("adjusted_ci", "95 % CI", is_interval=True),
+        Column("adjusted_p", "p"),
+        Column("slope_per_100_words", "Points per 100 words"),
+        Column("words_difference", "Words, test minus base"),
+    )
+    methods = {report["length_adjusted"]["method"] for _, _, report in found if report["length_adjusted"]["method"]}
+    caption = "The mean difference as rated, and as it would be at equal length: a sensitivity check, not a second result."
+    caption += f" Method: {'; '.join(sorted(methods))}." if methods else ""
+
+    def cells(report: dict[str, Any]) -> tuple[Cell, ...]:
+        adjusted = report["length_adjusted"]
+        none = adjusted["reason"]
+        return (
+            number(report["mean_difference"], why(report, "mean_difference"), sign=True),
+            limits(report["ci"], why(report, "ci"), sign=True),
+            number(adjusted["mean_difference"], none, sign=True),
+            limits(adjusted["ci"], none, sign=True),
+            p_value(adjusted["p"], none),
+            number(adjusted["slope_per_100_words"], none, sign=True),
+            number(adjusted["words_difference"], none, digits=1, sign=True),
+        )
+
+    return _table(f"length-adjusted{suffix}", "Adjusted for length", caption, columns, found, names, cells)
+
+
+def _people(found: Sequence[Found], names: Names, suffix: str) -> Table:
+    rows = tuple(
+        (
+            words(stratum_name(stratum)),
+            words(names.question(key)),
+            words(row["participant"]),
+            number(row["difference"], sign=True),
+            whole(row["pairs"]),
+        )
+        for stratum, key, report in found
+        for row in report["participant_means"]
+    )
+    columns = (
+        *_WHERE,
+        Column("participant", "Participant", is_number=False),
+        Column("difference", "Mean difference"),
+        Column("pairs", "Pairs"),
+    )
+    caption = f"Each participant's mean difference, {names.test} minus {names.base}, over the pairs they rated."
+    return Table(f"participants{suffix}", "Differences by participant", caption, columns, rows, is_folded=True)
+
+
+def warnings_cell(report: dict[str, Any]) -> Cell:
+    """Return the report's warnings in words; the codes for a CSV."""
+    codes = report["warnings"]
+    return Cell("; ".join(warning(code) for code in codes), " ".join(codes))
+
+
+def _table(
+    key: str,
+    title: str,
+    caption: str,
+    columns: tuple[Column, ...],
+    found: Sequence[Found],
+    names: Names,
+    cells: Any,
+    *,
+    is_folded: bool = False,
+) -> Table:
+    rows = tuple(
+        (words(stratum_name(stratum)), words(names.question(question)), *cells(report))
+        for stratum, question, report in found
+    )
+    return Table(key, title, caption, (*_WHERE, *columns), rows, is_folded)

@@ -1,0 +1,86 @@
+"""People against the LLM judge. The judge is never a rater among people."""
+
+from typing import Any
+
+from modelhub.report.document import Block, Cell, Column, Paragraph, Section, Table, limits, number, share, whole, words
+from modelhub.report.numbers import counted
+from modelhub.report.sections.names import Names, why
+
+_OUTCOMES = ("win", "tie", "loss")
+_APART = ("unmatched", "metrics_not_asked")
+
+
+def judge_section(results: dict[str, Any], population: str, suffix: str = "") -> Section | None:
+    """Return the 3 by 3 tables and their agreement; None without judgements."""
+    judge = results["analysis"][population]["judge"]
+    if not judge:
+        return None
+    names = Names.of(results)
+    metrics = {name: found for name, found in judge.items() if name not in _APART}
+    blocks: list[Block] = [_crossed(name, found, names, suffix) for name, found in metrics.items()]
+    if metrics:
+        blocks.append(_agreement(metrics, suffix))
+    if judge["unmatched"]:
+        blocks.append(Paragraph(f"{counted(judge['unmatched'], 'verdict')} of the file belong to no unit of this study."))
+    if judge["metrics_not_asked"]:
+        blocks.append(Paragraph(f"People were not asked about: {', '.join(judge['metrics_not_asked'])}."))
+    return Section(f"judge{suffix}", "People and the LLM judge", tuple(blocks))
+
+
+def _crossed(name: str, found: dict[str, Any], names: Names, suffix: str) -> Table:
+    rows = tuple(
+        (
+            words(f"People: {human}"),
+            *(whole(found["table"].get(f"human {human}", {}).get(f"judge {judge}", 0)) for judge in _OUTCOMES),
+        )
+        for human in _OUTCOMES
+    )
+    columns = (
+        Column("people", f"{name.capitalize()}", is_number=False),
+        *(Column(f"judge_{outcome}", f"Judge: {outcome}") for outcome in _OUTCOMES),
+    )
+    aspect = names.question(found["aspect"]) if found["aspect"] else "none"
+    caption = (
+        f"Units by what people said ({aspect}) and what the judge said, from {names.test}'s side. The judge's tie also "
+        "holds verdicts that change with the order. Units with an unreadable verdict are not in the table: "
+        f"{found['invalid']}."
+    )
+    return Table(f"judge-{name}{suffix}", f"{name.capitalize()}: people and judge", caption, columns, rows)
+
+
+def _agreement(metrics: dict[str, Any], suffix: str) -> Table:
+    columns = (
+        Column("metric", "Metric", is_number=False),
+        Column("n", "Units"),
+        Column("with_ties", "Agreement with ties"),
+        Column("with_ties_ci", "95 % CI", is_interval=True),
+        Column("without_ties", "Without ties"),
+        Column("kappa", "\N{GREEK SMALL LETTER KAPPA}"),
+        Column("ceiling", "People among themselves"),
+        Column("ceiling_without_ties", "Without ties"),
+        Column("ceiling_units", "On units"),
+        Column("order_consistency", "Judge's order consistency"),
+    )
+    rows = tuple((words(name.capitalize()), *_cells(found)) for name, found in metrics.items())
+    caption = (
+        "Agreement of people and judge. What people reach among themselves on the same units is the most a judge can be "
+        "expected to reach. Order consistency: share of units whose verdict is the same in both orders."
+    )
+    return Table(f"judge-agreement{suffix}", "Agreement with the judge", caption, columns, rows)
+
+
+def _cells(found: dict[str, Any]) -> tuple[Cell, ...]:
+    def shown(name: str) -> Cell:
+        return share(found[name], why(found, name))
+
+    return (
+        whole(found["n"]),
+        shown("agreement_with_ties"),
+        limits(found["agreement_with_ties_ci"], why(found, "agreement_with_ties_ci")),
+        shown("agreement_without_ties"),
+        number(found["kappa"], why(found, "kappa")),
+        shown("human_ceiling"),
+        shown("human_ceiling_without_ties"),
+        whole(found["ceiling_units"]),
+        shown("judge_order_consistency"),
+    )

@@ -1,0 +1,105 @@
+"""What was asked, of which systems, and who took part."""
+
+from typing import Any
+
+from modelhub.report.document import Block, Column, Figure, Paragraph, Section, Table, whole, words
+from modelhub.report.figures.flow import flow_figure
+
+
+def study_section(results: dict[str, Any]) -> Section:
+    """Return the questions in their exact words, and the systems behind the arms."""
+    return Section("questions", "Questions and systems", (_questions(results), _systems(results)))
+
+
+def flow_section(results: dict[str, Any]) -> Section:
+    """Return how many people reached each step, who left, and why people were excluded."""
+    flow = results["flow"]
+    blocks: list[Block] = [_figure(flow), _steps(flow)]
+    if flow["excluded"]:
+        blocks.append(_excluded(flow))
+    else:
+        blocks.append(Paragraph("Nobody was excluded."))
+    return Section("flow", "Participants", tuple(blocks))
+
+
+def _questions(results: dict[str, Any]) -> Table:
+    rows = tuple(
+        (
+            words(question["name"]),
+            words(question["question"]),
+            words(question["question_for_others"]),
+            words("; ".join(f"{value} = {text}" for value, text in enumerate(question["labels"], question["minimum"]))),
+            words(question["level"]),
+        )
+        for question in results["study"]["questions"]
+    )
+    titles = ("Question", "Asked of the persona's author", "Asked of everybody else", "Scale", "Level")
+    columns = tuple(
+        Column(key, title, is_number=False)
+        for key, title in zip(("question", "asked_of_author", "asked_of_others", "scale", "level"), titles, strict=True)
+    )
+    caption = "The questions, verbatim, as the study file defines them."
+    return Table("questions", "Questions", caption, columns, rows)
+
+
+def _systems(results: dict[str, Any]) -> Table:
+    study = results["study"]
+    roles = {study["base"]: "base", study["test"]: "test"}
+    rows = tuple(
+        (
+            words(system["name"] or "no system"),
+            words(system["arm"]),
+            words(roles.get(system["name"], "not compared") + (", control" if system["is_control"] else "")),
+            words(system["engine"] or "unknown"),
+            words(system["persona_style"] or "unknown"),
+            words((system["fingerprint"] or "none")[:16]),
+        )
+        for system in study["systems"]
+    )
+    columns = (
+        Column("system", "System", is_number=False),
+        Column("arm", "Arm", is_number=False),
+        Column("role", "Role", is_number=False),
+        Column("engine", "Engine", is_number=False),
+        Column("persona_style", "Persona in the prompt", is_number=False),
+        Column("fingerprint", "Fingerprint (first 16 characters)", is_number=False),
+    )
+    caption = "The systems behind the arms. Every difference in this report is test minus base."
+    return Table("systems", "Systems", caption, columns, rows)
+
+
+def _figure(flow: dict[str, Any]) -> Figure:
+    by_key = {step["key"]: step for step in flow["steps"]}
+    steps = [(step["label"], step["n"]) for step in flow["steps"] if step["key"] != "excluded"]
+    leaving = [(left["label"], left["n"]) for left in flow["left"] if left["n"]]
+    leaving += [("Withdrawn", flow["withdrawn"])] if flow["withdrawn"] else []
+    leaving += [(f"Excluded: {row['reason']}", row["n"]) for row in flow["excluded"]]
+    if not flow["excluded"] and by_key.get("excluded", {}).get("n"):
+        leaving.append(("Excluded", by_key["excluded"]["n"]))
+    svg = flow_figure("flow", "Participant flow", steps, leaving)
+    caption = "Participant flow. The box at the side holds everybody who left or was excluded, at whatever step."
+    return Figure("flow", "Participant flow", caption, svg, "flow")
+
+
+def _steps(flow: dict[str, Any]) -> Table:
+    steps = [(step["label"], step["n"]) for step in flow["steps"]]
+    steps += [(left["label"], left["n"]) for left in flow["left"]]
+    steps += [("Withdrawn", flow["withdrawn"]), ("Erased on request", flow["erased"])]
+    rows = tuple((words(name), whole(count)) for name, count in steps)
+    columns = (Column("step", "Step", is_number=False), Column("n", "People"))
+    caption = "People at each step, and those who left. Bots and previews are left out unless this report says otherwise."
+    return Table("flow", "Participant flow", caption, columns, rows)
+
+
+def _excluded(flow: dict[str, Any]) -> Table:
+    rows = tuple(
+        (words(row["reason"]), whole(row["n"]), words("yes" if row["rule_fixed_beforehand"] else "no"))
+        for row in flow["excluded"]
+    )
+    columns = (
+        Column("reason", "Reason", is_number=False),
+        Column("n", "People"),
+        Column("rule_fixed_beforehand", "Rule fixed before the study opened", is_number=False),
+    )
+    caption = "Excluded participants. Results are given with and without them."
+    return Table("excluded", "Exclusions", caption, columns, rows)
