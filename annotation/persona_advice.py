@@ -12,11 +12,17 @@ _FORM = re.compile(
 
 # Groups that equality laws protect in most countries. Naming one is allowed; the hint asks whether it is needed.
 _PROTECTED = {
-    "religion": r"christian|catholic|protestant|muslim|islam\w*|jew|jewish|hindu|buddhist|sikh|atheist|religio\w*|church|mosque",
-    "ethnicity or nationality": r"black|white|asian|latin[oax]|hispanic|african|european|arab|indian|chinese|mexican|immigrant\w*|race|racial",
+    "religion": (
+        r"christian|catholic|protestant|muslim|islam\w*|jew|jewish|hindu|buddhist|sikh|atheist|religio\w*|church|mosque"
+    ),
+    "ethnicity or nationality": (
+        r"black|white|asian|latin[oax]|hispanic|african|european|arab|indian|chinese|mexican|immigrant\w*|race|racial"
+    ),
     "gender": r"man|woman|male|female|boy|girl|non-?binary|transgender|trans|gender",
     "sexual orientation": r"gay|lesbian|bisexual|homosexual|heterosexual|straight person|queer",
-    "disability or health": r"disabled|disability|autis\w+|adhd|blind|deaf|wheelchair|depress\w+|diabet\w+|illness|pregnan\w+",
+    "disability or health": (
+        r"disabled|disability|autis\w+|adhd|blind|deaf|wheelchair|depress\w+|diabet\w+|illness|pregnan\w+"
+    ),
     "age": r"\d+[- ]years?[- ]old|elderly|old person|senior citizen|teenager",
     "politics": r"republican|democrat|conservative party|left-wing|right-wing|liberal party",
 }

@@ -69,7 +69,10 @@ def demo_prepare() -> Demo:
 def collect_static() -> None:
     """Collect the static files, in a process of its own: the settings choose their storage when they are read."""
     command = [sys.executable, "manage.py", "collectstatic", "--noinput", "--verbosity", "0"]
-    done = subprocess.run(command, cwd=settings.BASE_DIR, capture_output=True, text=True, check=False)
+    # A session of its own, so that a Ctrl-C meant for the demonstration does not leave half of the files behind.
+    done = subprocess.run(
+        command, cwd=settings.BASE_DIR, capture_output=True, text=True, check=False, start_new_session=True
+    )
     if done.returncode:
         raise ServiceError(f"The static files could not be collected:\n{done.stderr.strip()}")
 
@@ -88,26 +91,37 @@ def check_port(port: int) -> None:
             ) from error
 
 
-def serve(port: int) -> None:
-    """Run the web server and the worker until Ctrl-C or SIGTERM.
+def serve(port: int, stop: threading.Event) -> None:
+    """Run the web server and the worker until `stop` is set; see `stop_signals`.
 
     Raises ServiceError if one of them ends by itself; the other is stopped then.
     """
-    with _stop_signals() as stop:
-        children = {
-            "web server": _start("-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "--workers", "1",
-                                 "--bind", f"127.0.0.1:{port}", "personaeval.wsgi"),
-            "worker": _start("manage.py", "run_worker"),
-        }  # fmt: skip
-        try:
-            ended = None
-            while ended is None and not stop.wait(0.2):
-                ended = next((name for name, child in children.items() if child.poll() is not None), None)
-        finally:
-            _stop(list(children.values()))
+    children = {
+        "web server": _start("-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "--workers", "1",
+                             "--bind", f"127.0.0.1:{port}", "personaeval.wsgi"),
+        "worker": _start("manage.py", "run_worker"),
+    }  # fmt: skip
+    try:
+        ended = None
+        while ended is None and not stop.wait(0.2):
+            ended = next((name for name, child in children.items() if child.poll() is not None), None)
+    finally:
+        _stop(list(children.values()))
     if ended is not None and not stop.is_set():
         code = children[ended].returncode
         raise ServiceError(f"The {ended} ended by itself (exit code {code}), so the demonstration has been stopped.")
+
+
+@contextmanager
+def stop_signals() -> Iterator[threading.Event]:
+    """Give an event that SIGINT and SIGTERM set, instead of ending this process half-way or before its children."""
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _researcher() -> User:
@@ -152,18 +166,6 @@ def _link(study: Study, researcher: User) -> OpenLink:
 
 def _start(*arguments: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([sys.executable, *arguments], cwd=Path(settings.BASE_DIR))
-
-
-@contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """Give an event that SIGINT and SIGTERM set, instead of ending this process before its children."""
-    stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _stop(children: list["subprocess.Popen[bytes]"]) -> None:

@@ -1,9 +1,12 @@
 """The demonstration: its set-up, which any run completes, its processes, and its texts."""
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Callable
 from io import StringIO
@@ -19,6 +22,7 @@ from annotation.models import Assignment, Output, Persona, Study, User
 from modelhub import demo
 from modelhub.engines.base import EngineSettings, GenerationRequest
 from modelhub.engines.scripted import create, read_script
+from modelhub.management.commands import demo as demo_command
 from modelhub.models import Run, System
 from tests.tools.processes import ProjectProcess, free_port, wait_until
 
@@ -147,7 +151,7 @@ def test_if_one_process_ends_the_other_is_stopped_and_the_end_is_an_error(
     started = children_that(monkeypatch, *(lasting if script == "input()" else "exit(3)" for script in scripts))
 
     with pytest.raises(ServiceError, match=f"The {name} ended by itself \\(exit code 3\\)"):
-        demo.serve(0)
+        demo.serve(0, threading.Event())
 
     assert all(child.poll() is not None for child in started)
 
@@ -171,6 +175,17 @@ def test_the_demonstration_serves_and_stops_on_a_signal(transactional_db: None, 
     finally:
         process.stop()
     assert Assignment.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_signal_during_the_set_up_ends_it_there_and_nothing_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_command, "collect_static", lambda: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr(demo_command, "serve", lambda *_: pytest.fail("it was served all the same"))
+    out = StringIO()
+
+    call_command("demo", "--port", str(free_port()), stdout=out)
+
+    assert "Ctrl-C stops" not in out.getvalue()
 
 
 def _answers(port: int) -> bool:

@@ -1,5 +1,6 @@
 """Run the demonstration: `manage.py demo`."""
 
+from shlex import quote
 from typing import Any
 
 from django.conf import settings
@@ -9,7 +10,7 @@ from django.urls import reverse
 
 from annotation.errors import ServiceError
 from annotation.models import Study
-from modelhub.demo import USERNAME, Demo, check_port, collect_static, demo_prepare, serve
+from modelhub.demo import USERNAME, Demo, check_port, collect_static, demo_prepare, serve, stop_signals
 
 
 class Command(BaseCommand):
@@ -25,13 +26,14 @@ class Command(BaseCommand):
         try:
             if serving:
                 check_port(port)
-            demo = demo_prepare()
-            collect_static()
-            self.stdout.write("\n".join(_welcome(demo, f"http://127.0.0.1:{port}")))
-            self.stdout.flush()
-            if serving:
-                self.stdout.write("Ctrl-C stops the server and the worker.")
-                serve(port)
+            with stop_signals() as stop:
+                demo = demo_prepare()
+                collect_static()
+                self.stdout.write("\n".join(_welcome(demo, f"http://127.0.0.1:{port}")))
+                if serving and not stop.is_set():
+                    self.stdout.write("Ctrl-C stops the server and the worker.")
+                    self.stdout.flush()
+                    serve(port, stop)
         except ServiceError as error:
             raise CommandError(str(error)) from error
 
@@ -51,7 +53,8 @@ def _welcome(demo: Demo, address: str) -> list[str]:
             f"The data of earlier runs is kept. New password: .venv/bin/python manage.py changepassword {USERNAME}"
         )
         if connection.vendor == "sqlite":
-            lines.append(f"To start afresh, stop the demonstration and remove the data: rm -r {settings.VAR_DIR}")
+            folder = quote(str(settings.VAR_DIR))
+            lines.append(f"To start afresh, stop the demonstration and remove the data: rm -r {folder}")
     if demo.study.state != Study.State.OPEN:
         lines.append(f"The demonstration study is {demo.study.state}: participants cannot take it at the moment.")
     return lines
