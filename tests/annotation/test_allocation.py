@@ -75,7 +75,9 @@ arrivals = st.lists(st.integers(0, 9), max_size=120)
     order=arrivals,
 )
 @settings(max_examples=150, deadline=None)
-def test_positions_of_an_arm_never_differ_by_more_than_one_within_a_participant(seed, arms, units, places, order):
+def test_positions_of_an_arm_never_differ_by_more_than_one_within_a_participant(
+    seed: int, arms: int, units: int, places: int, order: list[int]
+) -> None:
     study = Simulation(seed=seed, arms=arms, units=units, places=places)
     for participant in order:
         study.step(participant)
@@ -84,7 +86,9 @@ def test_positions_of_an_arm_never_differ_by_more_than_one_within_a_participant(
 
 @given(seed=st.integers(0, 2**31), units=st.integers(1, 12), places=st.integers(1, 6), order=arrivals)
 @settings(max_examples=150, deadline=None)
-def test_no_unit_gets_more_people_than_it_has_places_and_nobody_a_unit_twice(seed, units, places, order):
+def test_no_unit_gets_more_people_than_it_has_places_and_nobody_a_unit_twice(
+    seed: int, units: int, places: int, order: list[int]
+) -> None:
     study = Simulation(seed=seed, arms=2, units=units, places=places)
     served = Counter((participant, study.step(participant)) for participant in order)
     assert all(taken <= places for taken in study.taken.values())
@@ -93,7 +97,7 @@ def test_no_unit_gets_more_people_than_it_has_places_and_nobody_a_unit_twice(see
 
 @given(seed=st.integers(0, 2**31), units=st.integers(1, 12), places=st.integers(1, 6), order=arrivals)
 @settings(max_examples=150, deadline=None)
-def test_nothing_is_refused_while_a_place_is_left(seed, units, places, order):
+def test_nothing_is_refused_while_a_place_is_left(seed: int, units: int, places: int, order: list[int]) -> None:
     study = Simulation(seed=seed, arms=2, units=units, places=places)
     for participant in order:
         free = [u for u in study.unit_sides if study.taken[u] < places and u not in study.seen.get(participant, set())]
@@ -102,7 +106,9 @@ def test_nothing_is_refused_while_a_place_is_left(seed, units, places, order):
 
 @given(seed=st.integers(0, 2**31), units=st.integers(2, 20), places=st.sampled_from([2, 4, 6]))
 @settings(max_examples=60, deadline=None)
-def test_a_fully_crossed_study_with_an_even_number_of_raters_is_balanced_within_every_item(seed, units, places):
+def test_a_fully_crossed_study_with_an_even_number_of_raters_is_balanced_within_every_item(
+    seed: int, units: int, places: int
+) -> None:
     study = Simulation(seed=seed, arms=2, units=units, places=places)
     for participant in range(places):
         while study.step(participant) is not None:
@@ -111,7 +117,7 @@ def test_a_fully_crossed_study_with_an_even_number_of_raters_is_balanced_within_
     assert all(spread(sides, 2) == 0 for sides in study.unit_sides.values())
 
 
-def test_items_stay_balanced_when_many_people_rate_a_few_items_each_in_turns():
+def test_items_stay_balanced_when_many_people_rate_a_few_items_each_in_turns() -> None:
     study = Simulation(seed=3, arms=2, units=60, places=8)
     for _ in range(12):
         for participant in range(40):
@@ -121,7 +127,7 @@ def test_items_stay_balanced_when_many_people_rate_a_few_items_each_in_turns():
     assert off <= 3, f"{off} of 60 items are out of balance"
 
 
-def test_the_same_seed_and_history_give_the_same_study_and_another_seed_another():
+def test_the_same_seed_and_history_give_the_same_study_and_another_seed_another() -> None:
     def walk(seed: int) -> list[int | None]:
         study = Simulation(seed=seed, arms=2, units=10, places=3)
         return [study.step(participant) for participant in [0, 1, 2] * 6]
@@ -130,7 +136,7 @@ def test_the_same_seed_and_history_give_the_same_study_and_another_seed_another(
     assert walk(1) != walk(2)
 
 
-def test_participants_do_not_all_get_the_items_in_the_same_order():
+def test_participants_do_not_all_get_the_items_in_the_same_order() -> None:
     first = set()
     for participant in range(30):
         study = Simulation(seed=1, arms=2, units=10, places=3)
@@ -138,14 +144,14 @@ def test_participants_do_not_all_get_the_items_in_the_same_order():
     assert len(first) >= 5
 
 
-def test_units_that_fewest_people_hold_come_first():
+def test_units_that_fewest_people_hold_come_first() -> None:
     units = [Unit(key=1, places=3, taken=2), Unit(key=2, places=3, taken=0), Unit(key=3, places=3, taken=1)]
     choice = choose_unit(seed=0, participant=1, arms=2, units=units, participant_sides=Counter())
     assert choice is not None
     assert choice.unit.key == 2
 
 
-def test_the_first_side_is_not_the_same_for_everybody():
+def test_the_first_side_is_not_the_same_for_everybody() -> None:
     empty: Sides = Counter()
     orders = Counter(
         choose_order(seed=1, participant=n, key="item", arms=2, participant_sides=empty, item_sides=empty)
@@ -155,7 +161,7 @@ def test_the_first_side_is_not_the_same_for_everybody():
     assert 70 <= orders[0, 1] <= 130
 
 
-def test_sides_alternate_once_a_participant_is_out_of_balance():
+def test_sides_alternate_once_a_participant_is_out_of_balance() -> None:
     sides: Sides = Counter()
     orders = []
     for key in range(6):
@@ -176,7 +182,9 @@ def test_sides_alternate_once_a_participant_is_out_of_balance():
     order=arrivals,
 )
 @settings(max_examples=150, deadline=None)
-def test_blocks_differ_by_at_most_one_within_a_participant_as_long_as_places_last(seed, blocks, places, order):
+def test_blocks_differ_by_at_most_one_within_a_participant_as_long_as_places_last(
+    seed: int, blocks: list[int], places: int, order: list[int]
+) -> None:
     block_of = dict(enumerate(str(block) for block, size in enumerate(blocks) for _ in range(size)))
     taken: Counter[int] = Counter()
     seen: dict[int, set[int]] = {}
@@ -201,7 +209,7 @@ def test_blocks_differ_by_at_most_one_within_a_participant_as_long_as_places_las
             numbers[choice.unit.block] += 1
 
 
-def test_a_study_without_arms_still_hands_out_its_units():
+def test_a_study_without_arms_still_hands_out_its_units() -> None:
     choice = choose_unit(
         seed=1, participant=1, arms=0, units=[Unit(key=7, places=1, taken=0)], participant_sides=Counter()
     )
@@ -217,7 +225,9 @@ def test_a_study_without_arms_still_hands_out_its_units():
     parts=st.sets(st.integers(1, 30), min_size=1),
     later=st.integers(1, 5),
 )
-def test_a_repeated_part_has_others_in_between_wherever_possible(seed, participant, parts, later):
+def test_a_repeated_part_has_others_in_between_wherever_possible(
+    seed: int, participant: int, parts: set[int], later: int
+) -> None:
     next_part = max(parts) + later
     done = {100 + part: part for part in parts}
     chosen = choose_repeat(seed=seed, participant=participant, done=done, next_part=next_part)
@@ -225,7 +235,7 @@ def test_a_repeated_part_has_others_in_between_wherever_possible(seed, participa
     assert chosen in (far or {min(done)})
 
 
-def test_different_participants_repeat_different_parts_and_none_is_no_error():
+def test_different_participants_repeat_different_parts_and_none_is_no_error() -> None:
     done = {part: part for part in range(1, 19)}
     chosen = {choose_repeat(seed=1, participant=number, done=done, next_part=19) for number in range(30)}
     assert len(chosen) > 5
@@ -233,13 +243,13 @@ def test_different_participants_repeat_different_parts_and_none_is_no_error():
 
 
 @given(share=st.floats(0, 1), parts=st.integers(0, 40), people=st.integers(1, 40))
-def test_overlaps_add_up_to_the_share_over_the_participants(share, parts, people):
+def test_overlaps_add_up_to_the_share_over_the_participants(share: float, parts: int, people: int) -> None:
     each = [overlaps_of(share=share, parts=parts, participant=number) for number in range(1, people + 1)]
     assert max(each) - min(each) <= 1
     assert abs(sum(each) - share * parts * people) < 1.001
 
 
-def test_shares_are_whole_numbers_of_parts():
+def test_shares_are_whole_numbers_of_parts() -> None:
     assert [repeats_of(share=share, parts=18) for share in (0, 0.1, 0.5, 1)] == [0, 2, 9, 18]
     assert repeats_of(share=0.07, parts=100) == 7
     assert [overlap_wanted(share=0.25, units=units) for units in (0, 1, 2, 144)] == [0, 0, 1, 36]

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import pytest
@@ -69,7 +70,7 @@ def sides(assignment: Assignment) -> tuple[int, ...]:
 # --- Blocks ------------------------------------------------------------------------------------------------------
 
 
-def test_strata_alternate_within_every_participant():
+def test_strata_alternate_within_every_participant() -> None:
     study = design(given_items=12, given_per_participant=8, raters_per_item=4, blocks="stratum")
     for item in Item.objects.all():
         Item.objects.filter(pk=item.pk).update(stratum="one" if item.ordinal <= 4 else "two")
@@ -79,7 +80,7 @@ def test_strata_alternate_within_every_participant():
         assert all(abs(Counter(strata[:n])["one"] - Counter(strata[:n])["two"]) <= 1 for n in range(9))
 
 
-def test_conditions_alternate_within_every_participant():
+def test_conditions_alternate_within_every_participant() -> None:
     study = design(given_items=8, given_per_participant=6, blocks="condition")
     for persona in Persona.objects.all():
         Persona.objects.filter(pk=persona.pk).update(block="b-1" if persona.pk % 2 else "b-2")
@@ -90,7 +91,7 @@ def test_conditions_alternate_within_every_participant():
 # --- Overlap -----------------------------------------------------------------------------------------------------
 
 
-def test_others_personas_come_after_the_own_ones_and_each_has_one_second_rater():
+def test_others_personas_come_after_the_own_ones_and_each_has_one_second_rater() -> None:
     study = design(
         given_items=0, given_per_participant=0, written_items=4, written_per_participant=4, overlap_share=0.5
     )
@@ -107,7 +108,7 @@ def test_others_personas_come_after_the_own_ones_and_each_has_one_second_rater()
     assert overlap_report(study).__dict__ == {"wanted": 6, "done": 4, "shortfall": 2}
 
 
-def test_personas_of_people_who_left_find_no_second_rater():
+def test_personas_of_people_who_left_find_no_second_rater() -> None:
     study = design(given_items=0, given_per_participant=0, written_items=2, written_per_participant=2, overlap_share=1)
     gone = newcomer(study)
     work(gone)
@@ -115,7 +116,7 @@ def test_personas_of_people_who_left_find_no_second_rater():
     assert kinds(work(newcomer(study))) == ["main", "main"]
 
 
-def test_an_overlap_that_expired_returns_and_its_owner_may_still_finish_as_surplus():
+def test_an_overlap_that_expired_returns_and_its_owner_may_still_finish_as_surplus() -> None:
     study = design(given_items=0, given_per_participant=0, written_items=1, written_per_participant=1, overlap_share=1)
     work(newcomer(study))
     late, other = newcomer(study), newcomer(study)
@@ -129,7 +130,7 @@ def test_an_overlap_that_expired_returns_and_its_owner_may_still_finish_as_surpl
 
 
 @pytest.mark.parametrize("overlap_share", [1.0, 0.5])
-def test_two_people_never_get_the_same_last_place_of_the_overlap(overlap_share: float):
+def test_two_people_never_get_the_same_last_place_of_the_overlap(overlap_share: float) -> None:
     study = design(
         given_items=0, given_per_participant=0, written_items=2, written_per_participant=2, overlap_share=overlap_share,
         raters_per_item=20,
@@ -141,19 +142,19 @@ def test_two_people_never_get_the_same_last_place_of_the_overlap(overlap_share: 
         work(person, parts=2)
     Persona.objects.filter(author__in=others).update(author=first)  # two places are left for six
     Persona.objects.exclude(assignments__participant=first).update(text="", author=others[0])
-    places = at_once([lambda p=p: assignment_next(participant=p) for p in others])
+    places = at_once([partial(assignment_next, participant=p) for p in others])
     second = [place.persona_id for place in places if place and place.kind == Kind.OVERLAP]
     assert len(second) == len(set(second)) > 0
 
 
-def test_everything_that_is_left_is_handed_out_when_people_work_at_once():
+def test_everything_that_is_left_is_handed_out_when_people_work_at_once() -> None:
     study = design(
         given_items=3, given_per_participant=3, written_items=2, written_per_participant=2, raters_per_item=4,
         overlap_share=0.5, repeat_share=0.2,
     )  # fmt: skip
     people = [newcomer(study) for _ in range(4)]
     for _ in range(12):
-        for place in at_once([lambda p=p: assignment_next(participant=p) for p in people]):
+        for place in at_once([partial(assignment_next, participant=p) for p in people]):
             if place:
                 finish(place)
     main = Assignment.objects.filter(kind=Kind.MAIN)
@@ -167,7 +168,7 @@ def test_everything_that_is_left_is_handed_out_when_people_work_at_once():
 # --- Repetitions -------------------------------------------------------------------------------------------------
 
 
-def test_a_share_of_the_own_parts_comes_again_at_the_very_end():
+def test_a_share_of_the_own_parts_comes_again_at_the_very_end() -> None:
     study = design(given_items=8, given_per_participant=8, repeat_share=0.25)
     done = work(newcomer(study))
     assert kinds(done) == ["main"] * 8 + ["repeat"] * 2
@@ -178,7 +179,7 @@ def test_a_share_of_the_own_parts_comes_again_at_the_very_end():
     assert len({repeat.repeat_of_id for repeat in done[8:]}) == 2
 
 
-def test_repetitions_have_sides_of_their_own_and_keep_the_participant_in_balance():
+def test_repetitions_have_sides_of_their_own_and_keep_the_participant_in_balance() -> None:
     study = design(given_items=6, given_per_participant=6, repeat_share=1, raters_per_item=20)
     changed = set()
     for _ in range(4):
@@ -189,7 +190,7 @@ def test_repetitions_have_sides_of_their_own_and_keep_the_participant_in_balance
     assert changed == {True, False}
 
 
-def test_progress_counts_repetitions_and_planted_parts_from_the_start():
+def test_progress_counts_repetitions_and_planted_parts_from_the_start() -> None:
     study = design(given_items=8, given_per_participant=8, repeat_share=0.25)
     Item.objects.filter(key="item-1").update(planted_part=3)
     Study.objects.update(given_personas_per_participant=7)
@@ -203,7 +204,7 @@ def test_progress_counts_repetitions_and_planted_parts_from_the_start():
 # --- Planted items -----------------------------------------------------------------------------------------------
 
 
-def test_a_planted_item_stands_at_its_part_and_counts_for_nothing_else():
+def test_a_planted_item_stands_at_its_part_and_counts_for_nothing_else() -> None:
     study = design(given_items=5, given_per_participant=4, raters_per_item=1)
     Item.objects.filter(key="item-2").update(planted_part=3)
     one = work(newcomer(study))
@@ -212,14 +213,14 @@ def test_a_planted_item_stands_at_its_part_and_counts_for_nothing_else():
     assert work(newcomer(study)) == [], "nobody comes for a planted item alone"
 
 
-def test_planted_items_are_offered_to_everybody():
+def test_planted_items_are_offered_to_everybody() -> None:
     study = design(given_items=5, given_per_participant=2, raters_per_item=9)
     Item.objects.filter(key="item-2").update(planted_part=1)
     for _ in range(3):
         assert kinds(work(newcomer(study))) == ["check", "main", "main"]
 
 
-def test_sides_of_planted_outputs_leave_the_balance_alone():
+def test_sides_of_planted_outputs_leave_the_balance_alone() -> None:
     study = design(given_items=5, given_per_participant=4, raters_per_item=9)
     Item.objects.filter(key="item-2").update(planted_part=2)
     for _ in range(4):
@@ -231,7 +232,7 @@ def test_sides_of_planted_outputs_leave_the_balance_alone():
 
 
 @pytest.mark.parametrize("state", [State.SKIPPED, State.SET_ASIDE, State.RELEASED])
-def test_a_place_that_is_given_up_returns_to_the_others(state: Assignment.State):
+def test_a_place_that_is_given_up_returns_to_the_others(state: Assignment.State) -> None:
     study = design(given_items=2, given_per_participant=1, raters_per_item=1)
     first = assignment_next(participant=newcomer(study))
     assert first is not None
@@ -240,7 +241,7 @@ def test_a_place_that_is_given_up_returns_to_the_others(state: Assignment.State)
     assert first.persona_id in taken and len(taken) == 2
 
 
-def test_a_skipped_part_is_made_up_for_by_another_one():
+def test_a_skipped_part_is_made_up_for_by_another_one() -> None:
     study = design(given_items=3, given_per_participant=2)
     person = newcomer(study)
     first = assignment_next(participant=person)
@@ -251,7 +252,7 @@ def test_a_skipped_part_is_made_up_for_by_another_one():
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_nobody_is_sent_away_while_a_place_is_left(seed: int):
+def test_nobody_is_sent_away_while_a_place_is_left(seed: int) -> None:
     """People come, work, skip and vanish in any order; in the end every place is filled by whoever is willing."""
     chance = random.Random(seed)
     study = design(given_items=4, given_per_participant=4, raters_per_item=2)
@@ -270,7 +271,7 @@ def test_nobody_is_sent_away_while_a_place_is_left(seed: int):
 # --- Export ------------------------------------------------------------------------------------------------------
 
 
-def test_the_export_names_what_a_repeat_repeats_and_who_is_the_author():
+def test_the_export_names_what_a_repeat_repeats_and_who_is_the_author() -> None:
     study = design(
         given_items=0, given_per_participant=0, written_items=2, written_per_participant=2, overlap_share=0.5,
         repeat_share=0.5,
@@ -286,7 +287,7 @@ def test_the_export_names_what_a_repeat_repeats_and_who_is_the_author():
     assert {row["assignment_kind"] for row in rows if not row["is_author"]} == {"overlap"}
 
 
-def test_sides_stay_in_balance_within_a_participant_over_the_whole_study():
+def test_sides_stay_in_balance_within_a_participant_over_the_whole_study() -> None:
     study = design(given_items=16, given_per_participant=16, raters_per_item=9)
     for _ in range(3):
         seen = Counter(sides(part) for part in work(newcomer(study)))

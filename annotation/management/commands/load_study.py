@@ -62,7 +62,13 @@ def _summary(study: Study) -> list[str]:
     ]
     for arm in study.arms.order_by("ordinal"):
         lines.append(f"  arm {arm.ordinal} = {arm.code}{' (control)' if arm.is_control else ''}")
-    if study.state == Study.State.DRAFT:
+    if study.state == Study.State.DRAFT and study.items_imported:
+        lines += [
+            "Next:",
+            f"  bring personas    manage.py import_personas {name} --help",
+            f"  then              manage.py open_study {name}",
+        ]
+    elif study.state == Study.State.DRAFT:
         lines += [
             "Next:",
             f"  bind systems      manage.py bind_arms {name} 1=SYSTEM 2=SYSTEM",
