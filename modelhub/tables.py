@@ -83,8 +83,10 @@ def read_pairs(path: Path, *, base: str | None = None) -> tuple[list[Pair], str,
     return pairs, first, second, single
 
 
-def read_verdicts(path: Path) -> dict[str, list[Verdict]]:
+def read_verdicts(path: Path, *, metrics: Sequence[str] = (PERSONALIZATION, QUALITY)) -> dict[str, list[Verdict]]:
     """Return the verdicts of a JSONL file by `set` ("" where there is none); see the win_rates command for the form.
+
+    `metrics` are those that may be judged.
 
     Raises:
         TableError: a line is not as described, or a verdict is given twice.
@@ -94,7 +96,7 @@ def read_verdicts(path: Path) -> dict[str, list[Verdict]]:
     for number, line in enumerate(_text(path).splitlines(), start=1):
         if not line.strip():
             continue
-        name, verdict = _verdict(line, f"{path}: line {number}")
+        name, verdict = _verdict(line, f"{path}: line {number}", metrics)
         key = (name, verdict.pair_id, verdict.metric, verdict.order)
         if key in seen:
             raise TableError(f"{path}: line {number}: a second verdict for {', '.join(key)}")
@@ -103,14 +105,14 @@ def read_verdicts(path: Path) -> dict[str, list[Verdict]]:
     return sets
 
 
-def _verdict(line: str, where: str) -> tuple[str, Verdict]:
+def _verdict(line: str, where: str, metrics: Sequence[str]) -> tuple[str, Verdict]:
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
         raise TableError(f"{where}: not JSON: {error.msg}") from error
     if not isinstance(row, dict):
         raise TableError(f"{where}: expected an object, found {line[:40]}")
-    allowed = {"metric": (PERSONALIZATION, QUALITY), "order": ORDERS, "verdict": VERDICTS}
+    allowed = {"metric": tuple(metrics), "order": ORDERS, "verdict": VERDICTS}
     for name in ("pair_id", *allowed):
         if name not in row:
             raise TableError(f"{where}: {name} is missing")

@@ -18,9 +18,12 @@ def holm_adjusted(p_values: Sequence[float]) -> list[float]:
 
 
 def wilson_interval(
-    successes: int, n: int, *, confidence: float = 0.95, z: float | None = None
+    successes: float, n: float, *, confidence: float = 0.95, z: float | None = None
 ) -> tuple[float, float] | None:
-    """Return Wilson's score interval for a proportion, None for n = 0. Source: Wilson (1927); Newcombe (1998), 3."""
+    """Return Wilson's score interval for a proportion, None for n = 0; effective sizes need not be whole.
+
+    Source: Wilson (1927); Newcombe (1998), 3.
+    """
     if n == 0:
         return None
     quantile = z if z is not None else float(special.ndtri(1 - (1 - confidence) / 2))

@@ -1,0 +1,267 @@
+"""Rows of the export, unblinded and typed: what every part of the analysis starts from."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from annotation.errors import ServiceError
+from annotation.export import Table, study_tables
+from annotation.export.writers import jsonl_lines
+from annotation.models import Aspect, Assignment, Participant, Study
+from modelhub.analysis.systems import System, find_system, systems_of
+from modelhub.models import PersonaOrigin
+from modelhub.pairs import RESPONSES
+from modelhub.textstats import word_count
+
+ALL, WITHOUT_EXCLUDED = "all", "without_excluded"
+POPULATIONS = (ALL, WITHOUT_EXCLUDED)
+POOLED = ""
+NO_STRATUM = "(none)"  # items without a stratum, in a study where others have one
+CHOSEN, REJECTED = PersonaOrigin.Direction.CHOSEN.value, PersonaOrigin.Direction.REJECTED.value
+_KINDS = (Assignment.Kind.MAIN, Assignment.Kind.OVERLAP, Assignment.Kind.REPEAT)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An aspect. `score` makes its answers numbers that can be averaged, where they can."""
+
+    key: str
+    name: str
+    kind: str
+    level: str
+    question: str
+    question_for_others: str
+    labels: tuple[str, ...]
+    minimum: int
+    maximum: int
+
+    @property
+    def is_share(self) -> bool:
+        """Two unordered answers, such as no and yes: averaged, they give the share of the upper one."""
+        return self.level == Aspect.Level.NOMINAL and self.maximum == self.minimum + 1
+
+    @property
+    def has_mean(self) -> bool:
+        """Answers are ordered, or only two."""
+        return self.level == Aspect.Level.ORDINAL or self.is_share
+
+    def score(self, value: int) -> int:
+        """Return the answer in points of the scale; 0 or 1 where there are two unordered answers."""
+        return value - self.minimum if self.is_share else value
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A current answer in a completed part. `system` made what was rated; `preferred` is the system chosen."""
+
+    participant: str
+    excluded: bool
+    assignment: str
+    kind: str
+    repeat_of: str | None
+    ordinal: int
+    item: str
+    stratum: str
+    persona: str
+    is_written: bool
+    output: str | None
+    system: str | None
+    position: int
+    aspect: str
+    value: int
+    preferred: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a given persona comes from."""
+
+    direction: str
+    source: str
+    inferring_system: str
+
+
+@dataclass(frozen=True)
+class Data:
+    """One study, ready to be analysed. `people` are rows of the export's table of participants."""
+
+    study: Study
+    questions: Mapping[str, Question]
+    systems: tuple[System, ...]
+    base: str | None
+    test: str | None
+    strata: tuple[str, ...]
+    answers: Sequence[Answer]
+    people: Sequence[Mapping[str, Any]]
+    seconds: Mapping[str, float]  # focused seconds on the rating page, by assignment
+    output_words: Mapping[str, int]
+    persona_words: Mapping[str, int]
+    origins: Mapping[str, Origin]
+    excluded_personas: frozenset[str]
+    sha256: str
+
+    @property
+    def main(self) -> list[Answer]:
+        """The answers of the main comparison."""
+        return [answer for answer in self.answers if answer.kind == Assignment.Kind.MAIN]
+
+    def of_kind(self, *kinds: str) -> list[Question]:
+        """Return the questions of these kinds, in order."""
+        return [question for question in self.questions.values() if question.kind in kinds]
+
+    def population(self, name: str) -> "Data":
+        """Return all, or what is left without excluded participants and without pairs excluded after the opening."""
+        if name == ALL:
+            return self
+        kept = [a for a in self.answers if not a.excluded and a.persona not in self.excluded_personas]
+        return self if len(kept) == len(self.answers) else replace(self, answers=kept)
+
+    def stratum(self, name: str) -> "Data":
+        """Return the answers on items of one stratum, or everything for POOLED."""
+        return self if name == POOLED else replace(self, answers=[a for a in self.answers if a.stratum == name])
+
+
+def load_data(study: Study, *, include_bots: bool = False, base: str | None = None, test: str | None = None) -> Data:
+    """Read a study's export and unblind it; a dozen queries, however large the study.
+
+    Raises:
+        ServiceError: `base` or `test` is no system of the study.
+    """
+    tables = study_tables(study, include_bots=include_bots)
+    systems = systems_of(study)
+    strata = _strata(study)
+    rows, seconds, sha256 = _answers(tables["ratings"], {s.code: s.name for s in systems}, has_strata=bool(strata))
+    words, excluded = _outputs(tables["outputs"])
+    first, second = _compared(study, systems, base, test)
+    return Data(
+        study=study,
+        questions=_questions(study),
+        systems=systems,
+        base=first,
+        test=second,
+        strata=strata,
+        answers=rows,
+        people=[row for row in tables["participants"].rows() if row["participant_kind"] != Participant.Kind.PREVIEW],
+        seconds=seconds,
+        output_words=words,
+        persona_words={row["persona"]: word_count(row["text"]) for row in tables["personas"].rows() if row["text"]},
+        origins=_origins(study),
+        excluded_personas=excluded,
+        sha256=sha256,
+    )
+
+
+def _questions(study: Study) -> dict[str, Question]:
+    aspects = study.aspects.exclude(kind=Aspect.Kind.CHECK).order_by("ordinal")
+    return {
+        aspect.key: Question(
+            key=aspect.key,
+            name=aspect.name,
+            kind=aspect.kind,
+            level=aspect.level,
+            question=aspect.question,
+            question_for_others=aspect.question_for_others,
+            labels=tuple(aspect.labels),
+            minimum=aspect.minimum,
+            maximum=aspect.maximum,
+        )
+        for aspect in aspects
+    }
+
+
+def _strata(study: Study) -> tuple[str, ...]:
+    """Return the strata by name, where the items are of two or more."""
+    items = study.items.filter(planted_part__isnull=True).order_by()
+    names = sorted({name or NO_STRATUM for name in items.values_list("stratum", flat=True).distinct()})
+    return tuple(names) if len(names) > 1 else ()
+
+
+def _compared(
+    study: Study, systems: tuple[System, ...], base: str | None, test: str | None
+) -> tuple[str | None, str | None]:
+    """Return the names of the two systems that paired reports compare.
+
+    The base is the one asked for, else the arm that the study file names, else a control, else the first by name.
+    """
+    first = find_system(systems, base) if base else _default_base(study, systems)
+    others = sorted(system.name for system in systems if system.name != first)
+    second = find_system(systems, test) if test else (others[0] if others else None)
+    if first is not None and first == second:
+        raise ServiceError(f"Base and test are both {first!r}; a comparison needs two systems.")
+    return first, second
+
+
+def _default_base(study: Study, systems: tuple[System, ...]) -> str | None:
+    names = sorted(system.name for system in systems)
+    if study.kind == Study.Kind.PERSONA_ASSESSMENT and set(RESPONSES.values()) == set(names):
+        return RESPONSES[REJECTED]
+    declared = [system.name for system in systems if system.arm == study.analysis.get("base")]
+    controls = [system.name for system in systems if system.is_control]
+    return next(iter([*declared, *controls, *names]), None)
+
+
+def _answers(table: Table, names: Mapping[str, str], *, has_strata: bool) -> tuple[list[Answer], dict[str, float], str]:
+    """Return the answers that count, the seconds by part, and the SHA-256 of the table as JSONL."""
+    kept: list[Answer] = []
+    seconds: dict[str, float] = {}
+
+    def passing() -> Iterator[dict[str, Any]]:
+        for row in table.rows():
+            if _counts(row):
+                kept.append(_answer(row, names, has_strata=has_strata))
+                seconds[row["assignment"]] = row["rate_focused_seconds"]
+            yield row
+
+    digest = hashlib.sha256()
+    for line in jsonl_lines(replace(table, rows=passing)):
+        digest.update(line.encode())
+    return kept, seconds, digest.hexdigest()
+
+
+def _counts(row: Mapping[str, Any]) -> bool:
+    return (
+        row["participant_kind"] != Participant.Kind.PREVIEW
+        and row["assignment_state"] == Assignment.State.COMPLETED
+        and row["assignment_kind"] in _KINDS
+        and row["aspect_kind"] != Aspect.Kind.CHECK
+    )
+
+
+def _answer(row: Mapping[str, Any], names: Mapping[str, str], *, has_strata: bool) -> Answer:
+    return Answer(
+        participant=row["participant"],
+        excluded=row["excluded"],
+        assignment=row["assignment"],
+        kind=row["assignment_kind"],
+        repeat_of=row["repeat_of"],
+        ordinal=row["ordinal"],
+        item=row["item"],
+        stratum=row["stratum"] or (NO_STRATUM if has_strata else ""),
+        persona=row["persona"],
+        is_written=row["persona_source"] == "written",
+        output=row["output"],
+        system=names.get(row["arm"] or ""),
+        position=row["position"],
+        aspect=row["aspect"],
+        value=row["value"],
+        preferred=names.get(row["preferred_arm"] or ""),
+    )
+
+
+def _outputs(table: Table) -> tuple[dict[str, int], frozenset[str]]:
+    """Return words by output, without those whose text was erased, and the personas whose outputs were excluded."""
+    words, excluded = {}, set()
+    for row in table.rows():
+        if row["text"]:
+            words[row["output"]] = word_count(row["text"])
+        if row["excluded_at"]:
+            excluded.add(row["persona"])
+    return words, frozenset(excluded)
+
+
+def _origins(study: Study) -> dict[str, Origin]:
+    rows = PersonaOrigin.objects.filter(persona__item__study=study).values_list(
+        "persona__key", "direction", "source", "inferring_system__name"
+    )
+    return {key: Origin(direction, source, name or "") for key, direction, source, name in rows}

@@ -1,0 +1,75 @@
+"""Length against rating: the comparison at equal length, and the points of a figure."""
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from scipy import stats
+
+from annotation.models import Aspect
+from modelhub.analysis.data import Data
+from modelhub.analysis.pairs import RatedPair
+from modelhub.stats.adjusted import adjusted_mean
+
+MOST_ROWS = 5000
+METHOD = (
+    "Least squares of the difference in rating on the difference in words within pairs, every participant weighing the "
+    "same; the difference expected at equal length, with a jackknife over participants."
+)
+
+
+def length_adjusted(rows: Sequence[RatedPair]) -> dict[str, Any]:
+    """Return the difference test minus base that is expected were both outputs of the same number of words.
+
+    Pairs with an erased text are left out.
+    """
+    known = [(row, row.test_words - row.base_words) for row in rows
+             if row.test_words is not None and row.base_words is not None]  # fmt: skip
+    fit = adjusted_mean(
+        [row.participant for row, _ in known], [row.difference for row, _ in known], [longer for _, longer in known]
+    )
+    reason = "no_length_variation" if fit["estimate"] is None and known else fit["reason"]
+    return {
+        "mean_difference": fit["estimate"],
+        "ci": fit["ci"],
+        "p": fit["p"],
+        "slope_per_100_words": None if fit["slope"] is None else 100 * fit["slope"],
+        "words_difference": sum(longer for _, longer in known) / len(known) if known else None,
+        "n_pairs": len(known),
+        "method": METHOD,
+        "reason": reason,
+    }
+
+
+def length_report(data: Data, *, seed: int) -> dict[str, Any]:
+    """Return (words, rating) of single ratings, at most MOST_ROWS of them drawn with `seed`, and their correlation."""
+    scales = {question.key: question for question in data.of_kind(Aspect.Kind.RATING) if question.has_mean}
+    rows: list[dict[str, Any]] = []
+    points: dict[str, tuple[list[int], list[int]]] = {key: ([], []) for key in scales}
+    for answer in data.main:
+        words = data.output_words.get(answer.output or "")
+        if answer.aspect not in scales or words is None:
+            continue
+        value = scales[answer.aspect].score(answer.value)
+        points[answer.aspect][0].append(words)
+        points[answer.aspect][1].append(value)
+        rows.append({
+            "participant": answer.participant, "item": answer.item, "system": answer.system, "words": words,
+            "aspect": answer.aspect, "value": value,
+        })  # fmt: skip
+    sampled = len(rows) > MOST_ROWS
+    return {
+        "rows": random.Random(seed).sample(rows, MOST_ROWS) if sampled else rows,
+        "sampled": sampled,
+        "of": len(rows),
+        "correlation": {key: _spearman(*both) for key, both in points.items()},
+    }
+
+
+def _spearman(words: Sequence[int], values: Sequence[int]) -> dict[str, Any]:
+    n = len(words)
+    if n < 3:
+        return {"spearman": None, "n": n, "reason": "few_ratings" if n else "no_data"}
+    if len(set(words)) == 1 or len(set(values)) == 1:
+        return {"spearman": None, "n": n, "reason": "no_variation"}
+    return {"spearman": float(stats.spearmanr(words, values).statistic), "n": n, "reason": None}

@@ -1,0 +1,55 @@
+"""Which system stands behind each arm of a study."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from annotation.errors import ServiceError
+from annotation.models import Study
+from modelhub.models import ArmBinding
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """An arm unblinded. `name` is unique within the study."""
+
+    name: str
+    arm: int
+    code: str
+    is_control: bool
+    engine: str
+    persona_style: str
+    fingerprint: str
+
+
+def systems_of(study: Study) -> tuple[System, ...]:
+    """Return the systems in the order of their arms; an arm without one, or with another arm's, bears its number."""
+    arms = list(study.arms.order_by("ordinal"))
+    bindings = ArmBinding.objects.filter(arm__in=arms).select_related("system")
+    bound = {binding.arm_id: binding.system for binding in bindings}
+    used = Counter(system.name for system in bound.values())
+    found = []
+    for arm in arms:
+        system = bound.get(arm.pk)
+        name = system.name if system else f"arm {arm.ordinal}"
+        found.append(
+            System(
+                name=f"{name} (arm {arm.ordinal})" if used[name] > 1 else name,
+                arm=arm.ordinal,
+                code=arm.code,
+                is_control=arm.is_control,
+                engine=system.engine if system else "",
+                persona_style=system.persona_style if system else "",
+                fingerprint=arm.fingerprint,
+            )
+        )
+    return tuple(found)
+
+
+def find_system(systems: Sequence[System], wanted: str) -> str:
+    """Return the name of the system that has the name or arm number `wanted`. Raises ServiceError if none has."""
+    for system in systems:
+        if wanted in (system.name, str(system.arm)):
+            return system.name
+    known = ", ".join(f"{system.arm} = {system.name}" for system in systems) or "none"
+    raise ServiceError(f"{wanted!r} is no system of this study; there are: {known}.")

@@ -1,0 +1,110 @@
+"""Estimates over participants whose intervals come from leaving each participant out in turn.
+
+For a mean the delete-one jackknife gives the t-interval; for intercepts, shares and other smooth functions of
+participants' sums it takes their covariance into account. Source: Efron & Tibshirani (1993), chapter 11; Bell &
+McCaffrey (2002) on its caution with few clusters.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from modelhub.stats.multiplicity import wilson_interval
+from modelhub.stats.ratings import FloatArray, IntArray
+
+
+def group_codes(names: Sequence[str]) -> tuple[IntArray, int]:
+    """Return each name as the number of its group, shape (n,), and how many groups there are."""
+    numbers = {name: index for index, name in enumerate(dict.fromkeys(names))}
+    return np.array([numbers[name] for name in names], dtype=np.int64), len(numbers)
+
+
+def jackknife_interval(estimate: float, without: FloatArray) -> tuple[list[float], float | None] | None:
+    """Return the 95 % interval and the two-sided p against 0 from leave-one-out estimates, shape (groups,).
+
+    None with fewer than two groups, or where an estimate is undefined without some group (NaN). The p is None where
+    nothing varies.
+    """
+    groups = len(without)
+    if groups < 2 or np.isnan(without).any():
+        return None
+    error = float(np.sqrt((groups - 1) / groups * ((without - without.mean()) ** 2).sum()))
+    half = float(stats.t.ppf(0.975, groups - 1)) * error
+    p = float(2 * stats.t.sf(abs(estimate) / error, groups - 1)) if error > 1e-12 else None
+    return [estimate - half, estimate + half], p
+
+
+def adjusted_mean(groups: Sequence[str], y: Sequence[float], x: Sequence[float]) -> dict[str, Any]:
+    """Return the mean of `y` that is expected at x = 0, by least squares in which every group weighs the same.
+
+    With a slope of 0 it is the mean of the groups' means. Keys: estimate, slope, ci, p, groups, n, reason (None, or
+    why something is None: no_data, no_variation of x, single_participant, unstable).
+    """
+    result: dict[str, Any] = {
+        "estimate": None, "slope": None, "ci": None, "p": None, "groups": 0, "n": len(y), "reason": "no_data",
+    }  # fmt: skip
+    if not len(y):
+        return result
+    codes, count = group_codes(groups)
+    sums = _moments(codes, count, np.asarray(y, dtype=float), np.asarray(x, dtype=float))
+    intercept, slope = _line(sums.sum(axis=0)[None, :])
+    result["groups"] = count
+    if np.isnan(intercept[0]):
+        return {**result, "reason": "no_variation"}
+    result |= {"estimate": float(intercept[0]), "slope": float(slope[0])}
+    if count < 2:
+        return {**result, "reason": "single_participant"}
+    found = jackknife_interval(result["estimate"], _line(sums.sum(axis=0) - sums)[0])
+    if found is None:
+        return {**result, "reason": "unstable"}
+    return {**result, "ci": found[0], "p": found[1], "reason": None if found[1] is not None else "no_variation"}
+
+
+def clustered_share(hits: Sequence[int], clusters: Sequence[str]) -> dict[str, Any]:
+    """Return a share with Wilson's interval at the effective sample size of clustered answers.
+
+    The size is divided by the design effect (never below 1) of the share's cluster variance. Source: Korn & Graubard
+    (1998), Confidence intervals for proportions with small expected number of positive counts.
+    """
+    n, correct = len(hits), int(sum(hits))
+    result: dict[str, Any] = {"n": n, "correct": correct, "share": None, "ci": None, "reason": "no_data"}
+    if not n:
+        return result
+    share = correct / n
+    codes, count = group_codes(clusters)
+    effect = 1.0
+    if 2 <= count < n and 0 < share < 1:
+        residuals = np.bincount(codes, weights=np.asarray(hits, dtype=float) - share, minlength=count)
+        variance = count / (count - 1) * float((residuals**2).sum()) / n**2
+        effect = max(1.0, variance / (share * (1 - share) / n))
+    elif count < n and not 0 < share < 1:
+        effect = n / count  # nothing varies: as many independent answers as clusters, to be safe
+    effective = n / effect
+    low, high = wilson_interval_of_share(share, effective)
+    return {**result, "share": share, "ci": [low, high], "reason": None}
+
+
+def wilson_interval_of_share(share: float, n: float) -> tuple[float, float]:
+    """Return Wilson's interval for a share of an effective sample size that need not be whole, within 0 to 1."""
+    interval = wilson_interval(share * n, n)
+    assert interval is not None  # n is positive
+    return max(0.0, interval[0]), min(1.0, interval[1])
+
+
+def _moments(codes: IntArray, count: int, y: FloatArray, x: FloatArray) -> FloatArray:
+    """Return each group's means of (1, x, y, xx, xy), shape (groups, 5)."""
+    sizes = np.bincount(codes, minlength=count)
+    columns = (np.ones_like(x), x, y, x * x, x * y)
+    return np.stack([np.bincount(codes, weights=column, minlength=count) / sizes for column in columns], axis=1)
+
+
+def _line(sums: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return intercepts and slopes from rows of summed moments; NaN where x does not vary."""
+    one, x, y, xx, xy = sums.T
+    determinant = one * xx - x * x
+    with np.errstate(invalid="ignore", divide="ignore"):
+        flat = determinant <= 1e-9 * np.maximum(one * xx, 1e-300)
+        slope = np.where(flat, np.nan, (one * xy - x * y) / determinant)
+        return np.where(flat, np.nan, (y - slope * x) / one), slope
