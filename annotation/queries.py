@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from annotation.export.querysets import count_by, current_answers_of, outputs_of, participants_of, with_counts
@@ -70,7 +70,6 @@ def studies_of(user: User) -> QuerySet[Study]:
     answers = Rating.objects.filter(
         slot__assignment__participant__study=OuterRef("pk"),
         slot__assignment__participant__kind=Participant.Kind.PERSON,
-        superseded_by=None,
     )
     return (
         visible_studies(user)
@@ -78,7 +77,7 @@ def studies_of(user: User) -> QuerySet[Study]:
         .annotate(
             people=count_by(people, "study"),
             people_completed=count_by(people.filter(completed_at__isnull=False), "study"),
-            people_ratings=count_by(answers, "slot__assignment__participant__study"),
+            people_ratings=count_by(answers, "slot__assignment__participant__study", only=Q(superseded_by=None)),
         )
     )
 
@@ -101,13 +100,20 @@ def study_summary(scope: Scope) -> Summary:
 def participants_progress(scope: Scope, page: str | int | None) -> tuple[Page[Any], list[ParticipantProgress]]:
     """Return one page of participants by number, and how far they are."""
     event = Event.objects.filter(participant=OuterRef("pk")).order_by("-pk")
-    answer = Rating.objects.filter(slot__assignment__participant=OuterRef("pk")).order_by("-saved_at")
-    participants = with_counts(participants_of(scope)).annotate(
-        last_event=Subquery(event.values("at")[:1]), last_answer=Subquery(answer.values("saved_at")[:1])
+    current = Paginator(participants_of(scope).order_by("number"), PAGE_SIZE).get_page(page)
+    # Counted for the page's people alone: a database may count for everybody before it cuts the page out.
+    listed = [participant.pk for participant in current]
+    participants = with_counts(participants_of(scope).filter(pk__in=listed)).annotate(
+        last_event=Subquery(event.values("at")[:1]), last_answer=_last_answer()
     )
-    current = Paginator(participants.order_by("number"), PAGE_SIZE).get_page(page)
     planned = scope.study.written_personas_per_participant + scope.study.given_personas_per_participant
-    return current, [_participant_progress(participant, planned) for participant in current]
+    return current, [_participant_progress(participant, planned) for participant in participants.order_by("number")]
+
+
+def _last_answer() -> Subquery:
+    answers = Rating.objects.filter(slot__assignment__participant=OuterRef("pk")).order_by()
+    latest = answers.values("slot__assignment__participant").annotate(latest=Max("saved_at")).values("latest")
+    return Subquery(latest)
 
 
 def _participant_progress(participant: Any, planned: int) -> ParticipantProgress:
