@@ -47,8 +47,9 @@ def open_example(folder: Path, **changes: Any) -> Study:
 
 
 def open_work(folder: Path, **changes: Any) -> Study:
-    """Return the example without quiz and questionnaires."""
-    return open_example(folder, **{**dict.fromkeys(AROUND), **changes})
+    """Return the example without quiz, questionnaires and warnings: the first page is a rating page for everybody."""
+    items = [{key: value for key, value in item.items() if key != "warning"} for item in example()["items"]]
+    return open_example(folder, **{**dict.fromkeys(AROUND), "items": items, **changes})
 
 
 class Worker(Walker):
@@ -63,16 +64,11 @@ class Worker(Walker):
 
     def reach(self, ordinal: int) -> Assignment:
         """Finish parts, checks answered as they ask, until the one with this number is on the page."""
-        while (assignment := self._open()).ordinal < ordinal:
-            assert self.step == "rate"
+        assert self.step == "rate"
+        while (assignment := self.assignment).ordinal < ordinal:
             assert self.complete(**self.rightly(assignment)).status_code == 302
+            assert self.step == "rate"
         return assignment
-
-    def _open(self) -> Assignment:
-        if self.step == "warning":
-            self.post(f"parts/{self.assignment.key}/warning/")
-            self.get()
-        return self.assignment
 
     def rightly(self, assignment: Assignment) -> dict[str, int | None]:
         """Return the answers that checks and planted pairs of this part ask for, by field."""

@@ -24,7 +24,6 @@ def study(tmp_path: Path) -> Study:
 
 @pytest.fixture
 def worker(study: Study) -> Worker:
-    Item.objects.update(warning="")
     worker = Worker(study).begin()
     worker.get()
     return worker
@@ -105,7 +104,6 @@ def test_a_persona_in_writing_can_be_skipped(tmp_path: Path) -> None:
 
 def test_a_study_without_reasons_offers_no_skipping(tmp_path: Path) -> None:
     worker = Worker(open_work(tmp_path, skip_reasons=None, checks=None, planted=None)).begin()
-    Item.objects.update(warning="")
     worker.get()
     assert "Skip this one" not in worker.get().content.decode()
     skip(worker, reason=REASON)

@@ -18,7 +18,6 @@ def control_spots() -> list[Spot]:
     with tempfile.TemporaryDirectory() as name:
         whole = open_example(Path(name), slug="gallery-controls", checks=None, exclusion_rules=None)
         work = open_work(Path(name), slug="gallery-work", planted=None)
-    Item.objects.filter(study=work).update(warning="")
     return [*_around(whole), *_within(work)]
 
 
