@@ -31,7 +31,9 @@ def build_document(results: dict[str, Any]) -> Document:
     sections = [_prose(results), flow_section(results), study_section(results), *_analysis(results, "all", "")]
     if results["flow"]["excluded"]:
         sections += _without_excluded(results)
-    notices = [text for text, holds in ((DEMONSTRATION, study["demonstration"]), (BOTS, study["include_bots"])) if holds]
+    notices = [
+        text for text, holds in ((DEMONSTRATION, study["demonstration"]), (BOTS, study["include_bots"])) if holds
+    ]
     return Document(
         title=study["title"],
         facts=_facts(study),

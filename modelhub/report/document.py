@@ -4,18 +4,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from modelhub.report.numbers import decimal, interval, percent, probability, reason
+from modelhub.report.numbers import decimal, interval, percent, percent_interval, probability, reason, warning
 
 Raw = str | float | int | bool | None | Sequence[float]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What a table shows (`text`), and what its CSV holds (`raw`); `reason` is the code for why `raw` is None."""
+    """What a table shows (`text`), and what its CSV holds (`raw`).
+
+    `reason` is the code for why `raw` is None, `warnings` are codes for what to be careful about; both become notes.
+    """
 
     text: str
     raw: Raw = None
     reason: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What stands in the notes about this cell, in words."""
+        return (*([reason(self.reason)] if self.reason else []), *(warning(code) for code in self.warnings))
 
 
 @dataclass(frozen=True)
@@ -41,10 +50,27 @@ class Table:
     kind: ClassVar[str] = "table"
 
     @property
+    def notes(self) -> dict[str, str]:
+        """The notes under the table: words -> letter, in the order in which cells refer to them."""
+        found = dict.fromkeys(note for row in self.rows for cell in row for note in cell.notes)
+        return {note: _letter(number) for number, note in enumerate(found)}
+
+    @property
     def lines(self) -> list[list[tuple[str, bool]]]:
-        """The rows as (text, whether it is a number), for templates."""
-        pairs = (zip(row, self.columns, strict=True) for row in self.rows)
-        return [[(cell.text, column.is_number) for cell, column in row] for row in pairs]
+        """The rows as they are shown: (text with the letters of its notes, whether it is a number)."""
+        letters = self.notes
+        shown = []
+        for row in self.rows:
+            texts = (
+                " ".join(filter(None, (cell.text, ", ".join(letters[note] for note in cell.notes)))) for cell in row
+            )
+            shown.append([(text, column.is_number) for text, column in zip(texts, self.columns, strict=True)])
+        return shown
+
+    @property
+    def full_caption(self) -> str:
+        """The caption with the notes behind it."""
+        return " ".join([self.caption, *(f"{letter}: {note}." for note, letter in self.notes.items())])
 
 
 @dataclass(frozen=True)
@@ -126,10 +152,25 @@ def share(value: float | None, why: str | None = None) -> Cell:
     return Cell(percent(value), value) if value is not None else _undefined(why)
 
 
+def share_limits(ci: Sequence[float] | None, why: str | None = None) -> Cell:
+    """Return a cell with the interval of a share, shown in percent, or why there is none."""
+    return Cell(percent_interval(ci), list(ci)) if ci is not None else _undefined(why)
+
+
+def careful(codes: Sequence[str]) -> Cell:
+    """Return a cell that refers to the notes about these warnings; a CSV has their codes."""
+    return Cell("", " ".join(codes), warnings=tuple(codes))
+
+
 def limits(ci: Sequence[float] | None, why: str | None = None, *, digits: int = 2, sign: bool = False) -> Cell:
     """Return a cell with an interval, or why there is none."""
     return Cell(interval(ci, digits=digits, sign=sign), list(ci)) if ci is not None else _undefined(why)
 
 
 def _undefined(why: str | None) -> Cell:
-    return Cell(f"\N{EN DASH} ({reason(why)})" if why else "\N{EN DASH}", None, why or "")
+    return Cell("\N{EN DASH}", None, why or "")
+
+
+def _letter(number: int) -> str:
+    """Return a, b, …, z, aa, ab, … for 0, 1, …"""
+    return (_letter(number // 26 - 1) if number >= 26 else "") + chr(ord("a") + number % 26)

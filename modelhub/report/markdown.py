@@ -20,7 +20,11 @@ def _block(block: Block) -> list[str]:
     if isinstance(block, Table):
         return _table(block)
     if isinstance(block, Figure):
-        return [f"![{_inline(block.title)}](figures/{block.key}.svg)", "", f"*{_inline(block.caption)}*"]
+        return [
+            f"![{_inline(block.title)}](figures/{block.key}.svg)",
+            "",
+            f"*{_inline(block.title)}.* {_inline(block.caption)}",
+        ]
     return [f"> {_inline(block.text)}" if block.is_notice else _inline(block.text)]
 
 
@@ -30,9 +34,9 @@ def _table(table: Table) -> list[str]:
         "",
         "| " + " | ".join(_inline(column.title) for column in table.columns) + " |",
         "| " + " | ".join("---:" if column.is_number else "---" for column in table.columns) + " |",
-        *("| " + " | ".join(_inline(cell.text) for cell in row) + " |" for row in table.rows),
+        *("| " + " | ".join(_inline(text) for text, _ in line) + " |" for line in table.lines),
         "",
-        f"*{_inline(table.caption)}*",
+        f"*{_inline(table.full_caption)}*",
     ]
 
 

@@ -65,12 +65,20 @@ def probability(p: float | None) -> str:
 def p_equals(p: float, name: str = "p") -> str:
     """Return the p-value as an equation: `p = .042` or `p < .001`."""
     shown = probability(p)
-    return f"{name} {shown}" if shown.startswith("<") else f"{name} = {shown}"
+    text = f"{name} {shown}" if shown.startswith("<") else f"{name} = {shown}"
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def percent(share: float | None, *, digits: int = 1) -> str:
     """Return a share from 0 to 1 in percent; an en dash for None."""
     return "\N{EN DASH}" if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def percent_interval(ci: Sequence[float] | None) -> str:
+    """Return the interval of a share in percent, `[12.0, 34.5] %`; an en dash for None."""
+    if ci is None:
+        return "\N{EN DASH}"
+    return f"{interval([100 * limit for limit in ci], digits=1)}\N{NO-BREAK SPACE}%"
 
 
 def reason(code: str | None) -> str:

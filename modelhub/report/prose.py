@@ -3,20 +3,30 @@
 from collections.abc import Iterator
 from typing import Any
 
-from modelhub.report.numbers import counted, decimal, interval, joined, p_equals, percent, reason, warning
+from modelhub.report.numbers import (
+    counted,
+    decimal,
+    interval,
+    joined,
+    p_equals,
+    percent,
+    percent_interval,
+    reason,
+    warning,
+)
 from modelhub.report.sections.agreement import ac
 from modelhub.report.sections.names import Names, why
 from modelhub.report.sections.persona import persona_rows
 
 _METHOD = (
-    "Differences are means over participants of their mean difference over the pairs they rated, with 95 % t-intervals; "
+    "Differences are means over participants of their mean difference over the pairs they rated, with 95\N{NO-BREAK SPACE}% t-intervals; "
     "p-values are two-sided and come from exact sign-flip tests over participants unless another test is named. "
     "Confirmatory tests are those of the family declared before the study opened, adjusted after Holm; all others are "
     "exploratory and unadjusted."
 )
 _PERSONA_METHOD = (
     "Each persona's ratings were averaged over its raters; differences are chosen minus rejected, paired by preference "
-    "pair, with 95 % t-intervals and exact sign-flip tests over pairs. The raters are fixed: the intervals cover other "
+    "pair, with 95\N{NO-BREAK SPACE}% t-intervals and exact sign-flip tests over pairs. The raters are fixed: the intervals cover other "
     "preference pairs, not other raters."
 )
 _DESIGNS = {
@@ -76,6 +86,7 @@ def _comparison(results: dict[str, Any], key: str, names: Names) -> str:
     sentences += _cautions(report)
     sentences += _length(report)
     sentences += _margin(report)
+    sentences += _by_stratum(results, key)
     sentences += _without(results, key)
     return " ".join(sentences)
 
@@ -87,7 +98,7 @@ def _family(report: dict[str, Any]) -> str:
 def _ci(report: dict[str, Any]) -> str:
     if report["ci"] is None:
         return f" (no interval: {reason(why(report, 'ci'))})"
-    return f", 95 % CI {interval(report['ci'], sign=True)}"
+    return f", 95\N{NO-BREAK SPACE}% CI {interval(report['ci'], sign=True)}"
 
 
 def _test(report: dict[str, Any]) -> str:
@@ -131,7 +142,7 @@ def _length(report: dict[str, Any]) -> Iterator[str]:
     if adjusted["mean_difference"] is None:
         yield f"A length-adjusted difference cannot be given: {reason(adjusted['reason'])}."
         return
-    ci = f", 95 % CI {interval(adjusted['ci'], sign=True)}" if adjusted["ci"] else ""
+    ci = f", 95\N{NO-BREAK SPACE}% CI {interval(adjusted['ci'], sign=True)}" if adjusted["ci"] else ""
     yield (
         f"Adjusted for length ({decimal(adjusted['words_difference'], digits=1, sign=True)} words), the difference is "
         f"{decimal(adjusted['mean_difference'], sign=True)}{ci}."
@@ -144,10 +155,22 @@ def _margin(report: dict[str, Any]) -> Iterator[str]:
         return
     yield (
         f"With the margin of {decimal(lower['margin'])} fixed beforehand, non-inferiority is "
-        f"{'shown' if lower['non_inferior'] else 'not shown'} (lower one-sided 95 % bound "
+        f"{'shown' if lower['non_inferior'] else 'not shown'} (lower one-sided 95\N{NO-BREAK SPACE}% bound "
         f"{decimal(lower['lower_bound'], sign=True)}) and equivalence is {'shown' if both['equivalent'] else 'not shown'} "
         f"(two one-sided t-tests, {p_equals(both['p'])})."
     )
+
+
+def _by_stratum(results: dict[str, Any], key: str) -> Iterator[str]:
+    strata = results["analysis"]["all"]["strata"]
+    parts = [
+        f"{name} {decimal(part['comparisons'][key]['mean_difference'], sign=True)} "
+        f"{interval(part['comparisons'][key]['ci'], sign=True)}"
+        for name, part in strata.items()
+        if name and part["comparisons"].get(key, {}).get("mean_difference") is not None
+    ]
+    if parts:
+        yield f"By data set (exploratory): {joined(parts)}."
 
 
 def _without(results: dict[str, Any], key: str) -> Iterator[str]:
@@ -167,8 +190,14 @@ def _wins(found: dict[str, Any], names: Names) -> Iterator[str]:
             yield f"{names.question(key)}: no net win can be given: {reason(why(wins, 'net_win_mean'))}."
             continue
         ci = wins["net_win_ci"]
-        spread = f", 95 % CI {interval(ci, sign=True)}" if ci else f" (no interval: {reason(why(wins, 'net_win_ci'))})"
-        test = f"; sign-flip over participants {p_equals(wins['sign_flip_p'])}" if wins["sign_flip_p"] is not None else ""
+        spread = (
+            f", 95\N{NO-BREAK SPACE}% CI {interval(ci, sign=True)}"
+            if ci
+            else f" (no interval: {reason(why(wins, 'net_win_ci'))})"
+        )
+        test = (
+            f"; sign-flip over participants {p_equals(wins['sign_flip_p'])}" if wins["sign_flip_p"] is not None else ""
+        )
         yield (
             f"{names.question(key)} ({_family(wins)}): asked to choose, participants preferred {names.test} in "
             f"{wins['win']}, {names.base} in {wins['loss']} and neither in {wins['tie'] + wins['both_bad']} of "
@@ -202,22 +231,24 @@ def _pair_test(compared: dict[str, Any]) -> str:
     if compared["sign_flip_p"] is None:
         return f"no test: {reason(why(compared, 'sign_flip_p'))}"
     text = f"sign-flip over preference pairs {p_equals(compared['sign_flip_p'])}"
-    return text + (f"; adjusted after Holm, {p_equals(compared['holm_p'])}" if compared.get("holm_p") is not None else "")
+    return text + (
+        f"; adjusted after Holm, {p_equals(compared['holm_p'])}" if compared.get("holm_p") is not None else ""
+    )
 
 
 def _accuracy(accuracy: dict[str, Any] | None) -> Iterator[str]:
     if not accuracy:
         return
     parts = [
-        f"{percent(row['share'])} {name} ({row['correct']} of {row['n']}; 95 % CI {interval(row['ci'])})"
+        f"{percent(row['share'])} {name} ({row['correct']} of {row['n']}; 95\N{NO-BREAK SPACE}% CI {percent_interval(row['ci'])})"
         if row["share"] is not None and row["ci"] else f"no share {name} ({reason(row['reason'])})"
         for name, row in (("overall", accuracy["overall"]), ("for chosen", accuracy["chosen"]),
                           ("for rejected personas", accuracy["rejected"]))
     ]  # fmt: skip
     text = f"Human persona accuracy: {joined(parts)}."
     if accuracy["gap"] is not None:
-        spread = f", 95 % CI {interval(accuracy['gap_ci'], sign=True)}" if accuracy["gap_ci"] else ""
-        text += f" The gap between chosen and rejected is {decimal(accuracy['gap'], sign=True)}{spread}."
+        spread = f", 95\N{NO-BREAK SPACE}% CI {percent_interval(accuracy['gap_ci'])}" if accuracy["gap_ci"] else ""
+        text += f" The gap between chosen and rejected is {percent(accuracy['gap'])}{spread}."
     judge = accuracy["judge"]
     if judge and judge["agreement"] is not None:
         text += f" The judge agrees with people's picks on {percent(judge['agreement'])} of {judge['n']} personas."
@@ -248,7 +279,7 @@ def _one_agreement(name: str, report: dict[str, Any]) -> str:
     else:
         ci = report["alpha_ci"]
         spread = (
-            f"95 % bootstrap CI {interval(ci)}, item sampling only, raters fixed"
+            f"95\N{NO-BREAK SPACE}% bootstrap CI {interval(ci)}, item sampling only, raters fixed"
             if ci
             else f"no interval: {reason(why(report, 'alpha_ci'))}"
         )

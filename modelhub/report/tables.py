@@ -32,7 +32,7 @@ def table_latex(table: Table) -> str:
     """Return the table as a LaTeX float; it needs the packages booktabs and graphicx."""
     layout = "".join("r" if column.is_number else "l" for column in table.columns)
     head = " & ".join(escape_latex(column.title) for column in table.columns)
-    body = "\n".join(f"    {' & '.join(escape_latex(cell.text) for cell in row)} \\\\" for row in table.rows)
+    body = "\n".join(f"    {' & '.join(escape_latex(text) for text, _ in line)} \\\\" for line in table.lines)
     return "\n".join(
         (
             r"% \usepackage{booktabs,graphicx}",
@@ -46,7 +46,7 @@ def table_latex(table: Table) -> str:
             body,
             r"    \bottomrule",
             r"  \end{tabular}}",
-            rf"  \caption{{{escape_latex(table.caption)}}}",
+            rf"  \caption{{{escape_latex(table.full_caption)}}}",
             rf"  \label{{tab:{table.key}}}",
             r"\end{table*}",
             "",

@@ -25,7 +25,7 @@ def differences_figure(key: str, title: str, strips: Sequence[Strip], *, axis: s
     """Return piles of dots per question on one scale, with the mean and its interval under each."""
     values = [value for strip in strips for value in (*strip.differences, *(strip.ci or ()))]
     largest = max((abs(value) for value in values), default=1.0) or 1.0
-    scale = svg.nice_scale((-largest, largest), 8, svg.WIDTH - 8, ticks=6)
+    scale = svg.nice_scale((-largest, largest), svg.MARGIN, svg.WIDTH - svg.MARGIN, ticks=6)
     parts: list[str] = []
     y = 0.0
     for strip in strips:
@@ -45,7 +45,8 @@ def _drawn(strip: Strip, scale: svg.Scale, top: float) -> tuple[list[str], float
     step = min(2 * _DOT, _TALLEST / max(piles.values(), default=1))
     ground = top + 22 + max(piles.values(), default=1) * step
     parts = [
-        svg.box(0, top + 1, svg.WIDTH, 15, fill="#ffffff"),
+        svg.behind(0, top + 12, f"{strip.name}  "),
+        svg.behind(svg.WIDTH, top + 12, strip.words, anchor="end"),
         svg.label(0, top + 12, strip.name, bold=True),
         svg.label(svg.WIDTH, top + 12, strip.words, anchor="end", colour=svg.SOFT),
     ]

@@ -27,9 +27,7 @@ def distribution_figure(key: str, title: str, bars: Sequence[Bar], labels: Seque
         parts.append(svg.label(svg.WIDTH, top + 12, bar.words, anchor="end", colour=svg.SOFT))
         parts += _segments(bar.counts, top + 17)
     colours = [shade(place, len(labels)) for place in range(len(labels))]
-    entries = [
-        (svg.box(-5, -5, 10, 10, fill=colour), text) for colour, text in zip(colours, labels, strict=True)
-    ]
+    entries = [(svg.box(-5, -5, 10, 10, fill=colour), text) for colour, text in zip(colours, labels, strict=True)]
     under, height = svg.legend(entries, len(bars) * _ROW + 12)
     description = "; ".join(f"{bar.name}: {', '.join(map(str, bar.counts))} ({bar.words})" for bar in bars)
     return svg.picture(key, title, description, len(bars) * _ROW + 8 + height, parts + under)

@@ -1,24 +1,29 @@
 """Who came, who left, and whose ratings were analysed."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 from modelhub.report.figures import svg
 
 _HEIGHT, _GAP = 30.0, 20.0
 _MAIN, _SIDE = 170.0, 216.0
+_WRAP = 34  # characters in the box at the side
 
 
-def flow_figure(
-    key: str, title: str, steps: Sequence[tuple[str, int]], leaving: Sequence[tuple[str, int]]
-) -> str:
+def flow_figure(key: str, title: str, steps: Sequence[tuple[str, int]], leaving: Sequence[tuple[str, int]]) -> str:
     """Return the steps as boxes from top to bottom, and those who left as one box beside the last arrow."""
     parts: list[str] = []
-    aside_height = 14.0 * len(leaving) + 16
+    beside = [
+        part
+        for name, count in leaving
+        for part in wrap(f"{name} (n = {count})", _WRAP, subsequent_indent="\N{EM SPACE}")
+    ]
+    aside_height = 14.0 * len(beside) + 16
     y = 0.0
     for number, (name, count) in enumerate(steps):
         last = number == len(steps) - 1
         if last and leaving:
-            parts += _aside(leaving, y, aside_height)
+            parts += _aside(beside, y, aside_height)
             y += aside_height - _GAP + 12
         if number:
             start = y - (_GAP if not (last and leaving) else aside_height + 12)
@@ -30,16 +35,14 @@ def flow_figure(
     return svg.picture(key, title, description, y - _GAP + 2, parts)
 
 
-def _aside(leaving: Sequence[tuple[str, int]], top: float, height: float) -> list[str]:
+def _aside(lines: Sequence[str], top: float, height: float) -> list[str]:
     y = top - _GAP + 6
     left = svg.WIDTH - _SIDE
     parts = [
         svg.line(_MAIN / 2, y + height / 2, left, y + height / 2, colour=svg.INK),
         svg.box(left - 0.5, y + 0.5, _SIDE, height, fill="#ffffff", stroke=svg.INK),
     ]
-    for number, (name, count) in enumerate(leaving):
-        words = svg.fitting(f"{name} (n = {count})", _SIDE - 14)
-        parts.append(svg.label(left + 8, y + 18 + 14 * number, words))
+    parts += [svg.label(left + 8, y + 18 + 14 * number, text) for number, text in enumerate(lines)]
     return parts
 
 

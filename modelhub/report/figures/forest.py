@@ -34,12 +34,13 @@ def forest_figure(
     signed: bool = False,
 ) -> str:
     """Return the estimates on one scale: `bounds` and more where needed; a dashed line at `reference`."""
-    scale = svg.nice_scale(_extent(estimates, bounds, reference), 8, svg.WIDTH - 8)
+    scale = svg.nice_scale(_extent(estimates, bounds, reference), svg.MARGIN, svg.WIDTH - svg.MARGIN)
     parts: list[str] = []
     y, heading = 0.0, ""
     for estimate in estimates:
         if estimate.heading and estimate.heading != heading:
-            parts.append(svg.label(0, y + 13, svg.fitting(estimate.heading, svg.WIDTH), bold=True))
+            shown = svg.fitting(estimate.heading, svg.WIDTH)
+            parts += [svg.behind(0, y + 13, f"{shown}  "), svg.label(0, y + 13, shown, bold=True)]
             y += 18
             heading = estimate.heading
         parts += _drawn(estimate, scale, y)
@@ -54,9 +55,7 @@ def forest_figure(
     return svg.picture(key, title, description, y + 40, behind + parts)
 
 
-def _extent(
-    estimates: Sequence[Estimate], bounds: tuple[float, float] | None, reference: float | None
-) -> list[float]:
+def _extent(estimates: Sequence[Estimate], bounds: tuple[float, float] | None, reference: float | None) -> list[float]:
     values = [] if reference is None else [reference]
     values += bounds or ()
     for estimate in estimates:
@@ -67,10 +66,11 @@ def _extent(
 
 def _drawn(estimate: Estimate, scale: svg.Scale, top: float) -> list[str]:
     room = svg.WIDTH - len(estimate.words) * svg.CHARACTER - 8
-    # White behind the words, so that no grid line runs through them.
+    name = svg.fitting(estimate.name, room)
     parts = [
-        svg.box(0, top + 1, svg.WIDTH, 14, fill="#ffffff"),
-        svg.label(0, top + 12, svg.fitting(estimate.name, room)),
+        svg.behind(0, top + 12, name),
+        svg.behind(svg.WIDTH, top + 12, estimate.words, anchor="end"),
+        svg.label(0, top + 12, name),
         svg.label(svg.WIDTH, top + 12, estimate.words, anchor="end", colour=svg.SOFT),
     ]
     y, colour = top + 22, svg.colour_of(estimate.series)

@@ -24,12 +24,13 @@ def scatter_figure(
 
     Points are spread within their band, always in the same way; every so many are drawn where there are too many.
     """
-    scale = svg.nice_scale([0.0, *(x for x, _, _ in points)], _LEFT, svg.WIDTH - 8)
+    scale = svg.nice_scale([0.0, *(x for x, _, _ in points)], _LEFT, svg.WIDTH - svg.MARGIN)
     bands = {value: (len(values) - 1 - place) * _STEP for place, (value, _) in enumerate(values)}
     bottom = len(values) * _STEP
     parts = svg.bottom_axis(scale, bottom, 0, name=axis)
     for value, text in values:
         words = svg.fitting(f"{value} {text}".strip(), _LEFT - 4)
+        parts.append(svg.line(0, bands[value], scale.end, bands[value], width=0.75))
         parts.append(svg.label(0, bands[value] + _STEP / 2 + 4, words, colour=svg.SOFT))
     step = -(-len(points) // MOST_POINTS) or 1
     lane = _STEP / max(len(names), 1)

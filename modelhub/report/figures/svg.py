@@ -11,6 +11,7 @@ INK, SOFT, GRID = "#1f2629", "#566064", "#d5d8d8"
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 CHARACTER = 5.7  # mean width of a character at size 11
+MARGIN = 18.0  # beside a scale, so that the labels of its ends fit
 
 
 def element(name: str, *content: str, **attributes: str | float) -> str:
@@ -120,14 +121,21 @@ def legend(entries: Sequence[tuple[str, str]], y: float) -> tuple[list[str], flo
     """Lay out (mark at 0,0; text) pairs in rows from `y`; return the parts and the height they take."""
     parts, x, row = [], 0.0, 0
     for symbol, text in entries:
-        width = 18 + len(text) * CHARACTER + 12
-        if x and x + width > WIDTH + 8:
+        width = 16 + len(text) * CHARACTER * 0.95 + 8
+        if x and x + width > WIDTH + 12:
             x, row = 0.0, row + 1
         at = y + row * 17
         parts.append(element("g", symbol, transform=f"translate({_attribute(x + 6)} {_attribute(at)})"))
         parts.append(label(x + 16, at + 4, text, colour=SOFT))
         x += width
     return parts, (row + 1) * 17.0
+
+
+def behind(x: float, y: float, text: str, *, anchor: str = "start") -> str:
+    """Return white ground for a text on the baseline `y`, so that no grid line runs through it."""
+    width = len(text) * CHARACTER + 6
+    left = x - 3 if anchor == "start" else x - width + 3
+    return box(left, y - 11, width, 14, fill="#ffffff")
 
 
 def fitting(text: str, width: float) -> str:

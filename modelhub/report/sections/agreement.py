@@ -11,6 +11,7 @@ from modelhub.report.document import (
     Paragraph,
     Section,
     Table,
+    careful,
     limits,
     number,
     share,
@@ -19,7 +20,6 @@ from modelhub.report.document import (
 )
 from modelhub.report.figures.forest import Estimate, forest_figure
 from modelhub.report.numbers import decimal, interval, reason
-from modelhub.report.sections.comparison import warnings_cell
 from modelhub.report.sections.names import DESIGNS, Names, why
 
 Row = tuple[str, str, str, dict[str, Any]]
@@ -98,7 +98,9 @@ def _words(report: dict[str, Any]) -> str:
     alpha = report["krippendorff_alpha"]
     if alpha is None:
         return f"undefined: {reason(why(report, 'krippendorff_alpha'))}"
-    shown = f"{decimal(alpha)} {interval(report['alpha_ci'])}" if report["alpha_ci"] else f"{decimal(alpha)}, no interval"
+    shown = (
+        f"{decimal(alpha)} {interval(report['alpha_ci'])}" if report["alpha_ci"] else f"{decimal(alpha)}, no interval"
+    )
     return f"{shown}, {report['pairable_items']} items"
 
 
@@ -114,7 +116,7 @@ def _main(rows: list[Row], names: Names, suffix: str) -> Table:
         Column("krippendorff_alpha", "\N{GREEK SMALL LETTER ALPHA}"),
         Column("alpha_ci", "95 % CI", is_interval=True),
         Column("gwet", "AC1/AC2"),
-        Column("warnings", "To be careful about", is_number=False),
+        Column("warnings", "Notes", is_number=False),
     )
 
     def cells(report: dict[str, Any]) -> tuple[Cell, ...]:
@@ -126,15 +128,15 @@ def _main(rows: list[Row], names: Names, suffix: str) -> Table:
             number(report["krippendorff_alpha"], why(report, "krippendorff_alpha"), digits=3),
             limits(report["alpha_ci"], why(report, "alpha_ci"), digits=3),
             number(gwet, why(report, key), digits=3),
-            warnings_cell(report),
+            careful(report["warnings"]),
         )
 
     designs = "; ".join(f"{_SHORT[name]}: {DESIGNS[name][0].lower()}{DESIGNS[name][1:]}" for name in _SHORT)
     caption = (
-        f"Agreement. {designs}. Equal and Within 1: mean share of agreeing pairs of ratings over items with two ratings or "
+        f"{designs}. Equal and Within 1: mean share of agreeing pairs of ratings over items with two ratings or "
         "more. AC1 for categories, AC2 with quadratic weights otherwise."
     )
-    return _table(f"agreement{suffix}", "Agreement", caption, columns, rows, names, cells)
+    return _table(f"agreement{suffix}", "Coefficients", caption, columns, rows, names, cells)
 
 
 def _coefficients(rows: list[Row], names: Names, suffix: str) -> Table:
@@ -167,7 +169,9 @@ def _shape(rows: list[Row], names: Names, suffix: str) -> Table:
         )
 
     caption = "How the ratings behind these coefficients are distributed, and how many ratings items have."
-    return _table(f"overlap{suffix}", "What agreement was computed from", caption, columns, rows, names, cells, is_folded=True)
+    return _table(
+        f"overlap{suffix}", "What agreement was computed from", caption, columns, rows, names, cells, is_folded=True
+    )
 
 
 def _raters(rows: list[Row], names: Names, suffix: str) -> Table:
@@ -220,7 +224,9 @@ def _pairs(rows: list[Row], names: Names, suffix: str) -> Table:
         Column("items", "Common items"),
         Column("kappa", "Weighted \N{GREEK SMALL LETTER KAPPA}"),
     )
-    caption = "Cohen's kappa of each pair of raters with common items; quadratic weights unless the values are categories."
+    caption = (
+        "Cohen's kappa of each pair of raters with common items; quadratic weights unless the values are categories."
+    )
     return Table(f"rater-pairs{suffix}", "Pairs of raters", caption, columns, cells, is_folded=True)
 
 

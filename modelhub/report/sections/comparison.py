@@ -11,6 +11,7 @@ from modelhub.report.document import (
     Paragraph,
     Section,
     Table,
+    careful,
     limits,
     number,
     p_value,
@@ -19,7 +20,7 @@ from modelhub.report.document import (
 )
 from modelhub.report.figures.differences import Strip, differences_figure
 from modelhub.report.figures.forest import Estimate, forest_figure
-from modelhub.report.numbers import decimal, interval, warning
+from modelhub.report.numbers import decimal, interval
 from modelhub.report.sections.names import Names, stratum_name, why
 
 Found = tuple[str, str, dict[str, Any]]
@@ -62,7 +63,7 @@ def _differences(found: Sequence[Found], names: Names, suffix: str) -> Figure:
         if not stratum
     ]
     title = f"Paired differences by participant, {names.test} minus {names.base}"
-    axis = f"\N{LEFTWARDS ARROW} {names.base} higher   Points   {names.test} higher \N{RIGHTWARDS ARROW}"
+    axis = f"\N{LEFTWARDS ARROW} {names.base} higher \N{MIDDLE DOT} points \N{MIDDLE DOT} {names.test} higher \N{RIGHTWARDS ARROW}"
     svg = differences_figure(f"differences{suffix}", title, strips, axis=axis)
     caption = (
         "Each dot is one participant: their mean difference over the pairs they rated. Beneath the dots, the mean over "
@@ -135,7 +136,7 @@ def _tests(found: Sequence[Found], names: Names, suffix: str) -> Table:
         Column("prompt_sign_flip_p", "Sign-flip, prompts"),
         Column("quasi_t_p", "Quasi-t"),
         Column("wilcoxon_p", "Wilcoxon (descriptive)"),
-        Column("warnings", "To be careful about", is_number=False),
+        Column("warnings", "Notes", is_number=False),
     )
     caption = (
         "p-values of every test, two-sided. No test can give less than the smallest attainable p, which the number of "
@@ -144,7 +145,7 @@ def _tests(found: Sequence[Found], names: Names, suffix: str) -> Table:
 
     def cells(report: dict[str, Any]) -> tuple[Cell, ...]:
         tests = ("sign_flip_p", "smallest_p", "prompt_sign_flip_p", "quasi_t_p", "wilcoxon_p")
-        return (*(p_value(report[name], why(report, name)) for name in tests), warnings_cell(report))
+        return (*(p_value(report[name], why(report, name)) for name in tests), careful(report["warnings"]))
 
     return _table(f"tests{suffix}", "Every test", caption, columns, found, names, cells, is_folded=True)
 
@@ -222,7 +223,9 @@ def _adjusted(found: Sequence[Found], names: Names, suffix: str) -> Table:
         Column("words_difference", "Words, test minus base"),
     )
     methods = {report["length_adjusted"]["method"] for _, _, report in found if report["length_adjusted"]["method"]}
-    caption = "The mean difference as rated, and as it would be at equal length: a sensitivity check, not a second result."
+    caption = (
+        "The mean difference as rated, and as it would be at equal length: a sensitivity check, not a second result."
+    )
     caption += f" Method: {'; '.join(sorted(methods))}." if methods else ""
 
     def cells(report: dict[str, Any]) -> tuple[Cell, ...]:
@@ -261,12 +264,6 @@ def _people(found: Sequence[Found], names: Names, suffix: str) -> Table:
     )
     caption = f"Each participant's mean difference, {names.test} minus {names.base}, over the pairs they rated."
     return Table(f"participants{suffix}", "Differences by participant", caption, columns, rows, is_folded=True)
-
-
-def warnings_cell(report: dict[str, Any]) -> Cell:
-    """Return the report's warnings in words; the codes for a CSV."""
-    codes = report["warnings"]
-    return Cell("; ".join(warning(code) for code in codes), " ".join(codes))
 
 
 def _table(

@@ -2,7 +2,19 @@
 
 from typing import Any
 
-from modelhub.report.document import Block, Cell, Column, Paragraph, Section, Table, limits, number, share, whole, words
+from modelhub.report.document import (
+    Block,
+    Cell,
+    Column,
+    Paragraph,
+    Section,
+    Table,
+    number,
+    share,
+    share_limits,
+    whole,
+    words,
+)
 from modelhub.report.numbers import counted
 from modelhub.report.sections.names import Names, why
 
@@ -21,7 +33,9 @@ def judge_section(results: dict[str, Any], population: str, suffix: str = "") ->
     if metrics:
         blocks.append(_agreement(metrics, suffix))
     if judge["unmatched"]:
-        blocks.append(Paragraph(f"{counted(judge['unmatched'], 'verdict')} of the file belong to no unit of this study."))
+        blocks.append(
+            Paragraph(f"{counted(judge['unmatched'], 'verdict')} of the file belong to no unit of this study.")
+        )
     if judge["metrics_not_asked"]:
         blocks.append(Paragraph(f"People were not asked about: {', '.join(judge['metrics_not_asked'])}."))
     return Section(f"judge{suffix}", "People and the LLM judge", tuple(blocks))
@@ -76,7 +90,7 @@ def _cells(found: dict[str, Any]) -> tuple[Cell, ...]:
     return (
         whole(found["n"]),
         shown("agreement_with_ties"),
-        limits(found["agreement_with_ties_ci"], why(found, "agreement_with_ties_ci")),
+        share_limits(found["agreement_with_ties_ci"], why(found, "agreement_with_ties_ci")),
         shown("agreement_without_ties"),
         number(found["kappa"], why(found, "kappa")),
         shown("human_ceiling"),

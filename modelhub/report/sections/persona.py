@@ -14,11 +14,12 @@ from modelhub.report.document import (
     number,
     p_value,
     share,
+    share_limits,
     whole,
     words,
 )
 from modelhub.report.figures.forest import Estimate, forest_figure
-from modelhub.report.numbers import decimal, interval, percent
+from modelhub.report.numbers import decimal, interval, percent, percent_interval
 from modelhub.report.sections.names import SIDES, Names, why
 
 Row = tuple[str, str, dict[str, Any]]
@@ -85,7 +86,7 @@ def _figure(rows: list[Row], names: Names, suffix: str, measure: str) -> Figure:
 def _words(side: dict[str, Any], measure: str) -> str:
     value = side[measure]
     if measure == "share":
-        return f"{percent(value)}, n = {side['n']}"
+        return f"{percent(value)} {percent_interval(side['ci'])}, n = {side['n']}"
     return f"{decimal(value)} {interval(side['ci'])}, n = {side['n']}"
 
 
@@ -112,7 +113,7 @@ def _table(rows: list[Row], names: Names, suffix: str) -> Table:
         "are taken as they are (fixed): the interval says nothing about other raters."
     )
     cells = tuple((words(names.question(key)), words(group), *_cells(found)) for key, group, found in rows)
-    return Table(f"personas{suffix}", "Chosen against rejected", caption, columns, cells)
+    return Table(f"personas{suffix}", "Means and differences", caption, columns, cells)
 
 
 def _cells(found: dict[str, Any]) -> tuple[Cell, ...]:
@@ -121,8 +122,8 @@ def _cells(found: dict[str, Any]) -> tuple[Cell, ...]:
     for side in ("chosen", "rejected"):
         part = found[side]
         none = part["reason"]
-        shown = share if found["measure"] == "share" else number
-        sides += [whole(part["n"]), shown(part[found["measure"]], none), limits(part["ci"], none)]
+        shown, spread = (share, share_limits) if found["measure"] == "share" else (number, limits)
+        sides += [whole(part["n"]), shown(part[found["measure"]], none), spread(part["ci"], none)]
     return (
         *sides,
         whole(compared["n_pairs"]),
@@ -190,12 +191,18 @@ def _accuracy_table(accuracy: dict[str, Any], rows: list[tuple[str, dict[str, An
             whole(row["n"]),
             whole(row["correct"]),
             share(row["share"], row["reason"]),
-            limits(row["ci"], row["reason"]),
+            share_limits(row["ci"], row["reason"]),
         )
         for name, row in rows
     ]
     none = accuracy["reason"]
-    gap = (words("Chosen minus rejected"), Cell(""), Cell(""), share(accuracy["gap"], none), limits(accuracy["gap_ci"], none))
+    gap = (
+        words("Chosen minus rejected"),
+        Cell(""),
+        Cell(""),
+        share(accuracy["gap"], none),
+        share_limits(accuracy["gap_ci"], none),
+    )
     columns = (
         _GROUP,
         Column("n", "Picks"),
@@ -204,7 +211,7 @@ def _accuracy_table(accuracy: dict[str, Any], rows: list[tuple[str, dict[str, An
         Column("ci", "95 % CI", is_interval=True),
     )
     caption = "A pick is correct when it is the response that the persona was inferred from. Picks of one rater are not independent."
-    return Table(f"accuracy{suffix}", "Human persona accuracy", caption, columns, (*cells, gap))
+    return Table(f"accuracy{suffix}", "Correct picks", caption, columns, (*cells, gap))
 
 
 def _judge_table(judge: dict[str, Any], suffix: str) -> Table:
@@ -212,7 +219,7 @@ def _judge_table(judge: dict[str, Any], suffix: str) -> Table:
     row = (
         whole(judge["n"]),
         share(judge["agreement"], none),
-        limits(judge["ci"], none),
+        share_limits(judge["ci"], none),
         share(judge["judge_accuracy"], none),
         *(whole(judge[name]) for name in ("tie_order", "tie_genuine", "invalid")),
     )

@@ -2,7 +2,19 @@
 
 from typing import Any
 
-from modelhub.report.document import Block, Column, Figure, Paragraph, Section, Table, limits, number, p_value, whole, words
+from modelhub.report.document import (
+    Block,
+    Column,
+    Figure,
+    Paragraph,
+    Section,
+    Table,
+    limits,
+    number,
+    p_value,
+    whole,
+    words,
+)
 from modelhub.report.figures.forest import Estimate, forest_figure
 from modelhub.report.numbers import decimal, interval, reason
 from modelhub.report.sections.names import Names, stratum_name, why
@@ -15,9 +27,7 @@ def preferences_section(results: dict[str, Any], population: str, suffix: str = 
     names = Names.of(results)
     strata = results["analysis"][population]["strata"]
     found = [
-        (stratum, key, wins)
-        for stratum, part in strata.items()
-        for key, wins in part["win_rates"]["aspects"].items()
+        (stratum, key, wins) for stratum, part in strata.items() for key, wins in part["win_rates"]["aspects"].items()
     ]
     if not found:
         return None
@@ -41,9 +51,7 @@ def _figure(found: list[tuple[str, str, dict[str, Any]]], names: Names, suffix: 
     ]
     title = f"Net wins of {names.test} over {names.base}"
     axis = "(wins \N{MINUS SIGN} losses) / pairs, mean over participants"
-    svg = forest_figure(
-        f"net-wins{suffix}", title, estimates, axis=axis, bounds=(-0.5, 0.5), reference=0, signed=True
-    )
+    svg = forest_figure(f"net-wins{suffix}", title, estimates, axis=axis, bounds=(-0.5, 0.5), reference=0, signed=True)
     caption = (
         "Net wins with 95 % t-interval over participants; at the right also wins/ties/losses in pairs, where a tie is "
         "also what was judged bad on both sides."
@@ -91,7 +99,7 @@ def _table(found: list[tuple[str, str, dict[str, Any]]], names: Names, suffix: s
         f"Win: {names.test} preferred over {names.base} in a pair. Net win is (W \N{MINUS SIGN} L)/n over pairs, and as "
         "a mean over participants with its t-interval and exact sign-flip p. Ties are in n, but not in W/(W+L)."
     )
-    return Table(f"wins{suffix}", "Wins, ties and losses", caption, columns, rows)
+    return Table(f"wins{suffix}", "Counts and net wins", caption, columns, rows)
 
 
 def _delta(stratum: str, wins: dict[str, Any], names: Names) -> list[Block]:

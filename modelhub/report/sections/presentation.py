@@ -5,7 +5,20 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
-from modelhub.report.document import Block, Cell, Column, Figure, Paragraph, Section, Table, limits, number, p_value, whole, words
+from modelhub.report.document import (
+    Block,
+    Cell,
+    Column,
+    Figure,
+    Paragraph,
+    Section,
+    Table,
+    limits,
+    number,
+    p_value,
+    whole,
+    words,
+)
 from modelhub.report.figures.forest import Estimate, forest_figure
 from modelhub.report.figures.scatter import MOST_POINTS, scatter_figure
 from modelhub.report.numbers import decimal, interval
@@ -25,7 +38,9 @@ def length_section(results: dict[str, Any], population: str, suffix: str = "") -
         rows[row["aspect"]].append(row)
     blocks += [_scatter(key, found, names, suffix) for key, found in rows.items() if key in names.questions]
     if length["sampled"]:
-        blocks.append(Paragraph(f"Drawn from a random sample of {len(length['rows'])} of {length['of']} ratings (seeded)."))
+        blocks.append(
+            Paragraph(f"Drawn from a random sample of {len(length['rows'])} of {length['of']} ratings (seeded).")
+        )
     if rows:
         blocks.append(_medians(rows, names, suffix))
     if length["correlation"]:
@@ -61,7 +76,7 @@ def _words(strata: dict[str, Any], names: Names, suffix: str) -> Table:
         Column("sd", "SD"),
     )
     caption = "Length in words of the texts that were rated."
-    return Table(f"words{suffix}", "Length", caption, columns, cells)
+    return Table(f"words{suffix}", "Words by condition", caption, columns, cells)
 
 
 def _scatter(key: str, rows: list[dict[str, Any]], names: Names, suffix: str) -> Figure:
@@ -86,7 +101,13 @@ def _medians(rows: dict[str, list[dict[str, Any]]], names: Names, suffix: str) -
         for row in found:
             groups[row["value"], row["system"]].append(row["words"])
         cells += [
-            (words(names.question(key)), whole(value), words(system), whole(len(group)), number(median(group), digits=1))
+            (
+                words(names.question(key)),
+                whole(value),
+                words(system),
+                whole(len(group)),
+                number(median(group), digits=1),
+            )
             for (value, system), group in sorted(groups.items())
         ]
     columns = (
@@ -102,7 +123,8 @@ def _medians(rows: dict[str, list[dict[str, Any]]], names: Names, suffix: str) -
 
 def _correlations(found: dict[str, Any], names: Names, suffix: str) -> Table:
     cells = tuple(
-        (words(names.question(key)), whole(row["n"]), number(row["spearman"], row["reason"])) for key, row in found.items()
+        (words(names.question(key)), whole(row["n"]), number(row["spearman"], row["reason"]))
+        for key, row in found.items()
     )
     columns = (_QUESTION, Column("n", "Ratings"), Column("spearman", "Spearman"))
     caption = "Rank correlation of words and rating over all ratings; descriptive, since ratings are not independent."
@@ -149,7 +171,7 @@ def _position(found: dict[str, Any], names: Names, suffix: str) -> Iterator[Bloc
         Column("ci", "95 % CI", is_interval=True),
         Column("p", "p"),
     )
-    yield Table(f"position{suffix}", title, "Ratings by side of the page.", columns, cells)
+    yield Table(f"position{suffix}", "Ratings by side", "Ratings by side of the page.", columns, cells)
 
 
 def _order(found: dict[str, Any], names: Names, suffix: str) -> Iterator[Block]:

@@ -69,7 +69,7 @@ def _descriptives(strata: dict[str, Any], names: Names, suffix: str) -> Table:
         *(Column(f"value_{value}", str(value)) for value in values),
     )
     caption = "Ratings by condition: how many, their mean and standard deviation, and how often each value was given."
-    return Table(f"descriptives{suffix}", "Ratings", caption, columns, rows)
+    return Table(f"descriptives{suffix}", "Answers by condition", caption, columns, rows)
 
 
 def _is_rated(names: Names, key: str) -> bool:

@@ -87,8 +87,10 @@ def _steps(flow: dict[str, Any]) -> Table:
     steps += [("Withdrawn", flow["withdrawn"]), ("Erased on request", flow["erased"])]
     rows = tuple((words(name), whole(count)) for name, count in steps)
     columns = (Column("step", "Step", is_number=False), Column("n", "People"))
-    caption = "People at each step, and those who left. Bots and previews are left out unless this report says otherwise."
-    return Table("flow", "Participant flow", caption, columns, rows)
+    caption = (
+        "People at each step, and those who left. Bots and previews are left out unless this report says otherwise."
+    )
+    return Table("flow", "Steps", caption, columns, rows)
 
 
 def _excluded(flow: dict[str, Any]) -> Table:

@@ -141,7 +141,10 @@ def _question(key: str, *, kind: str = "rating", labels: list[str] | None = None
 
 
 def _comparison_question() -> dict[str, Any]:
-    return {**_question("preference", kind="comparison", labels=["Left", "Right", "Tie", "Both bad"]), "level": "nominal"}
+    return {
+        **_question("preference", kind="comparison", labels=["Left", "Right", "Tie", "Both bad"]),
+        "level": "nominal",
+    }
 
 
 def _pairs(rng: random.Random, participants: int, items: int, effect: float, shared: bool) -> list[Pair]:
@@ -274,7 +277,13 @@ def _persona_aspect(rng: random.Random, pairs: int, effect: float) -> dict[str, 
                 "caveat": "The raters are fixed."}  # fmt: skip
     sides = {"chosen": _side([float(row.test) for row in rows]), "rejected": _side([float(row.base) for row in rows])}
     part = {**sides, "comparison": compared}
-    return {"measure": "mean", **part, "holm_p": 0.01, "by_stratum": {"advice": part}, "by_inferring_system": {"llm": part}}
+    return {
+        "measure": "mean",
+        **part,
+        "holm_p": 0.01,
+        "by_stratum": {"advice": part},
+        "by_inferring_system": {"llm": part},
+    }
 
 
 def _side(values: list[float]) -> dict[str, Any]:
