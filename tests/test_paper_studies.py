@@ -72,6 +72,7 @@ def write_pairs(path: Path, count: int) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_user_study_runs_with_eight_people_and_eighteen_own_personas_each(
     server: Server, worker: ProjectProcess, tmp_path: Path
 ) -> None:
