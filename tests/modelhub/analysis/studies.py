@@ -17,9 +17,13 @@ BASE, TEST = "DPO", "PT-DPO"
 Rate = Callable[[Participant, Persona, int, str], int]  # (who, persona, arm number, aspect) -> answer
 
 
-def make_bound_study(*, systems: Sequence[str] = (BASE, TEST), **options: Any) -> Study:
+def make_bound_study(
+    *, systems: Sequence[str] = (BASE, TEST), overlap_share: float = 0, repeat_share: float = 0, **options: Any
+) -> Study:
     """Return an open study with a comparison, its arms bound to systems of these names."""
     study = make_frozen_study(**{"given_items": 0, "given_per_participant": 0, "arms": len(systems), **options})
+    study.overlap_share, study.repeat_share = overlap_share, repeat_share
+    study.save(update_fields=["overlap_share", "repeat_share"])
     bind(study, systems)
     return study
 

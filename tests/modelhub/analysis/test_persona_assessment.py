@@ -1,0 +1,211 @@
+"""Persona assessments: chosen against rejected, the accuracy of picks, and people against the judge."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from annotation.models import Assignment, Persona, Rating, Study
+from modelhub.analysis import analyze
+from modelhub.analysis.judge import read_judgements
+from modelhub.stats.winrate import Verdict
+from modelhub.tables import TableError
+from tests.annotation.study_rows import add_participant
+from tests.modelhub.analysis.studies import make_bound_study, own_persona, persona_study, rate
+
+pytestmark = pytest.mark.django_db
+
+
+def results(study: Study, **options: Any) -> dict[str, Any]:
+    found: dict[str, Any] = analyze(study, **{"replicates": 50, **options})["analysis"]["all"]
+    json.dumps(found, allow_nan=False)
+    return found
+
+
+def both_orders(unit: str, metric: str, favoured: str) -> list[Verdict]:
+    """A judge that favours base, test or neither in both orders."""
+    first = {"base": "A", "test": "B", "tie": "tie"}[favoured]
+    second = {"base": "B", "test": "A", "tie": "tie"}[favoured]
+    return [Verdict(unit, metric, "base_first", first), Verdict(unit, metric, "test_first", second)]
+
+
+def test_a_planted_difference_between_chosen_and_rejected_is_found_in_its_aspect_only() -> None:
+    study = persona_study(effect={"applicability": -0.8})
+    study.analysis = {"family": ["plausibility", "applicability", "harm", "overfitting"]}
+    found = results(study)["persona"]
+    applicability = found["applicability"]
+    assert applicability["comparison"]["mean_difference"] == pytest.approx(0.8, abs=0.3)
+    assert applicability["chosen"]["mean"] > applicability["rejected"]["mean"]
+    assert applicability["holm_p"] == pytest.approx(4 * applicability["comparison"]["headline_p"])
+    assert applicability["holm_p"] < 0.01
+    assert all(found[key]["holm_p"] > 0.05 for key in ("plausibility", "harm", "overfitting"))
+
+
+def test_a_study_without_a_difference_gives_no_finding() -> None:
+    study = persona_study(seed=11)
+    study.analysis = {"family": ["plausibility", "applicability", "harm", "overfitting"]}
+    found = results(study)["persona"]
+    assert all(found[key]["holm_p"] > 0.05 for key in study.analysis["family"])
+
+
+@pytest.mark.slow
+def test_studies_without_a_difference_give_findings_no_more_often_than_they_may() -> None:
+    findings = 0
+    for seed in range(20):
+        Study.objects.update(slug=f"past-{seed}")
+        study = persona_study(seed=seed, pairs=10, raters=2)
+        study.analysis = {"family": ["plausibility", "applicability", "harm", "overfitting"]}
+        found = results(study)["persona"]
+        findings += any(found[key]["holm_p"] <= 0.05 for key in study.analysis["family"])
+    assert findings <= 4  # 1 expected; more than 4 has a probability below 0.003
+
+
+def test_the_unit_is_the_preference_pair_and_raters_are_averaged_first() -> None:
+    study = persona_study(pairs=4, raters=5)
+    comparison = results(study)["persona"]["harm"]["comparison"]
+    assert (comparison["n_participants"], comparison["n_pairs"], comparison["unit"]) == (4, 4, "preference pair")
+    assert "raters_fixed" in comparison["warnings"]
+    assert comparison["reasons"]["tost"] == "margin_not_specified"
+
+
+def test_a_declared_margin_allows_a_claim_of_equivalence() -> None:
+    study = persona_study(pairs=10)
+    study.analysis = {"margin": {"harm": 1.5}}
+    found = results(study)["persona"]
+    assert found["harm"]["comparison"]["tost"]["equivalent"] is True
+    assert found["plausibility"]["comparison"]["tost"] is None
+
+
+def test_yes_no_questions_give_shares() -> None:
+    study = persona_study(pairs=4)
+    study.aspects.filter(key="harm").update(minimum=1, maximum=2, labels=["No", "Yes"], level="nominal")
+    Rating.objects.filter(aspect__key="harm").update(value=1)
+    Rating.objects.filter(aspect__key="harm", slot__persona__origin__direction="rejected").update(value=2)
+    harm = results(study)["persona"]["harm"]
+    assert (harm["measure"], harm["chosen"]["share"], harm["rejected"]["share"]) == ("share", 0.0, 1.0)
+    assert harm["comparison"]["mean_difference"] == -1
+
+
+def test_accuracy_is_the_share_of_own_responses_picked_with_its_gap() -> None:
+    study = persona_study(pairs=30, accuracy=0.85)
+    accuracy = results(study)["persona"]["accuracy"]
+    assert accuracy["overall"]["n"] == 180
+    assert accuracy["overall"]["share"] == pytest.approx(0.85, abs=0.08)
+    low, high = accuracy["overall"]["ci"]
+    assert 0 < low < accuracy["overall"]["share"] < high < 1
+    assert accuracy["gap"] == pytest.approx(accuracy["chosen"]["share"] - accuracy["rejected"]["share"])
+    assert accuracy["gap_ci"][0] < accuracy["gap"] < accuracy["gap_ci"][1]
+    assert list(accuracy["by_stratum"]) == ["BT", "HHH"]
+    assert accuracy["by_inferring_system"]["LLaMA-405B"]["n"] == 180
+
+
+def test_everybody_right_gives_a_share_of_one_whose_interval_does_not_collapse() -> None:
+    overall = results(persona_study(pairs=5, accuracy=1.0))["persona"]["accuracy"]["overall"]
+    assert overall["share"] == 1.0
+    assert overall["ci"][0] < 0.8
+
+
+def test_agreement_comes_by_condition_and_picks_are_about_responses() -> None:
+    shared = results(persona_study(pairs=6, accuracy=1.0))["agreement"]["designs"]["shared_personas"]
+    assert shared["preferred_response"]["pooled"]["krippendorff_alpha"] == 1.0
+    assert list(shared["harm"]["by_condition"]) == ["chosen", "rejected"]
+    assert shared["harm"]["pooled"]["raters"] == 3
+    assert list(shared["harm"]["by_stratum"]) == ["BT", "HHH"]
+
+
+def test_people_and_judge_are_compared_per_persona_in_their_picks() -> None:
+    study = persona_study(pairs=4, accuracy=1.0)
+    verdicts = []
+    for number in range(4):  # the judge takes the chosen response whatever the persona
+        verdicts += both_orders(f"pair-{number}:chosen", "persona", "test")
+        verdicts += both_orders(f"pair-{number}:rejected", "persona", "test")
+    judge = results(study, judgements=verdicts)["persona"]["accuracy"]["judge"]
+    assert (judge["n"], judge["agreement"], judge["judge_accuracy"]) == (24, 0.5, 0.5)
+
+
+def test_without_any_pick_there_is_no_accuracy_and_without_data_a_reason() -> None:
+    study = persona_study(pairs=2)
+    Rating.objects.filter(aspect__kind="pick").delete()
+    accuracy = results(study)["persona"]["accuracy"]
+    assert (accuracy["overall"]["reason"], accuracy["gap"], accuracy["reason"]) == ("no_data", None, "no_data")
+    study.aspects.filter(kind="pick").delete()
+    assert results(study)["persona"]["accuracy"] is None
+
+
+def test_an_assessment_that_nobody_took_gives_reasons() -> None:
+    study = persona_study(pairs=2, raters=0)
+    found = results(study)["persona"]["harm"]
+    assert (found["chosen"]["mean"], found["chosen"]["reason"]) == (None, "no_data")
+    assert found["comparison"]["reasons"]["mean_difference"] == "no_data"
+
+
+def test_rejected_personas_alone_give_no_comparison() -> None:
+    study = persona_study(pairs=3)
+    Assignment.objects.filter(persona__origin__direction="chosen").update(state="open", completed_at=None)
+    found = results(study)["persona"]
+    assert found["harm"]["comparison"]["n_pairs"] == 0
+    assert found["harm"]["rejected"]["n"] == 3
+    assert found["accuracy"]["reason"] == "one_direction_only"
+
+
+class TestJudgeOfOutputs:
+    def study(self) -> tuple[Study, list[Persona]]:
+        """Four units: people prefer test, test, base and neither; the first has a second rater who agrees."""
+        study = make_bound_study(written_items=4, written_per_participant=4, overlap_share=0.25)
+        author, other = add_participant(study), add_participant(study)
+        personas = [own_persona(author, f"item-{number}") for number in range(1, 5)]
+        for persona, both in zip(personas, [(1, 5), (2, 3), (4, 2), (3, 3)], strict=True):
+            first = rate(author, persona, {"answerability": (3, 3), "personalization": both}, choice=3)
+            if persona == personas[3]:
+                values = {"answerability": (3, 3), "personalization": (5, 1)}
+                rate(author, persona, values, kind=Assignment.Kind.REPEAT, repeat_of=first, choice=1)
+        values = {"answerability": (3, 3), "personalization": (2, 4)}
+        rate(other, personas[0], values, kind=Assignment.Kind.OVERLAP, choice=3)
+        return study, personas
+
+    def test_the_table_counts_people_against_the_judge_with_its_order_consistency(self) -> None:
+        study, personas = self.study()
+        verdicts = [
+            *both_orders(personas[0].key, "personalization", "test"),
+            *both_orders(f"item-2 {personas[1].key}", "personalization", "base"),
+            Verdict("item-3", "personalization", "base_first", "A"),  # then the other: inconsistent
+            Verdict("item-3", "personalization", "test_first", "A"),
+            Verdict("item-4", "personalization", "base_first", None),
+            *both_orders("elsewhere", "personalization", "test"),
+            *both_orders("item-1", "fluency", "test"),
+        ]
+        judge = results(study, judgements=verdicts)["judge"]
+        assert (judge["unmatched"], judge["metrics_not_asked"]) == (2, ["fluency"])
+        found = judge["metrics"]["personalization"]
+        assert found["table"]["human win"] == {"judge win": 2, "judge tie": 0, "judge loss": 1}
+        assert found["table"]["human loss"] == {"judge win": 0, "judge tie": 1, "judge loss": 0}
+        assert found["agreement_with_ties"] == 0.5
+        assert found["agreement_without_ties"] == pytest.approx(2 / 3)
+        assert found["judge_order_consistency"] == pytest.approx(2 / 3)
+        assert (found["invalid"], found["human_ceiling"], found["ceiling_units"]) == (1, 1.0, 1)
+
+    def test_quality_is_compared_with_answerability(self) -> None:
+        study, _ = self.study()
+        found = results(study, judgements=both_orders("item-1", "quality", "tie"))["judge"]["metrics"]["quality"]
+        assert (found["aspect"], found["agreement_with_ties"], found["kappa"]) == ("answerability", 1.0, None)
+        assert found["reasons"]["kappa"] == "no_variation"
+
+    def test_without_judgements_there_is_no_comparison_and_with_none_in_common_a_reason(self) -> None:
+        study, _ = self.study()
+        assert results(study)["judge"] is None
+        only_invalid = [Verdict("item-1", "personalization", "base_first", None)]
+        found = results(study, judgements=only_invalid)["judge"]["metrics"]["personalization"]
+        assert found["reasons"]["agreement_with_ties"] == "no_valid_verdicts"
+
+
+def test_judgements_are_read_with_the_aspects_of_the_study_as_metrics(tmp_path: Path) -> None:
+    path = tmp_path / "judge.jsonl"
+    row = {"pair_id": "item-1", "metric": "preference", "order": "base_first", "verdict": "A"}
+    path.write_text(json.dumps(row) + "\n")
+    assert read_judgements(path, ["preference"]) == [Verdict("item-1", "preference", "base_first", "A")]
+    with pytest.raises(TableError, match='line 1, metric: "preference" is none of "personalization", "quality"'):
+        read_judgements(path, [])
+    path.write_text("\n".join(json.dumps({**row, "set": name}) for name in ("a", "b")))
+    with pytest.raises(TableError, match="holds the sets a, b; a study is compared with one"):
+        read_judgements(path, ["preference"])
