@@ -20,7 +20,7 @@ from annotation.plots import Row
 from tests.annotation.study_rows import add_assignment, add_participant, make_frozen_study
 
 pytestmark = pytest.mark.django_db
-CONSENTED = {"consent_hash": "c" * 64}
+CONSENTED: dict[str, Any] = {"consent_hash": "c" * 64}
 
 
 def parsed(text: str) -> Any:  # the stubs of lxml know an element as a dozen things

@@ -20,7 +20,7 @@ from tests.annotation.study_rows import add_assignment, add_participant, make_fr
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
-CONSENTED = {"consent_hash": "c" * 64}
+CONSENTED: dict[str, Any] = {"consent_hash": "c" * 64}
 
 
 def parsed(text: str) -> Any:  # the stubs of lxml know an element as a dozen things
@@ -59,7 +59,7 @@ def test_a_participant_is_found_by_code_and_by_label(text: str, study: Study, re
 
 def test_each_state_finds_its_own(study: Study, researcher: Client) -> None:
     now = timezone.now()
-    consented = {"consented_at": now, **CONSENTED}
+    consented: dict[str, Any] = {"consented_at": now, **CONSENTED}
     expected = {
         "not started": add_participant(study),
         "consented": add_participant(study, **consented),
@@ -141,7 +141,8 @@ def test_an_exclusion_can_be_undone_for_a_reason(study: Study, researcher: Clien
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 201])
 @pytest.mark.parametrize("action", ["participant_exclude", "participant_include"])
 def test_without_a_proper_reason_nothing_happens(action: str, reason: str, study: Study, researcher: Client) -> None:
-    excluded = {"excluded_at": timezone.now(), "excluded_reason": "before"} if action == "participant_include" else {}
+    was = {"excluded_at": timezone.now(), "excluded_reason": "before"}
+    excluded: dict[str, Any] = was if action == "participant_include" else {}
     participant = add_participant(study, **excluded)
     response = researcher.post(url(action, study, 1), {"reason": reason})
     participant.refresh_from_db()
