@@ -25,7 +25,7 @@ def make_user(username: str = "researcher", **fields: Any) -> User:
 
 @cache
 def _hash_quickly(password: str) -> str:
-    # The site's own kind of hash, so that real servers accept it, with few rounds: hashing took most of the tests' time.
+    # The site's own kind of hash, so that real servers accept it, with few rounds: hashing took most of the test time.
     return PBKDF2PasswordHasher().encode(password, salt="only-for-tests", iterations=1000)
 
 

@@ -68,9 +68,8 @@ def practice(request: HttpRequest, participant: Participant) -> HttpResponse:
     index = participant.practice_done
     if place.step != Step.PRACTICE or request.POST.get("index") != str(index):
         return to_page(participant)
-    answers = {
-        name: parse_int(text, name) for name, text in request.POST.items() if name.startswith("answer-") and text
-    }
+    given = {name: str(text) for name, text in request.POST.items() if name.startswith("answer-") and text}
+    answers = {name: parse_int(text, name) for name, text in given.items()}
     task = practice_view(participant.study, index, answers)
     if task.missing:
         return render_place(request, participant, place, status=422, task=task, show_missing=True)

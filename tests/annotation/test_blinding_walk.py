@@ -85,7 +85,7 @@ def leaks(seen: list[httpx.Response], secrets: set[str]) -> set[tuple[str, str]]
 def join(walker: Visitor, study: Study) -> Participant:
     walker.get(reverse("annotation:join", args=[study.open_links.get().token]))
     walker.send("")
-    return Participant.objects.get(study=study, open_link__isnull=False, token=str(walker.response.url).split("/")[-2])  # type: ignore[union-attr]
+    return Participant.objects.get(study=study, open_link__isnull=False, token=str(walker.response.url).split("/")[-2])
 
 
 def consent(walker: Visitor) -> None:
@@ -106,7 +106,7 @@ def write(walker: Visitor, participant: Participant) -> None:
     draft = reverse("annotation:persona_draft", args=[participant.token, assignment.key])
     fields = dict(walker.form("persona/").fields.items())
     text = "The user is a nurse on night shifts and prefers short answers."
-    start = str(walker.response.url)  # type: ignore[union-attr]
+    start = str(walker.response.url)
     assert walker.post(draft, {**fields, "text": text}, **{"HX-Request": "true"}).status_code == 200
     other_tab = {**fields, "tab": str(uuid.uuid4()), "text": "Something else."}
     assert walker.post(draft, other_tab, **{"HX-Request": "true"}).status_code == 409
@@ -122,7 +122,7 @@ def rate(walker: Visitor, participant: Participant) -> None:
     answers = {name: values[-1] for name, values in walker.scales().items()}
     form = dict(walker.form("complete/").fields.items())
     url = walker.page.xpath("//fieldset/@data-url")[0]
-    start = str(walker.response.url)  # type: ignore[union-attr]
+    start = str(walker.response.url)
     one = {"csrfmiddlewaretoken": str(form["csrfmiddlewaretoken"]), "version": "0", "client_key": str(uuid.uuid4())}
     assert walker.post(url, {**one, "value": "2"}).status_code == 200
     assert walker.post(url, {**one, "value": "1", "client_key": str(uuid.uuid4())}).status_code == 409

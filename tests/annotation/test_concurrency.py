@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 from typing import Any
 
@@ -54,7 +55,7 @@ def ready(participant: Participant) -> Participant:
 def test_two_people_never_get_the_same_last_place_and_nobody_is_turned_away_while_one_is_left():
     study = make_study(given_items=5, given_per_participant=1, raters_per_item=1)
     people = [ready(participant_create(study=study)) for _ in range(8)]
-    places = at_once([lambda p=p: participant_place(participant=p) for p in people])
+    places = at_once([partial(participant_place, participant=person) for person in people])
     assert sum(place.step == Step.RATE for place in places) == 5
     assert sum(place.step == Step.FULL for place in places) == 3
     assert Assignment.objects.values("persona").distinct().count() == 5
@@ -63,14 +64,14 @@ def test_two_people_never_get_the_same_last_place_and_nobody_is_turned_away_whil
 def test_one_participant_in_many_tabs_gets_one_assignment():
     person = ready(participant_create(study=make_study()))
     tabs = [Participant.objects.select_related("study").get(pk=person.pk) for _ in range(6)]
-    places = at_once([lambda p=p: participant_place(participant=p) for p in tabs])
+    places = at_once([partial(participant_place, participant=tab) for tab in tabs])
     assert len({place.assignment.pk for place in places}) == 1
 
 
 def test_an_open_link_never_lets_in_more_than_its_cap():
     link = open_link_create(study=make_study(), cap=3, user=None)
     links = [OpenLink.objects.select_related("study").get(pk=link.pk) for _ in range(8)]
-    results = at_once([lambda x=x: open_link_join(open_link=x) for x in links])
+    results = at_once([partial(open_link_join, open_link=one) for one in links])
     assert sum(isinstance(result, NotAllowedNow) for result in results) == 5
     assert Participant.objects.count() == 3
 
@@ -103,12 +104,12 @@ def test_a_persona_sent_from_two_tabs_requests_its_outputs_once():
 def test_different_answers_at_once_leave_one_current_and_tell_the_others():
     study = make_study()
     assignment = participant_place(participant=ready(participant_create(study=study))).assignment
-    aspect = study.aspects.first()
+    aspect = study.aspects.get(key="answerability")
 
     def answer(value: int) -> Rating:
         slot = Slot.objects.select_related("assignment__participant__study").get(assignment=assignment, position=1)
         return rating_save(slot=slot, aspect=aspect, value=value, version=0, client_key=uuid.uuid4())
 
-    results = at_once([lambda v=v: answer(v) for v in (1, 2, 3, 4, 5)])
+    results = at_once([partial(answer, value) for value in (1, 2, 3, 4, 5)])
     assert sum(isinstance(result, StaleVersion) for result in results) == 4
     assert Rating.objects.count() == 1

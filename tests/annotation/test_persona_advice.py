@@ -48,4 +48,5 @@ def test_a_protected_attribute_is_named_in_the_hint(text, attribute):
 
 
 def test_ordinary_words_raise_no_alarm():
-    assert met("The user is a gardener with a long history of managing whitewashed walls and prefers facts.")["protected"]
+    text = "The user is a gardener with a long history of managing whitewashed walls and prefers facts."
+    assert met(text)["protected"]

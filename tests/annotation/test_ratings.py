@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from annotation.errors import NotAllowedNow, ServiceError, StaleVersion, ValueOutOfScale
-from annotation.models import Aspect, Assignment, Rating, Slot, Study
+from annotation.models import Aspect, Assignment, PageVisit, Rating, Slot, Study
 from annotation.services.assignments import assignment_next
 from annotation.services.participants import participant_create
 from annotation.services.ratings import rating_save, visit_save
@@ -148,13 +148,15 @@ def test_reports_of_time_may_arrive_twice_and_out_of_order(assignment):
     assignment.refresh_from_db()
     key = uuid.uuid4()
     for focused, idle in [(5_000, 0), (20_000, 4_000), (9_000, 1_000), (20_000, 4_000)]:
-        visit_save(assignment=assignment, client_key=key, phase="rate", focused_ms=focused, idle_ms=idle)
+        visit_save(assignment=assignment, client_key=key, phase=PageVisit.Phase.RATE, focused_ms=focused, idle_ms=idle)
     visit = assignment.visits.get()
     assert (visit.focused_ms, visit.idle_ms) == (20_000, 4_000)
 
 
 def test_a_browser_cannot_claim_more_time_than_has_passed(assignment):
-    visit_save(assignment=assignment, client_key=uuid.uuid4(), phase="rate", focused_ms=10**8, idle_ms=10**8)
+    visit_save(
+        assignment=assignment, client_key=uuid.uuid4(), phase=PageVisit.Phase.RATE, focused_ms=10**8, idle_ms=10**8
+    )
     visit = assignment.visits.get()
     assert visit.focused_ms + visit.idle_ms < 60_000
 

@@ -57,9 +57,9 @@ def test_every_beavertails_pair_joins(inference: str, column: str, origin: tuple
     assert not Output.objects.filter(text__contains="end_of_text").exists()
     # Each row went to the unit whose prompt and persona it was made from.
     for made in Generation.objects.select_related("output__persona__item", "system"):
-        persona = made.output.persona.text  # type: ignore[union-attr]
-        shown = persona if made.system.name == "PT-DPO" else persona.replace("The user is", "I am")  # type: ignore[union-attr]
-        assert made.rendered_prompt.startswith(f"Prompt: {made.output.persona.item.prompt}")  # type: ignore[union-attr]
+        persona = made.output.persona.text
+        shown = persona if made.system.name == "PT-DPO" else persona.replace("The user is", "I am")
+        assert made.rendered_prompt.startswith(f"Prompt: {made.output.persona.item.prompt}")
         assert shown in made.rendered_prompt
 
 

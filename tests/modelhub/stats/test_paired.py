@@ -14,10 +14,9 @@ from modelhub.stats.signflip import sign_flip
 
 
 def brute_force(values: list[Fraction]) -> float:
-    total = abs(sum(values))
-    sums = [
-        abs(sum(s * v for s, v in zip(signs, values, strict=True))) for signs in product((1, -1), repeat=len(values))
-    ]
+    total = abs(sum(values, Fraction(0)))
+    signs = product((1, -1), repeat=len(values))
+    sums = [abs(sum((s * v for s, v in zip(row, values, strict=True)), Fraction(0))) for row in signs]
     return sum(value >= total for value in sums) / len(sums)
 
 
@@ -106,6 +105,7 @@ def test_shared_prompts_are_a_second_random_factor_and_the_headline_is_the_large
 def test_the_crossed_quasi_t_equals_the_textbook_mean_squares():
     table = np.array([[1, 2, 0], [2, 3, 1], [0, 1, 1], [1, 1, -1]])
     found = quasi_t(pairs(table.tolist(), shared=True))
+    assert found is not None
     n, k = table.shape
     grand = table.mean()
     ms_p = k * ((table.mean(1) - grand) ** 2).sum() / (n - 1)
