@@ -52,7 +52,7 @@ POST_PAGES = [
     ("study_state", (), {"action": "pause"}),
     ("participants_create", (), {"count": "1"}),
     ("open_link_create", (), {"cap": "5"}),
-    ("open_link_deactivate", (1,), {}),
+    ("open_link_deactivate", (10**6,), {}),
 ]
 
 
@@ -76,7 +76,7 @@ def test_a_page_is_there_for_its_owner_and_for_superusers_alone(
 def test_an_action_is_its_owners_alone(
     name: str, args: tuple[Any, ...], data: dict[str, str], study: Study, client: Client
 ) -> None:
-    OpenLink.objects.create(pk=1, study=study, cap=1)
+    OpenLink.objects.create(pk=10**6, study=study, cap=1)
     address = url(name, study, *args)
     assert client.post(address, data)["Location"].startswith(reverse("login"))
     client.force_login(make_user("stranger"))
