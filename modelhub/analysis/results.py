@@ -113,6 +113,21 @@ def analyze(
         ValueError: two judgements are about the same unit, metric and order.
     """
     data = load_data(study, include_bots=include_bots, base=base, test=test)
+    return analyze_data(
+        data, seed=seed, replicates=replicates, judgements=judgements, command=command, include_bots=include_bots
+    )
+
+
+def analyze_data(
+    data: Data,
+    *,
+    seed: int = 0,
+    replicates: int = REPLICATES,
+    judgements: Sequence[Verdict] | None = None,
+    command: str = "",
+    include_bots: bool = False,
+) -> dict[str, Any]:
+    """Return the results of a study that is loaded already; see `analyze`. Raises ValueError as it does."""
     reports: dict[str, Any] = {}
     analysed: list[tuple[Data, dict[str, Any]]] = []
     for name in POPULATIONS:

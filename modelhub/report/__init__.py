@@ -1,1 +1,1 @@
-"""Turn the results of modelhub/analysis into figures, tables, text and files. Numbers are only shown here, never made."""
+"""Turn the results of modelhub/analysis into figures, tables, text and files. Numbers are shown here, never made."""

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from modelhub.report.document import Document, Paragraph, Section
-from modelhub.report.prose import results_paragraphs
+from modelhub.report.prose import excludes, results_paragraphs
 from modelhub.report.sections.agreement import agreement_section
 from modelhub.report.sections.checks import checks_section
 from modelhub.report.sections.comparison import comparison_section
@@ -29,7 +29,7 @@ def build_document(results: dict[str, Any]) -> Document:
     results = json.loads(json.dumps(results, allow_nan=False))
     study = results["study"]
     sections = [_prose(results), flow_section(results), study_section(results), *_analysis(results, "all", "")]
-    if results["flow"]["excluded"]:
+    if excludes(results):
         sections += _without_excluded(results)
     notices = [
         text for text, holds in ((DEMONSTRATION, study["demonstration"]), (BOTS, study["include_bots"])) if holds
@@ -62,9 +62,7 @@ def _without_excluded(results: dict[str, Any]) -> list[Section]:
     makers = (persona_section, accuracy_section, comparison_section, preferences_section, agreement_section)
     made = [maker(results, "without_excluded", "-without-excluded") for maker in makers]
     return [
-        Section(section.key, f"{section.title} (without excluded participants)", section.blocks)
-        for section in made
-        if section
+        Section(section.key, f"{section.title} (without exclusions)", section.blocks) for section in made if section
     ]
 
 

@@ -1,4 +1,4 @@
-"""A report before it has a format: sections of paragraphs, tables and figures. HTML, Markdown, LaTeX and CSV render it."""
+"""A report before it has a format: sections of paragraphs, tables and figures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

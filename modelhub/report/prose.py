@@ -19,14 +19,14 @@ from modelhub.report.sections.names import Names, why
 from modelhub.report.sections.persona import persona_rows
 
 _METHOD = (
-    "Differences are means over participants of their mean difference over the pairs they rated, with 95\N{NO-BREAK SPACE}% t-intervals; "
-    "p-values are two-sided and come from exact sign-flip tests over participants unless another test is named. "
-    "Confirmatory tests are those of the family declared before the study opened, adjusted after Holm; all others are "
-    "exploratory and unadjusted."
+    "Differences are means over participants of their mean difference over the pairs they rated, with 95 % "
+    "t-intervals; p-values are two-sided and come from exact sign-flip tests over participants unless another test is "
+    "named. Confirmatory tests are those of the family declared before the study opened, adjusted after Holm; all "
+    "others are exploratory and unadjusted."
 )
 _PERSONA_METHOD = (
     "Each persona's ratings were averaged over its raters; differences are chosen minus rejected, paired by preference "
-    "pair, with 95\N{NO-BREAK SPACE}% t-intervals and exact sign-flip tests over pairs. The raters are fixed: the intervals cover other "
+    "pair, with 95 % t-intervals and exact sign-flip tests over pairs. The raters are fixed: the intervals cover other "
     "preference pairs, not other raters."
 )
 _DESIGNS = {
@@ -49,7 +49,12 @@ def results_paragraphs(results: dict[str, Any]) -> list[str]:
         paragraphs += [_comparison(results, key, names) for key in pooled["comparisons"]]
     paragraphs += _wins(pooled.get("win_rates", {}).get("aspects", {}), names)
     paragraphs += _agreement(body["agreement"], names)
-    return paragraphs
+    return [text.replace(" % ", "\N{NO-BREAK SPACE}% ") for text in paragraphs]
+
+
+def excludes(results: dict[str, Any]) -> bool:
+    """Return whether people or pairs were excluded, so that there are two sets of results."""
+    return bool(results["flow"]["excluded"] or results["flow"]["excluded_pairs"])
 
 
 def _participants(flow: dict[str, Any]) -> str:
@@ -60,6 +65,8 @@ def _participants(flow: dict[str, Any]) -> str:
     )
     if flow["withdrawn"]:
         text += f" {counted(flow['withdrawn'], 'person', 'people')} withdrew."
+    if flow["excluded_pairs"]:
+        text += f" {counted(flow['excluded_pairs'], 'pair')} of outputs were excluded."
     if flow["excluded"]:
         reasons = joined([f"{row['n']} for {row['reason']!r}{_when(row)}" for row in flow["excluded"]])
         text += f" Excluded: {reasons}. Results are given for all participants and without those excluded."
@@ -76,12 +83,13 @@ def _comparison(results: dict[str, Any], key: str, names: Names) -> str:
     name = names.question(key)
     if report["mean_difference"] is None:
         return f"{name}: no difference can be given: {reason(why(report, 'mean_difference'))}."
-    sentences = [
+    first = (
         f"{name} ({_family(report)}): {names.test} was rated {decimal(report['mean_test'])} and {names.base} "
         f"{decimal(report['mean_base'])} on average ({counted(report['n_pairs'], 'pair')} by "
         f"{counted(report['n_participants'], 'participant')}), a mean difference of "
         f"{decimal(report['mean_difference'], sign=True)} points{_ci(report)}; {_test(report)}."
-    ]
+    )
+    sentences = [first]
     sentences += _effect(report, names)
     sentences += _cautions(report)
     sentences += _length(report)
@@ -98,7 +106,7 @@ def _family(report: dict[str, Any]) -> str:
 def _ci(report: dict[str, Any]) -> str:
     if report["ci"] is None:
         return f" (no interval: {reason(why(report, 'ci'))})"
-    return f", 95\N{NO-BREAK SPACE}% CI {interval(report['ci'], sign=True)}"
+    return f", 95 % CI {interval(report['ci'], sign=True)}"
 
 
 def _test(report: dict[str, Any]) -> str:
@@ -142,7 +150,7 @@ def _length(report: dict[str, Any]) -> Iterator[str]:
     if adjusted["mean_difference"] is None:
         yield f"A length-adjusted difference cannot be given: {reason(adjusted['reason'])}."
         return
-    ci = f", 95\N{NO-BREAK SPACE}% CI {interval(adjusted['ci'], sign=True)}" if adjusted["ci"] else ""
+    ci = f", 95 % CI {interval(adjusted['ci'], sign=True)}" if adjusted["ci"] else ""
     yield (
         f"Adjusted for length ({decimal(adjusted['words_difference'], digits=1, sign=True)} words), the difference is "
         f"{decimal(adjusted['mean_difference'], sign=True)}{ci}."
@@ -155,9 +163,9 @@ def _margin(report: dict[str, Any]) -> Iterator[str]:
         return
     yield (
         f"With the margin of {decimal(lower['margin'])} fixed beforehand, non-inferiority is "
-        f"{'shown' if lower['non_inferior'] else 'not shown'} (lower one-sided 95\N{NO-BREAK SPACE}% bound "
-        f"{decimal(lower['lower_bound'], sign=True)}) and equivalence is {'shown' if both['equivalent'] else 'not shown'} "
-        f"(two one-sided t-tests, {p_equals(both['p'])})."
+        f"{'shown' if lower['non_inferior'] else 'not shown'} (lower one-sided 95 % bound "
+        f"{decimal(lower['lower_bound'], sign=True)}) and equivalence is "
+        f"{'shown' if both['equivalent'] else 'not shown'} (two one-sided t-tests, {p_equals(both['p'])})."
     )
 
 
@@ -174,12 +182,13 @@ def _by_stratum(results: dict[str, Any], key: str) -> Iterator[str]:
 
 
 def _without(results: dict[str, Any], key: str) -> Iterator[str]:
-    if not results["flow"]["excluded"]:
+    if not excludes(results):
         return
     pooled = results["analysis"]["without_excluded"]["strata"].get("", {})
     report = pooled.get("comparisons", {}).get(key)
     if report and report["mean_difference"] is not None:
-        yield f"Without excluded participants: {decimal(report['mean_difference'], sign=True)}{_ci(report)}; {_test(report)}."
+        difference = f"{decimal(report['mean_difference'], sign=True)}{_ci(report)}"
+        yield f"Without exclusions: {difference}; {_test(report)}."
 
 
 def _wins(found: dict[str, Any], names: Names) -> Iterator[str]:
@@ -190,11 +199,7 @@ def _wins(found: dict[str, Any], names: Names) -> Iterator[str]:
             yield f"{names.question(key)}: no net win can be given: {reason(why(wins, 'net_win_mean'))}."
             continue
         ci = wins["net_win_ci"]
-        spread = (
-            f", 95\N{NO-BREAK SPACE}% CI {interval(ci, sign=True)}"
-            if ci
-            else f" (no interval: {reason(why(wins, 'net_win_ci'))})"
-        )
+        spread = f", 95 % CI {interval(ci, sign=True)}" if ci else f" (no interval: {reason(why(wins, 'net_win_ci'))})"
         test = (
             f"; sign-flip over participants {p_equals(wins['sign_flip_p'])}" if wins["sign_flip_p"] is not None else ""
         )
@@ -240,14 +245,14 @@ def _accuracy(accuracy: dict[str, Any] | None) -> Iterator[str]:
     if not accuracy:
         return
     parts = [
-        f"{percent(row['share'])} {name} ({row['correct']} of {row['n']}; 95\N{NO-BREAK SPACE}% CI {percent_interval(row['ci'])})"
+        f"{percent(row['share'])} {name} ({row['correct']} of {row['n']}; 95 % CI {percent_interval(row['ci'])})"
         if row["share"] is not None and row["ci"] else f"no share {name} ({reason(row['reason'])})"
         for name, row in (("overall", accuracy["overall"]), ("for chosen", accuracy["chosen"]),
                           ("for rejected personas", accuracy["rejected"]))
     ]  # fmt: skip
     text = f"Human persona accuracy: {joined(parts)}."
     if accuracy["gap"] is not None:
-        spread = f", 95\N{NO-BREAK SPACE}% CI {percent_interval(accuracy['gap_ci'])}" if accuracy["gap_ci"] else ""
+        spread = f", 95 % CI {percent_interval(accuracy['gap_ci'])}" if accuracy["gap_ci"] else ""
         text += f" The gap between chosen and rejected is {percent(accuracy['gap'])}{spread}."
     judge = accuracy["judge"]
     if judge and judge["agreement"] is not None:
@@ -279,7 +284,7 @@ def _one_agreement(name: str, report: dict[str, Any]) -> str:
     else:
         ci = report["alpha_ci"]
         spread = (
-            f"95\N{NO-BREAK SPACE}% bootstrap CI {interval(ci)}, item sampling only, raters fixed"
+            f"95 % bootstrap CI {interval(ci)}, item sampling only, raters fixed"
             if ci
             else f"no interval: {reason(why(report, 'alpha_ci'))}"
         )

@@ -5,7 +5,10 @@ import io
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-COLUMNS = ("participant", "item", "persona", "stratum", "condition", "aspect", "position", "part", "words", "value")
+COLUMNS = (
+    "participant", "excluded", "item", "persona", "stratum", "condition", "aspect", "kind", "position", "part", "words",
+    "value",
+)  # fmt: skip
 _HEADER = """\
 # Cumulative-link mixed models of the ratings in long.csv, one per question, fitted by R's package `ordinal`.
 #   install.packages("ordinal")
@@ -16,7 +19,8 @@ _HEADER = """\
 library(ordinal)
 
 ratings <- read.csv("long.csv", stringsAsFactors = TRUE, encoding = "UTF-8")
-ratings$value <- factor(ratings$value, ordered = TRUE)
+# Ratings of the main comparison; those of second raters and repetitions serve agreement alone.
+ratings <- droplevels(ratings[ratings$kind == "main", ])
 """
 _BODY = """\
 fit <- function(data) {
@@ -30,6 +34,7 @@ fit <- function(data) {
 
 for (aspect in levels(ratings$aspect)) {
   data <- droplevels(ratings[ratings$aspect == aspect & !is.na(ratings$condition), ])
+  data$value <- factor(data$value, ordered = TRUE)
   cat("\\n=====", aspect, "=====\\n")
   if (nlevels(data$value) < 3 || nlevels(data$condition) < 2) {
     cat("Fewer than three values or two conditions: no cumulative-link model.\\n")

@@ -7,14 +7,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from annotation.errors import NotAllowedNow, ServiceError
+from annotation.errors import ServiceError
 from annotation.export import FORMATS
-from annotation.models import Study, User
-from annotation.permissions import visible_studies
 from annotation.services.log import audit_log
 from annotation.studyref import study_from_reference
+from modelhub.access import analyst_named
 from modelhub.export import unblinded_write
-from modelhub.queries import may_unblind
 
 
 class Command(BaseCommand):
@@ -30,7 +28,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             study = study_from_reference(options["study"])
-            user = _permitted_user(options["user"], study)
+            user = analyst_named(options["user"], study)
             # Logged before anything is written: an export that fails half-way has still been looked at.
             audit_log(user=user, action="export_unblinded", study=study, format=options["format"])
             counts = unblinded_write(
@@ -49,17 +47,3 @@ class Command(BaseCommand):
         self.stdout.write(
             f"codebook_unblinded.json, codebook_unblinded.md: what every column means. All in {options['out']}."
         )
-
-
-def _permitted_user(username: str, study: Study) -> User:
-    """Return the user, to whom the study must be visible, and who may unblind it."""
-    user = User.objects.filter(username=username, is_active=True).first()
-    if user is None:
-        raise ServiceError(f"There is no active user called {username!r}.")
-    if not visible_studies(user).filter(pk=study.pk).exists():
-        raise NotAllowedNow(f"{study} belongs to somebody else than {username}.")
-    if not may_unblind(user, study):
-        raise NotAllowedNow(
-            f"{username} may not see which system stands behind an arm: the permission modelhub.unblind is missing."
-        )
-    return user

@@ -19,7 +19,7 @@ class Bar:
 
 
 def distribution_figure(key: str, title: str, bars: Sequence[Bar], labels: Sequence[str]) -> str:
-    """Return one bar per entry, light for the lowest value and dark for the highest; shares of 7 % and more in figures."""
+    """Return one bar per entry, light for the lowest value, dark for the highest; shares from 7 % on are written."""
     parts: list[str] = []
     for number, bar in enumerate(bars):
         top = number * _ROW

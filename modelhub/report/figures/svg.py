@@ -1,4 +1,4 @@
-"""The parts drawings are made of. Lengths are in units of the drawing; it is 420 units wide and scales with its page."""
+"""The parts drawings are made of. Lengths are in units of the drawing, which is 420 wide and scales with its page."""
 
 import math
 from collections.abc import Iterable, Sequence

@@ -63,12 +63,13 @@ def _differences(found: Sequence[Found], names: Names, suffix: str) -> Figure:
         if not stratum
     ]
     title = f"Paired differences by participant, {names.test} minus {names.base}"
-    axis = f"\N{LEFTWARDS ARROW} {names.base} higher \N{MIDDLE DOT} points \N{MIDDLE DOT} {names.test} higher \N{RIGHTWARDS ARROW}"
+    sides = (f"\N{LEFTWARDS ARROW} {names.base} higher", "points", f"{names.test} higher \N{RIGHTWARDS ARROW}")
+    axis = " \N{MIDDLE DOT} ".join(sides)
     svg = differences_figure(f"differences{suffix}", title, strips, axis=axis)
     caption = (
-        "Each dot is one participant: their mean difference over the pairs they rated. Beneath the dots, the mean over "
-        "participants with its 95 % t-interval; n counts participants. An interval that holds 0 is in agreement with no "
-        "difference."
+        "Each dot is one participant: their mean difference over the pairs they rated. Beneath the dots, the mean "
+        "over participants with its 95 % t-interval; n counts participants. An interval that holds 0 is in agreement "
+        "with no difference."
     )
     return Figure(f"differences{suffix}", title, caption, svg, f"participants{suffix}")
 
@@ -108,8 +109,8 @@ def _main(found: Sequence[Found], names: Names, suffix: str) -> Table:
     caption = (
         "Means of the paired ratings, and the mean difference over participants (so the means need not subtract to it) "
         "with its 95 % t-interval. p: exact sign-flip test over participants; where participants share prompts, the "
-        "largest of that, the sign-flip over prompts and the crossed quasi-t. Confirmatory: in the family that the study "
-        "file declared before the study opened; everything else is exploratory, and its p is not adjusted."
+        "largest of that, the sign-flip over prompts and the crossed quasi-t. Confirmatory: in the family that the "
+        "study file declared before the study opened; everything else is exploratory, and its p is not adjusted."
     )
     return _table(f"comparison{suffix}", "Comparison", caption, columns, found, names, _main_cells)
 

@@ -19,7 +19,6 @@ from modelhub.report.numbers import counted
 from modelhub.report.sections.names import Names, why
 
 _OUTCOMES = ("win", "tie", "loss")
-_APART = ("unmatched", "metrics_not_asked")
 
 
 def judge_section(results: dict[str, Any], population: str, suffix: str = "") -> Section | None:
@@ -28,7 +27,7 @@ def judge_section(results: dict[str, Any], population: str, suffix: str = "") ->
     if not judge:
         return None
     names = Names.of(results)
-    metrics = {name: found for name, found in judge.items() if name not in _APART}
+    metrics = judge["metrics"]
     blocks: list[Block] = [_crossed(name, found, names, suffix) for name, found in metrics.items()]
     if metrics:
         blocks.append(_agreement(metrics, suffix))
@@ -77,8 +76,8 @@ def _agreement(metrics: dict[str, Any], suffix: str) -> Table:
     )
     rows = tuple((words(name.capitalize()), *_cells(found)) for name, found in metrics.items())
     caption = (
-        "Agreement of people and judge. What people reach among themselves on the same units is the most a judge can be "
-        "expected to reach. Order consistency: share of units whose verdict is the same in both orders."
+        "Agreement of people and judge. What people reach among themselves on the same units is the most a judge can "
+        "be expected to reach. Order consistency: share of units whose verdict is the same in both orders."
     )
     return Table(f"judge-agreement{suffix}", "Agreement with the judge", caption, columns, rows)
 

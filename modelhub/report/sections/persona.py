@@ -74,7 +74,7 @@ def _figure(rows: list[Row], names: Names, suffix: str, measure: str) -> Figure:
         for key, group, found in rows if found["measure"] == measure
         for side in SIDES
     ]  # fmt: skip
-    what = "Mean rating" if measure == "mean" else "Share of the scale's first answer"
+    what = "Mean rating" if measure == "mean" else "Share of the upper of two answers"
     title = f"{what} of chosen and rejected personas"
     key = f"personas-{measure}{suffix}"
     bounds = None if measure == "mean" else (0.0, 1.0)
@@ -108,9 +108,10 @@ def _table(rows: list[Row], names: Names, suffix: str) -> Table:
         Column("family", "Family", is_number=False),
     )
     caption = (
-        "Chosen and rejected personas: mean rating (shares for yes/no questions) over personas, and the difference chosen "
-        "minus rejected paired by preference pair, with t-interval and sign-flip test over preference pairs. The raters "
-        "are taken as they are (fixed): the interval says nothing about other raters."
+        "Chosen and rejected personas: mean rating (for questions with two answers, share of the upper one) over "
+        "personas, and the difference chosen minus rejected paired by preference pair, with t-interval and sign-flip "
+        "test over preference pairs. The raters are taken as they are (fixed): the interval says nothing "
+        "about others."
     )
     cells = tuple((words(names.question(key)), words(group), *_cells(found)) for key, group, found in rows)
     return Table(f"personas{suffix}", "Means and differences", caption, columns, cells)
@@ -210,7 +211,10 @@ def _accuracy_table(accuracy: dict[str, Any], rows: list[tuple[str, dict[str, An
         Column("share", "Share"),
         Column("ci", "95 % CI", is_interval=True),
     )
-    caption = "A pick is correct when it is the response that the persona was inferred from. Picks of one rater are not independent."
+    caption = (
+        "A pick is correct when it is the response that the persona was inferred from. Picks of one rater are not "
+        "independent."
+    )
     return Table(f"accuracy{suffix}", "Correct picks", caption, columns, (*cells, gap))
 
 
@@ -232,5 +236,7 @@ def _judge_table(judge: dict[str, Any], suffix: str) -> Table:
         Column("tie_genuine", "Judge's ties"),
         Column("invalid", "Unreadable"),
     )
-    caption = "Agreement of the people's pick with the LLM judge's, per persona; ties and unreadable verdicts are left out of it."
+    caption = (
+        "Agreement of the people's pick with the LLM judge's, per persona; ties and unreadable verdicts are left out."
+    )
     return Table(f"accuracy-judge{suffix}", "People and the LLM judge", caption, columns, (row,))

@@ -96,8 +96,8 @@ def _table(found: list[tuple[str, str, dict[str, Any]]], names: Names, suffix: s
         Column("win_share_ci", "95 % CI", is_interval=True),
     )
     caption = (
-        f"Win: {names.test} preferred over {names.base} in a pair. Net win is (W \N{MINUS SIGN} L)/n over pairs, and as "
-        "a mean over participants with its t-interval and exact sign-flip p. Ties are in n, but not in W/(W+L)."
+        f"Win: {names.test} preferred over {names.base} in a pair. Net win is (W \N{MINUS SIGN} L)/n over pairs, and "
+        "as a mean over participants with its t-interval and exact sign-flip p. Ties are in n, but not in W/(W+L)."
     )
     return Table(f"wins{suffix}", "Counts and net wins", caption, columns, rows)
 

@@ -87,8 +87,8 @@ def _scatter(key: str, rows: list[dict[str, Any]], names: Names, suffix: str) ->
         f"length-{key}{suffix}", title, points, names=conditions, values=names.labels(key), axis="Words"
     )
     caption = (
-        f"{names.question(key)}: each point a rating, in the band of its value and spread there to be seen; upright bars "
-        "are medians."
+        f"{names.question(key)}: each point a rating, in the band of its value and spread there to be seen; upright "
+        "bars are medians."
     )
     caption += f" Every {-(-len(points) // MOST_POINTS)}th rating is drawn." if len(points) > MOST_POINTS else ""
     return Figure(f"length-{key}{suffix}", title, caption, svg, f"length{suffix}")
@@ -148,9 +148,9 @@ def _position(found: dict[str, Any], names: Names, suffix: str) -> Iterator[Bloc
         f"position{suffix}", title, estimates, axis="Left minus right", reference=0, signed=True, bounds=(-0.5, 0.5)
     )
     caption = (
-        "What the text on the left (on narrow screens, on top) got more than the one on the right, in points, with 95 % "
-        "interval over participants; of comparisons and picks, in shares chosen. Sides were counterbalanced, so this does "
-        "not favour a system."
+        "What the text on the left (on narrow screens, on top) got more than the one on the right, in points, with "
+        "95 % interval over participants; of comparisons and picks, in shares chosen. Sides were counterbalanced, so "
+        "this does not favour a system."
     )
     yield Figure(f"position{suffix}", title, caption, svg, f"position{suffix}")
     cells = tuple(

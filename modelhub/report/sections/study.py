@@ -19,6 +19,8 @@ def flow_section(results: dict[str, Any]) -> Section:
         blocks.append(_excluded(flow))
     else:
         blocks.append(Paragraph("Nobody was excluded."))
+    if flow["excluded_pairs"]:
+        blocks.append(Paragraph(f"Pairs of outputs excluded from the study: {flow['excluded_pairs']}."))
     return Section("flow", "Participants", tuple(blocks))
 
 

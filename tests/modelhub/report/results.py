@@ -93,7 +93,7 @@ def empty_results() -> dict[str, Any]:
             "by_system": {}, "by_stratum": {}}}}},
         "persona": {}, "judge": None, "checks": {"rules": [], "flags": {}, "failed": 0, "participants": []},
     }  # fmt: skip
-    results["analysis"] = {name: body for name in results["populations"]}
+    results["analysis"] = dict.fromkeys(results["populations"], body)
     return as_json(results)
 
 
@@ -121,15 +121,16 @@ def _results(kind: str, questions: list[dict[str, Any]], body: dict[str, Any], p
         "left": [{"key": "declined", "label": "Declined", "n": 1}, {"key": "screened_out", "label": "Screened out",
                                                                     "n": 0}],
         "excluded": [{"reason": "Failed 2 attention checks", "n": 1, "rule_fixed_beforehand": True}],
-        "analysed": participants - 1, "analysed_all": participants, "withdrawn": 1, "erased": 0,
+        "analysed": participants - 1, "analysed_all": participants, "excluded_pairs": 1, "withdrawn": 1, "erased": 0,
     }  # fmt: skip
     footer = {"command": "manage.py analyze made-up --out report", "seed": 0, "replicates": 1000,
               "versions": {"personaeval": "1.0", "numpy": "2.0"}, "git": {"commit": "a" * 40, "dirty": False},
-              "data_sha256": "d" * 64, "protocol_hash": "f" * 64, "generated_at": "2025-01-02T03:04:05+00:00"}  # fmt: skip
+              "data_sha256": "d" * 64, "protocol_hash": "f" * 64, "generated_at":
+              "2025-01-02T03:04:05+00:00"}  # fmt: skip
     populations = ["all", "without_excluded"]
     return as_json({
         "format": 1, "study": study, "flow": flow, "populations": populations,
-        "analysis": {name: body for name in populations}, "footer": footer,
+        "analysis": dict.fromkeys(populations, body), "footer": footer,
     })  # fmt: skip
 
 
@@ -258,7 +259,7 @@ def _judge() -> dict[str, Any]:
               "agreement_with_ties": 0.42, "agreement_with_ties_ci": [0.25, 0.6], "agreement_without_ties": 0.55,
               "kappa": 0.12, "human_ceiling": 0.6, "human_ceiling_without_ties": 0.7, "ceiling_units": 10,
               "judge_order_consistency": 0.8, "reasons": {}}  # fmt: skip
-    return {"personalization": metric, "unmatched": 2, "metrics_not_asked": ["quality"]}
+    return {"metrics": {"personalization": metric}, "unmatched": 2, "metrics_not_asked": ["quality"]}
 
 
 def _checks(participants: int) -> dict[str, Any]:
