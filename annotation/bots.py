@@ -7,7 +7,7 @@ before they continue, as the page's script does with every click.
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,6 +101,7 @@ class Bot:
     """One participant. `seed` decides every answer, so that a walk can be repeated.
 
     `care` is the probability that the bot reads a check, a quiz or a planted pair, of which it then has `knowledge`.
+    `effects` gives the answers that a rehearsal plants, by field of a rating page; see botopinions.py.
     """
 
     def __init__(
@@ -114,11 +115,13 @@ class Bot:
         sleep: Callable[[float], None] = time.sleep,
         care: float = 1,
         knowledge: Knowledge | None = None,
+        effects: Callable[[Iterable[str]], dict[str, str]] | None = None,
     ) -> None:
         self.link, self.code = link, code
         self.wait_seconds, self.waits_left, self.sleep = wait_seconds, wait_tries, sleep
         self.random = random.Random(seed)
         self.mind = Mind(seed=seed, care=care, knowledge=knowledge or Knowledge())
+        self.effects = effects
         self.saves_each_answer = self.random.random() < 0.5
         self.personas = self.random.sample(PERSONAS, len(PERSONAS))
         self.ratings = 0
@@ -204,6 +207,8 @@ class Bot:
     def _rate(self, page: Page) -> Page:
         form = page.form("/complete/")
         answers = self._choices(page.scales(form))
+        if self.effects is not None:
+            answers |= self.effects(answers)
         if self.mind.cares():
             answers |= {**self.mind.judged(form), **self.mind.instructed(form)}
         if self.saves_each_answer:

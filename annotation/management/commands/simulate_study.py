@@ -2,21 +2,35 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 import httpx
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 from django.urls import reverse
 from tqdm import tqdm
 
 from annotation.botmind import Knowledge
+from annotation.botopinions import Effect, Opinions, effects_of
 from annotation.bots import Bot, BotReport
 from annotation.controls.rehearsal import knowledge_of
 from annotation.errors import ServiceError
 from annotation.models import Participant, Study
 from annotation.services.participants import participant_create
 from annotation.studyref import study_from_reference
+
+
+@dataclass(frozen=True)
+class _Company:
+    """What all bots of a rehearsal share."""
+
+    url: str
+    seed: int
+    careless: float
+    knowledge: Knowledge
+    effects: list[Effect]
 
 
 class Command(BaseCommand):
@@ -31,6 +45,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--careless", type=float, default=0, metavar="SHARE", help="Share of bots that read no check and no quiz."
         )
+        parser.add_argument(
+            "--effect",
+            action="append",
+            default=[],
+            metavar="ASPECT:ARM=POINTS",
+            help="Bots rate by a latent quality, with these points on top for an arm, or for a block of personas.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Walk and report; raise CommandError if no server answers or a bot fails."""
@@ -40,21 +61,19 @@ class Command(BaseCommand):
             raise CommandError("--careless is a share, from 0 (nobody) to 1 (everybody).")
         try:
             study = study_from_reference(options["study"])
+            effects = effects_of(study, options["effect"])
         except ServiceError as error:
             raise CommandError(str(error)) from error
         url = options["url"].rstrip("/")
         _check(study, url)
-        knowledge = knowledge_of(study)
-        bots = [
-            _make_bot(study, url, options["seed"], careless=options["careless"], knowledge=knowledge)
-            for _ in range(options["participants"])
-        ]
+        company = _Company(url, options["seed"], options["careless"], knowledge_of(study), effects)
+        bots = [_make_bot(study, company) for _ in range(options["participants"])]
         reports = self._walk(bots, options["concurrency"])
         self._tell(reports)
 
     def _walk(self, bots: list[Bot], concurrency: int) -> list[BotReport]:
         with ThreadPoolExecutor(concurrency) as pool:
-            walks = [pool.submit(bot.walk) for bot in bots]
+            walks = [pool.submit(_walk_and_leave, bot) for bot in bots]
             done = tqdm(as_completed(walks), total=len(walks), unit="bot", file=self.stderr)
             return sorted((walk.result() for walk in done), key=lambda report: report.code)
 
@@ -86,9 +105,24 @@ def _check(study: Study, url: str) -> None:
         ) from error
 
 
-def _make_bot(study: Study, url: str, seed: int, *, careless: float, knowledge: Knowledge) -> Bot:
+def _walk_and_leave(bot: Bot) -> BotReport:
+    """Let the bot walk, then close the connection that its opinions opened in this thread."""
+    try:
+        return bot.walk()
+    finally:
+        connection.close()
+
+
+def _make_bot(study: Study, company: _Company) -> Bot:
     participant = participant_create(study=study, kind=Participant.Kind.BOT)
     path = reverse("annotation:participant", args=[participant.token])
-    own_seed = f"{seed} {participant.number}"
-    care = 0 if Random(f"{own_seed} careless").random() < careless else 1
-    return Bot(url + path, code=participant.code, seed=own_seed, care=care, knowledge=knowledge)
+    seed = f"{company.seed} {participant.number}"
+    opinions = Opinions(study, company.effects, seed=company.seed, code=participant.code)
+    return Bot(
+        company.url + path,
+        code=participant.code,
+        seed=seed,
+        care=0 if Random(f"{seed} careless").random() < company.careless else 1,
+        knowledge=company.knowledge,
+        effects=opinions.answers if company.effects else None,
+    )
