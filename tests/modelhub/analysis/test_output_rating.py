@@ -394,7 +394,7 @@ class TestDegenerateStudies:
 
     def test_arms_without_systems(self) -> None:
         study = make_bound_study(written_items=1, written_per_participant=1)
-        study.arms.get(ordinal=1).binding.delete()  # type: ignore[attr-defined]
+        study.arms.get(ordinal=1).binding.delete()
         assert [system["name"] for system in results(study)["study"]["systems"]] == ["arm 1", TEST]
 
     def test_no_arms(self) -> None:
