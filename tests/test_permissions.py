@@ -148,6 +148,8 @@ MATRIX: dict[str, Row] = {
     "modelhub:scan_include": action(*STUDY, "persona", post=running(409)),
     # The owner here is a researcher: owning a study does not unblind it.
     "modelhub:arms": page(*STUDY, get=study(200, owner=403, member=403)),
+    "modelhub:report": page(*STUDY, get=study(200, owner=403, member=403)),
+    "modelhub:agreement_panel": page(*STUDY, get=study(200)),
 }  # fmt: skip
 
 

@@ -1,0 +1,111 @@
+"""Results for pages, computed again only when something was rated, excluded or erased in the meantime."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from django.core.cache import cache
+from django.db.models import Count, Max, Q
+
+from annotation.export.querysets import answers_of, assignments_of, participants_of
+from annotation.export.scope import Scope
+from annotation.models import Assignment, Study
+from modelhub.analysis.agreement import agreement_by_design
+from modelhub.analysis.data import load_data
+from modelhub.analysis.results import analyze_data
+from modelhub.report.build import build_document
+from modelhub.report.document import Document
+from modelhub.report.numbers import decimal, interval, reason, warning
+from modelhub.report.sections.names import DESIGNS
+
+_COMPLETED = Q(state=Assignment.State.COMPLETED)
+KEPT_SECONDS = 60 * 60
+PANEL_REPLICATES = 500
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class AgreementLine:
+    """One question of one design: alpha and its interval in figures, or why there is none."""
+
+    design: str
+    question: str
+    items: int
+    alpha: str
+    interval: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AgreementSoFar:
+    """What the dashboard's panel shows. It says nothing about single arms."""
+
+    note: str
+    lines: tuple[AgreementLine, ...]
+
+
+def study_document(study: Study, *, command: str, include_bots: bool = False) -> Document:
+    """Return the report of the study as it stands; `command` writes the same as files."""
+
+    def make() -> Document:
+        data = load_data(study, include_bots=include_bots)
+        return build_document(analyze_data(data, command=command, include_bots=include_bots))
+
+    return _kept("report", study, include_bots, make)
+
+
+def agreement_so_far(study: Study, *, include_bots: bool = False) -> AgreementSoFar:
+    """Return the agreement of every design and question, all arms together."""
+
+    def make() -> AgreementSoFar:
+        data = load_data(study, include_bots=include_bots)
+        found = agreement_by_design(data, seed=0, replicates=PANEL_REPLICATES)
+        lines = tuple(
+            _line(DESIGNS[design], data.questions[key].name, reports["pooled"])
+            for design, questions in found["designs"].items()
+            for key, reports in questions.items()
+        )
+        return AgreementSoFar(found["note"], lines)
+
+    return _kept("agreement", study, include_bots, make)
+
+
+def _line(design: str, question: str, report: dict[str, Any]) -> AgreementLine:
+    alpha, ci, reasons = report["krippendorff_alpha"], report["alpha_ci"], report["reasons"]
+    notes = [
+        reason(reasons[name]) for name, value in (("krippendorff_alpha", alpha), ("alpha_ci", ci)) if value is None
+    ]
+    return AgreementLine(
+        design=design,
+        question=question,
+        items=report["pairable_items"],
+        alpha=decimal(alpha),
+        interval=interval(ci),
+        notes=(*dict.fromkeys(notes), *(warning(code) for code in report["warnings"])),
+    )
+
+
+def _kept(what: str, study: Study, include_bots: bool, make: Callable[[], Made]) -> Made:
+    key = f"{what}-{study.pk}-{include_bots}-{_state_of_data(study, include_bots=include_bots)}"
+    kept: Made | None = cache.get(key)
+    if kept is None:
+        kept = make()
+        cache.set(key, kept, KEPT_SECONDS)
+    return kept
+
+
+def _state_of_data(study: Study, *, include_bots: bool) -> str:
+    """Return a short text that changes whenever results could: with answers, finished parts, exclusions, the state."""
+    scope = Scope.of(study, include_bots=include_bots)
+    answers = answers_of(scope).aggregate(n=Count("pk"), last=Max("saved_at"))
+    people = participants_of(scope).aggregate(
+        n=Count("pk"), consented=Count("consented_at"), completed=Count("completed_at"), excluded=Count("excluded_at"),
+        last_excluded=Max("excluded_at"), declined=Count("declined_at"), withdrawn=Count("withdrawn_at"),
+        erased=Count("erased_at"),
+    )  # fmt: skip
+    done = assignments_of(scope).aggregate(n=Count("pk"), completed=Count("pk", filter=_COMPLETED))
+    bindings = list(study.arms.order_by("ordinal").values_list("code", "fingerprint", "binding__system__name"))
+    outputs = study.arms.aggregate(excluded=Count("outputs__excluded_at"))
+    everything = (answers, people, done, bindings, outputs, study.state, study.title, study.analysis)
+    return hashlib.sha256(repr(everything).encode()).hexdigest()[:24]

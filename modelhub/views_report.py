@@ -1,0 +1,45 @@
+"""The analysts' report (unblinded), and the dashboard's panel on agreement (blinded)."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from annotation.export import export_refusal
+from annotation.http import get_study_for_researcher, request_user
+from annotation.permissions import AccessRefused
+from annotation.services.log import audit_log
+from modelhub.queries import may_unblind
+from modelhub.report.live import agreement_so_far, study_document
+from modelhub.views import BLINDED
+
+
+@require_GET
+def report(request: HttpRequest, slug: str, version: int) -> HttpResponse:
+    """Show the study's report. Needs the permission to unblind; each look is logged."""
+    study = get_study_for_researcher(request, slug, version)
+    user = request_user(request)
+    if not may_unblind(user, study):
+        raise AccessRefused(BLINDED)
+    include_bots = "include_bots" in request.GET
+    command = f"manage.py analyze {study.slug}@{study.version} --out DIR{' --include-bots' if include_bots else ''}"
+    context = {"study": study, "command": command, "include_bots": include_bots}
+    if refusal := export_refusal(study):
+        return render(request, "modelhub/report/page.html", {**context, "refusal": refusal}, status=409)
+    # Logged before it is computed: an analysis that fails half-way has still been looked at.
+    audit_log(user=user, action="report_seen", study=study, include_bots=include_bots)
+    document = study_document(study, command=command, include_bots=include_bots)
+    return render(request, "modelhub/report/page.html", {**context, "document": document})
+
+
+@require_GET
+def agreement_panel(request: HttpRequest, slug: str, version: int) -> HttpResponse:
+    """Show agreement so far, all arms together: a part of the dashboard, or a page of its own without JavaScript."""
+    study = get_study_for_researcher(request, slug, version)
+    include_bots = "include_bots" in request.GET
+    agreement = agreement_so_far(study, include_bots=include_bots)
+    template = "modelhub/agreement.html"
+    if request.headers.get("HX-Request"):
+        template += "#panel"
+    response = render(request, template, {"study": study, "agreement": agreement, "include_bots": include_bots})
+    response["Vary"] = "HX-Request"
+    return response
