@@ -102,15 +102,22 @@ def quasi_t(pairs: Sequence[Pair]) -> dict[str, float] | None:
 
 
 def _crossed_variance(table: FloatArray) -> tuple[float, float]:
+    """Return the variance of the grand mean and its degrees of freedom.
+
+    A component that is estimated as negative counts as none (Searle, Casella & McCulloch, 1992, 4.4): with it, the sum
+    of mean squares gets too small for Satterthwaite's formula, and the test loses most of its power.
+    """
     n, k = table.shape
     grand, rows, columns = table.mean(), table.mean(axis=1), table.mean(axis=0)
     ms_rows = k * float(((rows - grand) ** 2).sum()) / (n - 1)
     ms_columns = n * float(((columns - grand) ** 2).sum()) / (k - 1)
     residual = table - rows[:, None] - columns[None, :] + grand
     ms_error = float((residual**2).sum()) / ((n - 1) * (k - 1))
+    if min(ms_rows, ms_columns) <= ms_error:
+        return max((ms_rows / (n * k), float(n - 1)), (ms_columns / (n * k), float(k - 1)))
     both = ms_rows + ms_columns - ms_error
     below = ms_rows**2 / (n - 1) + ms_columns**2 / (k - 1) + ms_error**2 / ((n - 1) * (k - 1))
-    return both / (n * k), both**2 / below if below else 1.0
+    return both / (n * k), both**2 / below
 
 
 def _clustered_variance(table: FloatArray) -> tuple[float, float]:

@@ -11,7 +11,10 @@ from modelhub.stats.ratings import FloatArray
 
 # Above this many attainable sums the exact distribution is too large; a seeded Monte-Carlo one takes its place.
 _MOST_SUMS = 4_000_000
+# The same for the work of building it, sums times values: about two seconds.
+_MOST_WORK = 2_000_000_000
 _DRAWS = 100_000
+_DRAWS_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,8 @@ def sign_flip(values: Sequence[Fraction], *, seed: int = 0) -> SignFlip | None:
     nonzero = int(np.count_nonzero(sizes))
     smallest = min(1.0, 2.0 ** (1 - nonzero))
     total = abs(int(sizes.sum()))
-    if int(np.abs(sizes).sum()) > _MOST_SUMS:
+    span = int(np.abs(sizes).sum())
+    if span > _MOST_SUMS or span * nonzero > _MOST_WORK:
         return SignFlip(_monte_carlo(sizes, total, seed), smallest, f"Monte Carlo, {_DRAWS} draws, seed {seed}")
     return SignFlip(_exact(np.abs(sizes), total), smallest, "exact")
 
@@ -46,23 +50,30 @@ def _integers(values: Sequence[Fraction]) -> FloatArray:
 
 
 def _exact(sizes: FloatArray, total: int) -> float:
-    """Return P(|sum of ±sizes| >= total): the distribution grows by one value at a time."""
-    sizes = sizes[sizes > 0]
-    span = int(sizes.sum())
-    chance = np.zeros(2 * span + 1)
-    chance[span] = 1.0
-    for size in map(int, sizes):
-        flipped = np.zeros_like(chance)
-        flipped[size:] += chance[:-size]
-        flipped[:-size] += chance[size:]
-        chance = flipped / 2
-    sums = np.abs(np.arange(-span, span + 1))
+    """Return P(|sum of ±sizes| >= total): the distribution grows by one value at a time, the smallest first.
+
+    Entry j is the chance that the values with a plus sum to j, so that the signed sum is 2j less all of them.
+    """
+    chance = np.ones(1)
+    for size in map(int, np.sort(sizes[sizes > 0])):
+        grown = np.zeros(len(chance) + size)
+        grown[: len(chance)] = chance
+        grown[size:] += chance
+        chance = grown / 2
+    span = len(chance) - 1
+    sums = np.abs(2 * np.arange(span + 1) - span)
     return float(min(1.0, chance[sums >= total].sum()))
 
 
 def _monte_carlo(sizes: FloatArray, total: int, seed: int) -> float:
     rng = np.random.default_rng(seed)
-    signs = rng.integers(0, 2, size=(_DRAWS, len(sizes))) * 2 - 1
-    sums = np.abs(signs @ sizes.astype(float))
+    values = np.abs(sizes.astype(float))
+    reached = 0
+    for start in range(0, _DRAWS, _DRAWS_AT_ONCE):
+        draws = min(_DRAWS_AT_ONCE, _DRAWS - start)
+        bits = rng.integers(0, 256, size=(draws, -(-len(values) // 8)), dtype=np.uint8)
+        plus = np.unpackbits(bits, axis=1, count=len(values)).astype(float)
+        sums = np.abs(2 * (plus @ values) - values.sum())
+        reached += int(np.count_nonzero(sums >= total * (1 - 1e-12)))
     # The observed assignment is one of the possible ones: p is never 0.
-    return float((np.count_nonzero(sums >= total * (1 - 1e-12)) + 1) / (_DRAWS + 1))
+    return float((reached + 1) / (_DRAWS + 1))

@@ -145,3 +145,39 @@ def test_the_sign_flip_keeps_its_level_where_a_test_over_pairs_does_not():
     assert over_pairs > 0.13
     covered = np.mean([low <= 0 <= high for low, high in (paired_report(study)["ci"] for study in studies)])
     assert abs(covered - 0.95) < 4 * 0.009
+
+
+def test_a_variance_component_estimated_as_negative_counts_as_none():
+    rng = np.random.default_rng(4)
+    table = rng.normal(1, 0.5, (8, 1)) + rng.permuted(np.tile([-1, -1, 0, 1, 1], (8, 1)), axis=1)
+    table -= table.mean(axis=0) - table.mean()  # prompts do not differ at all
+    found = quasi_t([Pair(f"p{i}", f"q{j}", base=Fraction(0), test=Fraction(float(table[i, j])))
+                     for i in range(8) for j in range(5)])  # fmt: skip
+    assert found is not None
+    assert found["df"] == 7
+    assert found["p"] == pytest.approx(stats.ttest_1samp(table.mean(axis=1), 0).pvalue)
+
+
+@pytest.mark.slow
+def test_the_crossed_test_keeps_its_level_whether_or_not_participants_and_prompts_differ():
+    rng = np.random.default_rng(6)
+    for between_people, between_prompts in ((0, 0), (0.4, 0), (0, 0.3), (0.4, 0.3)):
+        rejected = 0
+        for _ in range(400):
+            table = (
+                rng.normal(0, between_people, (8, 1)) + rng.normal(0, between_prompts, (1, 10))
+                + rng.normal(0, 1.4, (8, 10))
+            ).round()  # fmt: skip
+            found = quasi_t(pairs(table.astype(int).tolist(), shared=True))
+            rejected += found is not None and found["p"] <= 0.05
+        assert rejected / 400 <= 0.05 + 3 * (0.05 * 0.95 / 400) ** 0.5
+
+
+def test_many_values_with_large_sums_are_tested_by_drawing_signs():
+    rng = np.random.default_rng(5)
+    values = [Fraction(int(value), 9973) for value in rng.integers(-50_000, 60_000, 300)]
+    drawn = sign_flip(values, seed=1)
+    assert drawn.method.startswith("Monte Carlo")
+    normal = 2 * stats.norm.sf(abs(float(sum(values))) / float(sum(value**2 for value in values)) ** 0.5)
+    assert drawn.p == pytest.approx(normal, abs=0.01)
+    assert sign_flip(values, seed=1) == drawn
