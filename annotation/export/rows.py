@@ -10,6 +10,7 @@ from annotation.export import querysets as q
 from annotation.export.flagged import FIELDS, participant_facts
 from annotation.export.scope import Scope
 from annotation.models import Assignment, Participant
+from annotation.models.participant import participant_code
 
 CHUNK = 1000
 Row = dict[str, Any]
@@ -177,7 +178,7 @@ def read(queryset: QuerySet[Any], paths: dict[str, str]) -> Iterator[Row]:
 
 def public_code(row: Row) -> str:
     """Return the participant's code from `_kind` and `_number`."""
-    return Participant(kind=row["_kind"], number=row["_number"]).code
+    return participant_code(row["_kind"], row["_number"])
 
 
 def participant_cells(row: Row) -> Row:

@@ -108,5 +108,10 @@ class Participant(models.Model):
     @property
     def code(self) -> str:
         """The public code, unique within the study: P-017; bots and previews are B-… and V-…."""
-        prefix = {self.Kind.PERSON: "P", self.Kind.PREVIEW: "V", self.Kind.BOT: "B"}[self.Kind(self.kind)]
-        return f"{prefix}-{self.number:03d}"
+        return participant_code(self.kind, self.number)
+
+
+def participant_code(kind: str, number: int) -> str:
+    """Return the public code of a participant of this kind with this number."""
+    prefix = {Participant.Kind.PERSON: "P", Participant.Kind.PREVIEW: "V", Participant.Kind.BOT: "B"}
+    return f"{prefix[Participant.Kind(kind)]}-{number:03d}"
