@@ -23,6 +23,7 @@ REASONS = {
     "margin_not_specified": "margin not pre-specified",
     "no_valid_pairs": "no pair has a readable verdict",
     "no_decided_pairs": "every pair is a tie",
+    "exploratory": "exploratory: not in the declared family, so not adjusted",
 }
 
 # What to be careful about. Each stands on its own after a number.

@@ -16,7 +16,7 @@ from modelhub.report.numbers import (
 )
 from modelhub.report.sections.agreement import ac
 from modelhub.report.sections.names import Names, why
-from modelhub.report.sections.persona import persona_rows
+from modelhub.report.sections.persona import ALL, persona_rows
 
 _METHOD = (
     "Differences are means over participants of their mean difference over the pairs they rated, with 95 % "
@@ -213,7 +213,7 @@ def _wins(found: dict[str, Any], names: Names) -> Iterator[str]:
 
 def _persona(persona: dict[str, Any], names: Names) -> Iterator[str]:
     for key, group, found in persona_rows(persona):
-        if group != "All":
+        if group != ALL:
             continue
         compared = found["comparison"]
         shown = percent if found["measure"] == "share" else decimal

@@ -46,7 +46,7 @@ def table_latex(table: Table) -> str:
             body,
             r"    \bottomrule",
             r"  \end{tabular}}",
-            rf"  \caption{{{escape_latex(table.full_caption)}}}",
+            rf"  \caption{{{escape_latex(f'{table.title}. {table.full_caption}')}}}",
             rf"  \label{{tab:{table.key}}}",
             r"\end{table*}",
             "",

@@ -121,7 +121,7 @@ def legend(entries: Sequence[tuple[str, str]], y: float) -> tuple[list[str], flo
     """Lay out (mark at 0,0; text) pairs in rows from `y`; return the parts and the height they take."""
     parts, x, row = [], 0.0, 0
     for symbol, text in entries:
-        width = 16 + len(text) * CHARACTER * 0.95 + 8
+        width = 16 + len(text) * CHARACTER * 0.98 + 8
         if x and x + width > WIDTH + 12:
             x, row = 0.0, row + 1
         at = y + row * 17

@@ -87,7 +87,7 @@ def _figure(rows: list[Row], names: Names, suffix: str) -> Figure:
     title = "Krippendorff's alpha"
     svg = forest_figure(f"alpha{suffix}", title, estimates, axis=title, bounds=(0.0, 1.0), reference=0)
     caption = (
-        "Krippendorff's alpha with 95 % bootstrap interval over items (raters fixed). 1 is full agreement, 0 what "
+        "Alpha with its 95 % bootstrap interval over items (raters fixed). 1 is full agreement, 0 what "
         "chance would give, less than 0 systematic disagreement. Under 10 items with two ratings there is no interval; "
         "from 10 to 39 it undercovers."
     )

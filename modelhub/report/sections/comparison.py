@@ -164,7 +164,7 @@ def _effects(found: Sequence[Found], names: Names, suffix: str) -> Table:
         Column("favouring_neither", "Neither"),
     )
     caption = (
-        f"Effects. P(superiority): chance that {names.test} gets the higher rating within a pair, ties counting half. "
+        f"P(superiority): chance that {names.test} gets the higher rating within a pair, ties counting half. "
         "Rank-biserial: matched pairs, from \N{MINUS SIGN}1 to 1. Cliff's \N{GREEK SMALL LETTER DELTA} ignores the "
         "pairing. People are for the system to which they gave the higher mean."
     )
@@ -223,7 +223,7 @@ def _adjusted(found: Sequence[Found], names: Names, suffix: str) -> Table:
         Column("slope_per_100_words", "Points per 100 words"),
         Column("words_difference", "Words, test minus base"),
     )
-    methods = {report["length_adjusted"]["method"] for _, _, report in found if report["length_adjusted"]["method"]}
+    methods = {str(report["length_adjusted"]["method"] or "").rstrip(".") for _, _, report in found} - {""}
     caption = (
         "The mean difference as rated, and as it would be at equal length: a sensitivity check, not a second result."
     )

@@ -19,9 +19,10 @@ from modelhub.report.document import (
     words,
 )
 from modelhub.report.figures.forest import Estimate, forest_figure
-from modelhub.report.numbers import decimal, interval, percent, percent_interval
+from modelhub.report.numbers import decimal, interval, percent, percent_interval, reason
 from modelhub.report.sections.names import SIDES, Names, why
 
+ALL = "All"
 Row = tuple[str, str, dict[str, Any]]
 _GROUP = Column("group", "Personas", is_number=False)
 
@@ -34,6 +35,7 @@ def persona_section(results: dict[str, Any], population: str, suffix: str = "") 
         return None
     blocks = (
         *(_figure(rows, names, suffix, measure) for measure in ("mean", "share") if _has(rows, measure)),
+        _difference_figure(rows, names, suffix),
         _table(rows, names, suffix),
         _tests(rows, names, suffix),
     )
@@ -57,7 +59,7 @@ def persona_rows(persona: dict[str, Any]) -> Iterator[Row]:
     for key, found in persona.items():
         if key == "accuracy":
             continue
-        yield key, "All", found
+        yield key, ALL, found
         for kind in ("by_stratum", "by_inferring_system"):
             for name, part in found[kind].items():
                 yield key, name, {**part, "measure": found["measure"]}
@@ -70,8 +72,8 @@ def _has(rows: list[Row], measure: str) -> bool:
 def _figure(rows: list[Row], names: Names, suffix: str, measure: str) -> Figure:
     estimates = [
         Estimate(side, found[side][measure], found[side]["ci"], _words(found[side], measure), names.series(side),
-                 heading=f"{names.question(key)}" + (f", {group}" if group != "All" else ""))
-        for key, group, found in rows if found["measure"] == measure
+                 heading=names.question(key))
+        for key, group, found in rows if found["measure"] == measure and group == ALL
         for side in SIDES
     ]  # fmt: skip
     what = "Mean rating" if measure == "mean" else "Share of the upper of two answers"
@@ -81,6 +83,35 @@ def _figure(rows: list[Row], names: Names, suffix: str, measure: str) -> Figure:
     svg = forest_figure(key, title, estimates, axis=what, bounds=bounds)
     caption = f"{what} over personas, each first averaged over its raters, with 95 % interval."
     return Figure(key, title, caption, svg, f"personas{suffix}")
+
+
+def _difference_figure(rows: list[Row], names: Names, suffix: str) -> Figure:
+    estimates = [
+        Estimate(
+            group,
+            found["comparison"]["mean_difference"],
+            found["comparison"]["ci"],
+            _difference_words(found["comparison"]),
+            series=0 if group == ALL else 1,
+            heading=names.question(key),
+        )
+        for key, group, found in rows
+    ]
+    title = "Chosen minus rejected personas"
+    key = f"personas-difference{suffix}"
+    svg = forest_figure(key, title, estimates, axis="Chosen minus rejected", reference=0, signed=True)
+    caption = (
+        "Mean difference over preference pairs with 95 % t-interval, in points (for questions with two answers, in "
+        "shares): all personas, each data set, each inferring system. n counts pairs."
+    )
+    return Figure(key, title, caption, svg, f"personas{suffix}")
+
+
+def _difference_words(compared: dict[str, Any]) -> str:
+    if compared["mean_difference"] is None:
+        return f"undefined: {reason(why(compared, 'mean_difference'))}"
+    shown = f"{decimal(compared['mean_difference'], sign=True)} {interval(compared['ci'], sign=True)}"
+    return f"{shown}, n = {compared['n_pairs']}"
 
 
 def _words(side: dict[str, Any], measure: str) -> str:

@@ -79,7 +79,7 @@ def _figure(flow: dict[str, Any]) -> Figure:
     if not flow["excluded"] and by_key.get("excluded", {}).get("n"):
         leaving.append(("Excluded", by_key["excluded"]["n"]))
     svg = flow_figure("flow", "Participant flow", steps, leaving)
-    caption = "Participant flow. The box at the side holds everybody who left or was excluded, at whatever step."
+    caption = "The box at the side holds everybody who left or was excluded, at whatever step."
     return Figure("flow", "Participant flow", caption, svg, "flow")
 
 
