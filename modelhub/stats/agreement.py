@@ -88,11 +88,21 @@ def _within_one(ratings: Ratings) -> float | None:
 
 
 def _add_icc(report: dict[str, Any], ratings: Ratings) -> None:
-    rated = ratings.matrix[ratings.counts.sum(axis=1) > 0]
-    rated = rated[:, np.unique(ratings.rater)] if len(ratings.code) else rated
-    possible = ratings.level != Level.NOMINAL and min(rated.shape) >= 2 and not np.isnan(rated).any()
-    report["icc_a1"] = icc(rated, "ICC(2,1)") if possible else None
-    report["icc_c1"] = icc(rated, "ICC(3,1)") if possible else None
+    report["icc_a1"] = report["icc_c1"] = None
+    if ratings.level == Level.NOMINAL or min(_shape_rated(ratings)) < 2 or not _is_crossed(ratings):
+        return
+    rated = ratings.matrix[ratings.counts.sum(axis=1) > 0][:, np.unique(ratings.rater)]
+    report["icc_a1"], report["icc_c1"] = icc(rated, "ICC(2,1)"), icc(rated, "ICC(3,1)")
+
+
+def _shape_rated(ratings: Ratings) -> tuple[int, int]:
+    return int((ratings.counts.sum(axis=1) > 0).sum()), len(np.unique(ratings.rater))
+
+
+def _is_crossed(ratings: Ratings) -> bool:
+    """Whether every rater rated every item; found without the matrix, which is large where this is not so."""
+    items, raters = _shape_rated(ratings)
+    return len(ratings.code) == items * raters
 
 
 def _add_reasons(report: dict[str, Any], ratings: Ratings) -> None:
@@ -115,8 +125,8 @@ def _own_reason(name: str, ratings: Ratings) -> str:
     if name == "fleiss_kappa" and not _is_complete(ratings):
         return "incomplete"
     if name.startswith("icc"):
-        rated = ratings.matrix[ratings.counts.sum(axis=1) > 0]
-        return "single_item" if len(rated) < 2 else "incomplete" if np.isnan(rated).any() else "no_variation"
+        single = _shape_rated(ratings)[0] < 2
+        return "single_item" if single else "incomplete" if not _is_crossed(ratings) else "no_variation"
     return "no_variation"
 
 

@@ -11,8 +11,8 @@ from modelhub.stats.ratings import FloatArray
 
 # Above this many attainable sums the exact distribution is too large; a seeded Monte-Carlo one takes its place.
 _MOST_SUMS = 4_000_000
-# The same for the work of building it, sums times values: about two seconds.
-_MOST_WORK = 2_000_000_000
+# The same for the work of building it, sums times values: about half a second.
+_MOST_WORK = 500_000_000
 _DRAWS = 100_000
 _DRAWS_AT_ONCE = 2_000
 
