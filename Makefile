@@ -25,8 +25,8 @@ test: $(DEV_STAMP)
 	@$(PY) -m tests.tools.chromium
 	@echo "== Tests on SQLite"
 	@env -u DATABASE_URL $(PY) -m pytest $(ARGS)
-	@echo "== Tests on PostgreSQL"
-	@$(PY) -m tests.tools.postgres $(PY) -m pytest $(ARGS)
+	@echo "== Tests on PostgreSQL: all that use a database, without the browser"
+	@$(PY) -m tests.tools.postgres $(PY) -m pytest --database-only $(ARGS)
 
 lint: $(DEV_STAMP)
 	$(PY) -m ruff check .
