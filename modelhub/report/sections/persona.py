@@ -33,7 +33,7 @@ def persona_section(results: dict[str, Any], population: str, suffix: str = "") 
     rows = list(persona_rows(results["analysis"][population]["persona"]))
     if not rows:
         return None
-    blocks = (
+    blocks: tuple[Block, ...] = (
         *(_figure(rows, names, suffix, measure) for measure in ("mean", "share") if _has(rows, measure)),
         _difference_figure(rows, names, suffix),
         _table(rows, names, suffix),

@@ -304,7 +304,13 @@ def _persona_stratum(rng: random.Random, effects: dict[str, float], pairs: int) 
     described = {key: _described({side: [rng.randint(1, 5) for _ in range(pairs)] for side in ("chosen", "rejected")})
                  for key in effects}  # fmt: skip
     words = {side: {"mean": 14.0, "sd": 3.0, "n": pairs, "reasons": {}} for side in ("chosen", "rejected")}
-    wins = {"aspects": {}, "delta_pq": None, "delta_pq_ci": None, "delta_pq_aspects": None, "reasons": {}}
+    wins: dict[str, Any] = {
+        "aspects": {},
+        "delta_pq": None,
+        "delta_pq_ci": None,
+        "delta_pq_aspects": None,
+        "reasons": {},
+    }
     return {"descriptives": described, "comparisons": {}, "win_rates": wins, "words": words}
 
 
