@@ -266,6 +266,8 @@ def _researcher_spots(demo: Demo) -> list[Spot]:
         Spot("export-refused", export, signed_in=True),
         Spot("scan", reverse("modelhub:scan", args=there), signed_in=True),
         Spot("arms", reverse("modelhub:arms", args=here), signed_in=True),
+        Spot("report", reverse("modelhub:report", args=here), signed_in=True, act=_open_tables),
+        Spot("agreement", reverse("modelhub:agreement_panel", args=here), signed_in=True),
     ]
 
 
