@@ -10,7 +10,7 @@ from django.db.models import Count, F, Min, Q, QuerySet
 from django.utils import timezone
 
 from annotation.errors import NotAllowedNow, ServiceError
-from annotation.models import Arm, Output, Persona, Study, User
+from annotation.models import Arm, Assignment, Output, Persona, Study, User
 from annotation.services.log import audit_log
 from annotation.services.turns import study_turn_take
 
@@ -97,6 +97,29 @@ def output_fail(*, output_id: int, holder: str, error: str, final: bool) -> bool
     return not final and held.update(**given_back) == 1
 
 
+def outputs_retry(*, study: Study, user: User | None) -> int:
+    """Queue the failed outputs that somebody can still rate again, as if never tried; return how many. Logged.
+
+    Those are outputs of given personas, and of written ones whose part is open: its author still waits for them.
+    Raises NotAllowedNow where the study is closed.
+    """
+    if study.state == Study.State.CLOSED:
+        raise NotAllowedNow(f"{study} is closed, and closed is final: nothing is made for it any more.")
+    with transaction.atomic():
+        queued = outputs_failed(study).filter(_can_be_rated()).update(
+            state=Output.State.REQUESTED, attempts=0, error="", lease_holder="", lease_until=None
+        )  # fmt: skip
+        # The reasons stay out of the log: they may name what is behind an arm.
+        if queued:
+            audit_log(user=user, action="outputs_retry", study=study, outputs=queued)
+    return queued
+
+
+def outputs_failed(study: Study) -> QuerySet[Output]:
+    """Return the outputs of a study that could not be made; their `error` says why, to those who may know systems."""
+    return Output.objects.filter(persona__item__study=study, state=Output.State.FAILED, excluded_at__isnull=True)
+
+
 def output_import(*, persona: Persona, arm: Arm, text: str, replace: bool = False) -> Output | None:
     """Store a response that was made elsewhere. Returns None if exactly this text was there already.
 
@@ -175,6 +198,12 @@ def _hold_draft(study: Study, what: str) -> None:
     state = Study.objects.values_list("state", flat=True).get(pk=study.pk)
     if state != Study.State.DRAFT:
         raise NotAllowedNow(f"{what} only while the study is a draft; {study} is {state}. Make a new version instead.")
+
+
+def _can_be_rated() -> Q:
+    open_parts = Assignment.objects.filter(state=Assignment.State.OPEN, participant__withdrawn_at__isnull=True)
+    written = Persona.objects.filter(source=Persona.Source.WRITTEN, assignments__in=open_parts)
+    return Q(persona__source=Persona.Source.GIVEN) | Q(persona__in=written)
 
 
 def _lease_end(lease_seconds: int) -> datetime:

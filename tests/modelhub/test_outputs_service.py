@@ -1,15 +1,17 @@
 """The life of an output, as services/outputs.py leads it."""
 
+import io
 import threading
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
 from annotation.errors import NotAllowedNow, ServiceError
-from annotation.models import AuditLog, Output, Persona, Study
+from annotation.models import Assignment, AuditLog, Output, Participant, Persona, Study
 from annotation.services.outputs import (
     MAX_ATTEMPTS,
     output_fail,
@@ -17,10 +19,12 @@ from annotation.services.outputs import (
     output_import,
     outputs_claim,
     outputs_exclude,
+    outputs_failed,
     outputs_include,
     outputs_release,
     outputs_renew,
     outputs_request,
+    outputs_retry,
 )
 from tests.factories import make_study
 from tests.modelhub.live import make_live_study, states, write_persona
@@ -214,3 +218,69 @@ class TestDrafts:
         replaced = output_import(persona=persona, arm=arm, text="Different.", replace=True)
         assert replaced is not None and replaced.text == "Different."
         assert output_import(persona=persona, arm=arm, text="Different.") is None
+
+
+def fail_all(study: Study, error: str = "CUDA out of memory") -> None:
+    Output.objects.filter(persona__item__study=study).update(state="failed", attempts=3, error=error)
+
+
+def give_part(persona: Persona, state: str = "open") -> None:
+    assert persona.author
+    later = timezone.now() + timedelta(hours=1)
+    Assignment.objects.create(participant=persona.author, persona=persona, ordinal=1, expires_at=later, state=state)
+
+
+def test_failed_outputs_that_somebody_waits_for_are_queued_again_and_it_is_logged(study: Study) -> None:
+    awaited, left, finished = write_persona(study, 1), write_persona(study, 2), write_persona(study, 3)
+    give_part(awaited)
+    give_part(left, "set_aside")
+    fail_all(study)
+    Output.objects.filter(persona=finished).update(state="ready", ready_at=timezone.now())
+    assert outputs_retry(study=study, user=None) == 2
+    assert (states(awaited), states(left)) == (["requested"] * 2, ["failed"] * 2)
+    assert states(finished) == ["ready", "ready"]
+    entry = AuditLog.objects.get(action="outputs_retry")
+    assert entry.data == {"outputs": 2}
+    claimed = outputs_claim(holder="one", limit=8, lease_seconds=60)
+    assert {(output.persona, output.attempts, output.error) for output in claimed} == {(awaited, 1, "")}
+    assert outputs_retry(study=study, user=None) == 0
+    assert AuditLog.objects.filter(action="outputs_retry").count() == 1
+
+
+def test_failed_outputs_of_given_personas_are_queued_again() -> None:
+    study = make_study(given_items=2)
+    fail_all(study)
+    other = make_study(slug="other", given_items=1)
+    fail_all(other)
+    assert outputs_retry(study=study, user=None) == 4
+    assert outputs_failed(other).count() == 2
+
+
+def test_nothing_is_queued_for_a_closed_study_or_for_who_has_left(study: Study) -> None:
+    persona = write_persona(study)
+    give_part(persona)
+    fail_all(study)
+    Participant.objects.filter(personas=persona).update(withdrawn_at=timezone.now())
+    assert outputs_retry(study=study, user=None) == 0
+    Study.objects.update(state="closed")
+    study.refresh_from_db()
+    with pytest.raises(NotAllowedNow, match="closed"):
+        outputs_retry(study=study, user=None)
+
+
+def test_the_command_says_why_outputs_failed_and_what_it_queued(study: Study) -> None:
+    awaited, left = write_persona(study, 1), write_persona(study, 2)
+    give_part(awaited)
+    fail_all(study)
+    code = study.arms.get(ordinal=1).code
+    out = io.StringIO()
+    call_command("retry_outputs", "live", "--list", stdout=out)
+    assert f"2 of {code}: CUDA out of memory" in out.getvalue()
+    assert states(awaited) == ["failed", "failed"]
+    call_command("retry_outputs", "live", stdout=out)
+    assert "2 back in the queue" in out.getvalue()
+    assert "2 left as they are" in out.getvalue()
+    assert (states(awaited), states(left)) == (["requested"] * 2, ["failed"] * 2)
+    Study.objects.update(state="closed")
+    with pytest.raises(CommandError, match="closed is final"):
+        call_command("retry_outputs", "live", stdout=out)
