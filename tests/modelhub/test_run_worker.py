@@ -165,6 +165,31 @@ def test_what_a_killed_worker_held_is_made_by_the_next_one(tmp_path: Path, worke
     assert Generation.objects.count() == Output.objects.count() == 4
 
 
+def test_a_worker_killed_in_the_middle_of_a_batch_loses_and_doubles_nothing(
+    tmp_path: Path, worker: ProjectProcess
+) -> None:
+    """The worker is frozen after the first outputs of a long batch, and killed there."""
+    worker.stop()
+    study = make_live_study(tmp_path)
+    personas = [write_persona(study) for _ in range(150)]
+    worker.command += ["--batch-size", "400", "--lease-seconds", "3"]
+    worker.start()
+    ready = Output.objects.filter(state="ready")
+    wait_until(ready.exists, seconds=90, what="The first output of the batch")
+    worker.kill9()
+    done = dict(ready.values_list("pk", "ready_at"))
+    held = Output.objects.filter(state="requested").exclude(lease_holder="")
+    assert len(done) + held.count() == 300
+    assert held.exists(), "The worker was too quick to be killed in the middle; make the batch longer."
+    assert Generation.objects.count() == len(done)
+
+    worker.start()
+    wait_until(lambda: ready.count() == 300 or worker.process.poll() is not None, seconds=90, what="The rest")
+    assert all(states(persona) == ["ready", "ready"] for persona in personas), worker.output()
+    assert {pk: at for pk, at in ready.values_list("pk", "ready_at") if pk in done} == done
+    assert Generation.objects.count() == Generation.objects.values("output").distinct().count() == 300
+
+
 def test_sigterm_ends_an_idle_worker_as_stopped(worker: ProjectProcess) -> None:
     wait_until(lambda: Run.objects.filter(state="running").exists(), seconds=30, what="The start of the worker")
     worker.stop()
