@@ -1,6 +1,12 @@
 """Random identifiers. Nothing shown to a participant may be guessable or betray an order of creation."""
 
+import base64
+import hashlib
+import hmac
 import secrets
+import uuid
+
+from django.conf import settings
 
 # Without look-alikes (0/O, 1/I/L), since people type completion codes by hand.
 _CODE_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
@@ -14,6 +20,15 @@ def public_key() -> str:
 def link_token() -> str:
     """Return the secret part of a participant's or join link (192 bits)."""
     return secrets.token_urlsafe(24)
+
+
+def visit_token(open_link: int, visit: uuid.UUID) -> str:
+    """Return the secret part of the link that one visit to an open link leads to: the same one, however often asked.
+
+    Nobody can compute it who does not hold the site's secret key.
+    """
+    digest = hmac.new(settings.SECRET_KEY.encode(), f"visit:{open_link}:{visit}".encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest[:24]).decode()
 
 
 def arm_code() -> str:

@@ -1,6 +1,7 @@
 """Create participants and move them through consent, instructions, practice and completion."""
 
 import hashlib
+import uuid
 from typing import Any
 
 from django.db import transaction
@@ -8,6 +9,7 @@ from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 
 from annotation.errors import NotAllowedNow, ServiceError
+from annotation.keys import visit_token
 from annotation.models import Event, OpenLink, Participant, Study, User
 from annotation.recruitment import Happening
 from annotation.services.log import audit_log, event_log
@@ -64,8 +66,8 @@ def open_link_deactivate(*, open_link: OpenLink, user: User | None) -> None:
         audit_log(user=user, action="open_link_deactivate", study=open_link.study, open_link=open_link.pk)
 
 
-def open_link_join(*, open_link: OpenLink) -> Participant:
-    """Create the participant behind a click on "Start".
+def open_link_join(*, open_link: OpenLink, visit: uuid.UUID) -> Participant:
+    """Create the participant behind a click on "Start"; a second click on the page of the same `visit` finds them.
 
     Raises:
         NotAllowedNow: the link is switched off, all its places are taken, the study is not open, or only a recruiting
@@ -75,10 +77,15 @@ def open_link_join(*, open_link: OpenLink) -> Participant:
         raise NotAllowedNow("This study is not open at the moment.")
     if open_link.study.recruitment.get("prolific"):
         raise NotAllowedNow("This study takes people who come from Prolific. Open it from there.")
+    token = visit_token(open_link.pk, visit)
     with transaction.atomic():
+        study_turn_take(study_id=open_link.study_id)
+        joined_before = Participant.objects.filter(token=token).first()
+        if joined_before:
+            return joined_before
         place_take(open_link=open_link)
-        origin = Participant.Origin.OPEN_LINK
-        return participants_number(study=open_link.study, external_ids=[""], open_link=open_link, origin=origin)[0]
+        values = {"open_link": open_link, "origin": Participant.Origin.OPEN_LINK, "token": token}
+        return participants_number(study=open_link.study, external_ids=[""], **values)[0]
 
 
 def place_take(*, open_link: OpenLink) -> None:

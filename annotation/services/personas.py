@@ -10,6 +10,7 @@ from annotation.models import Assignment, Event, Persona
 from annotation.services.assignments import assignment_touch, slots_create
 from annotation.services.log import event_log
 from annotation.services.outputs import outputs_request
+from annotation.services.text import storable_text
 
 MAX_PERSONA_LENGTH = 2000
 
@@ -23,10 +24,11 @@ def persona_draft_save(*, assignment: Assignment, text: str, version: int, tab: 
     Raises:
         StaleVersion: another tab saved a different text since; `current` is the persona as it stands.
         NotAllowedNow: the persona has been submitted.
-        ServiceError: the text is longer than 2,000 characters.
+        ServiceError: the text is longer than 2,000 characters, or holds what databases cannot store.
     """
     if len(text) > MAX_PERSONA_LENGTH:
         raise ServiceError(f"This is {len(text)} characters long; a persona holds at most {MAX_PERSONA_LENGTH}.")
+    storable_text(text)
     with transaction.atomic():
         assignment_touch(assignment=assignment)
         persona = Persona.objects.get(pk=assignment.persona_id)

@@ -1,4 +1,4 @@
-"""What participants type outside of personas: kept exactly, within limits."""
+"""What participants type: kept exactly, within limits."""
 
 from annotation.errors import ServiceError
 

@@ -1,5 +1,6 @@
 """Answers to scales: one by one as they are clicked, and all together with "Continue"."""
 
+from contextlib import suppress
 from typing import Any
 
 from django.core.exceptions import BadRequest
@@ -46,6 +47,10 @@ def complete(request: HttpRequest, participant: Participant, key: str) -> HttpRe
     """Save every answer on the page that is not saved yet, and go on if none is missing."""
     assignment = get_assignment(participant, key)
     place = participant_place(participant=participant)
+    if place.step == Step.PAUSED and assignment.shown_at:
+        with suppress(ServiceError):  # without JavaScript the answers are on this form only
+            _save_all(request, assignment)
+            followups_save_all(request, assignment)
     if place.step != Step.RATE or place.assignment != assignment:
         return to_page(participant)
     try:

@@ -44,6 +44,9 @@ def submit(request: HttpRequest, participant: Participant, key: str) -> HttpResp
     """Take the finished persona; the outputs are requested with it."""
     assignment = get_assignment(participant, key)
     place = participant_place(participant=participant)
+    if place.step == Step.PAUSED:
+        with suppress(ServiceError):  # without JavaScript the text is on this form only
+            persona_draft_save(assignment=assignment, **_form(request))
     if place.step != Step.WRITE or place.assignment != assignment:
         return to_page(participant)
     form = _form(request)

@@ -281,7 +281,7 @@ class TestWriting:
 
     def test_a_draft_survives_a_reload(self, walker):
         assert self.draft(walker, "The user is").status_code == 200
-        assert ">The user is</textarea>" in walker.get().content.decode()
+        assert ">\nThe user is</textarea>" in walker.get().content.decode()
 
     def test_text_is_kept_exactly_as_typed(self, walker):
         text = "  I am “Zoë” 🐈 & I prefer\n\n<b>bold</b> claims, =1+1 \t"
@@ -299,6 +299,14 @@ class TestWriting:
         assert response.status_code == 422
         assert "Write a sentence" in response.content.decode()
         assert not Output.objects.exists()
+
+    def test_what_databases_cannot_store_is_refused_and_kept_on_the_page(self, walker):
+        assert self.draft(walker, "The user\x00 is calm").status_code == 422
+        response = walker.write("The user\x00 is calm")
+        assert response.status_code == 422
+        assert "cannot be stored" in response.content.decode()
+        assert "is calm</textarea>" in response.content.decode()
+        assert Persona.objects.get().text == ""
 
     def test_another_tab_is_told_and_nothing_is_overwritten_unseen(self, walker):
         mine, other = uuid.uuid4(), uuid.uuid4()
@@ -356,6 +364,28 @@ class TestWriting:
         make_ready()
         assert walker.get(url, **{"HX-Request": "true"}).headers["HX-Redirect"] == walker.base
 
+    def test_the_pages_of_a_study_with_three_arms_speak_of_no_pair(self):
+        study = make_study(arms=3, given_items=0, written_items=2, written_per_participant=1)
+        walker = Walker(study).begin()
+        pages = [walker.get().content.decode()]
+        walker.write()
+        pages.append(walker.get().content.decode())
+        Output.objects.filter(pk=Output.objects.earliest("pk").pk).update(lease_until=timezone.now())
+        pages.append(walker.get().content.decode())
+        make_ready()
+        pages.append(walker.get().content.decode())
+        assert not re.findall(r"\b(?:two|both)\b(?! sentences)[^.<]*", " ".join(pages), re.IGNORECASE)
+        assert [letter for letter in "ABCD" if f"Response {letter}</h2>" in pages[-1]] == ["A", "B", "C"]
+        walker.complete()
+        assert walker.step == "done"
+        assert sorted(Slot.objects.values_list("position", flat=True)) == [1, 2, 3]
+
+    def test_text_runs_in_the_direction_of_its_own_script(self, walker):
+        walker.write("المستخدم ممرضة وتفضل الإجابات القصيرة 🙂")
+        make_ready("اذهبي في نزهة.")
+        shown = re.findall(r'dir="auto">\s*([^<]+)<', walker.get().content.decode())
+        assert {"المستخدم ممرضة وتفضل الإجابات القصيرة 🙂", "اذهبي في نزهة."} <= set(shown)
+
     def test_the_waiting_page_counts_only_requests_before_mine(self, walker):
         walker.write()
         later = Walker(walker.participant.study).begin()
@@ -401,6 +431,34 @@ class TestStates:
         assert walker.step == "rate"
         assert walker.assignment == first
 
+    def test_a_form_sent_just_after_a_pause_is_kept(self):
+        study = make_study(written_items=1, written_per_participant=1, given_per_participant=1)
+        walker = Walker(study).begin()
+        key = walker.assignment.key
+        Study.objects.update(state="paused")
+        response = walker.post(f"parts/{key}/persona/", text="The user is calm.", version=0, tab=uuid.uuid4())
+        assert response.status_code == 302
+        assert (walker.step, Persona.objects.get(source="written").text) == ("paused", "The user is calm.")
+        assert Persona.objects.get(source="written").submitted_at is None
+
+        Study.objects.update(state="open")
+        walker.write("The user is calm.", version=1)
+        make_ready()
+        form = walker.answers()
+        Study.objects.update(state="paused")
+        assert walker.post(f"parts/{key}/complete/", **form).status_code == 302
+        assert walker.step == "paused"
+        assert Rating.objects.count() == 4
+        Study.objects.update(state="open")
+        assert walker.step == "rate"
+
+    def test_a_form_sent_after_closing_changes_nothing(self):
+        walker = Walker(make_study()).begin()
+        key, form = walker.assignment.key, walker.answers()
+        Study.objects.update(state="closed")
+        walker.post(f"parts/{key}/complete/", **form)
+        assert (walker.step, Rating.objects.count()) == ("closed", 0)
+
     def test_who_has_finished_still_sees_the_code_after_closing(self):
         walker = Walker(make_study(given_per_participant=1)).begin()
         walker.complete()
@@ -442,6 +500,22 @@ class TestJoining:
         assert client.post(url).status_code == 409
         assert "All places of this link are taken" in client.get(url).content.decode()
         assert Participant.objects.count() == 1
+
+    def test_start_pressed_twice_makes_one_participant(self, client):
+        link = open_link_create(study=make_study(), cap=5, user=None)
+        url = f"/join/{link.token}/"
+        form = dict(re.findall(r'name="(visit)" value="([^"]+)"', client.get(url).content.decode()))
+        addresses = {client.post(url, form).headers["Location"] for _ in range(2)}
+        assert addresses == {f"/p/{Participant.objects.get().token}/"}
+        link.refresh_from_db()
+        assert link.joined == 1
+        again = dict(re.findall(r'name="(visit)" value="([^"]+)"', client.get(url).content.decode()))
+        assert client.post(url, again).headers["Location"] not in addresses
+        assert form["visit"] not in str(addresses)
+
+    def test_a_visit_that_is_no_uuid_is_refused(self, client):
+        link = open_link_create(study=make_study(), cap=5, user=None)
+        assert client.post(f"/join/{link.token}/", {"visit": "mine"}).status_code == 400
 
     def test_a_switched_off_link_lets_nobody_in(self, client):
         link = open_link_create(study=make_study(), cap=5, user=None)

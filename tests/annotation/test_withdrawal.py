@@ -268,7 +268,7 @@ def test_an_erasure_gives_back_the_place_of_an_open_link_and_of_a_quota() -> Non
     study.recruitment = {"quota": 1}
     study.save(update_fields=["recruitment"])
     link = open_link_create(study=study, cap=1, user=None)
-    person = open_link_join(open_link=link)
+    person = open_link_join(open_link=link, visit=uuid.uuid4())
     Walker(study, person).begin()
     assert Walker(study).step == "full"
     participant_erase(participant=Participant.objects.select_related("study").get(pk=person.pk))
