@@ -32,9 +32,16 @@ def forest_figure(
     bounds: tuple[float, float] | None = None,
     reference: float | None = None,
     signed: bool = False,
+    most: float | None = None,
 ) -> str:
-    """Return the estimates on one scale: `bounds` and more where needed; a dashed line at `reference`."""
-    scale = svg.nice_scale(_extent(estimates, bounds, reference), svg.MARGIN, svg.WIDTH - svg.MARGIN)
+    """Return the estimates on one scale: `bounds` and more where needed; a dashed line at `reference`.
+
+    What lies beyond `most` from 0 is cut off: there an interval ends without its bar.
+    """
+    extent = _extent(estimates, bounds, reference)
+    if most is not None:
+        extent = [min(max(value, -most), most) for value in extent]
+    scale = svg.nice_scale(extent, svg.MARGIN, svg.WIDTH - svg.MARGIN)
     parts: list[str] = []
     y, heading = 0.0, ""
     for estimate in estimates:
@@ -77,7 +84,8 @@ def _drawn(estimate: Estimate, scale: svg.Scale, top: float) -> list[str]:
     if estimate.ci is not None:
         low, high = scale.at(estimate.ci[0]), scale.at(estimate.ci[1])
         parts.append(svg.line(low, y, high, y, colour=colour, width=2))
-        parts += [svg.line(x, y - 3.5, x, y + 3.5, colour=colour, width=2) for x in (low, high)]
+        ends = [scale.at(limit) for limit in estimate.ci if scale.low <= limit <= scale.high]
+        parts += [svg.line(x, y - 3.5, x, y + 3.5, colour=colour, width=2) for x in ends]
     if estimate.value is not None:
         parts.append(svg.mark(scale.at(estimate.value), y, estimate.series))
     return parts

@@ -87,10 +87,13 @@ def _by_stratum(found: Sequence[Found], names: Names, suffix: str) -> Figure:
         for stratum, key, report in sorted(found, key=lambda one: (list(names.questions).index(one[1]), one[0]))
     ]
     title = "Mean difference by data set"
-    svg = forest_figure(
-        f"strata{suffix}", title, estimates, axis=f"{names.test} minus {names.base}, points", reference=0, signed=True
+    widest = max(names.span(key) for _, key, _ in found)
+    axis = f"{names.test} minus {names.base}, points"
+    svg = forest_figure(f"strata{suffix}", title, estimates, axis=axis, reference=0, signed=True, most=widest)
+    caption = (
+        "Over participants, with 95 % t-interval, for all data sets together and each alone. An interval without a bar "
+        "at its end reaches beyond what the scale allows."
     )
-    caption = "Mean difference over participants with 95 % t-interval, for all data sets together and each alone."
     return Figure(f"strata{suffix}", title, caption, svg, f"comparison{suffix}")
 
 

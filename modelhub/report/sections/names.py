@@ -47,6 +47,11 @@ class Names:
         for name in (*known, *(name for name in conditions if name not in known)):
             yield name, conditions[name]
 
+    def span(self, key: str) -> float:
+        """Return the largest difference that two answers to a question can have."""
+        question = self.questions[key]
+        return float(question["maximum"] - question["minimum"])
+
     def labels(self, key: str) -> list[tuple[int, str]]:
         """Return the (value, label) pairs of a question's scale, in ascending order."""
         question = self.questions[key]

@@ -173,6 +173,13 @@ class TestFigures:
         )
         check_svg(figure)
 
+    def test_an_interval_far_beyond_the_scale_is_cut_there(self) -> None:
+        wide, narrow = Estimate("a", 0.5, [-24.0, 26.0], "0.5"), Estimate("b", 0.4, [0.2, 0.6], "0.4")
+        figure = forest_figure("f", "F", [wide, narrow], axis="x", most=4)
+        check_svg(figure)
+        assert ">20<" not in figure
+        assert figure.count('stroke-width="2"') == 1 + 3  # one has no bars at its ends
+
     def test_an_estimate_without_interval_is_a_mark_alone(self) -> None:
         figure = forest_figure("f", "F", [Estimate("a", 0.4, None, "0.4")], axis="x", bounds=(0, 1))
         assert "<circle" in figure and 'stroke-width="2"' not in figure
