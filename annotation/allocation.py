@@ -106,6 +106,11 @@ def overlaps_of(*, share: float, parts: int, participant: int) -> int:
     return floor(round(participant * each, 6)) - floor(round((participant - 1) * each, 6))
 
 
+def overlaps_at_most(*, share: float, parts: int) -> int:
+    """Return how many of others' units anybody rates at most: twice the mean, for what earlier people left over."""
+    return ceil(round(2 * share * parts, 6))
+
+
 def overlap_wanted(*, share: float, units: int) -> int:
     """Return how many of `units` somebody else is to rate too: the share, to the nearest whole number."""
     return floor(round(share * units, 6) + 0.5)

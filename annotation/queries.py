@@ -13,6 +13,7 @@ from annotation.export.querysets import count_by, current_answers_of, outputs_of
 from annotation.export.scope import Scope
 from annotation.models import Assignment, AuditLog, Event, Output, Participant, Persona, Rating, Study, User
 from annotation.permissions import visible_studies
+from annotation.units import assignments_at_most
 
 PAGE_SIZE = 50
 
@@ -32,7 +33,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class ParticipantProgress:
-    """How far one participant is. `planned` counts the assignments that the study has for each participant."""
+    """How far one participant is. `planned` is how many assignments the study has for a participant at most."""
 
     code: str
     state: str
@@ -106,7 +107,7 @@ def participants_progress(scope: Scope, page: str | int | None) -> tuple[Page[An
     participants = with_counts(participants_of(scope).filter(pk__in=listed)).annotate(
         last_event=Subquery(event.values("at")[:1]), last_answer=_last_answer()
     )
-    planned = scope.study.written_personas_per_participant + scope.study.given_personas_per_participant
+    planned = assignments_at_most(scope.study)
     return current, [_participant_progress(participant, planned) for participant in participants.order_by("number")]
 
 
@@ -146,14 +147,15 @@ def participant_state(participant: Participant) -> str:
 
 
 def items_progress(scope: Scope, page: str | int | None) -> tuple[Page[Any], list[ItemProgress]]:
-    """Return one page of items in the study's order, and how their places stand."""
+    """Return one page of items in the study's order, and how their places stand; planted items have no places."""
     given = Persona.objects.filter(item=OuterRef("pk"), source=Persona.Source.GIVEN)
     places = Assignment.objects.filter(
-        persona__item=OuterRef("pk"), participant__kind__in=scope.kinds, kind=Assignment.Kind.MAIN
-    )
+        persona__item=OuterRef("pk"), participant__kind__in=scope.kinds, kind=Assignment.Kind.MAIN,
+        participant__excluded_at__isnull=True,
+    )  # fmt: skip
     live = places.filter(state=Assignment.State.OPEN, expires_at__gt=timezone.now())
     completed = places.filter(state=Assignment.State.COMPLETED, surplus=False)
-    items = scope.study.items.annotate(
+    items = scope.study.items.filter(planted_part__isnull=True).annotate(
         given=count_by(given, "item"),
         given_in_use=count_by(given.exclude(outputs__excluded_at__isnull=False), "item"),
         live=count_by(live, "persona__item"),

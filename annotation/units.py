@@ -4,13 +4,12 @@ Previews and bots are counted apart from people, so that a rehearsal takes nobod
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
-from annotation.allocation import Sides, Unit, overlap_wanted, overlaps_of, repeats_of
+from annotation.allocation import Sides, Unit, overlaps_at_most, repeats_of
 from annotation.models import Assignment, Item, Participant, Persona, Slot, Study
 
 _PLANNED = {
@@ -20,27 +19,6 @@ _PLANNED = {
 # What a participant is at or has done; whatever was skipped, set aside or released is as if it had never been theirs.
 HELD = (Assignment.State.OPEN, Assignment.State.COMPLETED)
 _BLOCKS = {Study.Blocks.STRATUM: "persona__item__stratum", Study.Blocks.CONDITION: "persona__block"}
-
-
-@dataclass(frozen=True)
-class OverlapReport:
-    """How many written personas a second person was to rate too, and how many have been."""
-
-    wanted: int
-    done: int
-    shortfall: int
-
-
-def overlap_report(study: Study, *, kinds: Sequence[Participant.Kind] = (Participant.Kind.PERSON,)) -> OverlapReport:
-    """Return how far the overlap of a study is, over the participants of these kinds."""
-    completed = Assignment.objects.filter(
-        participant__study=study, participant__kind__in=kinds, state=Assignment.State.COMPLETED,
-        persona__source=Persona.Source.WRITTEN,
-    )  # fmt: skip
-    units = completed.filter(kind=Assignment.Kind.MAIN).count()
-    done = completed.filter(kind=Assignment.Kind.OVERLAP).values("persona").distinct().count()
-    wanted = overlap_wanted(share=study.overlap_share, units=units)
-    return OverlapReport(wanted=wanted, done=done, shortfall=max(0, wanted - done))
 
 
 def sources_left(participant: Participant) -> list[Persona.Source]:
@@ -59,24 +37,15 @@ def has_free_unit(participant: Participant) -> bool:
     )
 
 
-def planned_assignments(participant: Participant) -> int:
-    """Return how many parts the study plans for this participant, second showings and planted ones included.
+def assignments_at_most(study: Study) -> int:
+    """Return how many parts anybody does at most, second showings and planted ones included.
 
-    It is the same before and after they begin, so that the number gives nothing away.
+    It is the same before and after they begin, so that the number gives nothing away. Fewer come about where others
+    have left too few units for a second rating.
     """
-    study = participant.study
     own = sum(getattr(study, name) for name in _PLANNED.values())
-    return (
-        own + overlaps_planned(participant) + repeats_of(share=study.repeat_share, parts=own) + _planted(study).count()
-    )
-
-
-def overlaps_planned(participant: Participant) -> int:
-    """Return how many units of others this participant is to rate after their own."""
-    study = participant.study
-    return overlaps_of(
-        share=study.overlap_share, parts=study.written_personas_per_participant, participant=participant.number
-    )
+    others = overlaps_at_most(share=study.overlap_share, parts=study.written_personas_per_participant)
+    return own + others + repeats_of(share=study.repeat_share, parts=own) + _planted(study).count()
 
 
 def free_units(participant: Participant, source: Persona.Source) -> list[Unit]:
@@ -84,34 +53,13 @@ def free_units(participant: Participant, source: Persona.Source) -> list[Unit]:
     study = participant.study
     if source == Persona.Source.GIVEN:
         rows = list(_given(participant).values_list("pk", "item_id", "item__stratum", "block"))
-        taken = _counts(live_assignments(participant), "persona_id")
+        taken = counts_by(live_assignments(participant), "persona_id")
     else:
         items = _items_to_write(participant).values_list("pk", "stratum")
         rows = [(pk, pk, stratum, "") for pk, stratum in items]
         written = live_assignments(participant).filter(persona__source=Persona.Source.WRITTEN)
-        taken = _counts(written, "persona__item_id")
-    return _units(participant, rows, taken, places=study.raters_per_item)
-
-
-def overlap_units(participant: Participant) -> list[Unit]:
-    """Return the personas of others that wait for a second rater, if this participant still owes a second rating."""
-    if held(participant, Assignment.Kind.OVERLAP).count() >= overlaps_planned(participant):
-        return []
-    left = Q(author__withdrawn_at__isnull=False) | Q(author__erased_at__isnull=False)
-    rated_by_author = Assignment.objects.filter(
-        kind=Assignment.Kind.MAIN, state=Assignment.State.COMPLETED, participant__kind=participant.kind,
-        persona__source=Persona.Source.WRITTEN, participant__study=participant.study_id,
-    )  # fmt: skip
-    personas = (
-        Persona.objects.filter(assignments__in=rated_by_author)
-        .exclude(author=participant)
-        .exclude(left | Q(author__excluded_at__isnull=False))
-        .exclude(assignments__participant=participant)
-        .order_by("pk")
-    )
-    rows = list(personas.values_list("pk", "item_id", "item__stratum", "block"))
-    taken = _counts(live_assignments(participant, Assignment.Kind.OVERLAP), "persona_id")
-    return _units(participant, rows, taken, places=1)
+        taken = counts_by(written, "persona__item_id")
+    return units_of_rows(participant, rows, taken, places=study.raters_per_item)
 
 
 def repeatable(participant: Participant) -> dict[int, int]:
@@ -145,13 +93,17 @@ def held(participant: Participant, kind: Assignment.Kind) -> QuerySet[Assignment
 
 
 def live_assignments(participant: Participant, kind: Assignment.Kind = Assignment.Kind.MAIN) -> QuerySet[Assignment]:
-    """Return the assignments that hold a place: finished ones, and unfinished ones that have not expired."""
+    """Return the assignments that hold a place: finished ones, and unfinished ones that have not expired.
+
+    Those of excluded participants hold none: while the study is open, somebody else can take their places.
+    """
     holds = Q(state=Assignment.State.COMPLETED, surplus=False) | Q(
         state=Assignment.State.OPEN, expires_at__gt=timezone.now()
     )
     return Assignment.objects.filter(
-        holds, kind=kind, participant__study_id=participant.study_id, participant__kind=participant.kind
-    )
+        holds, kind=kind, participant__study_id=participant.study_id, participant__kind=participant.kind,
+        participant__excluded_at__isnull=True,
+    )  # fmt: skip
 
 
 def is_place_filled(assignment: Assignment) -> bool:
@@ -200,7 +152,7 @@ def item_sides(participant: Participant, *, item_ids: Iterable[int]) -> defaultd
     return sides
 
 
-def _units(
+def units_of_rows(
     participant: Participant, rows: list[tuple[int, int, str, str]], taken: Counter[int], *, places: int
 ) -> list[Unit]:
     """Return units from (key, item id, stratum, block) rows."""
@@ -254,5 +206,6 @@ def _planted(study: Study) -> QuerySet[Item]:
     return study.items.filter(planted_part__isnull=False)
 
 
-def _counts(assignments: QuerySet[Assignment], key: str) -> Counter[int]:
+def counts_by(assignments: QuerySet[Assignment], key: str) -> Counter[int]:
+    """Return how many assignments there are for each value of the field `key`."""
     return Counter(dict(assignments.values_list(key).annotate(n=Count("pk")).order_by()))

@@ -11,7 +11,7 @@ from annotation.controls.flags import rules_in_words
 from annotation.export.columns import Column
 from annotation.export.tables import Table
 from annotation.models import Aspect, Study
-from annotation.units import overlap_report
+from annotation.overlap import overlap_report
 from personaeval import __version__
 
 DEMONSTRATION = (

@@ -11,6 +11,7 @@ from annotation.allocation import Order, Unit, choose_order, choose_repeat, choo
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.flow import takes_work
 from annotation.models import Aspect, Assignment, Event, Item, Participant, Persona, Rating, Slot, Study
+from annotation.overlap import overlap_units
 from annotation.services.log import event_log
 from annotation.services.turns import study_turn_take
 from annotation.units import (
@@ -19,7 +20,6 @@ from annotation.units import (
     is_place_filled,
     item_sides,
     next_ordinal,
-    overlap_units,
     participant_blocks,
     participant_sides,
     planted_persona,

@@ -21,7 +21,7 @@ from annotation.services.places import Place
 from annotation.services.questionnaires import questionnaire_answers
 from annotation.services.quiz import quiz_last_answers
 from annotation.services.text import MAX_TEXT_LENGTH
-from annotation.units import planned_assignments
+from annotation.units import assignments_at_most
 
 _SURVEYS = {
     Step.SURVEY_BEFORE: QuestionnaireAnswer.Page.BEFORE,
@@ -75,7 +75,7 @@ def _progress(participant: Participant, place: Place) -> dict[str, Any]:
     if place.step not in WORKING or place.assignment is None:
         return {}
     done = participant.assignments.filter(state="completed").count()
-    return {"part_number": done + 1, "part_total": planned_assignments(participant)}
+    return {"part_number": done + 1, "part_total": assignments_at_most(participant.study)}
 
 
 def write_context(assignment: Assignment) -> dict[str, Any]:

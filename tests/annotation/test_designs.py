@@ -12,10 +12,11 @@ from annotation.allocation import Sides
 from annotation.export import study_tables
 from annotation.flow import Step
 from annotation.models import Assignment, Item, Output, Participant, Persona, Slot, Study
+from annotation.overlap import overlap_report
 from annotation.services.assignments import assignment_next
 from annotation.services.participants import participant_create
 from annotation.services.places import participant_place
-from annotation.units import overlap_report, planned_assignments, repeatable
+from annotation.units import assignments_at_most, repeatable
 from tests.annotation.test_concurrency import at_once, ready
 from tests.factories import make_study
 
@@ -92,20 +93,80 @@ def test_conditions_alternate_within_every_participant() -> None:
 
 
 def test_others_personas_come_after_the_own_ones_and_each_has_one_second_rater() -> None:
-    study = design(
-        given_items=0, given_per_participant=0, written_items=4, written_per_participant=4, overlap_share=0.5
-    )
+    study = writing_design()
     people = [newcomer(study) for _ in range(3)]
     done = [work(person) for person in people]
     assert [kinds(parts) for parts in done] == [
         ["main"] * 4,
-        ["main"] * 4 + ["overlap"] * 2,
+        ["main"] * 4 + ["overlap"] * 4,
         ["main"] * 4 + ["overlap"] * 2,
     ]
     overlaps = [part for parts in done for part in parts if part.kind == Kind.OVERLAP]
     assert len({part.persona_id for part in overlaps}) == len(overlaps)
     assert all(part.persona.author_id != part.participant_id for part in overlaps)
-    assert overlap_report(study).__dict__ == {"wanted": 6, "done": 4, "shortfall": 2}
+    assert overlap_report(study).__dict__ == {"wanted": 6, "done": 6, "shortfall": 0}
+
+
+def writing_design(overlap_share: float = 0.5, raters_per_item: int = 9) -> Study:
+    return design(
+        given_items=0, given_per_participant=0, written_items=4, written_per_participant=4,
+        overlap_share=overlap_share, raters_per_item=raters_per_item,
+    )  # fmt: skip
+
+
+def test_what_the_first_left_over_is_made_up_for_by_later_ones_within_twice_the_mean() -> None:
+    study = writing_design(overlap_share=0.25)
+    done = [work(newcomer(study)) for _ in range(5)]
+    assert [kinds(parts).count("overlap") for parts in done] == [0, 2, 1, 1, 1]
+    assert all(len(parts) <= assignments_at_most(study) == 6 for parts in done)
+    assert overlap_report(study).shortfall == 0
+
+
+def test_nobody_takes_a_second_rating_that_somebody_at_work_still_plans() -> None:
+    study = writing_design(overlap_share=0.5)
+    work(newcomer(study))
+    slow, quick = newcomer(study), newcomer(study)
+    work(slow, parts=3)
+    assert assignment_next(participant=slow) is not None
+    assert kinds(work(quick)).count("overlap") == 4  # 5 or 6 wanted for 11 units; slow plans 2
+    assert kinds(work(slow)).count("overlap") == 2
+    assert overlap_report(study).shortfall == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_overlap_reaches_its_target_in_whatever_order_people_work(seed: int) -> None:
+    chance = random.Random(seed)
+    study = writing_design(overlap_share=0.3)
+    working = [newcomer(study) for _ in range(6)]
+    people = list(working)
+    while working:
+        person = chance.choice(working)
+        assignment = assignment_next(participant=person)
+        if assignment is None:
+            working.remove(person)
+        else:
+            finish(assignment)
+    seconds = [person.assignments.filter(kind=Kind.OVERLAP).count() for person in people]
+    assert max(seconds) <= 3 and overlap_report(study).shortfall == 0
+
+
+def test_the_report_of_the_overlap_leaves_out_who_left_or_is_excluded() -> None:
+    study = writing_design(overlap_share=0.5)
+    first, second = newcomer(study), newcomer(study)
+    work(first), work(second)
+    assert overlap_report(study).__dict__ == {"wanted": 4, "done": 4, "shortfall": 0}
+    Participant.objects.filter(pk=second.pk).update(excluded_at=timezone.now(), excluded_reason="checks")
+    assert overlap_report(study).__dict__ == {"wanted": 2, "done": 0, "shortfall": 2}
+    assert kinds(work(newcomer(study))).count("overlap") == 4
+
+
+def test_the_places_of_an_excluded_participant_are_free_again_while_the_study_is_open() -> None:
+    study = design(given_items=2, given_per_participant=2, raters_per_item=1)
+    first = newcomer(study)
+    work(first)
+    assert work(newcomer(study)) == []
+    Participant.objects.filter(pk=first.pk).update(excluded_at=timezone.now(), excluded_reason="checks")
+    assert len(work(newcomer(study))) == 2
 
 
 def test_personas_of_people_who_left_find_no_second_rater() -> None:
@@ -196,8 +257,7 @@ def test_progress_counts_repetitions_and_planted_parts_from_the_start() -> None:
     Study.objects.update(given_personas_per_participant=7)
     study.refresh_from_db()
     person = newcomer(study)
-    before = planned_assignments(person)
-    assert len(work(person)) == before == planned_assignments(person) == 7 + 2 + 1
+    assert len(work(person)) == assignments_at_most(study) == 7 + 2 + 1
     assert repeatable(person) == {}
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from annotation import queries
 from annotation.export.scope import Scope
-from annotation.models import Assignment, Event, Output, Participant, Study
+from annotation.models import Assignment, Event, Item, Output, Participant, Study
 from tests.annotation.study_rows import add_assignment, add_participant, add_written_persona, make_frozen_study
 from tests.factories import make_user
 
@@ -100,6 +100,28 @@ def test_an_excluded_persona_wants_nobody() -> None:
     Output.objects.update(excluded_at=timezone.now(), excluded_reason="loops")
     _, (item,) = queries.items_progress(people(study), None)
     assert (item.wanted, item.state) == (0, "not used")
+
+
+def test_planted_items_are_no_items_of_the_study() -> None:
+    study = make_frozen_study(given_items=2)
+    Item.objects.filter(study=study, key="item-2").update(planted_part=1)
+    page, (item,) = queries.items_progress(people(study), None)
+    assert item.key == "item-1" and page.paginator.count == 1
+
+
+def test_the_places_of_excluded_participants_are_free_again() -> None:
+    study = make_frozen_study(given_items=1)
+    add_assignment(add_participant(study, excluded_at=timezone.now(), excluded_reason="checks"))
+    assert queries.items_progress(people(study), None)[1][0].completed == 0
+
+
+def test_planned_parts_hold_planted_repeated_and_second_ratings_too() -> None:
+    study = make_frozen_study(given_items=4, written_items=2, given_per_participant=2, written_per_participant=2)
+    Item.objects.filter(study=study, key="item-1").update(planted_part=1)
+    Study.objects.filter(pk=study.pk).update(repeat_share=0.5, overlap_share=0.5)
+    study.refresh_from_db()
+    add_participant(study)
+    assert queries.participants_progress(people(study), None)[1][0].planned == 4 + 1 + 2 + 2
 
 
 def test_an_item_to_write_for_wants_writers_and_is_not_used_without_a_writing_part() -> None:
