@@ -27,6 +27,8 @@ def participant_place(*, participant: Participant) -> Place:
     step = step_before_work(_facts(participant))
     if step == Step.CONSENT and not (quota_has_room(participant) and has_free_unit(participant)):
         return _full(participant)  # told before any work is asked for
+    if step == Step.CLOSED and _arrived_only(participant):
+        return _full(participant)  # with the platform's code, which a closed study has for nobody else
     if step is not None:
         return Place(step)
     if participant.surveyed_after_at:  # they have said goodbye: a place that returns now is somebody else's
@@ -65,6 +67,11 @@ def _facts(participant: Participant) -> Facts:
         preview=participant.kind == Participant.Kind.PREVIEW,
         platform=PAGES.get(Participant.PlatformState(participant.platform_state)),
     )
+
+
+def _arrived_only(participant: Participant) -> bool:
+    is_active = participant.platform_state == Participant.PlatformState.ACTIVE
+    return is_active and participant.consented_at is None
 
 
 def _step_within(assignment: Assignment) -> Step:

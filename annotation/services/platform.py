@@ -48,7 +48,8 @@ def holding_places(study: Study, kind: str) -> QuerySet[Participant]:
     """Return the participants who count towards the quota: they have finished, or are at work.
 
     At work is who has consented and either holds an assignment that has not expired, or took a step of the study
-    within `assignment_hours`. Previews and bots are counted apart from people.
+    within `assignment_hours`. Excluded participants hold none: somebody else can come for them. Previews and bots are
+    counted apart from people.
     """
     now = timezone.now()
     holds = Assignment.objects.filter(participant=OuterRef("pk"), state=Assignment.State.OPEN, expires_at__gt=now)
@@ -60,7 +61,7 @@ def holding_places(study: Study, kind: str) -> QuerySet[Participant]:
         screened_out_at__isnull=True,
         platform_state__in=AT_WORK,
     )
-    people = Participant.objects.filter(study=study, kind=kind, erased_at__isnull=True)
+    people = Participant.objects.filter(study=study, kind=kind, erased_at__isnull=True, excluded_at__isnull=True)
     return people.filter(Q(completed_at__isnull=False) | at_work)
 
 

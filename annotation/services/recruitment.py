@@ -33,7 +33,8 @@ def participant_arrive(*, open_link: OpenLink, person: str, session: str) -> Par
     Whoever arrives is told at once if no place is left: the participant is then over quota and asked for nothing.
 
     Raises:
-        NotAllowedNow: the study does not recruit on a platform or has never been opened, or the link is used up.
+        NotAllowedNow: the study does not recruit on a platform or has never been opened, the link is used up, or
+            `person` is a label from an invitation list: whoever guesses one must not get that person's link.
     """
     study = open_link.study
     if not study.recruitment.get("prolific") or study.state == Study.State.DRAFT:
@@ -45,16 +46,19 @@ def participant_arrive(*, open_link: OpenLink, person: str, session: str) -> Par
             place_take(open_link=open_link)
             origin = Participant.Origin.PROLIFIC
             participant = participants_number(study=study, external_ids=[person], origin=origin, open_link=open_link)[0]
+        elif participant.origin != Participant.Origin.PROLIFIC:
+            raise NotAllowedNow("This study takes nobody from Prolific by this id.")
         _arrive(participant, session)
     return participant
 
 
 def _arrive(participant: Participant, session: str) -> None:
-    if participant.withdrawn_at or participant.origin != Participant.Origin.PROLIFIC:
+    if participant.withdrawn_at:
         return
     # Who has begun keeps an item to go on with; who has not needs one that is free.
     begun = participant.consented_at is not None
-    room = quota_has_room(participant) and (begun or has_free_unit(participant))
+    is_over = participant.study.state == Study.State.CLOSED
+    room = not is_over and quota_has_room(participant) and (begun or has_free_unit(participant))
     state = State(participant.platform_state)
     new_session = session != participant.session_id
     happening = arrival(state, new_session=new_session, room=room)

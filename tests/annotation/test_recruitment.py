@@ -19,7 +19,8 @@ from annotation.recruitment import Happening, State, arrival, next_state, platfo
 from annotation.services.participants import open_link_create, participant_consent, participant_create
 from annotation.services.places import participant_place
 from annotation.services.platform import holding_places
-from annotation.services.recruitment import participant_arrive
+from annotation.services.recruitment import participant_arrive, participants_invite
+from annotation.services.standing import participant_exclude
 from personaeval.logs import HideTokens, hide_tokens
 from tests.annotation.studyfiles import complaints, definition, study_data, write
 from tests.annotation.test_concurrency import at_once
@@ -208,6 +209,27 @@ def test_nobody_arrives_by_a_link_that_does_not_exist_is_used_up_or_belongs_to_a
     assert Participant.objects.count() == 1
 
 
+def test_nobody_gets_the_link_of_somebody_invited_by_guessing_their_label() -> None:
+    study = prolific_study()
+    invited = participants_invite(study=study, ids=["office-12"], user=None)[0]
+    response = arrive(link_of(study), person="office-12")
+    assert response.status_code == 409 and invited.token not in str(response.headers) + response.content.decode()
+
+
+def test_who_arrives_after_the_study_was_closed_gets_the_code_for_that() -> None:
+    study = prolific_study()
+    link, late = link_of(study), link_of(study)
+    reader, worker = walker_of(link), walker_of(link, person="someone0at0work")
+    worker.begin()
+    Study.objects.filter(pk=study.pk).update(state="closed", closed_at=timezone.now())
+    assert arrive(late, person="another0person").status_code == 302
+    newcomer = Participant.objects.get(external_id="another0person")
+    page = Client(headers={"host": "localhost"}).get(f"/p/{newcomer.token}/").content.decode()
+    assert step_of(page) == "full" and CODES["over_quota"] in page
+    assert step_of(reader.get().content.decode()) == "full"
+    assert step_of(worker.get().content.decode()) == "closed"
+
+
 def test_an_open_link_of_a_prolific_study_lets_in_nobody_without_an_id() -> None:
     link = link_of(prolific_study())
     response = Client(headers={"host": "localhost"}).post(f"/join/{link.token}/")
@@ -313,6 +335,15 @@ def test_a_quota_counts_who_finished_and_who_is_at_work_but_no_drop_out() -> Non
     Assignment.objects.filter(participant=dropped.participant).update(expires_at=long_ago)
     assert set(holding_places(study, "person")) == {done.participant, working.participant}
     assert not holding_places(study, "bot").exists()
+
+
+def test_an_excluded_participant_gives_the_place_of_the_quota_back() -> None:
+    link = link_of(prolific_study(quota=1, given_per_participant=1))
+    walker = walker_of(link).begin()
+    walker.complete()
+    assert walker.step == "done" and walker_of(link, person="late0person").step == "full"
+    participant_exclude(participant=walker.participant, reason="checks", user=None)
+    assert walker_of(link, person="late0person").step == "consent"
 
 
 def test_a_quota_holds_for_links_without_a_platform_too() -> None:
