@@ -16,15 +16,15 @@ def participant_exclude(*, participant: Participant, reason: str, user: User | N
 
     Raises:
         ServiceError: there is no reason, or it is too long.
-        NotAllowedNow: the participant is excluded already.
+        NotAllowedNow: the participant is excluded already, or their data has been erased.
     """
     reason = reason.strip()
     if not 1 <= len(reason) <= MAX_REASON:
         raise ServiceError(f"Give a reason of 1 to {MAX_REASON} characters for excluding {participant.code}.")
     with transaction.atomic():
-        included = Participant.objects.filter(pk=participant.pk, excluded_at__isnull=True)
+        included = Participant.objects.filter(pk=participant.pk, excluded_at__isnull=True, erased_at__isnull=True)
         if not included.update(excluded_at=timezone.now(), excluded_reason=reason):
-            raise NotAllowedNow(f"{participant.code} is excluded already.")
+            raise NotAllowedNow(f"{participant.code} is excluded or erased already.")
         _log("participant_exclude", participant, user, reason=reason)
 
 

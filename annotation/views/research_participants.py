@@ -104,6 +104,7 @@ def _participant_page(
         "participant": participant,
         "state": participant_state(participant),
         "form": form or ReasonForm(),
+        "erased_counts": [(name.replace("_", " "), n) for name, n in participant.tombstone.get("counts", {}).items()],
         **extra,
     }
     return render(request, "annotation/research/participant_change.html", context, status=status)

@@ -178,6 +178,18 @@ def test_an_erased_participant_gets_no_link(study: Study, researcher: Client) ->
     assert researcher.post(url("participant_link_replace", study, 1)).status_code == 409
 
 
+def test_of_an_erased_participant_counts_are_shown_and_nothing_can_be_decided(study: Study, researcher: Client) -> None:
+    tombstone = {"counts": {"ratings": 7}, "files_cleaned": False}
+    gone = add_participant(study, erased_at=timezone.now(), tombstone=tombstone, receipt="SECRETRECEIP")
+    page = researcher.get(url("participant_change", study, 1)).content.decode()
+    facts = [element.text_content() for element in parsed(page).xpath("//dt | //dd")]
+    assert facts[facts.index("Erased ratings") + 1] == "7" and "finish_erasures" in page
+    assert "SECRETRECEIP" not in page and "Exclude P-001" not in page
+    assert researcher.post(url("participant_exclude", study, 1), {"reason": "r"}).status_code == 409
+    gone.refresh_from_db()
+    assert gone.excluded_at is None
+
+
 def test_a_participant_of_another_study_is_not_found(study: Study, researcher: Client) -> None:
     add_participant(make_frozen_study(slug="other", owner=make_user("other")))
     for name in ("participant_exclude", "participant_include", "participant_link_replace"):
