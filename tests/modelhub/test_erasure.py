@@ -6,9 +6,12 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 
-from annotation.models import Output, Participant, Persona
+from annotation.export import study_tables
+from annotation.models import Assignment, Output, Participant, Persona
 from annotation.services.withdrawal import participant_erase
+from modelhub.export import unblinded_tables
 from modelhub.models import Generation, PersonaOrigin, Run
+from tests.annotation.study_rows import add_assignment
 from tests.modelhub.live import make_live_study, write_persona
 
 pytestmark = pytest.mark.django_db
@@ -55,3 +58,25 @@ def test_origins_of_given_personas_stay(tmp_path: Path) -> None:
     PersonaOrigin.objects.create(persona=given, direction="chosen", source="gold", run=run)
     participant_erase(participant=author_of(hers))
     assert PersonaOrigin.objects.get().persona == given
+
+
+def test_exports_go_on_with_what_others_rated_of_an_erased_persona(tmp_path: Path) -> None:
+    study = make_live_study(tmp_path)
+    hers = write_persona(study, 1, f"The user is a {SECRET} and prefers songs.")
+    call_command("run_worker", "--once")
+    other = Participant.objects.create(study=study, number=9)
+    part = add_assignment(other, persona=hers, choice=None)
+    Assignment.objects.filter(pk=part.pk).update(kind=Assignment.Kind.OVERLAP)
+
+    participant_erase(participant=author_of(hers))
+
+    for tables in (study_tables(study), unblinded_tables(study)):
+        for table in tables.values():
+            rows = list(table.rows())
+            assert table.count() == len(rows) and not any(SECRET in str(row) for row in rows)
+    rows = list(unblinded_tables(study)["ratings_unblinded"].rows())
+    assert {(row["participant"], row["system"]) for row in rows} == {
+        ("P-009", "live general"),
+        ("P-009", "live tailored"),
+    }
+    assert {row["finish_reason"] for row in rows} == {None} and len(rows) == 4
