@@ -11,20 +11,37 @@
       this.area = form.querySelector("textarea");
       this.storageKey = `draft:${form.dataset.draftKey}`;
       this.delay = RETRY_FIRST_MS;
-      this.area.addEventListener("input", () => localStorage.setItem(this.storageKey, this.area.value));
+      this.area.addEventListener("input", () => this.keep());
       this.area.addEventListener("htmx:afterRequest", (event) => this.after(event.detail));
       form.addEventListener("click", (event) => this.choose(event.target.closest("[data-keep]")));
-      form.addEventListener("submit", () => localStorage.removeItem(this.storageKey));
+      // Kept until a later page shows that it has arrived; see app.js.
+      form.addEventListener("submit", () => localStorage.setItem("draft-sent", this.storageKey));
       window.addEventListener("online", () => this.failed && this.save());
       this.restore();
     }
 
-    // A text that never reached the server, because the page was closed or reloaded too soon.
+    get version() {
+      return this.form.querySelector("[name=version]");
+    }
+
+    keep() {
+      localStorage.setItem(this.storageKey, JSON.stringify({ text: this.area.value, version: this.version.value }));
+    }
+
+    // A text that never reached the server, because the page was closed or reloaded too soon. It goes with the version
+    // it was typed over, so that what another device has saved since is not overwritten unseen.
     restore() {
-      const kept = localStorage.getItem(this.storageKey);
-      if (kept === null || kept === this.area.value) return;
-      this.area.value = kept;
+      const kept = JSON.parse(localStorage.getItem(this.storageKey));
+      if (kept === null || kept.text === this.area.value) return;
+      this.area.value = kept.text;
+      this.version.value = kept.version;
       this.save();
+    }
+
+    say(text) {
+      const state = this.form.querySelector("[data-save-state]");
+      state.textContent = text;
+      state.classList.add("failed");
     }
 
     save() {
@@ -34,22 +51,27 @@
     after({ xhr, requestConfig }) {
       this.failed = xhr.status === 0 || xhr.status >= 500;
       if (this.failed) {
-        const state = this.form.querySelector("[data-save-state]");
-        state.textContent = "Not saved yet. Your text is kept here and sent again as soon as there is a connection.";
-        state.classList.add("failed");
+        this.say("Not saved yet. Your text is kept here and sent again as soon as there is a connection.");
         clearTimeout(this.timer);
         this.timer = setTimeout(() => this.save(), this.delay);
         this.delay = Math.min(this.delay * 2, RETRY_LAST_MS);
         return;
       }
       this.delay = RETRY_FIRST_MS;
-      if (xhr.status === 200 && requestConfig.parameters.text === this.area.value) localStorage.removeItem(this.storageKey);
+      if (xhr.status === 200) {
+        if (requestConfig.parameters.text === this.area.value) localStorage.removeItem(this.storageKey);
+        else this.keep();
+      } else if (xhr.status !== 409 && xhr.status !== 422) {
+        // The page's form token is no longer accepted; after a reload the kept text is sent with a new one.
+        this.say("Not saved yet. Reload this page: your text is kept and sent then.");
+      }
     }
 
     choose(button) {
       if (!button) return;
       if (button.dataset.keep === "other") this.area.value = this.form.querySelector("[data-other-text]").textContent;
-      this.form.querySelector("[name=version]").value = button.dataset.version;
+      this.version.value = button.dataset.version;
+      this.keep();
       this.area.focus();
       this.save();
     }

@@ -12,7 +12,7 @@ from modelhub.demo import Demo, demo_prepare
 from tests.tools.processes import Server
 
 # A server that is down, or answers 409 and the like, makes lines in the console too.
-NO_MISTAKE_OF_OURS = ("Failed to load resource", "htmx:afterRequest", "htmx:sendError")
+NO_MISTAKE_OF_OURS = ("Failed to load resource", "htmx:afterRequest", "htmx:sendError", "Response Status Error")
 DESKTOP = {"width": 1280, "height": 900}
 
 

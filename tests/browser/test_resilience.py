@@ -1,12 +1,13 @@
 """What a participant has done is never lost silently: a dead server, a second tab, a reload."""
 
 import re
+from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
 from annotation.models import Participant, Persona, Rating, Study
-from annotation.services.participants import participant_create
+from annotation.services.participants import open_link_create, participant_create
 from tests.browser.walk import Pointer, walk
 from tests.factories import make_study
 from tests.tools.processes import Server
@@ -191,3 +192,61 @@ def test_two_tabs_with_different_drafts_are_told_and_choose(
     expect(second.locator("[data-save-state]")).to_contain_text("Draft saved at")
     expect(second.get_by_label("Your persona")).to_have_value(kept)
     assert Persona.objects.get(author=writer).text == kept
+
+
+def test_a_persona_sent_from_an_expired_page_is_kept(
+    page: Page, context: BrowserContext, server: Server, writer: Participant
+) -> None:
+    page.goto(f"/p/{writer.token}/")
+    walk(Pointer(page), until="write")
+    text = "The user is a diver\nand prefers short answers 🙂"
+    context.clear_cookies()
+    page.get_by_label("Your persona").press_sequentially(text)
+    expect(page.locator("[data-save-state]")).to_contain_text("Reload this page: your text is kept")
+    page.get_by_role("button", name="Use this persona").click()
+    expect(page.get_by_role("heading")).to_have_text("This page has expired")
+    assert Persona.objects.get(author=writer).text == ""
+
+    page.goto(f"/p/{writer.token}/")
+    expect(page.get_by_label("Your persona")).to_have_value(text)
+    expect(page.locator("[data-save-state]")).to_contain_text("Draft saved at")
+    page.get_by_role("button", name="Use this persona").click()
+    expect(page.locator("main[data-step=wait]")).to_be_attached()
+    assert Persona.objects.get(author=writer).text == text
+    assert page.evaluate("Object.keys(localStorage)") == []
+
+
+def test_a_text_kept_offline_does_not_overwrite_what_another_device_saved_since(
+    page: Page, browser: Browser, browser_context_args: dict[str, Any], server: Server, writer: Participant
+) -> None:
+    page.goto(f"/p/{writer.token}/")
+    walk(Pointer(page), until="write")
+    page.route("**/draft/", lambda route: route.abort())
+    page.get_by_label("Your persona").press_sequentially("typed on the phone")
+    expect(page.locator("[data-save-state]")).to_contain_text("Not saved yet")
+    other = browser.new_context(**browser_context_args).new_page()
+    other.goto(page.url)
+    other.get_by_label("Your persona").press_sequentially("typed on the laptop")
+    expect(other.locator("[data-save-state]")).to_contain_text("Draft saved at")
+
+    page.unroute("**/draft/")
+    page.reload()
+    expect(page.get_by_role("alert")).to_contain_text("typed on the laptop")
+    expect(page.get_by_label("Your persona")).to_have_value("typed on the phone")
+    assert Persona.objects.get(author=writer).text == "typed on the laptop"
+
+
+def test_a_second_click_sends_nothing_while_the_answer_is_on_its_way(page: Page, study: Study) -> None:
+    link = open_link_create(study=study, cap=5, user=None)
+    page.goto(f"/join/{link.token}/")
+    held: list[Route] = []
+    page.route(re.compile("/join/"), lambda route: held.append(route))
+    box = page.get_by_role("button", name="Start").bounding_box()
+    assert box
+    with page.expect_request(re.compile("/join/")):
+        page.mouse.click(box["x"] + 5, box["y"] + 5)
+    page.mouse.click(box["x"] + 5, box["y"] + 5)
+    held[0].continue_()
+    expect(page.locator("main")).to_have_attribute("data-step", "consent")
+    assert len(held) == 1
+    assert Participant.objects.count() == 1
