@@ -10,7 +10,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from annotation.allocation import Sides, Unit, overlaps_at_most, repeats_of
-from annotation.models import Assignment, Item, Participant, Persona, Slot, Study
+from annotation.models import Assignment, Item, Output, Participant, Persona, Slot, Study
 
 _PLANNED = {
     Persona.Source.WRITTEN: "written_personas_per_participant",
@@ -188,6 +188,7 @@ def _given(participant: Participant) -> QuerySet[Persona]:
             item__study_id=participant.study_id, item__planted_part__isnull=True, source=Persona.Source.GIVEN
         )
         .exclude(outputs__excluded_at__isnull=False)
+        .exclude(outputs__state=Output.State.FAILED)  # everybody would meet the same failure
         .exclude(assignments__participant=participant)
         .order_by("pk")
     )

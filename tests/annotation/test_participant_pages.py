@@ -409,6 +409,16 @@ class TestWriting:
         assert walker.step == "write"
         assert walker.assignment.persona.item != first.persona.item
 
+    def test_a_given_persona_whose_outputs_failed_is_handed_to_nobody_until_they_are_made(self):
+        study = make_study(given_items=2, given_per_participant=2)
+        failed = Persona.objects.earliest("pk")
+        Output.objects.filter(pk=failed.outputs.earliest("pk").pk).update(state="failed")
+        walker = Walker(study).begin()
+        assert walker.assignment.persona != failed
+        Output.objects.filter(state="failed").update(state="ready")
+        walker.complete()
+        assert (walker.step, walker.assignment.persona) == ("rate", failed)
+
     def test_outputs_on_the_page_cannot_be_set_aside(self, walker):
         walker.write()
         make_ready()
