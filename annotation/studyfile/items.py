@@ -131,6 +131,9 @@ def _value(row: Row, name: str, problems: list[Problem]) -> str | None:
     if not isinstance(value, str):
         problems.append(row.problem(name, f"expected text, found {value!r}; put it in quotes"))
         return None
+    value = value.replace(
+        "\r\n", "\n"
+    )  # a table saved on Windows; what is shown and sent to models has plain line ends
     try:
         checked = check_text(value) if name in ("prompt", "persona", "answer_start") else check_line(value)
     except ValueError as error:

@@ -211,6 +211,17 @@ def items_from(folder: Path, name: str, content: str, **options: Any) -> Path:
     return write(folder, study_data(items={"file": name, **options}, design=design))
 
 
+def test_files_saved_on_windows_are_read_as_any_others(tmp_path: Path) -> None:
+    design = {"given_personas_per_participant": 0, "written_personas_per_participant": 1, "seed": 5}
+    path = write(tmp_path, study_data(items={"file": "items.csv"}, design=design))
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    rows = 'id,prompt\r\ntea,"How do I make tea?\r\nFor two."\r\n'
+    (tmp_path / "items.csv").write_bytes(b"\xef\xbb\xbf" + rows.encode())
+    study = read_study_file(path)
+    assert [(item.key, item.prompt) for item in study.items] == [("tea", "How do I make tea?\nFor two.")]
+    assert study.consent == "Taking part is voluntary."
+
+
 def test_bad_rows_of_a_csv_file_are_reported_with_their_first_line(tmp_path: Path) -> None:
     content = 'id,prompt,persona\na,"two\nlines",p\nb,,p\na,x,p\nc,x\nd,"x, y",p\n'
 
