@@ -4,9 +4,10 @@ No arm, system, output key, data set or origin can reach a participant's page, b
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from string import ascii_uppercase
 
 from annotation.models import Aspect, Assignment, Followup, Rating, Slot, Study
@@ -88,23 +89,18 @@ class TaskView:
 
 def task_view(assignment: Assignment, ratings: Sequence[Rating], followups: Sequence[Followup] = ()) -> TaskView:
     """Build the rating page of an assignment from its current ratings and what was added to them."""
-    participant = assignment.participant
-    persona = assignment.persona
-    is_author = persona.author_id == participant.pk
-    aspects = list(participant.study.aspects.all())
-    answers = {(rating.slot_id, rating.aspect_id): rating for rating in ratings}
+    study, persona = assignment.participant.study, assignment.persona
+    is_author = persona.author_id == assignment.participant_id
     slots = sorted(assignment.slots.all(), key=lambda slot: slot.position)
-
-    def questions(slot: Slot, about: str) -> tuple[QuestionView, ...]:
-        fitting = [aspect for aspect in aspects if aspect_fits(aspect, slot)]
-        return tuple(
-            _question(aspect, slot.key, about, is_author, answers.get((slot.pk, aspect.pk))) for aspect in fitting
-        )
-
+    answers = {(rating.slot_id, rating.aspect_id): rating for rating in ratings}
+    questions = partial(_questions, list(study.aspects.all()), answers, is_author)
     added = {followup.slot_id: followup for followup in followups}
 
+    def of_kind(kind: Slot.Kind, about: str) -> tuple[QuestionView, ...]:
+        return tuple(question for slot in slots if slot.kind == kind for question in questions(slot, about))
+
     def followup(slot: Slot, about: str) -> FollowupView | None:
-        return _followup(participant.study, slot, about, added.get(slot.pk))
+        return _followup(study, slot, about, added.get(slot.pk))
 
     shown = [slot for slot in slots if slot.kind == Slot.Kind.OUTPUT and slot.output]
     return TaskView(
@@ -121,19 +117,20 @@ def task_view(assignment: Assignment, ratings: Sequence[Rating], followups: Sequ
             )
             for letter, slot in zip(ascii_uppercase, shown, strict=False)
         ),
-        comparisons=tuple(
-            question for slot in slots if slot.kind == Slot.Kind.PAIR for question in questions(slot, "Both responses")
-        ),
-        about_persona=tuple(
-            question for slot in slots if slot.kind == Slot.Kind.PERSONA for question in questions(slot, "Persona")
-        ),
-        checks=tuple(
-            question for slot in slots if slot.kind == Slot.Kind.CHECK for question in questions(slot, "This page")
-        ),
+        comparisons=of_kind(Slot.Kind.PAIR, "Both responses"),
+        about_persona=of_kind(Slot.Kind.PERSONA, "Persona"),
+        checks=of_kind(Slot.Kind.CHECK, "This page"),
         persona_followup=next(
             (followup(slot, "The persona") for slot in slots if slot.kind == Slot.Kind.PERSONA), None
         ),
     )
+
+
+def _questions(
+    aspects: Sequence[Aspect], answers: Mapping[tuple[int, int], Rating], is_author: bool, slot: Slot, about: str
+) -> tuple[QuestionView, ...]:
+    fitting = [aspect for aspect in aspects if aspect_fits(aspect, slot)]
+    return tuple(_question(aspect, slot.key, about, is_author, answers.get((slot.pk, aspect.pk))) for aspect in fitting)
 
 
 def practice_view(study: Study, index: int, answers: dict[str, int]) -> TaskView:

@@ -199,22 +199,24 @@ def _outputs() -> tuple[Column, ...]:
     )
 
 
+_STEPS = {
+    "created": "was created",
+    "consented": "consented",
+    "declined": "declined",
+    "instructed": "had read the instructions",
+    "completed": "finished the study",
+    "withdrawn": "left the study, the data kept or erased",
+    "erased": "was erased",
+}
+_JOINED = {
+    "personal_link": "A link of their own",
+    "invited": "A link of their own, made from a list",
+    "open_link": "A link that anybody may follow",
+    "prolific": "Sent by Prolific",
+}
+
+
 def _participants(scope: Scope) -> tuple[Column, ...]:
-    steps = {
-        "created": "was created",
-        "consented": "consented",
-        "declined": "declined",
-        "instructed": "had read the instructions",
-        "completed": "finished the study",
-        "withdrawn": "left the study, the data kept or erased",
-        "erased": "was erased",
-    }
-    joined = {
-        "personal_link": "A link of their own",
-        "invited": "A link of their own, made from a list",
-        "open_link": "A link that anybody may follow",
-        "prolific": "Sent by Prolific",
-    }
     known_as = Column(
         "external_id", "string", "Id in the invitation list or on the platform; empty where there is none."
     )
@@ -222,14 +224,14 @@ def _participants(scope: Scope) -> tuple[Column, ...]:
         *STUDY,
         *PARTICIPANT,
         *((known_as,) if scope.external_ids else ()),
-        Column("joined_by", "string", "How the participant came in.", joined),
+        Column("joined_by", "string", "How the participant came in.", _JOINED),
         Column(
             "platform_state",
             "string",
             "Where a participant from a recruiting platform stands.",
             dict(Participant.PlatformState.choices),
         ),
-        *(Column(f"{step}_at", "timestamp", f"When the participant {done} (UTC).") for step, done in steps.items()),
+        *(Column(f"{step}_at", "timestamp", f"When the participant {done} (UTC).") for step, done in _STEPS.items()),
         Column("excluded_at", "timestamp", "When a researcher excluded the participant (UTC)."),
         Column("excluded_reason", "string", "Why; empty for all others."),
         Column("consent_hash", "string", "SHA-256 of the consent text agreed to; empty before."),
