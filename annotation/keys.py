@@ -6,8 +6,6 @@ import hmac
 import secrets
 import uuid
 
-from django.conf import settings
-
 # Without look-alikes (0/O, 1/I/L), since people type completion codes by hand.
 _CODE_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 
@@ -22,12 +20,12 @@ def link_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-def visit_token(open_link: int, visit: uuid.UUID) -> str:
+def visit_token(secret: str, open_link: int, visit: uuid.UUID) -> str:
     """Return the secret part of the link that one visit to an open link leads to: the same one, however often asked.
 
-    Nobody can compute it who does not hold the site's secret key.
+    Nobody can compute it who does not hold `secret`, the site's key.
     """
-    digest = hmac.new(settings.SECRET_KEY.encode(), f"visit:{open_link}:{visit}".encode(), hashlib.sha256).digest()
+    digest = hmac.new(secret.encode(), f"visit:{open_link}:{visit}".encode(), hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest[:24]).decode()
 
 

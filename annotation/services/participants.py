@@ -4,6 +4,7 @@ import hashlib
 import uuid
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Max, QuerySet
 from django.utils import timezone
@@ -77,7 +78,7 @@ def open_link_join(*, open_link: OpenLink, visit: uuid.UUID) -> Participant:
         raise NotAllowedNow("This study is not open at the moment.")
     if open_link.study.recruitment.get("prolific"):
         raise NotAllowedNow("This study takes people who come from Prolific. Open it from there.")
-    token = visit_token(open_link.pk, visit)
+    token = visit_token(settings.SECRET_KEY, open_link.pk, visit)
     with transaction.atomic():
         study_turn_take(study_id=open_link.study_id)
         joined_before = Participant.objects.filter(token=token).first()

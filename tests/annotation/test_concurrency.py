@@ -71,9 +71,17 @@ def test_one_participant_in_many_tabs_gets_one_assignment():
 def test_an_open_link_never_lets_in_more_than_its_cap():
     link = open_link_create(study=make_study(), cap=3, user=None)
     links = [OpenLink.objects.select_related("study").get(pk=link.pk) for _ in range(8)]
-    results = at_once([partial(open_link_join, open_link=one) for one in links])
+    results = at_once([partial(open_link_join, open_link=one, visit=uuid.uuid4()) for one in links])
     assert sum(isinstance(result, NotAllowedNow) for result in results) == 5
     assert Participant.objects.count() == 3
+
+
+def test_a_link_started_twice_at_once_from_one_page_makes_one_participant_even_of_its_last_place():
+    link = open_link_create(study=make_study(), cap=1, user=None)
+    links = [OpenLink.objects.select_related("study").get(pk=link.pk) for _ in range(4)]
+    visit = uuid.uuid4()
+    joined = at_once([partial(open_link_join, open_link=one, visit=visit) for one in links])
+    assert set(joined) == {Participant.objects.get()}
 
 
 def test_participants_made_at_once_get_different_numbers():
