@@ -1,4 +1,4 @@
-"""The pages of the controls in a real browser: axe, labels, width; keyboard; and no script."""
+"""The pages of controls and persona assessments in a real browser: axe, labels, width; keyboard; and no script."""
 
 import json
 
@@ -10,17 +10,18 @@ from annotation.models import Followup
 from tests.browser.test_every_page import SIZES, UNLABELLED, visit
 from tests.browser.walk import sideways_scroll
 from tests.tools.gallery import Spot
+from tests.tools.gallery_assessment import assessment_spots
 from tests.tools.gallery_controls import control_spots
 from tests.tools.processes import Server
 
 
 @pytest.fixture
 def spots(server: Server) -> list[Spot]:
-    return control_spots()
+    return [*control_spots(), *assessment_spots()]
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_axe_finds_no_violation_on_any_page_of_the_controls(
+def test_axe_finds_no_violation_on_any_page_of_controls_and_assessments(
     browser: Browser, server: Server, spots: list[Spot], size: str
 ) -> None:
     found = {}
