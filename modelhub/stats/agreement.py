@@ -15,8 +15,6 @@ from modelhub.stats.ratings import Level, Ratings
 FEWEST_FOR_INTERVAL = 10
 FEWEST_FOR_GOOD_COVERAGE = 40
 MOST_UNDEFINED = 0.05
-# Above this many values the pattern tables get too large for a bootstrap.
-MOST_VALUES_FOR_INTERVAL = 60
 
 
 def agreement_report(
@@ -154,9 +152,7 @@ def _no_interval_because(report: dict[str, Any]) -> str | None:
         return str(report["reasons"]["krippendorff_alpha"])
     if report["pairable_items"] == 1:
         return "single_item"
-    if report["pairable_items"] < FEWEST_FOR_INTERVAL:
-        return "few_items"
-    return "too_many_values" if len(report["domain"]) > MOST_VALUES_FOR_INTERVAL else None
+    return "few_items" if report["pairable_items"] < FEWEST_FOR_INTERVAL else None
 
 
 def _add_warnings(report: dict[str, Any], ratings: Ratings) -> None:

@@ -2,7 +2,8 @@
 the bootstrap and the leave-one-out diagnostics.
 
 Items whose values were used equally often are one *pattern*. All that alpha needs of a set of items are two sums over
-its patterns, so a bootstrap replicate is one row of multinomial weights instead of a resampled table.
+its patterns, so a bootstrap replicate is one row of multinomial weights instead of a resampled table. No array
+is larger than patterns by values, or replicates by patterns: scales of hundreds of values work too.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,12 @@ import numpy as np
 
 from modelhub.stats.distance import squared_differences
 from modelhub.stats.ratings import FloatArray, IntArray, Level, Ratings
+
+# The package builds items x values x values; beyond this the same number is computed here, in less memory.
+_MOST_CELLS_OF_PACKAGE = 10_000_000
+# Patterns squared, times values, of an ordinal jackknife: some seconds.
+_MOST_WORK_OF_JACKKNIFE = 10_000_000_000
+_CELLS_AT_ONCE = 5_000_000
 
 
 @dataclass(frozen=True)
@@ -25,15 +32,6 @@ class Patterns:
     sizes: IntArray
     numbers: FloatArray
     level: Level
-
-    @property
-    def coincidences(self) -> FloatArray:
-        """Each pattern's contribution to the coincidence matrix, shape (p, q, q)."""
-        counts = self.counts.astype(float)
-        pairs = counts[:, :, None] * counts[:, None, :]
-        diagonal = np.arange(counts.shape[1])
-        pairs[:, diagonal, diagonal] -= counts
-        return pairs / (counts.sum(axis=1) - 1)[:, None, None]
 
 
 def patterns_of(ratings: Ratings) -> Patterns:
@@ -67,6 +65,8 @@ def krippendorff_alpha(ratings: Ratings) -> float | None:
         return None
     if len(used) == 2 and margins[used].min() == 1:
         return 0.0  # exactly one rating deviates: observed and expected disagreement are the same number
+    if patterns.sizes.sum() * len(ratings.domain) ** 2 > _MOST_CELLS_OF_PACKAGE:
+        return float(alpha_of_weights(patterns, patterns.sizes[None, :].astype(float))[0])
     counts = np.repeat(patterns.counts, patterns.sizes, axis=0)
     return float(
         krippendorff.alpha(
@@ -88,20 +88,56 @@ def alphas(patterns: Patterns, coincidences: FloatArray, margins: FloatArray) ->
     total = margins.sum(axis=-1)
     observed = (coincidences * distance).sum(axis=(-2, -1))
     expected = (margins[:, :, None] * margins[:, None, :] * distance).sum(axis=(-2, -1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(expected > 0, 1.0 - (total - 1) * observed / expected, np.nan)
+    return _alpha(observed, expected, total)
 
 
 def alpha_of_weights(patterns: Patterns, weights: FloatArray) -> FloatArray:
-    """Return alpha for each row of pattern weights, shape (b, p) -> (b,)."""
-    q = patterns.counts.shape[1]
-    flat = patterns.coincidences.reshape(len(patterns.sizes), q * q)
-    return alphas(patterns, (weights @ flat).reshape(-1, q, q), weights @ patterns.counts)
+    """Return alpha for each row of pattern weights, shape (b, p) -> (b,), NaN where it is undefined."""
+    margins = weights @ patterns.counts
+    if patterns.level == Level.ORDINAL:
+        return _ordinal_alphas(patterns, weights, margins)
+    return _fixed_alphas(patterns, weights @ _disagreements(patterns), margins)
 
 
-def alpha_without_one_item(patterns: Patterns) -> FloatArray:
-    """Return, per pattern, alpha with one item of that pattern left out, shape (p,)."""
-    coincidences = patterns.coincidences
-    total = np.einsum("p,pck->ck", patterns.sizes.astype(float), coincidences)
-    margins = (patterns.sizes @ patterns.counts).astype(float)
-    return alphas(patterns, total[None] - coincidences, margins[None] - patterns.counts)
+def alpha_without_one_item(patterns: Patterns) -> FloatArray | None:
+    """Return, per pattern, alpha with one item of that pattern left out, shape (p,); None where that takes too long."""
+    sizes, count = patterns.sizes.astype(float), len(patterns.sizes)
+    if patterns.level != Level.ORDINAL:
+        own = _disagreements(patterns)
+        return _fixed_alphas(patterns, sizes @ own - own, sizes @ patterns.counts - patterns.counts.astype(float))
+    if count**2 * len(patterns.numbers) > _MOST_WORK_OF_JACKKNIFE:
+        return None
+    step = max(1, _CELLS_AT_ONCE // count)
+    starts = range(0, count, step)
+    left = (sizes - np.eye(min(step, count - start), count, k=start) for start in starts)
+    return np.concatenate([alpha_of_weights(patterns, rows) for rows in left])
+
+
+def _disagreements(patterns: Patterns) -> FloatArray:
+    """Return each pattern's sum of squared differences over its pairs, over raters less one; shape (p,)."""
+    counts = patterns.counts.astype(float)
+    distance = squared_differences(patterns.level, patterns.numbers, counts)
+    return np.asarray(((counts @ distance) * counts).sum(axis=1) / (counts.sum(axis=1) - 1))
+
+
+def _fixed_alphas(patterns: Patterns, observed: FloatArray, margins: FloatArray) -> FloatArray:
+    distance = squared_differences(patterns.level, patterns.numbers, margins)
+    return _alpha(observed, ((margins @ distance) * margins).sum(axis=1), margins.sum(axis=1))
+
+
+def _ordinal_alphas(patterns: Patterns, weights: FloatArray, margins: FloatArray) -> FloatArray:
+    """Return alpha from mid-ranks x, whose pairs need two sums only: 2 (m sum x² - (sum x)²) over m values."""
+    ranks = np.cumsum(margins, axis=1) - margins / 2
+    ranks -= margins.sum(axis=1, keepdims=True) / 2
+    counts = patterns.counts.astype(float)
+    raters = counts.sum(axis=1)
+    within = 2 * (raters * (ranks**2 @ counts.T) - (ranks @ counts.T) ** 2) / (raters - 1)
+    total = margins.sum(axis=1)
+    expected = 2 * (total * (margins * ranks**2).sum(axis=1) - (margins * ranks).sum(axis=1) ** 2)
+    expected[np.count_nonzero(margins, axis=1) < 2] = 0.0
+    return _alpha((weights * within).sum(axis=1), expected, total)
+
+
+def _alpha(observed: FloatArray, expected: FloatArray, total: FloatArray) -> FloatArray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(expected > 0, 1.0 - (total - 1) * observed / expected, np.nan)

@@ -44,13 +44,16 @@ def alpha_interval(
 def interval(
     draws: FloatArray,
     estimate: float,
-    jackknife: FloatArray,
+    jackknife: FloatArray | None,
     sizes: FloatArray,
     *,
     confidence: float = 0.95,
     undefined: float = 0.0,
 ) -> Interval:
-    """Return the BCa interval from bootstrap `draws`, shape (b,), and leave-one-out values with their `sizes`, (p,)."""
+    """Return the BCa interval from bootstrap `draws`, shape (b,), and leave-one-out values with their `sizes`, (p,).
+
+    Without leave-one-out values it is the percentile interval.
+    """
     tail = (1 - confidence) / 2
     levels = _bca_levels(draws, estimate, jackknife, sizes, tail)
     method = "percentile" if levels is None else "BCa"
@@ -72,9 +75,11 @@ def _draw(patterns: Patterns, *, seed: int, replicates: int) -> FloatArray:
 
 
 def _bca_levels(
-    draws: FloatArray, estimate: float, jackknife: FloatArray, sizes: FloatArray, tail: float
+    draws: FloatArray, estimate: float, jackknife: FloatArray | None, sizes: FloatArray, tail: float
 ) -> tuple[float, float] | None:
     """Return the two quantiles that BCa asks for, or None where bias or acceleration is undefined."""
+    if jackknife is None:
+        return None
     below = float(np.mean(draws < estimate) + np.mean(draws == estimate) / 2)
     known = ~np.isnan(jackknife)
     if not 0 < below < 1 or not known.all():

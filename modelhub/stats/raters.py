@@ -28,7 +28,8 @@ def pairwise_kappa(ratings: Ratings) -> list[dict[str, Any]]:
         if common.any():
             kappa = cohen_kappa(codes[common, first], codes[common, second], weights)
             names = [ratings.rater_names[first], ratings.rater_names[second]]
-            rows.append({"raters": names, "items": int(common.sum()), "kappa": kappa})
+            reason = "no_variation" if kappa is None else None
+            rows.append({"raters": names, "items": int(common.sum()), "kappa": kappa, "reason": reason})
     return rows
 
 
@@ -38,15 +39,28 @@ def rater_diagnostics(ratings: Ratings, alpha: float | None) -> list[dict[str, A
     `bias` is the mean of own value minus the others' mean on the same items, `mean_absolute_deviation` the mean of its
     size, `modal_share` the share of the most frequent answer, `alpha_without` alpha over the others' ratings and
     `alpha_change` its difference from `alpha`, `correlation` Spearman's with the others' means.
+    `reasons` has the code of what is None.
     """
     without = _alphas_without_each_rater(ratings)
     sums, counts = _totals(ratings)
     order = np.argsort(ratings.rater, kind="stable")
     starts = np.searchsorted(ratings.rater[order], np.arange(len(ratings.rater_names) + 1))
-    return [
+    lines = [
         _line(ratings, order[starts[rater] : starts[rater + 1]], rater, sums, counts, alpha, without[rater])
         for rater in range(len(ratings.rater_names))
     ]
+    return [{**line, "reasons": _reasons(line, ratings.level)} for line in lines]
+
+
+def _reasons(line: dict[str, Any], level: Level) -> dict[str, str]:
+    if level == Level.NOMINAL:
+        codes = dict.fromkeys(("bias", "mean_absolute_deviation", "sd", "correlation"), "not_ordered")
+    else:
+        alone = line["bias"] is None
+        codes = {"bias": "no_overlap", "mean_absolute_deviation": "no_overlap", "sd": "single_value",
+                 "correlation": "no_overlap" if alone else "too_few_or_all_the_same"}  # fmt: skip
+    codes |= {"modal_share": "no_data", "alpha_without": "undefined_without", "alpha_change": "undefined_without"}
+    return {name: code for name, code in codes.items() if line[name] is None}
 
 
 def _totals(ratings: Ratings) -> tuple[FloatArray, IntArray]:
@@ -96,9 +110,8 @@ def _alphas_without_each_rater(ratings: Ratings) -> list[float | None]:
     patterns = patterns_of(ratings)
     if not len(patterns.sizes):
         return [None] * len(ratings.rater_names)
-    total = np.einsum("p,pck->ck", patterns.sizes.astype(float), patterns.coincidences)
-    margins = (patterns.sizes @ patterns.counts).astype(float)
     q = len(ratings.domain)
+    total, margins = _sums(ratings.counts, q), _margins(ratings.counts)
     results: list[float | None] = []
     for rater in range(len(ratings.rater_names)):
         mine = ratings.rater == rater

@@ -191,7 +191,10 @@ def _raters(rows: list[Row], names: Names, suffix: str) -> Table:
             words(names.question(key)),
             words(line["rater"]),
             whole(line["ratings"]),
-            *(number(line[name], sign=name in ("bias", "alpha_change")) for name in list(measures)[1:]),
+            *(
+                number(line[name], why(line, name), sign=name in ("bias", "alpha_change"))
+                for name in list(measures)[1:]
+            ),
         )
         for design, key, condition, report in rows
         if condition == "All"
@@ -212,7 +215,7 @@ def _pairs(rows: list[Row], names: Names, suffix: str) -> Table:
             words(names.question(key)),
             words(" and ".join(pair["raters"])),
             whole(pair["items"]),
-            number(pair["kappa"], "no_variation", digits=3),
+            number(pair["kappa"], pair["reason"], digits=3),
         )
         for design, key, condition, report in rows
         if condition == "All"

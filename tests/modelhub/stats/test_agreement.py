@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from modelhub.stats.agreement import agreement_report
-from modelhub.stats.alpha import alpha_of_weights, krippendorff_alpha, patterns_of
+from modelhub.stats.alpha import alpha_of_weights, alpha_without_one_item, krippendorff_alpha, patterns_of
 from modelhub.stats.chance import (
     brennan_prediger,
     cohen_kappa,
@@ -222,6 +222,40 @@ def test_leaving_a_rater_out_equals_the_table_without_them():
     lines = agreement_report(ratings, replicates=2)["rater_diagnostics"]
     for rater, line in enumerate(lines):
         assert line["alpha_without"] == pytest.approx(krippendorff_alpha(ratings.without_rater(rater)))
+
+
+def test_nothing_about_a_rater_is_empty_without_a_reason():
+    for level, rows in (("ordinal", [[1, 2, None], [None, 2, 3], [3, None, None]]), ("nominal", [[1, 2], [1, 1]])):
+        report = agreement_report(table(rows, level, [1, 2, 3]))
+        for line in report["rater_diagnostics"]:
+            assert {name for name, value in line.items() if value is None} == set(line["reasons"])
+        assert all((pair["kappa"] is None) == (pair["reason"] is not None) for pair in report["pairwise_kappa"])
+
+
+@pytest.mark.parametrize("level", ["ordinal", "interval", "ratio"])
+def test_scales_of_many_values_have_an_interval_too(level):
+    rng = np.random.default_rng(4)
+    truth = rng.integers(0, 200, 150)
+    rows = [(truth + rng.integers(0, 60, 150)).tolist() for _ in range(2)]
+    report = agreement_report(table(rows, level), replicates=500)
+    low, high = report["alpha_ci"]
+    assert low < report["krippendorff_alpha"] < high < low + 0.2
+
+
+@given(rows=tables, level=st.sampled_from(LEVELS))
+@settings(max_examples=60, deadline=None)
+def test_leaving_an_item_out_equals_the_table_without_it(rows, level):
+    patterns = patterns_of(table([[*row, n % 5 + 1] for n, row in enumerate(rows)], level, [1, 2, 3, 4, 5]))
+    for index, value in enumerate(alpha_without_one_item(patterns)):
+        left = patterns.sizes - (np.arange(len(patterns.sizes)) == index)
+        counts = np.repeat(patterns.counts, left, axis=0)
+        if np.count_nonzero(counts.sum(axis=0)) < 2:
+            assert np.isnan(value)
+            continue
+        package = krippendorff.alpha(
+            value_counts=counts, value_domain=[1, 2, 3, 4, 5], level_of_measurement=level.value
+        )
+        assert value == pytest.approx(package, abs=1e-9)
 
 
 def test_cohens_kappa_of_the_textbook_table():
