@@ -1,6 +1,7 @@
 """Read the plain tables that the statistics commands take. Every mistake names its row and column."""
 
 import csv
+import io
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,8 @@ from modelhub.stats.ratings import Level, Ratings, Value, make_ratings
 from modelhub.stats.winrate import ORDERS, PERSONALIZATION, QUALITY, Verdict
 
 VERDICTS = ("A", "B", "tie", None)
+# Items times values that a table of counts may have: 400 MB.
+_MOST_CELLS = 50_000_000
 
 
 class TableError(Exception):
@@ -47,6 +50,8 @@ def read_ratings(path: Path, *, level: Level, domain: Sequence[str] | None) -> t
         items.append(item)
         values.append(value)
     known = declared if declared is not None else list(set(values))
+    if len(known) * len(set(items)) > _MOST_CELLS:
+        raise TableError(f"{path}: column value: {len(known)} different values are too many for {level}; round them")
     ordered = sorted(known, key=lambda value: (isinstance(value, str), value))
     return make_ratings(raters, items, values, level=level, domain=ordered), declared is None
 
@@ -93,7 +98,7 @@ def read_verdicts(path: Path, *, metrics: Sequence[str] = (PERSONALIZATION, QUAL
     """
     sets: dict[str, list[Verdict]] = {}
     seen: set[tuple[str, ...]] = set()
-    for number, line in enumerate(_text(path).splitlines(), start=1):
+    for number, line in enumerate(_text(path).split("\n"), start=1):  # splitlines would cut at U+2028 in a string
         if not line.strip():
             continue
         name, verdict = _verdict(line, f"{path}: line {number}", metrics)
@@ -119,8 +124,10 @@ def _verdict(line: str, where: str, metrics: Sequence[str]) -> tuple[str, Verdic
         if name in allowed and row[name] not in allowed[name]:
             choices = ", ".join(json.dumps(choice) for choice in allowed[name])
             raise TableError(f"{where}, {name}: {json.dumps(row[name])} is none of {choices}")
+    if row["pair_id"] in (None, ""):
+        raise TableError(f"{where}, pair_id: is empty")
     verdict = Verdict(str(row["pair_id"]), row["metric"], row["order"], row["verdict"])
-    return str(row.get("set", "")), verdict
+    return str(row.get("set") or ""), verdict
 
 
 def _two_systems(path: Path, systems: dict[str, int], base: str | None) -> tuple[str, str]:
@@ -136,13 +143,16 @@ def _two_systems(path: Path, systems: dict[str, int], base: str | None) -> tuple
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, tuple[str, ...]]]:
-    reader = csv.reader(_text(path).splitlines(keepends=True), strict=True)
+    reader = csv.reader(io.StringIO(_text(path), newline="\n"), strict=True)
     try:
         header = [name.strip() for name in next(reader, [])]
         missing = [name for name in columns if name not in header]
         if missing:
             found = ", ".join(header) or "nothing"
             raise TableError(f"{path}: row 1: no column {', '.join(missing)}; found {found}")
+        twice = [name for name in columns if header.count(name) > 1]
+        if twice:
+            raise TableError(f"{path}: row 1: two columns are called {twice[0]}; name one of them otherwise")
         places = [header.index(name) for name in columns]
         for number, row in enumerate(reader, start=2):
             if not any(row):
@@ -167,11 +177,13 @@ def _value(text: str, level: Level, where: str) -> Value:
     if level == Level.NOMINAL:
         return text
     try:
-        number = float(text)
+        number = float(text if "_" not in text else "")  # Python alone reads 1_0 as ten
     except ValueError as error:
         raise TableError(f"{where}: {text!r} is not a number, which the {level} level needs") from error
     if not math.isfinite(number):
         raise TableError(f"{where}: {text!r} is not a finite number")
+    if level == Level.RATIO and number < 0:
+        raise TableError(f"{where}: {text!r} is negative, which no value of a ratio scale is")
     return int(number) if number.is_integer() else number
 
 

@@ -69,6 +69,8 @@ def _check(design: Design, simulations: int) -> None:
         raise ValueError("a design needs at least two participants, one prompt and one simulation")
     if min(design.sd_participants, design.sd_prompts, design.sd_residual) < 0:
         raise ValueError("a standard deviation cannot be negative")
+    if design.margin is not None and design.margin <= 0:
+        raise ValueError("a margin is a positive number of points")
     if design.low >= design.high:
         raise ValueError("the scale needs at least two points")
 

@@ -40,7 +40,9 @@ def sign_flip(values: Sequence[Fraction], *, seed: int = 0) -> SignFlip | None:
     total = abs(int(sizes.sum()))
     span = int(np.abs(sizes).sum())
     if span > _MOST_SUMS or span * nonzero > _MOST_WORK:
-        return SignFlip(_monte_carlo(sizes, total, seed), smallest, f"Monte Carlo, {_DRAWS} draws, seed {seed}")
+        # Divided as whole numbers first: these may be too large for a float.
+        shares = np.array([abs(size) / span for size in sizes])
+        return SignFlip(_monte_carlo(shares, total / span, seed), smallest, f"Monte Carlo, {_DRAWS} draws, seed {seed}")
     return SignFlip(_exact(np.abs(sizes), total), smallest, "exact")
 
 
@@ -65,9 +67,8 @@ def _exact(sizes: FloatArray, total: int) -> float:
     return float(min(1.0, chance[sums >= total].sum()))
 
 
-def _monte_carlo(sizes: FloatArray, total: int, seed: int) -> float:
+def _monte_carlo(values: FloatArray, total: float, seed: int) -> float:
     rng = np.random.default_rng(seed)
-    values = np.abs(sizes.astype(float))
     reached = 0
     for start in range(0, _DRAWS, _DRAWS_AT_ONCE):
         draws = min(_DRAWS_AT_ONCE, _DRAWS - start)

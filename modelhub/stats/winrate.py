@@ -123,8 +123,7 @@ def _metric(counts: Counter[str], draws: FloatArray) -> dict[str, Any]:
         result["net_win_ci"] = _interval((wins - losses) / all_valid) if valid else None
         result["win_share_ci"] = _interval(wins / (wins + losses)) if win + loss else None
     for name, code in (("net_win", "no_valid_pairs"), ("win_share", "no_decided_pairs")):
-        if result[name] is None:
-            result["reasons"][name] = code
+        result["reasons"] |= {key: code for key in (name, f"{name}_ci") if result[key] is None}
     return result
 
 

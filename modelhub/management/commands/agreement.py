@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from modelhub.options import replicates, seed
 from modelhub.stats.agreement import agreement_report
 from modelhub.stats.bootstrap import REPLICATES
 from modelhub.stats.ratings import Level
@@ -34,8 +35,8 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path)
         parser.add_argument("--level", choices=[str(level) for level in Level], default=str(Level.ORDINAL))
         parser.add_argument("--domain", help="All values the scale has, such as 1,2,3,4,5; inferred if left out.")
-        parser.add_argument("--seed", type=int, default=0, help="Of the bootstrap.")
-        parser.add_argument("--replicates", type=int, default=REPLICATES, help="Of the bootstrap.")
+        parser.add_argument("--seed", type=seed, default=0, help="Of the bootstrap.")
+        parser.add_argument("--replicates", type=replicates, default=REPLICATES, help="Of the bootstrap.")
         parser.add_argument("--json", action="store_true", help="Print JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:

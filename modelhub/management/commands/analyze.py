@@ -15,6 +15,7 @@ from modelhub.access import analyst_named
 from modelhub.analysis.data import load_data
 from modelhub.analysis.judge import read_judgements
 from modelhub.analysis.results import analyze_data
+from modelhub.options import seed
 from modelhub.report.bundle import bundle_refusal, bundle_write
 from modelhub.runs import command_line
 from modelhub.stats.bootstrap import REPLICATES
@@ -34,7 +35,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--judgements", type=Path, metavar="FILE", help="Verdicts of an LLM judge, as win_rates reads."
         )
-        parser.add_argument("--seed", type=int, default=0, help="Of everything that is drawn.")
+        parser.add_argument("--seed", type=seed, default=0, help="Of everything that is drawn.")
         parser.add_argument("--replicates", type=int, default=REPLICATES, help="Of the bootstrap.")
         parser.add_argument("--include-bots", action="store_true", help="Bots too, for rehearsals.")
         parser.add_argument("--user", metavar="USERNAME", help="On whose behalf; needs the permission to unblind.")

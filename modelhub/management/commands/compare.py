@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from modelhub.options import finite, seed
 from modelhub.stats.paired import paired_report
 from modelhub.tables import TableError, read_pairs
 
@@ -18,8 +19,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
         parser.add_argument("--base", help="The system to compare with; the alphabetically first if left out.")
-        parser.add_argument("--margin", type=float, help="For non-inferiority and equivalence, fixed before the data.")
-        parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument("--margin", type=finite, help="For non-inferiority and equivalence, fixed before the data.")
+        parser.add_argument("--seed", type=seed, default=0)
         parser.add_argument("--json", action="store_true", help="Print JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:

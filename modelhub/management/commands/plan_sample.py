@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from modelhub.options import finite, seed
 from modelhub.stats.power import Design, simulate_power
 
 
@@ -19,14 +20,14 @@ class Command(BaseCommand):
         default = Design(participants=2, prompts=1, difference=0)
         parser.add_argument("--participants", type=int, nargs="+", required=True)
         parser.add_argument("--prompts", type=int, nargs="+", required=True, help="Per participant.")
-        parser.add_argument("--difference", type=float, required=True, help="True difference, in points.")
-        parser.add_argument("--sd-participants", type=float, default=default.sd_participants)
-        parser.add_argument("--sd-prompts", type=float, default=default.sd_prompts)
-        parser.add_argument("--sd-residual", type=float, default=default.sd_residual)
+        parser.add_argument("--difference", type=finite, required=True, help="True difference, in points.")
+        parser.add_argument("--sd-participants", type=finite, default=default.sd_participants)
+        parser.add_argument("--sd-prompts", type=finite, default=default.sd_prompts)
+        parser.add_argument("--sd-residual", type=finite, default=default.sd_residual)
         parser.add_argument("--shared-prompts", action="store_true", help="All participants see the same prompts.")
-        parser.add_argument("--margin", type=float, help="Also simulate non-inferiority with this margin.")
+        parser.add_argument("--margin", type=finite, help="Also simulate non-inferiority with this margin.")
         parser.add_argument("--simulations", type=int, default=1000)
-        parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument("--seed", type=seed, default=0)
         parser.add_argument("--json", action="store_true", help="Print JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:

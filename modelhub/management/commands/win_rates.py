@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from modelhub.options import seed
 from modelhub.stats.winrate import pair_outcomes, win_rates
 from modelhub.tables import TableError, read_verdicts
 
@@ -21,7 +22,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
-        parser.add_argument("--seed", type=int, default=0, help="Of the bootstrap.")
+        parser.add_argument("--seed", type=seed, default=0, help="Of the bootstrap.")
         parser.add_argument("--json", action="store_true", help="Print JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:

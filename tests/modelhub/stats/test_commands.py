@@ -71,6 +71,8 @@ def test_tables_from_spreadsheets_are_read(table):
         ("rater,item,value\n,1,3\n", "row 2, column rater: is empty"),
         ("rater,item,value\na,1,3,4\n", "row 2: 4 cells under 3 columns"),
         ("", "row 1: no column rater, item, value"),
+        ("rater,item,value,value\na,1,3,4\n", "row 1: two columns are called value"),
+        ("rater,item,value\na,1,1_0\n", "row 2, column value: '1_0' is not a number"),
     ],
 )
 def test_a_bad_table_is_refused_by_row_and_column(table, text, message):
@@ -139,6 +141,7 @@ def test_win_rates_by_set(table):
         ("[1]\n", "line 1: expected an object"),
         ("{\n", "line 1: not JSON"),
         ('{"metric": "quality"}\n', "line 1: pair_id is missing"),
+        (verdict(pair_id=None), "line 1, pair_id: is empty"),
     ],
 )
 def test_bad_verdicts_are_refused_by_line(table, text, message):
@@ -156,3 +159,42 @@ def test_reports_for_people_name_every_measure(table):
     assert "Krippendorff's alpha" in run("agreement", table(RATINGS))
     assert "Sign-flip over participants" in run("compare", table(PAIRS))
     assert "Delta-PQ" in run("win_rates", table(verdict()))
+
+
+def test_cells_may_hold_any_character_that_is_no_line_end_of_the_file(table):
+    text = 'rater,item,value\na,"x\u2028\x85\ny",1\nb,"x\u2028\x85\ny",2\n'
+    assert json.loads(run("agreement", table(text), "--json"))["pairable_items"] == 1
+    row = {"pair_id": "x\u2028y", "metric": "quality", "verdict": "tie"}
+    lines = [json.dumps(row | {"order": order}, ensure_ascii=False) for order in ("base_first", "test_first")]
+    report = json.loads(run("win_rates", table("\r\n".join(lines)), "--json"))
+    assert report["metrics"]["quality"]["tie_genuine"] == 1
+
+
+def test_a_ratio_scale_has_no_negative_values(table):
+    text = "rater,item,value\na,1,-1\nb,1,1\n"
+    assert "row 2, column value: '-1' is negative" in refusal("agreement", table(text), "--level", "ratio")
+    assert json.loads(run("agreement", table(text), "--level", "interval", "--json"))["domain"] == [-1, 1]
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [
+        ("agreement", "--replicates", "0"),
+        ("agreement", "--seed", "-1"),
+        ("compare", "--margin", "inf"),
+        ("win_rates", "--seed", "-1"),
+    ],
+)
+def test_a_number_that_cannot_be_used_is_named_before_anything_is_read(command, option, value):
+    with pytest.raises(CommandError, match=f"{option}: '{value}'"):
+        run(command, "nowhere.csv", option, value)
+
+
+def test_no_win_rate_is_empty_without_a_reason(table):
+    quality = json.loads(run("win_rates", table(verdict(verdict=None)), "--json"))["metrics"]["quality"]
+    assert {name for name, value in quality.items() if value is None} == set(quality["reasons"])
+
+
+def test_values_far_apart_are_compared(table):
+    text = "participant,item,system,value\np,1,A,1e-300\np,1,B,1e30\nq,1,A,2\nq,1,B,1\n"
+    assert json.loads(run("compare", table(text), "--json"))["sign_flip_p"] == pytest.approx(1.0)
