@@ -23,6 +23,10 @@ from modelhub.stats.winrate import Verdict
 UNIT = "preference pair"
 CAVEAT = "Raters are fixed: the intervals speak of other preference pairs, not of other raters."
 ACCURACY = "accuracy"
+_OF_PAIRS = {
+    "single_participant": "single_pair",
+    "too_few_participants_to_reject_at_05": "too_few_pairs_to_reject_at_05",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,9 @@ def _compared(question: Question, personas: Sequence[_Persona], *, margin: float
     if not question.has_mean:
         comparison["reasons"] |= dict.fromkeys(comparison["reasons"], "not_ordered")
     comparison |= {"unit": UNIT, "caveat": CAVEAT}
-    comparison["warnings"] = [*comparison["warnings"], "raters_fixed"]
+    # What the paired report says of participants is about preference pairs here.
+    comparison["reasons"] = {name: _OF_PAIRS.get(code, code) for name, code in comparison["reasons"].items()}
+    comparison["warnings"] = [*(_OF_PAIRS.get(code, code) for code in comparison["warnings"]), "raters_fixed"]
     return {
         **{side: _side(question, personas, side) for side in (CHOSEN, REJECTED)},
         "comparison": comparison,

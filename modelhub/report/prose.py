@@ -111,7 +111,7 @@ def _ci(report: dict[str, Any]) -> str:
 
 def _test(report: dict[str, Any]) -> str:
     tests = [
-        ("sign-flip over participants", report["sign_flip_p"]),
+        (f"sign-flip over participants{_drawn(report)}", report["sign_flip_p"]),
         ("sign-flip over prompts", report["prompt_sign_flip_p"]),
         ("crossed quasi-t over participants and prompts", report["quasi_t_p"]),
     ]
@@ -124,6 +124,12 @@ def _test(report: dict[str, Any]) -> str:
     if report["holm_p"] is not None:
         text += f"; adjusted after Holm, {p_equals(report['holm_p'])}"
     return text
+
+
+def _drawn(report: dict[str, Any]) -> str:
+    """Return how the sign-flip test was computed where it is not exact."""
+    method = report["sign_flip_method"]
+    return f" ({method})" if method not in (None, "exact") else ""
 
 
 def _effect(report: dict[str, Any], names: Names) -> Iterator[str]:
@@ -235,7 +241,7 @@ def _persona(persona: dict[str, Any], names: Names) -> Iterator[str]:
 def _pair_test(compared: dict[str, Any]) -> str:
     if compared["sign_flip_p"] is None:
         return f"no test: {reason(why(compared, 'sign_flip_p'))}"
-    text = f"sign-flip over preference pairs {p_equals(compared['sign_flip_p'])}"
+    text = f"sign-flip over preference pairs{_drawn(compared)} {p_equals(compared['sign_flip_p'])}"
     return text + (
         f"; adjusted after Holm, {p_equals(compared['holm_p'])}" if compared.get("holm_p") is not None else ""
     )

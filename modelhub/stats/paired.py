@@ -41,6 +41,7 @@ def paired_report(pairs: Sequence[Pair], *, margin: float | None = None, seed: i
     report: dict[str, Any] = {
         "n_participants": len(means),
         "n_pairs": len(pairs),
+        "n_prompts": len({pair.item for pair in pairs}),
         "mean_base": _mean([pair.base for pair in pairs]),
         "mean_test": _mean([pair.test for pair in pairs]),
         "mean_difference": float(differences.mean()) if len(differences) else None,
@@ -51,7 +52,9 @@ def paired_report(pairs: Sequence[Pair], *, margin: float | None = None, seed: i
     _add_tests(report, pairs, list(means.values()), seed)
     _add_effects(report, pairs, list(means.values()))
     _add_margin(report, differences, margin)
-    _add_reasons(report)
+    _add_reasons(report, margin)
+    if len(differences) > 1 and not np.ptp(differences):
+        report["warnings"].append("no_variation_of_differences")
     return report
 
 
@@ -144,6 +147,8 @@ def _add_tests(report: dict[str, Any], pairs: Sequence[Pair], means: list[Fracti
     report["prompt_sign_flip_p"] = by_prompt.p if by_prompt else None
     report["quasi_t_p"] = crossed["p"] if crossed else None
     report["quasi_t"] = crossed
+    if by_prompt and by_prompt.smallest_p > 0.05:
+        report["warnings"].append("too_few_prompts_to_reject_at_05")
     known = [p for p in (report["sign_flip_p"], report["prompt_sign_flip_p"], report["quasi_t_p"]) if p is not None]
     report["headline_p"] = max(known) if known else None
     report["wilcoxon_p"] = wilcoxon_exact(means)
@@ -192,6 +197,8 @@ def _add_margin(report: dict[str, Any], differences: FloatArray, margin: float |
     report["non_inferiority"] = report["tost"] = None
     if margin is None or len(differences) < 2:
         return
+    if not np.ptp(differences):
+        return  # without any spread there is no standard error to test with
     low, high = t_interval(differences, confidence=0.90) or [0.0, 0.0]
     report["non_inferiority"] = {"margin": margin, "lower_bound": low, "non_inferior": low > -margin}
     error = differences.std(ddof=1) / np.sqrt(len(differences))
@@ -205,14 +212,15 @@ def _add_margin(report: dict[str, Any], differences: FloatArray, margin: float |
 
 
 def _tost_p(mean: float, error: float, df: int, margin: float) -> float:
-    if error == 0:
-        return 0.0 if abs(mean) < margin else 1.0
     return float(max(stats.t.sf((mean + margin) / error, df), stats.t.cdf((mean - margin) / error, df)))
 
 
-def _add_reasons(report: dict[str, Any]) -> None:
+def _add_reasons(report: dict[str, Any], margin: float | None) -> None:
     reasons = report["reasons"]
     few = "no_data" if not report["n_participants"] else "single_participant"
+    untested = "margin_not_specified" if margin is None else "no_variation_of_differences"
+    if report["n_participants"] < 2:
+        untested = few
     codes = {
         "mean_difference": "no_data",
         "mean_base": "no_data",
@@ -221,16 +229,24 @@ def _add_reasons(report: dict[str, Any]) -> None:
         "sign_flip_p": "no_data",
         "smallest_p": "no_data",
         "prompt_sign_flip_p": "no_shared_prompts",
-        "quasi_t_p": "no_shared_prompts" if report["prompt_sign_flip_p"] is None else "no_variation",
+        "quasi_t_p": _why_not_crossed(report),
         "p_superiority": "no_data",
         "rank_biserial": "no_difference" if report["n_pairs"] else "no_data",
         "wilcoxon_p": "no_difference" if report["n_pairs"] else "no_data",
-        "non_inferiority": "margin_not_specified" if report["n_participants"] > 1 else few,
-        "tost": "margin_not_specified" if report["n_participants"] > 1 else few,
+        "non_inferiority": untested,
+        "tost": untested,
     }
     reasons.update({name: code for name, code in codes.items() if report[name] is None})
     if report["smallest_p"] is not None and report["smallest_p"] > 0.05:
         report["warnings"].append("too_few_participants_to_reject_at_05")
+
+
+def _why_not_crossed(report: dict[str, Any]) -> str:
+    if report["prompt_sign_flip_p"] is None:
+        return "no_shared_prompts"
+    if report["n_prompts"] < 2:
+        return "single_prompt"
+    return "single_participant" if report["n_participants"] < 2 else "no_variation_of_differences"
 
 
 def _means(pairs: Sequence[Pair], by: str) -> dict[str, Fraction]:

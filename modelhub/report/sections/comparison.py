@@ -20,7 +20,7 @@ from modelhub.report.document import (
 )
 from modelhub.report.figures.differences import Strip, differences_figure
 from modelhub.report.figures.forest import Estimate, forest_figure
-from modelhub.report.numbers import decimal, interval
+from modelhub.report.numbers import decimal, interval, joined, reason
 from modelhub.report.sections.names import Names, stratum_name, why
 
 Found = tuple[str, str, dict[str, Any]]
@@ -187,7 +187,8 @@ def _effects(found: Sequence[Found], names: Names, suffix: str) -> Table:
 def _margins(found: Sequence[Found], names: Names, suffix: str) -> Iterator[Block]:
     tested = [one for one in found if one[2]["non_inferiority"]]
     if not tested:
-        yield Paragraph("Non-inferiority and equivalence were not tested: margin not pre-specified in the study file.")
+        codes = dict.fromkeys(why(report, "non_inferiority") for _, _, report in found)
+        yield Paragraph(f"Non-inferiority and equivalence were not tested: {joined([reason(code) for code in codes])}.")
         return
     columns = (
         Column("margin", "Margin"),

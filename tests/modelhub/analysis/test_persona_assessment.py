@@ -140,6 +140,12 @@ def test_an_assessment_that_nobody_took_gives_reasons() -> None:
     assert found["comparison"]["reasons"]["mean_difference"] == "no_data"
 
 
+def test_few_preference_pairs_are_called_so_and_not_participants() -> None:
+    one = results(persona_study(pairs=1))["persona"]["harm"]["comparison"]
+    assert one["reasons"]["ci"] == "single_pair"
+    assert "too_few_pairs_to_reject_at_05" in one["warnings"]
+
+
 def test_rejected_personas_alone_give_no_comparison() -> None:
     study = persona_study(pairs=3)
     Assignment.objects.filter(persona__origin__direction="chosen").update(state="open", completed_at=None)

@@ -181,3 +181,19 @@ def test_many_values_with_large_sums_are_tested_by_drawing_signs():
     normal = 2 * stats.norm.sf(abs(float(sum(values))) / float(sum(value**2 for value in values)) ** 0.5)
     assert drawn.p == pytest.approx(normal, abs=0.01)
     assert sign_flip(values, seed=1) == drawn
+
+
+def test_one_shared_prompt_says_nothing_of_other_prompts_and_the_report_says_so():
+    report = paired_report([Pair(str(n), "the only one", Fraction(1), Fraction(2 + n % 2)) for n in range(8)])
+    assert report["sign_flip_p"] < 0.05
+    assert report["headline_p"] == 1.0
+    assert report["reasons"]["quasi_t_p"] == "single_prompt"
+    assert "too_few_prompts_to_reject_at_05" in report["warnings"]
+
+
+def test_without_any_spread_nothing_is_claimed_about_a_margin():
+    report = paired_report([Pair(name, name, Fraction(3), Fraction(3)) for name in "ab"], margin=0.5)
+    assert report["tost"] is None
+    assert report["non_inferiority"] is None
+    assert report["reasons"]["tost"] == "no_variation_of_differences"
+    assert "no_variation_of_differences" in report["warnings"]
