@@ -23,14 +23,29 @@ ratings <- read.csv("long.csv", stringsAsFactors = TRUE, encoding = "UTF-8")
 ratings <- droplevels(ratings[ratings$kind == "main", ])
 """
 _BODY = """\
-fit <- function(data) {
-  largest <- tryCatch(
-    clmm(value ~ condition + (1 + condition | participant) + (1 | item), data = data, link = "logit"),
-    error = function(problem) NULL
-  )
-  if (!is.null(largest) && largest$optRes$convergence == 0) return(largest)
-  clmm(value ~ condition + (1 | participant) + (1 | item), data = data, link = "logit")
+# clmm wants three levels or more of a random effect; what has fewer is left out of the formula.
+model_of <- function(data, fixed, by_participant = "(1 | participant)") {
+  random <- c(participant = by_participant, item = "(1 | item)")
+  random <- random[sapply(names(random), function(name) nlevels(data[[name]]) > 2)]
+  formula <- reformulate(c(fixed, random), response = "value")
+  do.call(if (length(random)) clmm else clm, list(formula, data = quote(data), link = "logit"))
 }
+
+# NULL, with a message, where the model cannot be fitted: the other questions' models are fitted all the same.
+tried <- function(data, ...) {
+  tryCatch(model_of(data, ...), error = function(problem) {
+    cat("Not fitted:", conditionMessage(problem), "\\n")
+    NULL
+  })
+}
+
+fit <- function(data) {
+  largest <- tried(data, "condition", "(1 + condition | participant)")
+  if (!is.null(largest) && identical(as.integer(largest$optRes$convergence), 0L)) return(largest)
+  tried(data, "condition")
+}
+
+summarise <- function(model) if (!is.null(model)) print(summary(model))
 
 for (aspect in levels(ratings$aspect)) {
   data <- droplevels(ratings[ratings$aspect == aspect & !is.na(ratings$condition), ])
@@ -40,12 +55,11 @@ for (aspect in levels(ratings$aspect)) {
     cat("Fewer than three values or two conditions: no cumulative-link model.\\n")
     next
   }
-  model <- fit(data)
-  print(summary(model))
+  summarise(fit(data))
   # Adjusted for length: the same with words, in hundreds and centred.
   if (any(!is.na(data$words))) {
     data$length <- (data$words - mean(data$words, na.rm = TRUE)) / 100
-    print(summary(clmm(value ~ condition + length + (1 | participant) + (1 | item), data = data, link = "logit")))
+    summarise(tried(data, c("condition", "length")))
   }
 }
 sessionInfo()

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import shutil
+import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +81,16 @@ def test_the_long_table_holds_each_rating_once(study: Study, tmp_path: Path) -> 
     assert len(rows) == 6 * 3 * 2 * 2  # participants, items, systems, questions on a scale
     assert {row["condition"] for row in rows} == {BASE, TEST}
     assert all(row["words"] and row["value"] in "12345" for row in rows)
+
+
+def test_the_r_script_fits_or_says_why_not_with_two_raters_only(tmp_path: Path) -> None:
+    if not shutil.which("Rscript") or subprocess.run(["Rscript", "-e", "library(ordinal)"], check=False).returncode:
+        pytest.skip("needs R with the package ordinal")
+    analyze(frozen(persona_study(pairs=4, raters=2)), tmp_path / "report")
+    done = subprocess.run(["Rscript", "clmm.R"], cwd=tmp_path / "report", capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(f"===== {aspect} =====" in done.stdout for aspect in ("applicability", "harm", "plausibility"))
+    assert "value ~ condition + (1 | item)" in done.stdout
 
 
 def test_the_same_seed_gives_the_same_results(study: Study, tmp_path: Path) -> None:
