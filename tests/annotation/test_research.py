@@ -171,7 +171,8 @@ def test_bots_are_counted_only_when_asked_for(study: Study, researcher: Client) 
     shown = researcher.get(url("study", study) + link)
     assert "B-001" in shown.content.decode()
     downloads = page(shown).xpath("//*[@id='export']//a/@href")
-    assert len(downloads) == len(study_tables(study)) * 4 + 2 and all("include_bots=on" in download for download in downloads)
+    assert len(downloads) == len(study_tables(study)) * 4 + 2
+    assert all("include_bots=on" in download for download in downloads)
 
 
 @pytest.mark.parametrize(("name", "number"), [("study", 24), ("participant_links", 9), ("study_list", 4)])

@@ -57,8 +57,10 @@ def _summary(study: Study) -> list[str]:
     given = Persona.objects.filter(item__study=study, source=Persona.Source.GIVEN).count()
     lines = [
         f"{name}: {state}",
-        f"  {study.items.count()} items, {given} with a given persona; {study.aspects.count()} aspects; "
-        f"{len(study.practice)} practice items",
+        (
+            f"  {study.items.count()} items, {given} with a given persona; {study.aspects.count()} aspects; "
+            f"{len(study.practice)} practice items"
+        ),
     ]
     for arm in study.arms.order_by("ordinal"):
         lines.append(f"  arm {arm.ordinal} = {arm.code}{' (control)' if arm.is_control else ''}")
