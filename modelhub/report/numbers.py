@@ -80,7 +80,7 @@ def p_equals(p: float, name: str = "p") -> str:
 
 def percent(share: float | None, *, digits: int = 1) -> str:
     """Return a share from 0 to 1 in percent; an en dash for None."""
-    return "\N{EN DASH}" if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
+    return "\N{EN DASH}" if share is None else f"{decimal(100 * share, digits=digits)}\N{NO-BREAK SPACE}%"
 
 
 def percent_interval(ci: Sequence[float] | None) -> str:

@@ -145,8 +145,10 @@ def _effect(report: dict[str, Any], names: Names) -> Iterator[str]:
 
 def _cautions(report: dict[str, Any]) -> Iterator[str]:
     for code in report["warnings"]:
+        if code == "raters_fixed":
+            continue  # said once, of all of them
         text = warning(code)
-        if code == "too_few_participants_to_reject_at_05":
+        if code in ("too_few_participants_to_reject_at_05", "too_few_pairs_to_reject_at_05"):
             text += f" (smallest attainable {p_equals(report['smallest_p'])})"
         yield f"{text[0].upper()}{text[1:]}."
 
@@ -195,6 +197,8 @@ def _without(results: dict[str, Any], key: str) -> Iterator[str]:
     if report and report["mean_difference"] is not None:
         difference = f"{decimal(report['mean_difference'], sign=True)}{_ci(report)}"
         yield f"Without exclusions: {difference}; {_test(report)}."
+    elif report:
+        yield f"Without exclusions no difference can be given: {reason(why(report, 'mean_difference'))}."
 
 
 def _wins(found: dict[str, Any], names: Names) -> Iterator[str]:
@@ -232,10 +236,11 @@ def _persona(persona: dict[str, Any], names: Names) -> Iterator[str]:
         if compared["mean_difference"] is None:
             yield f"{text}; no difference can be given: {reason(why(compared, 'mean_difference'))}."
             continue
-        yield (
+        first = (
             f"{text}; over {counted(compared['n_pairs'], 'preference pair')} a mean difference of "
             f"{decimal(compared['mean_difference'], sign=True)}{_ci(compared)}; {_pair_test(compared)}."
         )
+        yield " ".join([first, *_cautions(compared), *_margin(compared)])
 
 
 def _pair_test(compared: dict[str, Any]) -> str:

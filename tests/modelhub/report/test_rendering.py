@@ -15,7 +15,7 @@ from modelhub.report.figures.forest import Estimate, forest_figure
 from modelhub.report.heds import TO_FILL_IN, StudyFacts, heds_sheet
 from modelhub.report.html import document_html
 from modelhub.report.markdown import document_markdown
-from modelhub.report.numbers import decimal, interval, p_equals, probability
+from modelhub.report.numbers import decimal, interval, p_equals, percent, probability
 from modelhub.report.prose import results_paragraphs
 from modelhub.report.rscript import clmm_script
 from modelhub.report.tables import escape_latex, table_csv, table_latex
@@ -79,6 +79,29 @@ class TestProse:
         text = prose(persona_results())
         assert "The raters are fixed" in text and "over 40 preference pairs" in text
         assert "Human persona accuracy: 85.0 % overall (68 of 80; 95 % CI [75.0, 95.0] %)" in text
+
+    def test_persona_results_speak_of_margins_and_of_too_few_pairs(self) -> None:
+        results = persona_results(pairs=4)
+        compared = results["analysis"]["all"]["persona"]["plausibility"]["comparison"]
+        compared["non_inferiority"] = {"margin": 0.5, "lower_bound": -0.7, "non_inferior": False}
+        compared["tost"] = {"margin": 0.5, "ci_90": [-0.7, 0.4], "p": 0.2, "equivalent": False}
+        compared["warnings"] = ["too_few_pairs_to_reject_at_05", "raters_fixed"]
+        text = prose(results)
+        assert "equivalence is not shown (two one-sided t-tests" in text
+        assert "Too few preference pairs to reject at .05" in text
+
+    def test_nothing_left_without_exclusions_is_said(self) -> None:
+        results = output_rating_results()
+        results["flow"]["excluded"] = [{"reason": "late", "n": 8, "rule_fixed_beforehand": False}]
+        empty = empty_results()["analysis"]["all"]
+        left = json.loads(json.dumps(results["analysis"]["all"]))
+        for report in left["strata"][""]["comparisons"].values():
+            report |= {"mean_difference": None, "reasons": {"mean_difference": "no_data"}}
+        results["analysis"]["without_excluded"] = {**empty, "strata": left["strata"]}
+        assert "Without exclusions no difference can be given: nothing was rated." in prose(results)
+
+    def test_a_negative_share_has_a_true_minus(self) -> None:
+        assert percent(-0.125) == "\N{MINUS SIGN}12.5\N{NO-BREAK SPACE}%"
 
     @pytest.mark.parametrize("made", EVERY)
     def test_no_size_gets_a_verbal_label(self, made: Any) -> None:
