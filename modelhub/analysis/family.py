@@ -53,5 +53,5 @@ def _assessed(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _p(test: dict[str, Any]) -> float | None:
-    p: float | None = test["sign_flip_p"] if "source" in test else test["headline_p"]
+    p: float | None = test["headline_p"]
     return p

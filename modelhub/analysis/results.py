@@ -30,7 +30,8 @@ alone (overlap ratings also stand beside the judge's). Differences are test minu
            "participant_means": [{"participant", "difference", "pairs"}]}},
      "win_rates": {"aspects": {aspect: {"source": "comparison" | "ratings", "n", "win", "tie", "both_bad", "loss",
                       "net_win", "net_win_mean", "net_win_ci" (t over participants, around net_win_mean), "sign_flip_p",
-                      "win_share", "win_share_ci", "holm_p", "family", "reasons"}},
+                      "prompt_sign_flip_p", "headline_p" (the larger), "win_share", "win_share_ci", "holm_p",
+                      "family", "reasons"}},
                    "delta_pq", "delta_pq_ci", "delta_pq_aspects": [aspect, aspect] or None, "reasons"},
      "words": {system (chosen/rejected: of the personas): {"mean", "sd", "n", "reasons"}}}},
    "position": {aspect: {"left_mean", "right_mean", "difference", "ci", "p", "reason"}},   # comparisons: shares chosen

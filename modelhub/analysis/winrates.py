@@ -18,7 +18,7 @@ from modelhub.stats.winrate import PERSONALIZATION, QUALITY
 
 # What stands for quality where people were not asked about it by that name.
 _QUALITY = (QUALITY, "answerability")
-Outcomes = dict[str, Counter[str]]  # by participant
+Outcomes = dict[str, Counter[str]]  # by participant, or by prompt
 
 
 def human_win_rates(
@@ -26,17 +26,20 @@ def human_win_rates(
 ) -> dict[str, Any]:
     """Return win rates of every comparison and rated aspect, and Delta-PQ where both of its aspects were asked."""
     outcomes: dict[str, Outcomes] = {}
+    by_prompt: dict[str, Outcomes] = {}
     reports: dict[str, dict[str, Any]] = {}
     for question in data.of_kind(Aspect.Kind.COMPARISON, Aspect.Kind.RATING):
         key = question.key
         if question.kind == Aspect.Kind.COMPARISON:
-            outcomes[key] = _by_participant((row.participant, row.preferred) for row in chosen[key])
+            outcomes[key] = _grouped((row.participant, row.preferred) for row in chosen[key])
+            by_prompt[key] = _grouped((row.item, row.preferred) for row in chosen[key])
         elif key in pairs:
-            outcomes[key] = _by_participant((row.participant, favoured(row.difference)) for row in pairs[key])
+            outcomes[key] = _grouped((row.participant, favoured(row.difference)) for row in pairs[key])
+            by_prompt[key] = _grouped((row.item, favoured(row.difference)) for row in pairs[key])
         else:
             continue
         source = "comparison" if question.kind == Aspect.Kind.COMPARISON else "ratings"
-        reports[key] = {"source": source, **_rates(outcomes[key], seed)}
+        reports[key] = {"source": source, **_rates(outcomes[key], by_prompt[key], seed)}
     return {"aspects": reports, **_delta_pq(outcomes)}
 
 
@@ -45,19 +48,21 @@ def favoured(difference: int) -> str:
     return TEST if difference > 0 else BASE if difference < 0 else TIE
 
 
-def _by_participant(rows: Any) -> Outcomes:
+def _grouped(rows: Any) -> Outcomes:
     found: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for participant, outcome in rows:
-        found[participant][outcome] += 1
+    for group, outcome in rows:
+        found[group][outcome] += 1
     return dict(found)
 
 
-def _rates(outcomes: Outcomes, seed: int) -> dict[str, Any]:
+def _rates(outcomes: Outcomes, by_prompt: Outcomes, seed: int) -> dict[str, Any]:
     total: Counter[str] = sum(outcomes.values(), Counter())
     n, win, loss = total.total(), total[TEST], total[BASE]
-    nets = [Fraction(own[TEST] - own[BASE], own.total()) for own in outcomes.values()]
+    nets = _nets(outcomes)
     values = np.array([float(net) for net in nets])
     tested = sign_flip(nets, seed=seed)
+    # As in paired comparisons: prompts that people share are a sample too, and the larger p counts.
+    over_prompts = sign_flip(_nets(by_prompt), seed=seed) if len(by_prompt) < n else None
     share_ci = _share_interval(outcomes, win, loss)
     report: dict[str, Any] = {
         "n": n, "participants": len(nets), "win": win, "tie": total[TIE], "both_bad": total[BOTH_BAD], "loss": loss,
@@ -65,15 +70,22 @@ def _rates(outcomes: Outcomes, seed: int) -> dict[str, Any]:
         "net_win_mean": float(values.mean()) if n else None,
         "net_win_ci": t_interval(values),
         "sign_flip_p": tested.p if tested else None,
+        "prompt_sign_flip_p": over_prompts.p if over_prompts else None,
+        "headline_p": max((found.p for found in (tested, over_prompts) if found), default=None),
         "win_share": win / (win + loss) if win + loss else None,
         "win_share_ci": share_ci,
     }  # fmt: skip
     decided = "no_decided_pairs" if n else "no_data"
     few = "no_data" if not n else "single_participant" if len(nets) < 2 else "unstable"
     codes = {"net_win": "no_data", "net_win_mean": "no_data", "net_win_ci": few, "sign_flip_p": "no_data",
+             "prompt_sign_flip_p": "no_shared_prompts", "headline_p": "no_data",
              "win_share": decided, "win_share_ci": few if win + loss else decided}  # fmt: skip
     report["reasons"] = {name: code for name, code in codes.items() if report[name] is None}
     return report
+
+
+def _nets(outcomes: Outcomes) -> list[Fraction]:
+    return [Fraction(own[TEST] - own[BASE], own.total()) for own in outcomes.values()]
 
 
 def _share_interval(outcomes: Outcomes, win: int, loss: int) -> list[float] | None:

@@ -213,6 +213,10 @@ def _wins(found: dict[str, Any], names: Names) -> Iterator[str]:
         test = (
             f"; sign-flip over participants {p_equals(wins['sign_flip_p'])}" if wins["sign_flip_p"] is not None else ""
         )
+        if wins["prompt_sign_flip_p"] is not None:
+            test += f", over prompts {p_equals(wins['prompt_sign_flip_p'])}, of which the larger counts"
+        if wins["holm_p"] is not None:
+            test += f"; adjusted after Holm, {p_equals(wins['holm_p'])}"
         yield (
             f"{names.question(key)} ({_family(wins)}): asked to choose, participants preferred {names.test} in "
             f"{wins['win']}, {names.base} in {wins['loss']} and neither in {wins['tie'] + wins['both_bad']} of "

@@ -69,7 +69,7 @@ def _table(found: list[tuple[str, str, dict[str, Any]]], names: Names, suffix: s
             number(wins["net_win"], why(wins, "net_win"), sign=True),
             number(wins["net_win_mean"], why(wins, "net_win_mean"), sign=True),
             limits(wins["net_win_ci"], why(wins, "net_win_ci"), sign=True),
-            p_value(wins["sign_flip_p"], why(wins, "sign_flip_p")),
+            p_value(wins["headline_p"], why(wins, "headline_p")),
             p_value(wins["holm_p"], why(wins, "holm_p")),
             words(wins["family"]),
             number(wins["win_share"], why(wins, "win_share")),
@@ -97,7 +97,8 @@ def _table(found: list[tuple[str, str, dict[str, Any]]], names: Names, suffix: s
     )
     caption = (
         f"Win: {names.test} preferred over {names.base} in a pair. Net win is (W \N{MINUS SIGN} L)/n over pairs, and "
-        "as a mean over participants with its t-interval and exact sign-flip p. Ties are in n, but not in W/(W+L)."
+        "as a mean over participants with its t-interval. p: exact sign-flip test over participants; where "
+        "participants share prompts, the larger of that and the one over prompts. Ties are in n, but not in W/(W+L)."
     )
     return Table(f"wins{suffix}", "Counts and net wins", caption, columns, rows)
 

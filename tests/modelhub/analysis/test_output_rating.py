@@ -88,7 +88,7 @@ def test_holm_corrects_the_declared_family_and_marks_the_rest_exploratory() -> N
     study.analysis = {"family": ["personalization", "preference"], "margin": {"answerability": 0.5}}
     part = results(study)["analysis"]["all"]["strata"][""]
     confirmed, preference = part["comparisons"]["personalization"], part["win_rates"]["aspects"]["preference"]
-    p, other = confirmed["headline_p"], preference["sign_flip_p"]
+    p, other = confirmed["headline_p"], preference["headline_p"]
     assert (confirmed["family"], confirmed["holm_p"]) == ("confirmatory", pytest.approx(min(1, 2 * min(p, other))))
     assert preference["family"] == "confirmatory"
     explored = part["comparisons"]["answerability"]
@@ -295,6 +295,18 @@ def test_preferences_are_counted_as_wins_of_systems() -> None:
     assert rates["aspects"]["personalization"]["win"] == 8
     assert rates["delta_pq"] is None  # answerability has ties only
     assert rates["reasons"]["delta_pq"] == "no_decided_pairs"
+
+
+def test_preferences_on_shared_prompts_are_tested_over_prompts_too() -> None:
+    study = make_bound_study(written_items=2, written_per_participant=2)
+    for _ in range(8):
+        person = add_participant(study)
+        for number in (1, 2):
+            values = {"answerability": (3, 3), "personalization": (3, 3)}
+            rate(person, own_persona(person, f"item-{number}"), values, choice=2)
+    preference = results(study)["analysis"]["all"]["strata"][""]["win_rates"]["aspects"]["preference"]
+    assert preference["sign_flip_p"] < 0.01
+    assert preference["headline_p"] == preference["prompt_sign_flip_p"] == 0.5
 
 
 def test_more_than_two_systems_are_described_and_two_of_them_compared() -> None:

@@ -216,7 +216,8 @@ def _wins(rows: list[Pair]) -> dict[str, Any]:
     tie = len(rows) - win - loss
     return {"source": "comparison", "n": len(rows), "win": win, "tie": tie, "both_bad": 0, "loss": loss,
             "net_win": (win - loss) / len(rows), "net_win_mean": (win - loss) / len(rows), "net_win_ci": [0.1, 0.5],
-            "sign_flip_p": 0.0078, "win_share": win / (win + loss), "win_share_ci": [0.6, 0.8], "holm_p": None,
+            "sign_flip_p": 0.0078, "prompt_sign_flip_p": 0.0312, "headline_p": 0.0312,
+            "win_share": win / (win + loss), "win_share_ci": [0.6, 0.8], "holm_p": None,
             "family": "exploratory", "reasons": {"holm_p": "exploratory"}}  # fmt: skip
 
 
