@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('annotation', '0002_study_designs'),
+        ("annotation", "0002_study_designs"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='study',
-            name='analysis',
+            model_name="study",
+            name="analysis",
             field=models.JSONField(blank=True, default=dict),
         ),
     ]
