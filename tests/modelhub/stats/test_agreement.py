@@ -246,7 +246,9 @@ def test_scales_of_many_values_have_an_interval_too(level):
 @settings(max_examples=60, deadline=None)
 def test_leaving_an_item_out_equals_the_table_without_it(rows, level):
     patterns = patterns_of(table([[*row, n % 5 + 1] for n, row in enumerate(rows)], level, [1, 2, 3, 4, 5]))
-    for index, value in enumerate(alpha_without_one_item(patterns)):
+    values = alpha_without_one_item(patterns)
+    assert values is not None
+    for index, value in enumerate(values):
         left = patterns.sizes - (np.arange(len(patterns.sizes)) == index)
         counts = np.repeat(patterns.counts, left, axis=0)
         if np.count_nonzero(counts.sum(axis=0)) < 2:
