@@ -20,6 +20,24 @@ from modelhub.report.numbers import decimal, interval, reason
 from modelhub.report.sections.names import Names, stratum_name, why
 
 _SOURCES = {"comparison": "asked", "ratings": "from the ratings"}
+_COLUMNS = (
+    Column("data_set", "Data set", is_number=False),
+    Column("question", "Question", is_number=False),
+    Column("source", "Judged", is_number=False),
+    Column("n", "Pairs"),
+    Column("win", "Win"),
+    Column("tie", "Tie"),
+    Column("both_bad", "Both bad"),
+    Column("loss", "Loss"),
+    Column("net_win", "Net win, pairs"),
+    Column("net_win_mean", "Net win, people"),
+    Column("net_win_ci", "95 % CI", is_interval=True),
+    Column("p", "p"),
+    Column("holm_p", "p (Holm)"),
+    Column("family", "Family", is_number=False),
+    Column("win_share", "W/(W+L)"),
+    Column("win_share_ci", "95 % CI", is_interval=True),
+)
 
 
 def preferences_section(results: dict[str, Any], population: str, suffix: str = "") -> Section | None:
@@ -77,30 +95,12 @@ def _table(found: list[tuple[str, str, dict[str, Any]]], names: Names, suffix: s
         )
         for stratum, key, wins in found
     )
-    columns = (
-        Column("data_set", "Data set", is_number=False),
-        Column("question", "Question", is_number=False),
-        Column("source", "Judged", is_number=False),
-        Column("n", "Pairs"),
-        Column("win", "Win"),
-        Column("tie", "Tie"),
-        Column("both_bad", "Both bad"),
-        Column("loss", "Loss"),
-        Column("net_win", "Net win, pairs"),
-        Column("net_win_mean", "Net win, people"),
-        Column("net_win_ci", "95 % CI", is_interval=True),
-        Column("p", "p"),
-        Column("holm_p", "p (Holm)"),
-        Column("family", "Family", is_number=False),
-        Column("win_share", "W/(W+L)"),
-        Column("win_share_ci", "95 % CI", is_interval=True),
-    )
     caption = (
         f"Win: {names.test} preferred over {names.base} in a pair. Net win is (W \N{MINUS SIGN} L)/n over pairs, and "
         "as a mean over participants with its t-interval. p: exact sign-flip test over participants; where "
         "participants share prompts, the larger of that and the one over prompts. Ties are in n, but not in W/(W+L)."
     )
-    return Table(f"wins{suffix}", "Counts and net wins", caption, columns, rows)
+    return Table(f"wins{suffix}", "Counts and net wins", caption, _COLUMNS, rows)
 
 
 def _delta(stratum: str, wins: dict[str, Any], names: Names) -> list[Block]:
