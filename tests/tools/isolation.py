@@ -26,6 +26,14 @@ for name in (
     os.environ.pop(name, None)
 os.environ["VAR_DIR"] = VAR_DIR
 
+# Set before anything imports the Hub's client: no test reaches for the network, or finds a developer's downloads.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HOME"] = str(Path(VAR_DIR, "huggingface"))
+os.environ["HF_HUB_CACHE"] = str(Path(VAR_DIR, "huggingface", "hub"))
+Path(os.environ["HF_HUB_CACHE"]).mkdir(parents=True)  # a model server insists on it
+os.environ["OMP_NUM_THREADS"] = "1"  # models here are tiny, and several test files run at once
+os.environ["TOKENIZERS_PARALLELISM"] = "false"  # some tests start processes after tokenizing
+
 # Playwright's synchronous interface leaves an event loop running in the main thread, and Django then refuses to
 # touch the database there. Nothing in the project is async, and the servers under test do not inherit this.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
