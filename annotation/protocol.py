@@ -12,6 +12,11 @@ from annotation.models import Arm, Output, Persona, Study
 
 # Raised whenever the document changes its form, so that hashes of two forms are never compared.
 FORMAT = 3
+# The command that brings the personas of a study whose items are not in its file.
+_IMPORTED_BY = {
+    Study.Kind.PERSONA_ASSESSMENT.value: "import_personas or add_inferred_personas",
+    Study.Kind.OUTPUT_RATING.value: "add_personas_to_rate",
+}
 
 
 def definition_document(study: Study) -> dict[str, Any]:
@@ -66,7 +71,9 @@ def problems_before_opening(study: Study) -> list[str]:
     included = given.exclude(outputs__excluded_at__isnull=False)
     problems = []
     if study.items_imported and not given.exists():
-        problems.append("It has no personas yet, since its file says `items: imported`; use import_personas.")
+        problems.append(
+            f"It has no personas yet, since its file says `items: imported`; use {_IMPORTED_BY[study.kind]}."
+        )
     wanted, left = study.given_personas_per_participant, included.count()
     if wanted > left:
         problems.append(
@@ -75,7 +82,7 @@ def problems_before_opening(study: Study) -> list[str]:
         )
     for arm in study.arms.order_by("ordinal"):
         problems += _arm_problems(arm, study, included)
-    return problems
+    return problems + _claim_problems(study)
 
 
 def given_personas(study: Study) -> QuerySet[Persona]:
@@ -97,12 +104,22 @@ def _arm_problems(arm: Arm, study: Study, included: QuerySet[Persona]) -> list[s
     if 0 < missing < total:
         problems.append(
             f"{name} has outputs for {total - missing} of {total} given personas; "
-            "import the others or exclude those pairs."
+            "make or import the others, or exclude those pairs."
         )
     foreign = arm.outputs.filter(excluded_at__isnull=True).exclude(fingerprint__in=["", arm.fingerprint]).count()
     if foreign:
         problems.append(f"{name} was bound to another system after {foreign} of its outputs came; import them again.")
     return problems
+
+
+def _claim_problems(study: Study) -> list[str]:
+    # What a worker is making now might be ready just before the opening, and be missed by the hash.
+    claimed = Output.objects.filter(arm__study=study, state=Output.State.REQUESTED).exclude(lease_holder="").count()
+    problem = (
+        f"{claimed} of its outputs are being made at this moment; open it when they are ready. If their worker was "
+        "killed, another one takes them over: make_outputs."
+    )
+    return [problem] if claimed else []
 
 
 def _item_documents(study: Study) -> list[dict[str, Any]]:
@@ -123,7 +140,7 @@ def _item_documents(study: Study) -> list[dict[str, Any]]:
 
 
 def _imported_documents(study: Study) -> list[dict[str, Any]]:
-    """Return the items that import_personas brought. Random codes of conditions are numbered as they come."""
+    """Return the items that are not in the file. Random codes of conditions are numbered as they come."""
     if not study.items_imported:
         return []
     personas = given_personas(study).filter(item__planted_part__isnull=True).order_by("item__ordinal", "text", "pk")
@@ -135,6 +152,8 @@ def _imported_documents(study: Study) -> list[dict[str, Any]]:
             "stratum": persona.item.stratum,
             "persona": persona.text,
             "block": numbers.setdefault(persona.block, len(numbers)),
+            # Only where there is one, so that studies opened before such items could have it keep their hash.
+            **({"answer_start": persona.item.answer_start} if persona.item.answer_start else {}),
         }
         for persona in personas.select_related("item")
     ]

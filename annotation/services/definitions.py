@@ -30,15 +30,21 @@ def definition_write(*, study: Study, definition: StudyDefinition, discard_outpu
         ProtectedError: something outside this app still refers to what would have to go.
     """
     document = definition.document()
-    was_imported = study.items_imported
+    was_imported, old_kind = study.items_imported, study.kind
     for name in _OF_THE_STUDY:
         setattr(study, name, getattr(definition, name))
     study.practice = document["practice"]
     study.save(update_fields=[*_OF_THE_STUDY, "practice"])
     planted_delete(study=study)
     new_arms = study.arms.count() != len(definition.arms)
-    # Imported items are not in the file; with other arms they have to be imported again.
-    keeps_imports = was_imported and definition.items_imported and not new_arms
+    # Imported items are not in the file. Those of an assessment bring the arms' outputs, so other arms ask for another
+    # import.
+    keeps_imports = (
+        was_imported
+        and definition.items_imported
+        and definition.kind == old_kind
+        and (not new_arms or definition.kind == Study.Kind.OUTPUT_RATING)
+    )
     outdated = [] if keeps_imports else _outdated_items(study, definition)
     _discard(study, outdated, all_arms=new_arms, allowed=discard_outputs)
     _write_arms(study, definition.arms, new=new_arms)

@@ -15,12 +15,16 @@ _BATCH = 500
 
 @dataclass(frozen=True)
 class ImportedItem:
-    """A prompt with the responses shown beside its personas: text by the id of the arm that stands for it."""
+    """A prompt with the responses shown beside its personas: text by the id of the arm that stands for it.
+
+    Without responses, the arms' outputs are made or imported later. Every one then begins with `answer_start`.
+    """
 
     key: str
     prompt: str
     stratum: str
     responses: dict[int, str]
+    answer_start: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,11 +69,14 @@ def _items(study: Study, items: Sequence[ImportedItem]) -> dict[str, Item]:
     missing = [item for item in items if item.key not in there]
     created = Item.objects.bulk_create(
         [
-            Item(study=study, ordinal=number, key=item.key, prompt=item.prompt, stratum=item.stratum)
+            Item(
+                study=study, ordinal=number, key=item.key, prompt=item.prompt, stratum=item.stratum,
+                answer_start=item.answer_start,
+            )
             for number, item in enumerate(missing, start=last + 1)
         ],
         batch_size=_BATCH,
-    )
+    )  # fmt: skip
     return there | {item.key: item for item in created}
 
 

@@ -37,16 +37,36 @@ def outputs_request_missing(*, study: Study) -> None:
         outputs_request(persona=persona)
 
 
-def outputs_claim(*, holder: str, limit: int, lease_seconds: int) -> list[Output]:
-    """Lease about `limit` requested outputs to `holder`, oldest first, and return them.
+def outputs_request_draft(*, study: Study, user: User | None) -> int:
+    """Queue what the given personas of a draft lack, so that it can be looked at before opening freezes it. Logged.
+
+    Returns how many outputs were queued. Raises NotAllowedNow unless the study is a draft, and ServiceError if an arm
+    has no system yet.
+    """
+    with transaction.atomic():
+        _hold_draft(study, "Outputs can be made ahead")
+        if unbound := list(study.arms.filter(fingerprint="").values_list("code", flat=True)):
+            raise ServiceError(f"{', '.join(unbound)} of {study} have no system yet; see bind_arms.")
+        outputs = Output.objects.filter(arm__study=study)
+        before = outputs.count()
+        outputs_request_missing(study=study)
+        queued = outputs.count() - before
+        if queued:
+            audit_log(user=user, action="outputs_requested", study=study, outputs=queued)
+    return queued
+
+
+def outputs_claim(*, holder: str, limit: int, lease_seconds: int, study: Study | None = None) -> list[Output]:
+    """Lease about `limit` requested outputs, of one study or of any, to `holder`, oldest first, and return them.
 
     Personas are claimed whole, so that a persona's arms are made in one batch and nothing about their timing differs;
     the last persona may therefore exceed the limit. Leases that have expired are claimed again. An output whose
     workers were lost MAX_ATTEMPTS times becomes failed, since it may be what ends them.
     """
     _fail_exhausted()
+    free = _free() if study is None else _free().filter(arm__study=study)
     personas = (
-        _free().values("persona").annotate(oldest=Min("requested_at")).order_by("oldest", "persona")
+        free.values("persona").annotate(oldest=Min("requested_at")).order_by("oldest", "persona")
         .values_list("persona", flat=True)[:limit]
     )  # fmt: skip
     claimed: list[int] = []

@@ -122,12 +122,13 @@ def _free_draft(study: Study) -> None:
 
 def _freeze(study: Study) -> None:
     """Request what is missing and store the hash; the caller holds the study's turn and then changes its state."""
+    # Taken first: what a worker had filled by then is either seen here, or its claim is, which is a problem.
+    opened_at = timezone.now()
     problems = problems_before_opening(study)
     if problems:
         raise ServiceError("\n".join([f"{study} cannot be opened yet:", *(f"- {problem}" for problem in problems)]))
     previews_discard(study=study)
     outputs_request_missing(study=study)
-    opened_at = timezone.now()
     Study.objects.filter(pk=study.pk, state=Study.State.DRAFT).update(
         opened_at=opened_at, protocol_hash=protocol_hash(study, opened_at=opened_at)
     )

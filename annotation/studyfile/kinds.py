@@ -41,8 +41,10 @@ def _complete_output_rating(parts: dict[str, Any], tree: YamlTree) -> Iterator[P
     for name in ("aspects", "arms"):
         if name in parts and parts[name] is None:
             yield tree.problem([name], _MISSING)
-    if parts.get("items") == "imported":
-        yield tree.problem(["items"], "only a persona_assessment imports its items; list them, or name a file")
+    design = parts.get("design")
+    if parts.get("items") == "imported" and design and design.written_personas_per_participant:
+        message = "imported items bring their personas; set given_personas_per_participant instead, or list the items"
+        yield tree.problem(["design", "written_personas_per_participant"], message)
     parts["show_responses"] = True
 
 

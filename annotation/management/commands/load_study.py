@@ -64,17 +64,24 @@ def _summary(study: Study) -> list[str]:
     ]
     for arm in study.arms.order_by("ordinal"):
         lines.append(f"  arm {arm.ordinal} = {arm.code}{' (control)' if arm.is_control else ''}")
-    if study.state == Study.State.DRAFT and study.items_imported:
-        lines += [
-            "Next:",
+    if study.state == Study.State.DRAFT:
+        lines += ["Next:", *_next_steps(study, name)]
+    return lines
+
+
+def _next_steps(study: Study, name: str) -> list[str]:
+    is_assessment = study.kind == Study.Kind.PERSONA_ASSESSMENT
+    steps = []
+    if study.items_imported and is_assessment:
+        steps = [
             f"  bring personas    manage.py import_personas {name} --help",
-            f"  then              manage.py open_study {name}",
+            f"  or stored ones    manage.py add_inferred_personas {name} --help",
         ]
-    elif study.state == Study.State.DRAFT:
-        lines += [
-            "Next:",
+    elif study.items_imported:
+        steps = [f"  bring personas    manage.py add_personas_to_rate {name} --help"]
+    if not (study.items_imported and is_assessment):
+        steps += [
             f"  bind systems      manage.py bind_arms {name} 1=SYSTEM 2=SYSTEM",
             f"  or bring outputs  manage.py import_outputs {name} --help",
-            f"  then              manage.py open_study {name}",
         ]
-    return lines
+    return [*steps, f"  then              manage.py open_study {name}"]
