@@ -1,0 +1,35 @@
+"""What admins and analysts touch: systems, runs, and all that runs made."""
+
+from modelhub.models.generation import Generation
+from modelhub.models.persona import (
+    Direction,
+    InferredPersona,
+    PersonaCheck,
+    PersonaComparison,
+    PersonaOrigin,
+    PersonaVerdict,
+    PreferencePair,
+    RetrievedPersona,
+)
+from modelhub.models.run import Run
+from modelhub.models.system import ArmBinding, System
+from modelhub.models.tailoring import Judgement, PairOutput, PersonaSource, TrainingLog
+
+__all__ = [
+    "ArmBinding",
+    "Direction",
+    "Generation",
+    "InferredPersona",
+    "Judgement",
+    "PairOutput",
+    "PersonaCheck",
+    "PersonaComparison",
+    "PersonaOrigin",
+    "PersonaSource",
+    "PersonaVerdict",
+    "PreferencePair",
+    "RetrievedPersona",
+    "Run",
+    "System",
+    "TrainingLog",
+]

@@ -1,0 +1,34 @@
+"""What systems were asked, and how they answered."""
+
+from django.db import models
+from django.db.models import Q
+
+from annotation.models import Output
+from modelhub.models.run import Run
+from modelhub.models.system import System
+
+
+class Generation(models.Model):
+    """What a system was asked and how it answered. The text of a study's output stands in `output` alone."""
+
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="generations")
+    system = models.ForeignKey(System, on_delete=models.PROTECT, null=True, blank=True, related_name="generations")
+    output = models.OneToOneField(Output, on_delete=models.PROTECT, null=True, blank=True, related_name="generation")
+    text = models.TextField(blank=True, help_text="The raw answer, unless it is a study's output.")
+    rendered_prompt = models.TextField(blank=True, help_text="Exactly what the model was given.")
+    finish_reason = models.CharField(max_length=20, help_text="`stop`, `length` (cut off) or `unknown`.")
+    prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
+    completion_tokens = models.PositiveIntegerField(null=True, blank=True)
+    seconds = models.FloatField(null=True, blank=True, help_text="Wall time in seconds.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(seconds__isnull=True) | Q(seconds__gte=0), name="generation_seconds_not_negative"
+            ),
+        ]
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"generation {self.pk}"

@@ -1,0 +1,52 @@
+"""Systems, and the one place that says which arm is which."""
+
+from django.db import models
+
+from annotation.models import Arm
+
+
+class System(models.Model):
+    """A model as used: base, adapter, how a persona enters the prompt, decoding. Registered once, study or not."""
+
+    class PersonaStyle(models.TextChoices):
+        FIELD = "field", "Own line of the prompt, as trained"
+        FIRST_PERSON = "first_person", "Appended in the first person"
+        RELEASED_FIRST_PERSON = "released_first_person", "Appended as in the released baseline inputs"
+        SYSTEM_MESSAGE = "system_message", "As a system message"
+        NONE = "none", "Not shown to the model"
+
+    name = models.CharField(max_length=80, unique=True)
+    engine = models.CharField(max_length=20, help_text="`imported` for outputs that were made elsewhere.")
+    model = models.CharField(max_length=300, blank=True, help_text="Path or name of the model, or of the script.")
+    adapter = models.CharField(max_length=300, blank=True)
+    endpoint = models.CharField(
+        max_length=300, blank=True, help_text="Address of the server, for engines that use one."
+    )
+    persona_style = models.CharField(max_length=24, choices=PersonaStyle, default=PersonaStyle.FIELD)
+    decoding = models.JSONField(default=dict, blank=True, help_text="What shapes the answers.")
+    options = models.JSONField(default=dict, blank=True, help_text="How they are computed; not in the fingerprint.")
+    exemplars = models.JSONField(
+        default=list, blank=True, help_text="[{prompt, persona, response}] shown before the prompt: few-shot."
+    )
+    fingerprint = models.CharField(
+        max_length=64, help_text="SHA-256 over model files, adapter, endpoint, template and decoding."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        permissions = [("unblind", "Can see which system stands behind an arm")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ArmBinding(models.Model):
+    """The one place that says which system an arm is."""
+
+    arm = models.OneToOneField(Arm, on_delete=models.CASCADE, related_name="binding")
+    system = models.ForeignKey(System, on_delete=models.PROTECT, related_name="bindings")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.arm_id} -> {self.system_id}"

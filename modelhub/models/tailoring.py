@@ -1,0 +1,114 @@
+"""What systems answer to the prompts of preference pairs, what judges say of it, and how training went."""
+
+from django.db import models
+from django.db.models import Q
+
+from modelhub.models.generation import Generation
+from modelhub.models.persona import PreferencePair
+from modelhub.models.run import Run
+from modelhub.models.system import System
+
+
+class PersonaSource(models.TextChoices):
+    """Where the persona comes from that a system is given with a pair's prompt."""
+
+    NONE = "none", "No persona"
+    GOLD_CHOSEN = "gold_chosen", "Gold, of the chosen response"
+    GOLD_REJECTED = "gold_rejected", "Gold, of the rejected response"
+    RETRIEVED_CHOSEN = "retrieved_chosen", "Retrieved, of the chosen response"
+    RETRIEVED_REJECTED = "retrieved_rejected", "Retrieved, of the rejected response"
+    SYSTEM = "system", "The data set's one persona"
+
+
+class PairOutput(models.Model):
+    """What a system answers to a pair's prompt for a persona. Outputs for participants are `annotation.Output`."""
+
+    system = models.ForeignKey(System, on_delete=models.PROTECT, related_name="pair_outputs")
+    pair = models.ForeignKey(PreferencePair, on_delete=models.PROTECT, related_name="outputs")
+    source = models.CharField(max_length=20, choices=PersonaSource)
+    persona = models.TextField(blank=True)
+    persona_key = models.CharField(
+        max_length=12, blank=True, help_text="The beginning of the persona's SHA-256; empty without a persona."
+    )
+    text = models.TextField(help_text="As a reader sees it: with the given start of the answer, if there is one.")
+    excluded_reason = models.CharField(max_length=200, blank=True, help_text="Why it is left out, in every system.")
+    generation = models.OneToOneField(
+        Generation, on_delete=models.PROTECT, null=True, blank=True, related_name="pair_output"
+    )
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="pair_outputs")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["system", "pair", "source", "persona_key"], name="pairoutput_once"),
+            models.CheckConstraint(condition=Q(source__in=PersonaSource.values), name="pairoutput_source"),
+        ]
+
+    def __str__(self) -> str:
+        return f"output of system {self.system_id} for pair {self.pair_id} ({self.source})"
+
+
+class Judgement(models.Model):
+    """Which of two outputs a judge likes better, in one order. What cannot be read is unscored, never a loss."""
+
+    class Metric(models.TextChoices):
+        QUALITY = "quality", "Response quality (no persona shown)"
+        PERSONALIZATION = "personalization", "Personalization (persona shown)"
+
+    class Order(models.TextChoices):
+        BASE_FIRST = "base_first", "Base shown as A"
+        TEST_FIRST = "test_first", "Test shown as A"
+
+    class Verdict(models.TextChoices):
+        A = "A", "A"
+        B = "B", "B"
+        TIE = "tie", "Tie"
+        UNSCORED = "", "Unscored"
+
+    base = models.ForeignKey(PairOutput, on_delete=models.PROTECT, related_name="judgements_as_base")
+    test = models.ForeignKey(PairOutput, on_delete=models.PROTECT, related_name="judgements_as_test")
+    metric = models.CharField(max_length=15, choices=Metric)
+    judge = models.ForeignKey(System, on_delete=models.PROTECT, related_name="judgements")
+    rubric = models.CharField(max_length=40, help_text="Name and version of the question put to the judge.")
+    order = models.CharField(max_length=10, choices=Order)
+    verdict = models.CharField(max_length=3, choices=Verdict, blank=True)
+    reason = models.CharField(max_length=200, blank=True, help_text="Why it is unscored.")
+    generation = models.OneToOneField(Generation, on_delete=models.PROTECT, related_name="judgement")
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="judgements")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["base", "test", "metric", "judge", "rubric", "order"], name="judgement_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.metric} of outputs {self.base_id} and {self.test_id} ({self.order})"
+
+
+class TrainingLog(models.Model):
+    """What a training run measured at one step."""
+
+    class Kind(models.TextChoices):
+        TRAIN = "train", "On the training rows"
+        EVALUATION = "eval", "On the validation rows"
+
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="training_logs")
+    kind = models.CharField(max_length=5, choices=Kind)
+    step = models.PositiveIntegerField()
+    epoch = models.FloatField()
+    values = models.JSONField(default=dict, help_text="Loss, learning rate, margins … by the trainer's names.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["run", "step", "kind"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "kind", "step"], name="traininglog_once_per_step"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} log of run {self.run_id} at step {self.step}"
