@@ -8,7 +8,7 @@ from django.db import DatabaseError, connection
 
 from annotation.services.outputs import outputs_renew
 from modelhub.models import Run
-from modelhub.runs import run_heartbeat
+from modelhub.runs import RunTakenOver, run_heartbeat
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,9 @@ class Heartbeat:
         try:
             outputs_renew(holder=self._run.key, lease_seconds=self._lease_seconds)
             run_heartbeat(run=self._run, lease_seconds=self._lease_seconds)
+        except RunTakenOver as error:
+            # The thread at work learns of it at its next own heartbeat, between two batches.
+            logger.warning("%s", error)
         except DatabaseError as error:
             # Two more beats fit into the lease; the next one gets a fresh connection.
             logger.warning("run %s could not renew its leases: %s", self._run.key, error)

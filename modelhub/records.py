@@ -6,7 +6,8 @@ Nothing is guessed silently: each bad row is reported with its file and place, a
 import csv
 import hashlib
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,10 @@ class RecordError(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+class _UnusableJson(ValueError):
+    """Valid JSON that is ambiguous, or that Python does not read."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,9 @@ def file_sha256(path: Path) -> str:
 
 def read_records(path: Path) -> list[Record]:
     """Return the rows of a .jsonl, .json, .csv or .parquet file; raise RecordError listing every bad row."""
-    readers = {".jsonl": _read_json, ".json": _read_json, ".csv": _read_csv, ".parquet": _read_parquet}
-    reader = readers.get(path.suffix.lower())
+    reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise RecordError([f"{path.name}: files must end in {', '.join(readers)}, not {path.suffix or 'nothing'}."])
+        raise RecordError([f"{path.name}: files must end in {', '.join(READERS)}, not {path.suffix or 'nothing'}."])
     try:
         rows = list(reader(path))
     except OSError as error:
@@ -74,9 +78,12 @@ def _read_json(path: Path) -> Iterator[Record | str]:
 
 def _json_array(name: str, text: str) -> Iterator[Record | str]:
     try:
-        rows = json.loads(text)
+        rows = _decoded(text)
     except json.JSONDecodeError as error:
         yield f"{name} line {error.lineno}: not valid JSON: {error.msg}."
+        return
+    except _UnusableJson as error:
+        yield f"{name}: {error}."
         return
     for number, row in enumerate(rows, start=1):
         yield _object(f"{name} row {number}", row)
@@ -89,9 +96,34 @@ def _json_lines(name: str, text: str) -> Iterator[Record | str]:
             continue
         place = f"{name} line {number}"
         try:
-            yield _object(place, json.loads(line))
+            yield _object(place, _decoded(line))
         except json.JSONDecodeError as error:
             yield f"{place}: not valid JSON: {error.msg} at column {error.colno}."
+        except _UnusableJson as error:
+            yield f"{place}: {error}."
+
+
+def _decoded(text: str) -> Any:
+    """Return the value of a JSON text; raise JSONDecodeError, or _UnusableJson for what JSON allows and we do not."""
+    try:
+        return json.loads(text, object_pairs_hook=_once)
+    except RecursionError as error:
+        raise _UnusableJson("brackets are nested too deeply") from error
+    except ValueError as error:
+        if isinstance(error, json.JSONDecodeError | _UnusableJson):
+            raise
+        raise _UnusableJson("a number has more digits than can be read") from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object's values by name; JSON itself would silently keep the last of those with one name."""
+    if twice := _repeated([name for name, _ in pairs]):
+        raise _UnusableJson(f"{', '.join(map(repr, twice))} stands twice in one object; keep one of the two")
+    return dict(pairs)
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return sorted(name for name, count in Counter(names).items() if count > 1)
 
 
 def _object(place: str, row: object) -> Record | str:
@@ -104,6 +136,9 @@ def _read_csv(path: Path) -> Iterator[Record | str]:
     with path.open(encoding="utf-8-sig", newline="") as handle:
         reader = csv.DictReader(handle, strict=True)
         try:
+            if twice := _repeated(reader.fieldnames or []):
+                yield f"{path.name} line 1: several columns are called {', '.join(map(repr, twice))}; keep one."
+                return
             for row in reader:
                 place = f"{path.name} line {reader.line_num}"
                 if None in row or None in row.values():
@@ -116,9 +151,20 @@ def _read_csv(path: Path) -> Iterator[Record | str]:
 
 def _read_parquet(path: Path) -> Iterator[Record | str]:
     try:
+        if twice := _repeated(pyarrow.parquet.read_schema(path).names):
+            yield f"{path.name}: several columns are called {', '.join(map(repr, twice))}; keep one."
+            return
         table = pyarrow.parquet.read_table(path)
     except pyarrow.ArrowInvalid as error:
         yield f"{path.name}: not a valid Parquet file: {error}."
         return
     for number, row in enumerate(table.to_pylist(), start=1):
         yield Record(f"{path.name} row {number}", row)
+
+
+READERS: Mapping[str, Callable[[Path], Iterator[Record | str]]] = {
+    ".jsonl": _read_json,
+    ".json": _read_json,
+    ".csv": _read_csv,
+    ".parquet": _read_parquet,
+}

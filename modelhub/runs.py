@@ -1,8 +1,10 @@
 """Record every execution of a stage: what was asked, with what, on which code; and whether its process still lives."""
 
+import os
 import platform
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from annotation.errors import ServiceError
 from annotation.models import Study
 from modelhub.models import Run
 from modelhub.records import file_sha256
@@ -27,6 +31,14 @@ _SECRET_NAME = re.compile(r"key|token(?!s|iz)|secret|password|passwd|credential|
 _URL_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
+class ScopeTaken(ServiceError):
+    """Another run works on the same rows at this moment."""
+
+
+class RunTakenOver(ServiceError):
+    """This run was taken for lost, and another one has begun on its rows."""
+
+
 def run_start(
     *,
     stage: str,
@@ -34,43 +46,62 @@ def run_start(
     arguments: Mapping[str, Any],
     inputs: Sequence[Path] = (),
     seed: int | None = None,
+    scope: str = "",
+    total: int | None = None,
     lease_seconds: int = LEASE_SECONDS,
 ) -> Run:
     """Record that a stage has started, with all that is needed to repeat it.
 
     `arguments` holds every option, given or defaulted. `inputs` are files, kept by name and SHA-256. Values that look
-    like secrets are never stored.
+    like secrets are never stored. `scope` names the rows the run works on: of one scope one run goes on at a time.
+    Raises ScopeTaken while another one does.
     """
     now = timezone.now()
-    return Run.objects.create(
+    run = Run(
         stage=stage,
+        scope=scope,
         study=study,
         command=command_line(sys.argv),
         arguments=public_arguments(arguments),
         inputs=[{"name": path.name, "sha256": file_sha256(path)} for path in inputs],
         provenance=provenance(),
         seed=seed,
+        total=total,
         heartbeat_at=now,
         lease_until=now + timedelta(seconds=lease_seconds),
     )
+    runs_mark_lost()
+    _scope_free(scope)
+    _save_in_scope(run)
+    return run
 
 
 def run_heartbeat(*, run: Run, done: int = 0, failed: int = 0, lease_seconds: int = LEASE_SECONDS) -> None:
-    """Say that the run is alive and add to its counts. A run taken for lost that was only slow is running again."""
+    """Say that the run is alive and add to its counts. A run taken for lost that was only slow is running again.
+
+    Raises RunTakenOver if another run has begun on its scope meanwhile.
+    """
     now = timezone.now()
-    Run.objects.filter(pk=run.pk, state__in=[Run.State.RUNNING, Run.State.LOST]).update(
-        state=Run.State.RUNNING,
-        done=F("done") + done,
-        failed=F("failed") + failed,
-        heartbeat_at=now,
-        lease_until=now + timedelta(seconds=lease_seconds),
-    )
+    try:
+        with transaction.atomic():
+            Run.objects.filter(pk=run.pk, state__in=[Run.State.RUNNING, Run.State.LOST]).update(
+                state=Run.State.RUNNING,
+                done=F("done") + done,
+                failed=F("failed") + failed,
+                heartbeat_at=now,
+                lease_until=now + timedelta(seconds=lease_seconds),
+            )
+    except IntegrityError as error:
+        raise RunTakenOver(
+            f"Run {run.key} gave no sign of life for too long, and another run has begun on its rows. What is stored "
+            "stays; this one ends."
+        ) from error
 
 
-def run_finish(*, run: Run, state: Run.State, message: str = "") -> None:
-    """Close the run. `message` is for the researcher and holds no participant's text."""
+def run_finish(*, run: Run, state: Run.State, message: str = "", usage: Mapping[str, Any] | None = None) -> None:
+    """Close the run. `message` is for the researcher and holds no participant's text; `usage` is the engine's."""
     Run.objects.filter(pk=run.pk, state__in=[Run.State.RUNNING, Run.State.LOST]).update(
-        state=state, message=message, finished_at=timezone.now()
+        state=state, message=message, usage=dict(usage or {}), finished_at=timezone.now()
     )
     run.refresh_from_db()
 
@@ -78,6 +109,41 @@ def run_finish(*, run: Run, state: Run.State, message: str = "") -> None:
 def runs_mark_lost() -> int:
     """Mark running runs whose lease has expired as lost; return how many."""
     return Run.objects.filter(state=Run.State.RUNNING, lease_until__lt=timezone.now()).update(state=Run.State.LOST)
+
+
+def _save_in_scope(run: Run) -> None:
+    """Write the new run; raise ScopeTaken while another one works on its scope."""
+    try:
+        with transaction.atomic():
+            run.save(force_insert=True)
+    except IntegrityError as error:
+        holder = Run.objects.filter(scope=run.scope, state=Run.State.RUNNING).first()
+        if holder is None:
+            raise
+        raise ScopeTaken(
+            f"Run {holder.key} works on this already (last sign of life {holder.heartbeat_at:%H:%M:%S} UTC). Wait for "
+            "it, or stop it. Stages with --shard can split the work."
+        ) from error
+
+
+def _scope_free(scope: str) -> None:
+    """Take a run of this scope for lost if its process ran on this machine and is gone; no lease to wait for."""
+    for run in Run.objects.filter(scope=scope, state=Run.State.RUNNING).exclude(scope=""):
+        process = run.provenance.get("process", {})
+        if process.get("host") == socket.gethostname() and not _is_alive(process.get("pid")):
+            Run.objects.filter(pk=run.pk, state=Run.State.RUNNING).update(state=Run.State.LOST)
+
+
+def _is_alive(pid: int | None) -> bool:
+    if pid is None:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def command_line(argv: Sequence[str]) -> str:
@@ -105,12 +171,13 @@ def public_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def provenance() -> dict[str, Any]:
-    """Return the code's git commit, package versions, Python and operating system."""
+    """Return the code's git commit, package versions, Python, operating system, and the process by host and number."""
     return {
         "git": _git(),
         "packages": _packages(),
         "python": platform.python_version(),
         "os": platform.platform(),
+        "process": {"host": socket.gethostname(), "pid": os.getpid()},
     }
 
 

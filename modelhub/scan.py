@@ -9,6 +9,7 @@ from pathlib import PurePath
 from django.db.models import Prefetch
 
 from annotation.models import Output, Persona, Study
+from modelhub.flags import Flag
 from modelhub.models import ArmBinding
 
 LOOP_GRAM = 5  # words
@@ -22,14 +23,6 @@ _SELF_REFERENCES = re.compile(
     r"\bas an? (?:AI|artificial intelligence|(?:large )?language)(?: language)?(?: persona)? (?:model|assistant)\b",
     re.IGNORECASE,
 )
-
-
-@dataclass(frozen=True)
-class Flag:
-    """One thing to look at. `kind` is reveal, loop, empty or truncated."""
-
-    kind: str
-    detail: str
 
 
 @dataclass(frozen=True)

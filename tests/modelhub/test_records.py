@@ -69,3 +69,29 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_the_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"abc")
     assert file_sha256(tmp_path / "f") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("rows.csv", "item,text,item\na,b,c\n", "rows.csv line 1: several columns are called 'item'"),
+        ("rows.jsonl", '{"item": 1}\n{"item": "a", "item": "b"}\n', "rows.jsonl line 2: 'item' stands twice"),
+        ("rows.json", '[{"item": "a", "item": "b"}]', "rows.json: 'item' stands twice"),
+        ("rows.jsonl", '{"item": ' + "9" * 5000 + "}\n", "rows.jsonl line 1: a number has more digits"),
+        ("rows.json", "[" * 100_000, "rows.json: brackets are nested too deeply"),
+        ("rows.jsonl", '{"item": ' + "[" * 100_000, "rows.jsonl line 1: brackets are nested too deeply"),
+    ],
+)
+def test_what_a_file_leaves_open_is_refused_instead_of_guessed(
+    tmp_path: Path, name: str, content: str, message: str
+) -> None:
+    (tmp_path / name).write_text(content, "utf-8")
+    with pytest.raises(RecordError, match=message):
+        read_records(tmp_path / name)
+
+
+def test_two_parquet_columns_of_one_name_are_named(tmp_path: Path) -> None:
+    table = pyarrow.Table.from_arrays([pyarrow.array(["a"]), pyarrow.array(["b"])], names=["item", "item"])
+    pyarrow.parquet.write_table(table, tmp_path / "rows.parquet")
+    with pytest.raises(RecordError, match="several columns are called 'item'"):
+        read_records(tmp_path / "rows.parquet")

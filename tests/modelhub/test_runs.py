@@ -27,7 +27,7 @@ def test_a_run_records_what_is_needed_to_repeat_it(tmp_path: Path) -> None:
     run = run_start(stage="test", arguments={"batch_size": 8}, inputs=[tmp_path / "in.csv"], seed=3)
     assert run.inputs[0]["name"] == "in.csv" and len(run.inputs[0]["sha256"]) == 64
     assert run.arguments == {"batch_size": 8} and run.seed == 3
-    assert set(run.provenance) == {"git", "packages", "python", "os"}
+    assert set(run.provenance) == {"git", "packages", "python", "os", "process"}
     assert run.provenance["packages"]["Django"].startswith("5.2")
 
 
