@@ -14,7 +14,7 @@ from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Arm, Study, User
 from annotation.services.log import audit_log
 from annotation.services.outputs import arm_fingerprint_set, study_demonstration_set
-from modelhub.engines import IMPORTED, SCRIPTED, engine_module
+from modelhub.engines import IMPORTED, SCRIPTED, SHAPING_OPTIONS, engine_module
 from modelhub.engines.base import EngineError, EngineSettings
 from modelhub.models import ArmBinding, System
 from modelhub.prompts import TEMPLATE_VERSION
@@ -22,15 +22,26 @@ from modelhub.records import file_sha256
 
 
 def system_register(
-    *, name: str, engine: str, model: str, adapter: str = "", persona_style: str, decoding: Mapping[str, Any]
+    *,
+    name: str,
+    engine: str,
+    model: str,
+    adapter: str = "",
+    endpoint: str = "",
+    persona_style: str,
+    decoding: Mapping[str, Any],
+    options: Mapping[str, Any] | None = None,
+    exemplars: Sequence[Mapping[str, str]] = (),
 ) -> System:
-    """Register a system, or change one that no arm is bound to; the same registration again changes nothing.
+    """Register a system, or change one that was never used; the same registration again changes nothing.
 
-    Raises ServiceError if the engine cannot use these settings, or if the system is bound and would change.
+    Raises ServiceError if the engine cannot use these settings, or if the system is in use and would change. Its
+    options may change at any time, but for those that change answers.
     """
     system = System(
-        name=name, engine=engine, model=_stored_path(model), adapter=_stored_path(adapter),
-        persona_style=persona_style, decoding=dict(decoding),
+        name=name, engine=engine, model=_stored_path(model), adapter=_stored_path(adapter), endpoint=endpoint,
+        persona_style=persona_style, decoding=dict(decoding), options=dict(options or {}),
+        exemplars=[dict(one) for one in exemplars],
     )  # fmt: skip
     try:
         engine_module(engine).check(engine_settings(system))
@@ -99,10 +110,18 @@ def describe_arms(study: Study) -> str:
     return ", ".join(f"{arm.ordinal} ({arm.code})" for arm in study.arms.all())
 
 
-def engine_settings(system: System) -> EngineSettings:
-    """Return what an engine needs to know of a system, with usable paths."""
+def engine_settings(system: System, *, defaults: Mapping[str, Any] | None = None) -> EngineSettings:
+    """Return what an engine needs to know of a system, with usable paths.
+
+    `defaults` are a stage's decoding settings, which the system's own override; the scripted engine has none.
+    """
+    decoding = system.decoding if system.engine == SCRIPTED else {**(defaults or {}), **system.decoding}
     return EngineSettings(
-        model=_usable_path(system.model), adapter=_usable_path(system.adapter), decoding=system.decoding
+        model=_usable_path(system.model),
+        adapter=_usable_path(system.adapter),
+        endpoint=system.endpoint,
+        decoding=decoding,
+        options=system.options,
     )
 
 
@@ -110,16 +129,18 @@ def present_fingerprint(system: System) -> str:
     """Return the SHA-256 over everything that shapes the system's outputs, reading its files as they are now."""
     if system.engine == IMPORTED:
         return system.fingerprint
-    return _digest(
-        {
-            "engine": system.engine,
-            "model": content_digest(_usable_path(system.model)),
-            "adapter": content_digest(_usable_path(system.adapter)),
-            "template": TEMPLATE_VERSION,
-            "persona_style": str(system.persona_style),
-            "decoding": system.decoding,
-        }
-    )
+    parts = {
+        "engine": system.engine,
+        "model": content_digest(_usable_path(system.model)),
+        "adapter": content_digest(_usable_path(system.adapter)),
+        "template": TEMPLATE_VERSION,
+        "persona_style": str(system.persona_style),
+        "decoding": system.decoding,
+    }
+    # Named only where there are any, so that the fingerprints of systems without them stay what they were.
+    shaping = {name: value for name, value in system.options.items() if name in SHAPING_OPTIONS}
+    later = {"endpoint": system.endpoint, "exemplars": system.exemplars, "options": shaping}
+    return _digest(parts | {name: value for name, value in later.items() if value})
 
 
 def content_digest(name: str) -> str:
@@ -163,12 +184,15 @@ def _usable_path(name: str) -> str:
 
 
 def _refuse_change(existing: System, wanted: System) -> None:
-    fields = ("engine", "model", "adapter", "persona_style", "decoding", "fingerprint")
+    fields = ("engine", "model", "adapter", "endpoint", "persona_style", "decoding", "exemplars", "fingerprint")
     changed = [field for field in fields if getattr(existing, field) != getattr(wanted, field)]
-    if changed and existing.bindings.exists():
+    if not changed:
+        return
+    used = "is bound to an arm" if existing.bindings.exists() else "has made outputs"
+    if existing.bindings.exists() or existing.generations.exists():
         raise ServiceError(
-            f"System {existing.name!r} is bound to an arm, so it must stay as it is; this would change: "
-            f"{', '.join(changed)}. Register the new one under another name."
+            f"System {existing.name!r} {used}, so it must stay as it is; this would change: {', '.join(changed)}. "
+            "Register the new one under another name."
         )
 
 

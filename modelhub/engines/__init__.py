@@ -9,11 +9,18 @@ from typing import Protocol, cast
 
 from modelhub.engines.base import Engine, EngineError, EngineSettings
 
-_MODULES = {"scripted": "modelhub.engines.scripted"}
+_MODULES = {
+    "openai": "modelhub.engines.openai",
+    "scripted": "modelhub.engines.scripted",
+    "transformers": "modelhub.engines.transformers",
+    "vllm": "modelhub.engines.vllm",
+}
 
 # Outputs that were made elsewhere and read from files: a system has this engine, but nothing can be generated.
 IMPORTED = "imported"
 SCRIPTED = "scripted"
+# The options, of any engine, that can change answers: part of a system's fingerprint, as its decoding is.
+SHAPING_OPTIONS = frozenset({"extra_body", "leave_out"})
 
 
 class EngineModule(Protocol):

@@ -8,34 +8,44 @@ FinishReason = Literal["stop", "length", "unknown"]
 
 
 class EngineError(Exception):
-    """An engine cannot be set up, or a batch failed. The message says why and what to do, without any prompt text."""
+    """An engine cannot be set up or cannot go on. The message says why and what to do, without any prompt text."""
 
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """What makes a system, free of the database: the same settings give the same engine."""
+    """What makes a system, free of the database: the same settings give the same engine.
+
+    `decoding` shapes the answers and is part of a system's fingerprint; `options` say how they are computed (batch
+    size, device, time limits, prices) and are not. `endpoint` is the address of a server, for engines that use one.
+    """
 
     model: str
     adapter: str = ""
+    endpoint: str = ""
     decoding: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class GenerationRequest:
     """One answer to be made.
 
-    `rendered` is what a language model is given; `prompt` and `persona` are its parts, for engines that do not
-    read text as a model does. `persona` is empty where the system is not shown one.
+    `rendered` is what a language model is given, after `system_message` if there is one; `prompt` and `persona` are
+    its parts, for engines that do not read text as a model does. `persona` is empty where the system is not shown one.
     """
 
     rendered: str
     prompt: str
     persona: str
+    system_message: str = ""
 
 
 @dataclass(frozen=True)
 class GenerationResult:
-    """One answer. `length` means that it was cut off; token counts are None where the engine does not count."""
+    """One answer. `length` means that it was cut off; token counts are None where the engine does not count.
+
+    `seconds` is wall time; where answers are made in batches, the batch's time divided by its size.
+    """
 
     text: str
     finish_reason: FinishReason
@@ -44,8 +54,22 @@ class GenerationResult:
     seconds: float
 
 
+@dataclass(frozen=True)
+class GenerationFailure:
+    """One answer that could not be made, while others of its batch could. `error` holds no prompt text.
+
+    `final` means that asking again would not help, such as a prompt longer than the model's context.
+    """
+
+    error: str
+    final: bool = False
+
+
 class Engine(Protocol):
     """A loaded engine."""
 
-    def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult]:
-        """Return one result per request, in their order; raise EngineError if the batch could not be made."""
+    def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult | GenerationFailure]:
+        """Return one result or failure per request, in their order; raise EngineError if the engine cannot go on."""
+
+    def usage(self) -> dict[str, Any]:
+        """Return what was used since the engine was created (requests, tokens, cost), empty if it does not count."""

@@ -15,21 +15,25 @@ preference after "you prefer". `System.decoding` picks the text and may rehearse
 
     {"style": "general"}           the default
     {"style": "tailored"}          the general text is used where no persona is shown
+    {"style": "pick"}              one of the script's `picks: [text, …]`, always the same for a prompt: for personas
+                                   and verdicts
     {"fail_on": "fall asleep"}     prompts that contain this fail, as if the engine had broken down
 """
 
+import hashlib
 import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from modelhub.engines.base import EngineError, EngineSettings, GenerationRequest, GenerationResult
+from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure, GenerationRequest, GenerationResult
 from modelhub.engines.personas import persona_parts
 
-STYLES = ("general", "tailored")
+STYLES = ("general", "tailored", "pick")
 _DECODING_KEYS = {"style", "fail_on"}
 
 
@@ -55,6 +59,7 @@ class Script(BaseModel):
 
     prompts: list[KnownPrompt]
     fallback: Texts
+    picks: list[str] = []
 
 
 class ScriptedEngine:
@@ -63,17 +68,25 @@ class ScriptedEngine:
     def __init__(self, script: Script, *, style: str, fail_on: str) -> None:
         self._known = {_normal(entry.prompt): entry for entry in script.prompts}
         self._fallback = script.fallback
+        self._picks = script.picks
         self._style = style
         self._fail_on = fail_on
 
-    def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult]:
+    def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult | GenerationFailure]:
         """Return the scripted answers; raise EngineError if any prompt contains the `fail_on` text."""
         if self._fail_on and any(self._fail_on in request.prompt for request in requests):
             raise EngineError("The script says that this prompt fails (`fail_on` in the system's decoding).")
         return [self._answer(request) for request in requests]
 
+    def usage(self) -> dict[str, Any]:
+        """Return nothing: a script costs nothing."""
+        return {}
+
     def _answer(self, request: GenerationRequest) -> GenerationResult:
         started = time.perf_counter()
+        if self._style == "pick":
+            text = self._picks[_lot(request.rendered, len(self._picks))]
+            return GenerationResult(text, "stop", None, None, time.perf_counter() - started)
         texts: Texts = self._known.get(_normal(request.prompt), self._fallback)
         tailored = self._style == "tailored" and request.persona.strip()
         text = _fill(texts.tailored if tailored else texts.general, request)
@@ -98,7 +111,10 @@ def create(settings: EngineSettings) -> ScriptedEngine:
     fail_on = settings.decoding.get("fail_on", "")
     if not isinstance(fail_on, str):
         raise EngineError(f"The decoding setting fail_on is {fail_on!r}; it must be a piece of a prompt.")
-    return ScriptedEngine(read_script(Path(settings.model)), style=style, fail_on=fail_on)
+    script = read_script(Path(settings.model))
+    if style == "pick" and not script.picks:
+        raise EngineError(f"The script {settings.model} has no picks, which the style pick needs.")
+    return ScriptedEngine(script, style=style, fail_on=fail_on)
 
 
 def read_script(path: Path) -> Script:
@@ -121,6 +137,10 @@ def _fill(template: str, request: GenerationRequest) -> str:
     values = {"trait": parts.trait, "preference": parts.preference, "prompt": request.prompt}
     # One pass, so that braces inside a persona are never taken for placeholders.
     return re.sub(r"\{(trait|preference|prompt)\}", lambda match: values[match[1]], template).strip()
+
+
+def _lot(text: str, count: int) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()[:8], "big") % count
 
 
 def _normal(prompt: str) -> str:

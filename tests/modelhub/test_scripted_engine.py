@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from modelhub.engines import engine_module
-from modelhub.engines.base import EngineError, EngineSettings, GenerationRequest
+from modelhub.engines.base import EngineError, EngineSettings, GenerationRequest, GenerationResult
 from modelhub.engines.personas import persona_parts
 from modelhub.engines.scripted import create
 from tests.modelhub.live import write_script
@@ -15,7 +15,9 @@ KNOWN = "How do I spend free evening number 1?"
 
 def answer(folder: Path, prompt: str, persona: str, **decoding: str) -> str:
     engine = create(EngineSettings(model=str(write_script(folder)), decoding=decoding))
-    return engine.generate([GenerationRequest(rendered="", prompt=prompt, persona=persona)])[0].text
+    (result,) = engine.generate([GenerationRequest(rendered="", prompt=prompt, persona=persona)])
+    assert isinstance(result, GenerationResult)
+    return result.text
 
 
 def test_the_general_style_does_not_look_at_the_persona(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from django.core.management import CommandError, call_command
 from annotation.errors import ServiceError
 from annotation.models import AuditLog, Study
 from annotation.studyref import study_from_reference
-from modelhub.models import ArmBinding, System
+from modelhub.models import ArmBinding, Generation, System
+from modelhub.runs import run_start
 from modelhub.systems import content_digest, present_fingerprint, system_register
 from tests.factories import make_study
 from tests.modelhub.live import make_live_study, write_script
@@ -68,10 +69,29 @@ def test_an_unbound_system_may_change_and_a_bound_one_may_not(tmp_path: Path) ->
     assert System.objects.get().decoding == {"style": "tailored"}
 
 
+def test_a_system_that_has_made_something_may_not_change(tmp_path: Path) -> None:
+    script = write_script(tmp_path)
+    register(script)
+    run = run_start(stage="infer_personas", arguments={})
+    Generation.objects.create(run=run, system=System.objects.get(), text="An answer.", finish_reason="stop")
+    with pytest.raises(CommandError, match="has made outputs, so it must stay as it is; this would change: decoding"):
+        register(script, decoding='{"style": "tailored"}')
+
+
+def test_options_that_change_answers_are_part_of_the_fingerprint_and_no_others() -> None:
+    def fingerprint(**options: object) -> str:
+        return present_fingerprint(
+            System(engine="openai", model="m", endpoint="http://127.0.0.1:9/v1", options=options)
+        )
+
+    assert fingerprint() == fingerprint(concurrency=2)
+    assert len({fingerprint(), fingerprint(extra_body={"min_tokens": 3}), fingerprint(leave_out=["seed"])}) == 3
+
+
 def test_mistakes_in_a_registration_are_named(tmp_path: Path) -> None:
     script = write_script(tmp_path)
     for changes, message in [
-        ({"engine": "magic"}, "Known engines: scripted"),
+        ({"engine": "magic"}, "Known engines: openai, scripted, transformers, vllm"),
         ({"model": "nowhere.yaml"}, "nowhere.yaml cannot be read"),
         ({"decoding": "{"}, "not valid JSON"),
         ({"decoding": "[]"}, "must be a JSON object"),

@@ -6,7 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.errors import ServiceError
-from modelhub.models import System
+from modelhub.fewshot import PERSONAS, SHOTS, SPLIT, FewShot, check_style, few_shot_exemplars
+from modelhub.management.stage_command import positive
+from modelhub.models import Direction, System
 from modelhub.systems import system_register
 
 
@@ -18,29 +20,64 @@ class Command(BaseCommand):
         parser.add_argument("--engine", required=True, help="for example scripted")
         parser.add_argument("--model", required=True, help="path or name of the model, or path of the script")
         parser.add_argument("--adapter", default="", help="path of an adapter on top of the model")
+        parser.add_argument(
+            "--endpoint", default="", metavar="URL", help="address of the server, for the openai engine"
+        )
         parser.add_argument("--persona-style", choices=System.PersonaStyle.values, default=System.PersonaStyle.FIELD)
-        parser.add_argument("--decoding", default="{}", metavar="JSON", help='for example \'{"style": "tailored"}\'')
+        parser.add_argument(
+            "--decoding", default="{}", metavar="JSON", help="what shapes the answers, see docs/engines.md"
+        )
+        parser.add_argument(
+            "--options", default="{}", metavar="JSON", help="how they are computed, see docs/engines.md"
+        )
+        group = parser.add_argument_group("few-shot: exemplars shown before each prompt")
+        group.add_argument("--few-shot", default="", metavar="NAME[/SPLIT]", help=f"of which (default split: {SPLIT})")
+        group.add_argument("--shots", type=positive, metavar="K", help=f"how many (default: {SHOTS})")
+        group.add_argument("--few-shot-persona", choices=PERSONAS, help="whose response and persona (default: chosen)")
+        group.add_argument("--few-shot-system", default="", metavar="NAME", help="what inferred the personas")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
+            few_shot = _few_shot(options)
             system = system_register(
                 name=options["name"],
                 engine=options["engine"],
                 model=options["model"],
                 adapter=options["adapter"],
+                endpoint=options["endpoint"],
                 persona_style=options["persona_style"],
-                decoding=_decoding(options["decoding"]),
+                decoding=_json_object("--decoding", options["decoding"]),
+                options=_json_object("--options", options["options"]),
+                exemplars=few_shot.exemplars,
             )
         except ServiceError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Registered {system.name} ({system.engine}), fingerprint {system.fingerprint[:12]}…")
+        if few_shot.note:
+            self.stdout.write(few_shot.note)
 
 
-def _decoding(text: str) -> dict[str, Any]:
+def _few_shot(options: dict[str, Any]) -> FewShot:
+    if not options["few_shot"]:
+        given = [name for name in ("shots", "few_shot_persona", "few_shot_system") if options[name]]
+        if given:
+            raise ServiceError(f"--{given[0].replace('_', '-')} needs --few-shot, which names the exemplars' data set.")
+        return FewShot([], [])
+    persona = options["few_shot_persona"] or Direction.CHOSEN
+    check_style(options["persona_style"], persona)
+    return few_shot_exemplars(
+        source=options["few_shot"],
+        shots=options["shots"] or SHOTS,
+        persona=persona,
+        inferring=options["few_shot_system"],
+    )
+
+
+def _json_object(option: str, text: str) -> dict[str, Any]:
     try:
-        decoding = json.loads(text)
+        value = json.loads(text)
     except json.JSONDecodeError as error:
-        raise CommandError(f"--decoding is not valid JSON: {error.msg} at column {error.colno}.") from error
-    if not isinstance(decoding, dict):
-        raise CommandError('--decoding must be a JSON object, for example \'{"style": "tailored"}\'.')
-    return decoding
+        raise CommandError(f"{option} is not valid JSON: {error.msg} at column {error.colno}.") from error
+    if not isinstance(value, dict):
+        raise CommandError(f"{option} must be a JSON object, for example '{{\"batch_size\": 16}}'.")
+    return value

@@ -1,0 +1,136 @@
+"""Prompts as tokens and tokens as answers: what the engines that load a model themselves have in common."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from modelhub.engines.base import EngineError, FinishReason, GenerationFailure, GenerationRequest, GenerationResult
+from modelhub.engines.decoding import Decoding, chat_messages, cut_at_stop, plain_text
+from modelhub.engines.modelfiles import no_chat_template
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class TokenPrompt:
+    """A prompt to continue: its place among the requests, its token ids, and how many tokens may be added."""
+
+    index: int
+    ids: list[int]
+    limit: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The tokens that a model added to a prompt, with the end-of-text token if it made one."""
+
+    prompt: TokenPrompt
+    ids: list[int]
+    seconds: float
+
+
+class Codec:
+    """A tokenizer with the settings it is used under. `context` is the model's, in tokens; None if it has no limit."""
+
+    def __init__(
+        self,
+        tokenizer: "PreTrainedTokenizerBase",
+        decoding: Decoding,
+        *,
+        context: int | None,
+        end_tokens: Sequence[int],
+        model: str,
+    ) -> None:
+        if decoding.chat and not tokenizer.chat_template:
+            raise EngineError(no_chat_template(model))
+        self._tokenizer = tokenizer
+        self._decoding = decoding
+        self._context = context
+        self._end_tokens = frozenset(end_tokens)
+
+    def encode(self, requests: Sequence[GenerationRequest]) -> tuple[list[TokenPrompt], dict[int, GenerationFailure]]:
+        """Return the prompts that fit the model's context, and a failure by index for each of the others.
+
+        A prompt near the end of the context is given the room that is left, so that no position beyond it is used.
+        """
+        prompts, failures = [], {}
+        for index, request in enumerate(requests):
+            ids = self._ids(request)
+            room = self._decoding.max_new_tokens if self._context is None else self._context - len(ids)
+            if room < 1:
+                failures[index] = GenerationFailure(
+                    f"The prompt has {len(ids)} tokens, which leaves no room for an answer in the model's context of "
+                    f"{self._context} tokens. Shorten it, or use a model with a longer context.",
+                    final=True,
+                )
+            else:
+                prompts.append(TokenPrompt(index, ids, min(self._decoding.max_new_tokens, room)))
+        return prompts, failures
+
+    def _ids(self, request: GenerationRequest) -> list[int]:
+        if not self._decoding.chat:
+            return list(self._tokenizer(plain_text(request)).input_ids)
+        text: Any = self._tokenizer.apply_chat_template(
+            chat_messages(request), tokenize=False, add_generation_prompt=True
+        )
+        # The template has put the special tokens in.
+        return list(self._tokenizer(text, add_special_tokens=False).input_ids)
+
+    def result(self, answer: Answer) -> GenerationResult:
+        """Return the answer as text, without the stop text and special tokens, and why it ended."""
+        ids, ended = self._until_end(answer.ids)
+        text = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        text, stopped = cut_at_stop(str(text), self._decoding.stop)
+        reason: FinishReason = "stop" if ended or stopped else "length"
+        return GenerationResult(text, reason, len(answer.prompt.ids), len(ids), answer.seconds)
+
+    def ended_early(self, answer: Answer) -> bool:
+        """Whether the model made its end-of-text token before the least number of tokens it should."""
+        ids, ended = self._until_end(answer.ids)
+        return ended and len(ids) <= min(self._decoding.min_new_tokens, answer.prompt.limit - 1)
+
+    def has_stop(self, ids: Sequence[int]) -> bool:
+        """Whether the text of these tokens contains a stop text."""
+        text = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return cut_at_stop(str(text), self._decoding.stop)[1]
+
+    def _until_end(self, ids: list[int]) -> tuple[list[int], bool]:
+        for place, one in enumerate(ids):
+            if one in self._end_tokens:
+                return ids[: place + 1], True
+        return ids, False
+
+
+def tail_length(stop: Sequence[str]) -> int:
+    """Return how many of the last tokens can hold a stop text that was completed by the last of them.
+
+    A token stands for at least one byte; one more, since some tokenizers drop a space before the first.
+    """
+    return max((len(text.encode()) for text in stop), default=0) + 1
+
+
+class StopTexts:
+    """Ends each row of a batch when its text contains a stop text; a stopping criterion for `generate`.
+
+    The library's own criterion also looks at the prompt, and does not say which row it has ended where.
+    """
+
+    def __init__(self, codec: Codec, stop: Sequence[str], *, prompt_width: int) -> None:
+        self._codec = codec
+        self._tail = tail_length(stop)
+        self._prompt_width = prompt_width
+        self.ended_at: dict[int, int] = {}  # row -> number of new tokens when its stop text was complete
+
+    def __call__(self, input_ids: "torch.Tensor", scores: Any, **_: Any) -> "torch.Tensor":
+        """Take token ids of shape (rows, width) and return booleans of shape (rows,): true for the rows to end."""
+        import torch
+
+        made = input_ids.shape[1] - self._prompt_width
+        tails = input_ids[:, -min(made, self._tail) :].tolist()
+        for row, tail in enumerate(tails):
+            if row not in self.ended_at and self._codec.has_stop(tail):
+                self.ended_at[row] = made
+        ended = [row in self.ended_at for row in range(len(tails))]
+        return torch.tensor(ended, device=input_ids.device)

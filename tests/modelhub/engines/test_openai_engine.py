@@ -1,0 +1,272 @@
+"""The openai engine before a real model server: what is sent, what comes back, under whatever threads and loops."""
+
+import asyncio
+import gc
+import json
+import os
+import signal
+import threading
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from modelhub.engines import engine_module
+from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure, GenerationRequest, GenerationResult
+from modelhub.engines.openai import create
+from tests.modelhub.engines.openai_asking import (
+    SHORT,
+    Waits,
+    answer,
+    completion,
+    engine,
+    failure,
+    request,
+    result,
+)
+from tests.tools.faultproxy import Cut, FaultProxy, Hang, Reply, Step
+from tests.tools.modelserver import ModelServer
+from tests.tools.processes import wait_until
+from tests.tools.tinymodels import texts
+
+# A real server
+
+
+def ours(model: str, requests: list[GenerationRequest], **decoding: Any) -> list[tuple[str, str, int | None]]:
+    """What the transformers engine answers, with the same model."""
+    there = engine_module("transformers").create(EngineSettings(model=model, decoding=SHORT | decoding))
+    return [comparable(one) for one in there.generate(requests)]
+
+
+def comparable(one: GenerationResult | GenerationFailure) -> tuple[str, str, int | None]:
+    assert isinstance(one, GenerationResult), one
+    return one.text, one.finish_reason, one.prompt_tokens
+
+
+def test_after_every_kind_of_fault_the_answers_are_those_of_the_model(
+    before_model: FaultProxy, model_server: ModelServer
+) -> None:
+    requests = [request(prompt) for prompt, _ in texts()[:6]]
+    faults: list[Step] = [
+        Reply(429, b"", {"Retry-After": "2"}),
+        Reply(500),
+        Cut(),
+        Reply(200, b"garbage"),
+        Cut(),
+        Reply(503),
+    ]
+    before_model.plan(*faults)
+    waits = Waits()
+    there = engine(before_model, waits, model=model_server.model)
+    results = there.generate(requests)
+    assert [comparable(one) for one in results] == ours(model_server.model, requests)
+    assert len({one.text for one in results}) == len(requests)
+    assert len(before_model.seen) == len(requests) + len(faults)
+    assert len(waits) == len(faults)
+    assert there.usage()["retries"] == len(faults)
+
+
+def test_chat_sends_prompt_and_system_message_under_the_chat_template(
+    before_model: FaultProxy, model_server: ModelServer
+) -> None:
+    requests = [request(f"How do I {task}?", system_message="Be kind.") for task in ("grow tomatoes", "cook rice well")]
+    there = engine(before_model, model=model_server.model, decoding={"chat": True})
+    assert [comparable(one) for one in there.generate(requests)] == ours(model_server.model, requests, chat=True)
+    assert {seen.path for seen in before_model.seen} == {"/v1/chat/completions"}
+    assert before_model.seen[0].body["messages"][0] == {"role": "system", "content": "Be kind."}
+
+
+def test_the_stop_text_is_cut_where_the_server_leaves_it_in(
+    before_model: FaultProxy, model_server: ModelServer
+) -> None:
+    prompt, learned = texts()[0]
+    stop = " it every"
+    assert stop in learned
+    raw = {"model": model_server.model, "prompt": prompt, "stop": [stop], "max_tokens": 32}
+    asked = urllib.request.Request(
+        f"{model_server.url}/completions", json.dumps(raw).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(asked) as response:
+        assert json.load(response)["choices"][0]["text"].endswith(stop)
+    there = engine(before_model, model=model_server.model, decoding={"stop": [stop]})
+    one = there.generate([request(prompt)])[0]
+    assert comparable(one)[:2] == (learned.partition(stop)[0], "stop")
+    assert before_model.seen[0].body["stop"] == [stop]
+
+
+def test_requests_are_under_way_together_and_never_more_than_allowed(
+    before_model: FaultProxy, model_server: ModelServer
+) -> None:
+    before_model.gather(3)  # none goes on before three have come
+    requests = [request(prompt) for prompt, _ in texts()[:9]]
+    results = engine(before_model, model=model_server.model, concurrency=3).generate(requests)
+    assert [comparable(one) for one in results] == ours(model_server.model, requests)
+    assert before_model.peak == 3
+
+
+def test_a_model_that_the_server_does_not_have_ends_it_at_once(before_model: FaultProxy) -> None:
+    with pytest.raises(EngineError, match="It has no model 'another-model'"):
+        answer(before_model, model="another-model")
+    assert len(before_model.seen) == 1
+
+
+def test_an_address_without_v1_says_so(proxy: FaultProxy, model_server: ModelServer) -> None:
+    there = create(EngineSettings(model=model_server.model, endpoint=model_server.url.removesuffix("/v1")))
+    with pytest.raises(EngineError, match="HTTP 404 .* most addresses end in /v1"):
+        there.generate([request()])
+
+
+def test_a_setting_that_the_server_does_not_know_is_named(before_model: FaultProxy, model_server: ModelServer) -> None:
+    one = failure(before_model, model=model_server.model, extra_body={"min_tokens": 3})
+    assert one == GenerationFailure(
+        "The server answered HTTP 422 (Unprocessable Entity); it names the parameter min_tokens.", final=True
+    )
+
+
+# What is sent
+
+
+def test_the_decoding_settings_are_sent(proxy: FaultProxy) -> None:
+    proxy.plan(completion())
+    sampling = {"temperature": 0.7, "top_p": 0.9, "seed": 5, "stop": ["\n"]}
+    result(proxy, decoding=sampling, extra_body={"min_tokens": 4})
+    assert proxy.seen[0].body == {
+        "model": "a-model", "prompt": "How do I sleep?", "max_tokens": 32, "min_tokens": 4, **sampling,
+    }  # fmt: skip
+
+
+def test_greedy_decoding_is_sent_without_settings_of_sampling(proxy: FaultProxy) -> None:
+    proxy.plan(completion())
+    result(proxy)
+    assert proxy.seen[0].body["temperature"] == 0
+    assert "top_p" not in proxy.seen[0].body
+
+
+def test_what_a_server_refuses_can_be_renamed_or_left_out(proxy: FaultProxy) -> None:
+    proxy.plan(completion("One. STOP Two."))
+    decoding = {"temperature": 1.0, "stop": ["STOP"]}
+    options: dict[str, Any] = {
+        "max_tokens_parameter": "max_completion_tokens", "leave_out": ["stop", "seed", "temperature", "top_p"],
+    }  # fmt: skip
+    assert result(proxy, decoding=decoding, **options).text == "One. "
+    assert proxy.seen[0].body == {"model": "a-model", "prompt": "How do I sleep?", "max_completion_tokens": 32}
+
+
+def test_the_name_of_an_adapter_takes_the_place_of_the_model(proxy: FaultProxy) -> None:
+    proxy.plan(completion())
+    there = create(EngineSettings(model="base", adapter="dpo-adapter", endpoint=proxy.url))
+    there.generate([request()])
+    assert proxy.seen[0].body["model"] == "dpo-adapter"
+
+
+def test_without_chat_the_system_message_comes_before_the_prompt(proxy: FaultProxy) -> None:
+    proxy.plan(completion())
+    engine(proxy).generate([request(system_message="Be kind.")])
+    assert proxy.seen[0].body["prompt"] == "Be kind.\n\nHow do I sleep?"
+
+
+# What comes back
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"), [("stop", "stop"), ("eos", "stop"), ("length", "length"), ("tool_calls", "unknown")]
+)
+def test_finish_reasons_are_translated(proxy: FaultProxy, sent: str, meant: str) -> None:
+    proxy.plan(completion(finish=sent))
+    assert result(proxy).finish_reason == meant
+
+
+def test_a_finish_reason_of_any_kind_is_survived(proxy: FaultProxy) -> None:
+    proxy.plan(Reply(200, {"choices": [{"text": "Well.", "finish_reason": ["stop"]}], "usage": [1]}))
+    assert result(proxy).finish_reason == "unknown"
+
+
+def test_a_server_that_does_not_count_tokens_gives_none(proxy: FaultProxy) -> None:
+    proxy.plan(completion(), completion(tokens=(7, 2)))
+    there = engine(proxy, concurrency=1)
+    uncounted, counted = there.generate([request(), request()])
+    assert (uncounted.prompt_tokens, uncounted.completion_tokens) == (None, None)
+    assert (counted.prompt_tokens, counted.completion_tokens) == (7, 2)
+    assert there.usage()["prompt_tokens"] == 7
+
+
+def test_text_that_no_database_takes_is_repaired(proxy: FaultProxy) -> None:
+    proxy.plan(Reply(200, b'{"choices": [{"text": "a\\u0000b\\ud800c", "finish_reason": "stop"}]}'))
+    assert result(proxy).text == "a\N{REPLACEMENT CHARACTER}b?c"
+
+
+def test_an_empty_answer_is_an_answer(proxy: FaultProxy) -> None:
+    proxy.plan(completion(""))
+    assert result(proxy).text == ""
+
+
+def test_an_answer_withheld_by_a_content_filter_is_not_asked_for_again(proxy: FaultProxy) -> None:
+    proxy.plan(Reply(200, {"choices": [{"message": {"content": None}, "finish_reason": "content_filter"}]}))
+    assert failure(proxy, decoding={"chat": True}) == GenerationFailure(
+        "The server's content filter withheld the answer.", final=True
+    )
+
+
+# Threads, event loops, Ctrl-C
+
+
+def test_several_threads_may_use_one_engine(proxy: FaultProxy) -> None:
+    proxy.plan(*[completion(tokens=(1, 1))] * 60)
+    there = engine(proxy)
+    with ThreadPoolExecutor(3) as pool:
+        batches = list(pool.map(lambda _: there.generate([request()] * 20), range(3)))
+    assert all(isinstance(one, GenerationResult) for batch in batches for one in batch)
+    assert there.usage()["completion_tokens"] == 60
+    assert proxy.peak <= 8
+
+
+def test_it_works_where_an_event_loop_is_running(proxy: FaultProxy) -> None:
+    proxy.plan(completion())
+    there = engine(proxy)
+
+    async def caller() -> str:
+        return there.generate([request()])[0].text
+
+    assert asyncio.run(caller()) == "Well."
+
+
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """Tests that were started in the background of a shell inherit that SIGINT is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
+def test_ctrl_c_does_not_wait_for_answers_and_sends_nothing_more(proxy: FaultProxy) -> None:
+    proxy.plan(Hang())
+    there = engine(proxy, concurrency=1)
+
+    def interrupt() -> None:
+        wait_until(lambda: len(proxy.seen) == 1, seconds=30, what="The first request")
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        there.generate([request("first")] * 3)
+    thread.join()
+    proxy.plan(completion())
+    assert there.generate([request("second")])[0].text == "Well."
+    assert [seen.body["prompt"] for seen in proxy.seen] == ["first", "second"]
+
+
+def test_an_engine_that_is_no_longer_used_leaves_no_thread_behind(proxy: FaultProxy) -> None:
+    before = set(threading.enumerate())
+    proxy.plan(completion())
+    there = engine(proxy)
+    there.generate([request()])
+    own = [one for one in set(threading.enumerate()) - before if one.name == "openai engine"]
+    assert len(own) == 1
+    del there
+    gc.collect()
+    own[0].join(30)
+    assert not own[0].is_alive()

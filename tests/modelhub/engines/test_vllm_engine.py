@@ -1,0 +1,164 @@
+"""The vLLM engine: without vLLM what it says, and with it (`make test-vllm`) that its answers are the right ones."""
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelhub.engines import engine_module
+from modelhub.engines.base import Engine, EngineError, EngineSettings, GenerationFailure
+from tests.modelhub.engines.asking import answers, essence, load, request, requests
+from tests.tools.tinymodels import CONTEXT, texts
+
+VLLM = find_spec("vllm") is not None
+needs_vllm = [
+    pytest.mark.vllm,
+    pytest.mark.skipif(not VLLM, reason="vLLM is not installed here; `make test-vllm` has it in its own environment"),
+]
+# In the learned answers to some of the prompts, and not at the start or end of a token.
+STOP = "y da"
+
+
+def check(model: Path | str, adapter: Path | str = "", **settings: Any) -> None:
+    engine_module("vllm").check(EngineSettings(str(model), str(adapter), **settings))
+
+
+@pytest.fixture
+def seemingly_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is checked without loading anything is the same with and without vLLM."""
+    monkeypatch.setattr("modelhub.engines.packages.find_spec", lambda name: object())
+
+
+def test_the_missing_package_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    with pytest.raises(EngineError, match=r"package vllm, which .*pip install -r requirements\.txt"):
+        check("meta-llama/Llama-3.1-8B")
+
+
+@pytest.mark.usefixtures("seemingly_installed")
+def test_options_and_files_are_checked_without_loading(tmp_path: Path) -> None:
+    check("meta-llama/Llama-3.1-8B", options={"max_model_len": 4096, "gpu_memory_utilization": 0.5})
+    with pytest.raises(EngineError, match="batch_size: is not known"):
+        check("meta-llama/Llama-3.1-8B", options={"batch_size": 8})
+    with pytest.raises(EngineError, match="has no config.json"):
+        check(tmp_path)
+
+
+def with_rank(adapter: Path, folder: Path, rank: int) -> Path:
+    shutil.copytree(adapter, folder)
+    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8")) | {"r": rank}
+    (folder / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.usefixtures("seemingly_installed")
+@pytest.mark.parametrize(
+    ("rank", "options", "message"),
+    [
+        (4, {"max_loras": 0}, "its options say max_loras 0"),
+        (64, {"max_lora_rank": 32}, "has rank 64, and there is room for 32 at most"),
+        (1024, {}, "has rank 1024, and there is room for 512 at most"),
+    ],
+)
+def test_adapters_there_is_no_room_for_are_refused(
+    rank: int, options: dict[str, int], message: str, tiny_llama: Path, tiny_adapters: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = with_rank(tiny_adapters["brief"], tmp_path / "adapter", rank)
+    with pytest.raises(EngineError, match=message):
+        check(tiny_llama, folder, options=options)
+
+
+@pytest.fixture(scope="module")
+def engines(tiny_llama: Path, tiny_adapters: dict[str, Path]) -> Iterator[dict[str, Engine]]:
+    """One loaded model: with each adapter, and by itself."""
+    loaded = {name: load("vllm", tiny_llama, folder) for name, folder in tiny_adapters.items()}
+    yield loaded | {"": load("vllm", tiny_llama)}
+
+
+class TestWithVllm:
+    pytestmark = needs_vllm
+
+    def test_greedy_answers_are_those_of_the_transformers_engine(
+        self, engines: dict[str, Engine], tiny_llama: Path
+    ) -> None:
+        expected = answers(load("transformers", tiny_llama), requests(16))
+        assert essence(answers(engines[""], requests(16))) == essence(expected)
+
+    def test_adapters_answer_as_the_models_they_are_merged_into(
+        self, engines: dict[str, Engine], tiny_llama: Path, tiny_adapters: dict[str, Path], tmp_path: Path
+    ) -> None:
+        made = {}
+        for name, adapter in tiny_adapters.items():
+            merged = merge(tiny_llama, adapter, tmp_path / name)
+            made[name] = essence(answers(engines[name], requests(16)))
+            assert made[name] == essence(answers(load("transformers", merged), requests(16)))
+        assert made["brief"] != made["stepwise"]
+
+    def test_systems_that_differ_in_adapter_and_decoding_share_the_loaded_model(
+        self, engines: dict[str, Engine], tiny_llama: Path
+    ) -> None:
+        models = {id(engine._model) for engine in engines.values()}  # type: ignore[attr-defined]
+        assert len(models) == 1
+        assert id(load("vllm", tiny_llama, temperature=1.0)._model) in models  # type: ignore[attr-defined]
+
+    def test_a_system_with_other_options_on_a_loaded_model_is_refused(
+        self, engines: dict[str, Engine], tiny_llama: Path
+    ) -> None:
+        with pytest.raises(EngineError, match="is loaded already, for a system with other options"):
+            load("vllm", tiny_llama, options={"max_model_len": 512})
+
+    def test_an_adapter_of_a_larger_rank_than_the_model_was_loaded_for_is_refused(
+        self, engines: dict[str, Engine], tiny_llama: Path, tiny_adapters: dict[str, Path], tmp_path: Path
+    ) -> None:
+        large = with_rank(tiny_adapters["brief"], tmp_path / "adapter", 48)
+        with pytest.raises(EngineError, match="room for adapters up to rank 16.*options max_loras 1.*max_lora_rank 64"):
+            load("vllm", tiny_llama, large)
+
+    def test_stop_texts_least_lengths_and_limits_give_what_the_transformers_engine_gives(
+        self, engines: dict[str, Engine], tiny_llama: Path
+    ) -> None:
+        asked = requests(16)
+        for decoding in ({"stop": [STOP]}, {"min_new_tokens": 25}, {"max_new_tokens": 20}):
+            expected = answers(load("transformers", tiny_llama, **decoding), asked)
+            made = answers(load("vllm", tiny_llama, **decoding), asked)
+            assert [(one.text, one.finish_reason) for one in made] == [
+                (one.text, one.finish_reason) for one in expected
+            ]
+
+    def test_a_prompt_beyond_the_context_fails_and_harms_no_other(self, engines: dict[str, Engine]) -> None:
+        prompt, answer = texts()[0]
+        result, failure = engines[""].generate([request(prompt), request("nobody sees this " * 400)])
+        assert isinstance(failure, GenerationFailure)
+        assert failure.final
+        assert f"context of {CONTEXT} tokens" in failure.error
+        assert getattr(result, "text", "") == answer
+
+    def test_sampling_follows_its_seed(self, engines: dict[str, Engine], tiny_llama: Path) -> None:
+        def sample(seed: int) -> Any:
+            return essence(answers(load("vllm", tiny_llama, temperature=1.5, seed=seed), requests()))
+
+        assert sample(1) == sample(1)
+        assert sample(1) != sample(2)
+
+    def test_chat_puts_the_messages_into_the_models_template(
+        self, engines: dict[str, Engine], tiny_llama: Path
+    ) -> None:
+        asked = [request("How do I cook rice well?", "Be kind.")]
+        expected = answers(load("transformers", tiny_llama, chat=True), asked)
+        assert essence(answers(load("vllm", tiny_llama, chat=True), asked)) == essence(expected)
+
+
+def merge(base: Path, adapter: Path, folder: Path) -> Path:
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), adapter).merge_and_unload().save_pretrained(
+        folder
+    )
+    AutoTokenizer.from_pretrained(base).save_pretrained(folder)
+    return folder
