@@ -1,0 +1,130 @@
+"""Which stored pair and persona an output from a file belongs to: by its rendered prompt, or by key or prompt."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from modelhub.matching import Matches, Unit, match_released
+from modelhub.models import PairOutput, PreferencePair
+from modelhub.personasources import SourceTexts
+from modelhub.profiles import DatasetProfile
+from modelhub.prompts import PersonaStyle, strip_end_of_text, whole_answer
+from modelhub.records import Record
+
+_RESPONSE = "\nResponse:"
+
+
+@dataclass(frozen=True)
+class PairRow:
+    """One output to be stored. `rendered_prompt` is empty where the file does not say what the model was given."""
+
+    place: str
+    pair: int
+    persona: str
+    text: str
+    raw: str = ""
+    rendered_prompt: str = ""
+    finish_reason: str = ""
+
+
+@dataclass
+class PairMatches:
+    """What became of a file's rows. `from_file` counts personas that only the file knows."""
+
+    rows: list[PairRow]
+    unmatched: list[str]
+    style: PersonaStyle | None = None
+    from_file: int = 0
+
+
+class SplitUnits:
+    """The pairs of a split with the persona that a source gives each, ready to be found by what a model was given."""
+
+    def __init__(self, pairs: Sequence[PreferencePair], given: SourceTexts, profile: DatasetProfile) -> None:
+        self._pairs = pairs
+        self._profile = profile
+        self._starts = {pair.pk: profile.answer_start(pair.prompt) for pair in pairs}
+        self._units = [self._unit(pair, given.texts[pair.pk]) for pair in pairs if pair.pk in given.texts]
+        self._source = given.source
+        self._lacking = given.missing
+        # A persona that is not stored may stand in outputs that were imported of another system.
+        others = PairOutput.objects.filter(pair__in=[pair.pk for pair in given.missing], source=given.source)
+        known: dict[int, set[str]] = defaultdict(set)
+        for pair_id, persona in others.order_by().values_list("pair_id", "persona"):
+            known[pair_id].add(persona)
+        by_id = {pair.pk: pair for pair in pairs}
+        self._units += [self._unit(by_id[pk], persona) for pk, texts in known.items() for persona in sorted(texts)]
+
+    def released(self, records: Sequence[Record]) -> PairMatches:
+        """Match rows of the released layout by their rendered prompt.
+
+        A persona that is stored nowhere is read from the prompt where it has a line of its own.
+        """
+        written = list(self._written(records))
+        matches = match_released(records, [*self._units, *written])
+        used = {unit.persona_id for match in matches.matched for unit in match.units}
+        return PairMatches(
+            [row for match in matches.matched for row in self._released_rows(match.record, match.units)],
+            [_less_study(line) for line in matches.unmatched],
+            self._style(matches),
+            len({unit.persona_id for unit in written} & used),
+        )
+
+    def generic(self, records: Sequence[Record]) -> PairMatches:
+        """Match rows by `key` or `prompt`, and by `persona` where a row brings one."""
+        found = PairMatches([], [])
+        by_name: dict[str, list[PreferencePair]] = defaultdict(list)
+        for pair in self._pairs:
+            by_name[pair.key].append(pair)
+            by_name[pair.prompt.strip()].append(pair)
+        personas = {unit.persona_id: unit.persona for unit in self._units}
+        for record in records:
+            row = self._generic_row(record, by_name, personas)
+            if isinstance(row, PairRow):
+                found.rows.append(row)
+            else:
+                found.unmatched.append(f"{record.place}: {row}")
+        return found
+
+    def _unit(self, pair: PreferencePair, persona: str) -> Unit:
+        return Unit(pair.pk, "", persona, pair.key, pair.prompt, self._starts[pair.pk])
+
+    def _written(self, records: Sequence[Record]) -> Iterator[Unit]:
+        known = {unit.persona_id for unit in self._units}
+        for pair in (pair for pair in self._lacking if pair.pk not in known):
+            start = f"Prompt: {pair.prompt}\nPersona: "
+            for prompt in (str(record.values["prompt"]) for record in records):
+                if prompt.startswith(start) and _RESPONSE in prompt:
+                    yield self._unit(pair, prompt.removeprefix(start).rpartition(_RESPONSE)[0])
+
+    def _style(self, matches: Matches) -> PersonaStyle | None:
+        """Return how personas entered the prompts; unknown where there were none."""
+        return matches.style if self._source != "none" else None
+
+    def _released_rows(self, record: Record, units: Iterable[Unit]) -> Iterator[PairRow]:
+        raw = str(record.values["response"])
+        text, ended = strip_end_of_text(raw)
+        for unit in units:
+            yield PairRow(
+                record.place, unit.persona_id, unit.persona, whole_answer(unit.answer_start, text), raw,
+                str(record.values["prompt"]), "stop" if ended else "length",
+            )  # fmt: skip
+
+    def _generic_row(
+        self, record: Record, by_name: Mapping[str, Sequence[PreferencePair]], personas: Mapping[int, str]
+    ) -> PairRow | str:
+        name = str(record.values.get("key") or record.values.get("prompt") or "").strip()
+        pairs = by_name.get(name, ())
+        if len(pairs) != 1:
+            return f"{'no pair' if not pairs else f'{len(pairs)} pairs'} of the split have this key or prompt."
+        persona = str(record.values.get("persona") or "").strip() or personas.get(pairs[0].pk)
+        if persona is None:
+            return f"row {pairs[0].row} has no stored persona of this source; bring it in a column persona."
+        if self._source == "none" and persona:
+            return "brings a persona, and --persona says none."
+        text, _ = strip_end_of_text(str(record.values["text"]))
+        return PairRow(record.place, pairs[0].pk, persona, text.strip())
+
+
+def _less_study(line: str) -> str:
+    return f"{line.partition(':')[0]}: no pair and persona of the split give this row's prompt."

@@ -1,0 +1,93 @@
+"""Trace retrieved personas that a file brings to the training row they were taken from."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from annotation.errors import ServiceError
+from modelhub.engines import IMPORTED
+from modelhub.models import InferredPersona, PreferencePair, RetrievedPersona, Run, System
+from modelhub.pairs import DIRECTIONS
+from modelhub.preferences import Personas, PreferenceRow
+from modelhub.problems import refusal
+from modelhub.retrieval.splits import SEARCHED, searched_splits
+
+BATCH = 1000
+
+
+@dataclass
+class RetrievedReport:
+    """Of `given` rows with retrieved personas: what became of them. `own` were traced to themselves.
+
+    `searched` are the splits they can come from, none where that is not known; `absent` are those of them that are not
+    imported.
+    """
+
+    given: int = 0
+    stored: int = 0
+    unchanged: int = 0
+    unmatched: int = 0
+    ambiguous: int = 0
+    own: int = 0
+    searched: Sequence[str] = ()
+    absent: Sequence[str] = ()
+
+
+def retrieved_store(
+    *, dataset: str, split: str, rows: Sequence[PreferenceRow], ids: Mapping[str, int], system: System | None, run: Run
+) -> RetrievedReport:
+    """Store, for each row that brings retrieved personas, the one training row with exactly these two texts.
+
+    A row with none or several such training rows is counted, not stored. `ids` are those of the stored pairs by key.
+    Raises ServiceError where another training row is stored already.
+    """
+    given = [row for row in rows if any(row.retrieved)]
+    report = RetrievedReport(given=len(given))
+    if not given:
+        return report
+    report.searched = searched_splits(split) if split in SEARCHED else ()
+    report.absent = _absent(dataset, report.searched)
+    sources = _sources(dataset, report.searched, system)
+    stored = RetrievedPersona.objects.filter(pair__dataset=dataset, pair__split=split, retriever=IMPORTED, rank=1)
+    known = dict(stored.values_list("pair_id", "source_id"))
+    found: list[RetrievedPersona] = []
+    problems: list[str] = []
+    for row in given:
+        pair = ids[row.key]
+        every = sources.get(row.retrieved, [])
+        # Where a row of the file itself and another one fit, retrieval cannot have meant the row itself.
+        fitting = [source for source in every if source != pair] or every
+        if pair in known:
+            report.unchanged += 1
+            if known[pair] not in fitting:
+                problems.append(f"{row.place}: another training row is stored as retrieved for this pair.")
+        elif len(fitting) == 1:
+            report.own += fitting[0] == pair
+            found.append(RetrievedPersona(pair_id=pair, source_id=fitting[0], retriever=IMPORTED, rank=1, run=run))
+        else:
+            report.ambiguous += len(fitting) > 1
+            report.unmatched += not fitting
+    if problems:
+        raise ServiceError(refusal(problems))
+    report.stored = len(RetrievedPersona.objects.bulk_create(found, batch_size=BATCH))
+    return report
+
+
+def _absent(dataset: str, splits: Sequence[str]) -> list[str]:
+    """Return those of the splits that are not imported."""
+    pairs = PreferencePair.objects.filter(dataset=dataset, split__in=splits)
+    there = set(pairs.order_by().values_list("split", flat=True).distinct())
+    return [name for name in splits if name not in there]
+
+
+def _sources(dataset: str, splits: Sequence[str], system: System | None) -> dict[Personas, list[int]]:
+    """Return the training rows by their two personas."""
+    texts: dict[int, dict[str, str]] = defaultdict(dict)
+    training = InferredPersona.objects.filter(system=system, pair__dataset=dataset, pair__split__in=splits)
+    for pair, direction, text in training.order_by("pk").values_list("pair_id", "direction", "text").iterator():
+        texts[pair][direction] = text
+    sources: dict[Personas, list[int]] = defaultdict(list)
+    for pair, sides in texts.items():
+        chosen, rejected = (sides.get(direction, "") for direction in DIRECTIONS)
+        sources[chosen, rejected].append(pair)
+    return sources

@@ -1,0 +1,409 @@
+"""Importing preference pairs: every form of source, what is reported, what is kept, and that nothing is half-done."""
+
+import csv
+import io
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+
+from modelhub.hub import read_hub
+from modelhub.models import InferredPersona, PreferencePair, RetrievedPersona, Run, System
+from modelhub.preferences import pair_sha256, split_digest
+from modelhub.records import RecordError, file_sha256
+
+pytestmark = pytest.mark.django_db
+
+TAILORING = settings.BASE_DIR.parent / "shared" / "data" / "persona-tailoring"
+INFERENCE = settings.BASE_DIR.parent / "shared" / "data" / "persona-inference"
+
+
+def pair(number: int, **changes: Any) -> dict[str, Any]:
+    return {
+        "prompt": f"What about {number}?",
+        "chosen": f"Good answer {number}.",
+        "rejected": f"Poor answer {number}.",
+        **changes,
+    }
+
+
+def augmented(number: int, retrieved: int | None = None, **changes: Any) -> dict[str, Any]:
+    """A row with gold personas and, where `retrieved` is given, those of that row as the retrieved ones."""
+    row = pair(number)
+    for side in ("chosen", "rejected"):
+        row[f"{side}_persona_gold"] = persona(side, number)
+        row[f"{side}_persona_retr"] = "" if retrieved is None else persona(side, retrieved)
+    return {**row, **changes}
+
+
+def persona(side: str, number: int) -> str:
+    return f"The user is patient and prefers {side} answers of kind {number}."
+
+
+def jsonl(path: Path, rows: list[dict[str, Any]]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return str(path)
+
+
+def parquet(path: Path, rows: list[dict[str, Any]]) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    return str(path)
+
+
+def run(*sources: str, dataset: str = "Ours", **options: Any) -> str:
+    out = io.StringIO()
+    call_command("import_preferences", *sources, dataset=dataset, stdout=out, **options)
+    return out.getvalue()
+
+
+def stored() -> list[tuple[Any, ...]]:
+    return list(PreferencePair.objects.values_list("dataset", "split", "row", "prompt", "chosen", "rejected"))
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet", ".jsonl", ".json"])
+def test_pairs_are_read_from_every_format_with_their_place_and_hash(ending: str, tmp_path: Path) -> None:
+    path, rows = tmp_path / f"test{ending}", [pair(1, prompt=" What, “about”\n1? "), pair(2)]
+    if ending == ".parquet":
+        parquet(path, rows)
+    elif ending == ".csv":
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    else:
+        path.write_text(json.dumps(rows), encoding="utf-8") if ending == ".json" else jsonl(path, rows)
+    said = run(str(path))
+    assert "test: 2 pairs imported, 0 were there already" in said
+    assert stored() == [("Ours", "test", n, *rows[n - 1].values()) for n in (1, 2)]  # texts as they are
+    hashes = [pair_sha256(*row.values()) for row in rows]
+    assert list(PreferencePair.objects.values_list("sha256", flat=True)) == hashes
+    assert split_digest(reversed(hashes)) in said
+    made = Run.objects.get(stage="import_preferences")
+    assert made.inputs == [{"name": path.name, "sha256": file_sha256(path)}]
+    assert (made.state, made.done, made.total, made.arguments["dataset"]) == ("finished", 2, 2, "Ours")
+
+
+def test_the_same_import_again_changes_nothing(tmp_path: Path) -> None:
+    file = jsonl(tmp_path / "sft_train.jsonl", [augmented(1, 2), augmented(2, 1)])
+    first = run(file)
+    before = [list(model.objects.values()) for model in (PreferencePair, InferredPersona, RetrievedPersona)]
+    again = run(file)
+    assert "0 pairs imported, 2 were there already" in again and "0 personas imported (0 flagged), 4 were" in again
+    assert first.split("SHA-256")[1].split()[0] == again.split("SHA-256")[1].split()[0]
+    assert before == [list(model.objects.values()) for model in (PreferencePair, InferredPersona, RetrievedPersona)]
+
+
+def test_a_changed_row_is_another_pair_and_a_changed_split_has_another_digest(tmp_path: Path) -> None:
+    first = run(jsonl(tmp_path / "test.jsonl", [pair(1)]))
+    second = run(jsonl(tmp_path / "test.jsonl", [pair(1, chosen="Better.")]))
+    assert "1 pairs imported, 0 were there" in second and PreferencePair.objects.count() == 2
+    assert first.split("SHA-256")[1].split()[0] != second.split("SHA-256")[1].split()[0]
+
+
+def test_repeated_rows_are_named_and_stored_once(tmp_path: Path) -> None:
+    rows = [pair(1), pair(2), pair(1), pair(2, prompt="What about 2? "), augmented(1)]
+    said = run(jsonl(tmp_path / "test.jsonl", rows))
+    assert "2 pairs imported" in said and PreferencePair.objects.count() == 2
+    assert "3 rows repeat an earlier row and were left out" in said
+    assert "test.jsonl line 3: the same pair as test.jsonl line 1.\n" in said
+    assert "test.jsonl line 4: the same pair as test.jsonl line 2." in said
+    assert "test.jsonl line 5: the same pair as test.jsonl line 1, with other personas, which are left out." in said
+    assert not InferredPersona.objects.exists()
+
+
+def test_the_same_pair_may_stand_in_several_splits_and_data_sets(tmp_path: Path) -> None:
+    run(jsonl(tmp_path / "test.jsonl", [pair(1)]))
+    run(jsonl(tmp_path / "dev.jsonl", [pair(1)]))
+    run(str(tmp_path / "dev.jsonl"), dataset="Others")
+    assert PreferencePair.objects.count() == 3
+
+
+def test_a_pair_with_its_sides_swapped_is_a_contradiction_within_a_file_and_with_what_is_stored(tmp_path: Path) -> None:
+    swapped = augmented(1, chosen="Poor answer 1.", rejected="Good answer 1.")
+    said = run(jsonl(tmp_path / "test.jsonl", [pair(1), swapped]))
+    assert "1 rows contradict an earlier row and were left out" in said
+    assert "test.jsonl line 2: the pair of test.jsonl line 1 with its sides swapped" in said
+    said = run(jsonl(tmp_path / "test.jsonl", [swapped, pair(2)]))
+    assert "test.jsonl line 1: stored as row 1 with its sides swapped" in said and "1 pairs imported" in said
+    assert PreferencePair.objects.get(row=1).chosen == "Good answer 1."
+    assert not InferredPersona.objects.exists()  # they would explain the other response
+
+
+def test_an_empty_side_is_refused_unless_allowed_and_named_in_any_case(tmp_path: Path) -> None:
+    file = jsonl(tmp_path / "test.jsonl", [pair(1, chosen=" ", rejected=None), pair(2, rejected="")])
+    with pytest.raises(CommandError) as caught:
+        run(file)
+    assert "test.jsonl line 1: 'chosen' and 'rejected' are empty; --allow-empty takes such rows" in str(caught.value)
+    assert "test.jsonl line 2: 'rejected' is empty" in str(caught.value) and not PreferencePair.objects.exists()
+    said = run(file, allow_empty=True)
+    assert "2 rows have an empty response" in said and "test.jsonl line 2: 'rejected' is empty." in said
+    assert list(PreferencePair.objects.values_list("chosen", "rejected")) == [("", ""), ("Good answer 2.", "")]
+
+
+def test_an_empty_prompt_is_always_wrong(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="line 1: 'prompt' is empty; every pair needs a prompt"):
+        run(jsonl(tmp_path / "test.jsonl", [pair(1, prompt=" ")]), allow_empty=True)
+
+
+def test_every_mistake_of_every_source_is_listed_and_nothing_is_written(tmp_path: Path) -> None:
+    rows = [augmented(1), pair(2, chosen=7), pair(3, rejected="\ud800"), pair(4, prompt="a\x00b"), pair(5, prompt="")]
+    other = [{"question": "?", "chosen": "a"}]
+    with pytest.raises(CommandError) as caught:
+        run(jsonl(tmp_path / "test.jsonl", rows), jsonl(tmp_path / "dev.jsonl", other))
+    for part in (
+        "Nothing was imported; 6 rows or files need attention",
+        "test.jsonl line 2: 'chosen' must be text, not int",
+        "test.jsonl line 3: 'rejected' holds a character that cannot be stored",
+        "test.jsonl line 4: 'prompt' holds a character that cannot be stored",
+        "test.jsonl line 5: 'prompt' is empty",
+        "dev.jsonl line 1: no row has a column 'prompt'; there are chosen, question. Name the right one with --prompt-",
+        "dev.jsonl line 1: no row has a column 'rejected'",
+    ):
+        assert part in str(caught.value)
+    assert not (PreferencePair.objects.exists() or Run.objects.exists() or System.objects.exists())
+
+
+def test_sources_that_cannot_be_read_are_listed_together(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CommandError) as caught:
+        run(str(tmp_path / "none.jsonl"), str(tmp_path / "empty"), jsonl(tmp_path / "my data.jsonl", [pair(1)]))
+    for part in ("none.jsonl: the file cannot be read", "empty: holds no .jsonl", "'my data' is no name of a split"):
+        assert part in str(caught.value)
+    assert "1 pairs imported" in run(str(tmp_path / "my data.jsonl"), split="test")
+
+
+@pytest.mark.parametrize(("dataset", "system"), [("", ""), ("d" * 81, "short"), ("d" * 75, ""), ("short", "s" * 81)])
+def test_names_have_to_fit(dataset: str, system: str, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="give the data set a name|at most 80 letters"):
+        run(jsonl(tmp_path / "test.jsonl", [pair(1)]), dataset=dataset, system=system)
+
+
+@pytest.mark.parametrize("dataset", ["a\nb", "a\udcffb", " a", "a "])
+def test_a_name_that_cannot_be_read_or_told_from_another_is_refused(dataset: str, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="no control characters, nor blanks at their ends"):
+        run(jsonl(tmp_path / "test.jsonl", [pair(1)]), dataset=dataset)
+
+
+def test_rows_with_one_persona_each_are_refused_rather_than_taken_for_repeated_pairs(tmp_path: Path) -> None:
+    rows = [pair(1, direction=side, persona=persona(side, 1)) for side in ("chosen", "rejected")]
+    with pytest.raises(CommandError, match="one row per persona; bring one row per pair"):
+        run(jsonl(tmp_path / "test.jsonl", rows))
+
+
+def test_columns_may_have_other_names(tmp_path: Path) -> None:
+    file = jsonl(tmp_path / "test.jsonl", [{"question": "How?", "good": "So.", "bad": "No."}])
+    run(file, prompt_column="question", chosen_column="good", rejected_column="bad")
+    assert stored() == [("Ours", "test", 1, "How?", "So.", "No.")]
+
+
+def test_a_folder_holds_a_file_per_split_and_large_splits_several(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    parquet(folder / "test.parquet", [pair(1)])
+    parquet(folder / "train-00001-of-00002.parquet", [pair(3)])
+    parquet(folder / "train-00000-of-00002.parquet", [pair(2)])
+    (folder / "README.md").write_text("Not data.", encoding="utf-8")
+    run(str(folder))
+    assert [row[1:4] for row in stored()] == [
+        ("test", 1, "What about 1?"), ("train", 1, "What about 2?"), ("train", 2, "What about 3?"),
+    ]  # fmt: skip
+    run(str(folder), dataset="One", split="test")
+    assert PreferencePair.objects.filter(dataset="One").count() == 1
+    with pytest.raises(CommandError, match="has no split 'dev'; it has test, train"):
+        run(str(folder), split="dev")
+
+
+def test_gold_personas_become_those_of_an_imported_system_and_are_screened(tmp_path: Path) -> None:
+    rows = [
+        augmented(1),
+        augmented(2, chosen_persona_gold="Good answer 2.", rejected_persona_gold=""),
+    ]
+    said = run(jsonl(tmp_path / "test.jsonl", rows))
+    assert "3 personas imported (1 flagged), 0 were there already, 1 are missing" in said
+    system = System.objects.get()
+    assert (system.name, system.engine) == ("imported:Ours", "imported")
+    texts = {(one.pair.row, one.direction): one.text for one in InferredPersona.objects.select_related("pair")}
+    assert texts == {(1, "chosen"): persona("chosen", 1), (1, "rejected"): persona("rejected", 1),
+                     (2, "chosen"): "Good answer 2."}  # fmt: skip
+    odd = InferredPersona.objects.get(text="Good answer 2.")
+    assert {"form", "length"} <= {flag["kind"] for flag in odd.flags} and all(flag["detail"] for flag in odd.flags)
+    assert odd.generation is None and odd.run.stage == "import_preferences"
+
+
+def test_personas_may_come_later_and_those_of_another_model_stand_beside_them(tmp_path: Path) -> None:
+    run(jsonl(tmp_path / "test.jsonl", [pair(1)]))
+    file = jsonl(tmp_path / "test.jsonl", [pair(1, chosen_persona="The user is one and prefers that.")])
+    assert "0 pairs imported, 1 were there" in run(file, system="LLaMA")
+    other = jsonl(tmp_path / "test.jsonl", [pair(1, chosen_persona="The user is two and prefers this.")])
+    run(other, system="GPT")
+    assert set(InferredPersona.objects.values_list("system__name", flat=True)) == {"LLaMA", "GPT"}
+    with pytest.raises(CommandError, match="test.jsonl line 1: another chosen persona of this pair is stored; give"):
+        run(other, system="LLaMA")
+    assert Run.objects.first().state == "failed" and InferredPersona.objects.count() == 2
+
+
+def test_a_model_that_can_be_run_gets_no_imported_personas(tmp_path: Path) -> None:
+    System.objects.create(name="LLaMA", engine="transformers", persona_style="none", fingerprint="f")
+    with pytest.raises(CommandError, match="System 'LLaMA' is a model that can be run"):
+        run(jsonl(tmp_path / "test.jsonl", [augmented(1)]), system="LLaMA")
+    assert not PreferencePair.objects.exists()
+
+
+def test_retrieved_personas_are_traced_to_the_training_row_with_both_texts(tmp_path: Path) -> None:
+    same: dict[str, Any] = {f"{side}_persona_gold": persona(side, 3) for side in ("chosen", "rejected")}
+    mixed: dict[str, Any] = {
+        "chosen_persona_retr": persona("chosen", 1),
+        "rejected_persona_retr": persona("rejected", 2),
+    }
+    parquet(tmp_path / "data" / "sft_train.parquet", [augmented(1, 2), augmented(2, 2), augmented(3)])
+    parquet(tmp_path / "data" / "dpo_train.parquet", [augmented(4), augmented(5, **same)])
+    parquet(
+        tmp_path / "data" / "test.parquet",
+        [
+            augmented(11, 1),
+            augmented(12, 4),
+            augmented(13, 3),
+            augmented(14, 99),
+            augmented(15),
+            augmented(16, **mixed),
+        ],
+    )
+    said = run(str(tmp_path / "data"))
+    assert (
+        "5 rows bring retrieved personas: 2 were traced to a row of sft_train and dpo_train, 0 were there already, "
+        "2 fit none, 1 fit several" in said
+    )
+    assert "1 of them fit no other row than their own" in said
+    found = RetrievedPersona.objects.select_related("pair", "source")
+    assert {(one.pair.prompt, one.source.prompt) for one in found} == {
+        ("What about 1?", "What about 2?"), ("What about 2?", "What about 2?"),
+        ("What about 11?", "What about 1?"), ("What about 12?", "What about 4?"),
+    }  # fmt: skip
+    assert {(one.retriever, one.rank, one.score) for one in found} == {("imported", 1, None)}
+
+
+def test_a_row_that_two_training_rows_fit_was_not_given_its_own(tmp_path: Path) -> None:
+    same: dict[str, Any] = {f"{side}_persona_gold": persona(side, 1) for side in ("chosen", "rejected")}
+    said = run(jsonl(tmp_path / "sft_train.jsonl", [augmented(1, 1), augmented(2, **same)]))
+    assert "1 were traced" in said and "no other row than their own" not in said
+    found = RetrievedPersona.objects.select_related("pair", "source").get()
+    assert (found.pair.row, found.source.row) == (1, 2)
+
+
+def test_training_rows_that_come_later_are_found_by_another_import(tmp_path: Path) -> None:
+    test = jsonl(tmp_path / "test.jsonl", [augmented(11, 1)])
+    said = run(test)
+    assert "1 fit none" in said and "sft_train and dpo_train must be imported first, or in the same call" in said
+    run(jsonl(tmp_path / "sft_train.jsonl", [augmented(1)]))
+    assert "1 were traced to a row of" in run(test) and RetrievedPersona.objects.count() == 1
+
+
+def test_retrieved_personas_of_a_split_that_may_search_anything_are_left_out_and_said_to_be(tmp_path: Path) -> None:
+    run(jsonl(tmp_path / "sft_train.jsonl", [augmented(1)]))
+    said = run(jsonl(tmp_path / "dev.jsonl", [augmented(11, 1)]))
+    assert "1 rows bring retrieved personas, which were left out: those of a split called 'dev'" in said
+    assert not RetrievedPersona.objects.exists() and InferredPersona.objects.count() == 4
+
+
+def test_of_a_data_set_there_is_one_import_at_a_time(tmp_path: Path) -> None:
+    run(jsonl(tmp_path / "test.jsonl", [pair(1)]))
+    Run.objects.update(state="running", provenance={})
+    with pytest.raises(CommandError, match="works on this already"):
+        run(str(tmp_path / "test.jsonl"))
+    assert "1 pairs imported" in run(str(tmp_path / "test.jsonl"), dataset="Others")
+
+
+def test_an_import_that_breaks_leaves_nothing_but_a_failed_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(**kwargs: Any) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("modelhub.stages.import_preferences.retrieved_store", broken)
+    with pytest.raises(RuntimeError, match="broken"):
+        run(jsonl(tmp_path / "test.jsonl", [augmented(1)]))
+    assert not (PreferencePair.objects.exists() or InferredPersona.objects.exists() or System.objects.exists())
+    assert Run.objects.get().state == "failed"
+
+
+def test_an_import_that_is_stopped_leaves_nothing_but_a_stopped_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = "modelhub.stages.import_preferences"
+    monkeypatch.setattr(f"{stage}._store_personas", lambda *given: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(CommandError, match="Nothing was imported") as caught:
+        run(jsonl(tmp_path / "test.jsonl", [augmented(1)]))
+    assert caught.value.returncode == 130
+    assert not PreferencePair.objects.exists() and not System.objects.exists()
+    assert Run.objects.get().state == "stopped"
+
+
+def test_names_on_the_hub_are_read_by_the_library_with_all_splits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library takes a folder of that name for the data set, which stands in for the network here."""
+    monkeypatch.chdir(tmp_path)
+    parquet(tmp_path / "owner" / "name" / "one" / "test.parquet", [pair(1)])
+    parquet(tmp_path / "owner" / "name" / "one" / "train.parquet", [pair(2), pair(3)])
+    parquet(tmp_path / "owner" / "name" / "two" / "test.parquet", [pair(4)])
+    card = ["---", "configs:"]
+    for name, splits in (("one", ("test", "train")), ("two", ("test",))):
+        card += [f"- config_name: {name}", "  data_files:"]
+        card += [line for split in splits for line in (f"  - split: {split}", f"    path: {name}/{split}.parquet")]
+    (tmp_path / "owner" / "name" / "README.md").write_text("\n".join([*card, "---", ""]), encoding="utf-8")
+    run("hub:owner/name:one")
+    assert [row[1:4] for row in stored()] == [
+        ("test", 1, "What about 1?"), ("train", 1, "What about 2?"), ("train", 2, "What about 3?"),
+    ]  # fmt: skip
+    run("hub:owner/name:one", dataset="Part", split="train")
+    assert PreferencePair.objects.filter(dataset="Part").count() == 2
+    with pytest.raises(CommandError, match="hub:owner/name:two: has no split 'dev'; it has test"):
+        run("hub:owner/name:two", split="dev")
+    with pytest.raises(RecordError, match="hub:owner/none: cannot be loaded"):
+        read_hub("owner/none")
+    with pytest.raises(RecordError, match="hub:owner/name: cannot be loaded"):  # which configuration?
+        read_hub("owner/name")
+
+
+def public(folder: Path) -> str:
+    if not folder.exists():
+        pytest.skip(f"{folder} is absent: the public data sets are not part of the project.")
+    return str(folder)
+
+
+def test_the_public_beavertails_data_is_read_whole_and_retrieved_personas_are_traced() -> None:
+    said = run(public(TAILORING / "BeaverTails"), dataset="BeaverTails")
+    counts = {split: PreferencePair.objects.filter(split=split).count() for split in ("fewshot", "sft_train", "test")}
+    assert counts == {"fewshot": 5, "sft_train": 977, "test": 499}
+    assert PreferencePair.objects.count() == 2953 and InferredPersona.objects.count() == 5906
+    traced = {
+        split: RetrievedPersona.objects.filter(pair__split=split).count()
+        for split in ("test", "sft_val", "dpo_val", "sft_train", "dpo_train", "fewshot")
+    }
+    assert traced == {
+        "test": 497, "sft_val": 243, "dpo_val": 246, "sft_train": 976, "dpo_train": 982, "fewshot": 5,
+    }  # fmt: skip
+    assert (
+        "497 were traced to a row of sft_train and dpo_train, 0 were there already, 2 fit none, 0 fit several" in said
+    )
+    assert said.count("1 of them fit no other row than their own") == 2
+
+
+@pytest.mark.parametrize("dataset", ["BeaverTails", "Anthropic HHH", "Mnemonic", "SHP"])
+def test_pairs_without_personas_of_all_four_data_sets_are_read(dataset: str) -> None:
+    said = run(public(INFERENCE / dataset), dataset=dataset)
+    assert f"train: {300 if dataset == 'BeaverTails' else 24} pairs imported" in said
+    assert not InferredPersona.objects.exists()
+
+
+def test_the_mnemonic_test_set_holds_prompts_alone() -> None:
+    source = public(TAILORING / "Mnemonic")
+    with pytest.raises(CommandError, match="test.parquet row 1: 'chosen' and 'rejected' are empty"):
+        run(source, dataset="Mnemonic")
+    run(source, dataset="Mnemonic", allow_empty=True)
+    assert PreferencePair.objects.filter(split="test", chosen="", rejected="").count() == 24
