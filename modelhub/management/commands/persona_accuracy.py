@@ -1,0 +1,28 @@
+"""`manage.py persona_accuracy`: how well inferred personas explain their responses, as the judges see it."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from annotation.errors import ServiceError
+from modelhub.analysis.inference_text import results_as_text
+from modelhub.preferencepairs import splits_of
+from modelhub.queries_inference import persona_results
+
+
+class Command(BaseCommand):
+    help = "Report the accuracy of inferred personas by data set, system, judge and direction, and which are better."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dataset", default="", metavar="NAME", help="default: all data sets")
+        parser.add_argument("--json", action="store_true", help="print JSON")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            if options["dataset"]:
+                splits_of(options["dataset"])
+        except ServiceError as error:
+            raise CommandError(str(error)) from error
+        results = persona_results(options["dataset"])
+        self.stdout.write(json.dumps(results, indent=2) if options["json"] else results_as_text(results))

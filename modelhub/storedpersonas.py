@@ -1,0 +1,58 @@
+"""Reads of the stored personas of preference pairs: inferred from them, or retrieved for them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from annotation.errors import ServiceError
+from modelhub.models import InferredPersona, RetrievedPersona, System
+
+Texts = dict[int, dict[str, str]]
+"""Persona texts by the id of the pair and by direction; a persona that could not be read is missing."""
+
+
+def gold_personas(dataset: str, splits: Sequence[str], system: System) -> Texts:
+    """Return the personas that the system inferred from the pairs of these splits themselves."""
+    rows = InferredPersona.objects.filter(system=system, pair__dataset=dataset, pair__split__in=splits)
+    return _by_pair(rows.values_list("pair_id", "direction", "text").iterator())
+
+
+def retrieved_personas(dataset: str, splits: Sequence[str], system: System, retriever: str, *, rank: int = 1) -> Texts:
+    """Return, for the pairs of these splits, both personas of the training pair found at this rank, 1 the nearest."""
+    found = RetrievedPersona.objects.filter(
+        pair__dataset=dataset, pair__split__in=splits, retriever=retriever, rank=rank
+    ).order_by()
+    sources = dict(found.values_list("pair_id", "source_id"))
+    # Chosen here and not by a subquery: right after an import, when PostgreSQL knows nothing of the tables' sizes yet,
+    # it would go through that once for every persona.
+    wanted = set(sources.values())
+    rows = InferredPersona.objects.filter(system=system, pair__dataset=dataset).values_list(
+        "pair_id", "direction", "text"
+    )
+    texts = _by_pair(row for row in rows.iterator() if row[0] in wanted)
+    return {pair: texts[source] for pair, source in sources.items() if source in texts}
+
+
+def retrievers_of(dataset: str, splits: Sequence[str]) -> list[str]:
+    """Return what has retrieved personas for pairs of these splits."""
+    found = RetrievedPersona.objects.filter(pair__dataset=dataset, pair__split__in=splits).order_by("retriever")
+    return list(found.values_list("retriever", flat=True).distinct())
+
+
+def retriever_of(dataset: str, splits: Sequence[str], name: str = "") -> str:
+    """Return the retriever that is meant: the named one, or the only one there is; raise ServiceError otherwise."""
+    known = retrievers_of(dataset, splits)
+    if not known:
+        raise ServiceError(f"Nothing was retrieved for {dataset} {', '.join(splits)}; see retrieve_personas.")
+    if name and name not in known:
+        raise ServiceError(f"{name!r} has retrieved nothing for {dataset}. Retrievers: {', '.join(known)}.")
+    if not name and len(known) > 1:
+        raise ServiceError(f"Several retrievers have worked on {dataset}: {', '.join(known)}. Name one, --retriever.")
+    return name or known[0]
+
+
+def _by_pair(rows: Iterable[tuple[int, str, str]]) -> Texts:
+    texts: Texts = defaultdict(dict)
+    for pair, direction, text in rows:
+        if text:
+            texts[pair][direction] = text
+    return texts
