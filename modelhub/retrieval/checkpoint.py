@@ -1,0 +1,119 @@
+"""Find a ColBERT checkpoint and say whether it can be used, before colbert-ai sees it.
+
+colbert-ai puts random numbers in place of a projection that is missing, runs code that a checkpoint brings along, and
+falls back to another model where it does not know the class. All three would pass for retrieval, so they are refused.
+"""
+
+import json
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from modelhub.retrieval.errors import RetrievalError
+from modelhub.systems import content_digest
+
+PROJECTION = "linear.weight"
+METADATA = "artifact.metadata"
+PACKAGES = ("torch", "transformers", "colbert", "faiss")
+_SHOWN_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class CheckpointFiles:
+    """A checkpoint on this machine: where, how it was named, and the SHA-256 over its files."""
+
+    folder: Path
+    name: str
+    digest: str
+
+    @property
+    def retriever(self) -> str:
+        """What rows that were retrieved with it say."""
+        return f"colbert:{self.digest[:_SHOWN_DIGITS]}"
+
+
+def find_checkpoint(name: str) -> CheckpointFiles:
+    """Return the checkpoint in a folder, or that of this Hub name, which is downloaded if it is not here yet.
+
+    Raises RetrievalError listing what is missing or unknown; and for packages that are not installed.
+    """
+    missing = [package for package in PACKAGES if find_spec(package) is None]
+    if missing:
+        raise RetrievalError(
+            f"Retrieval needs {', '.join(missing)}, not installed here. Install with: "
+            "pip install -r requirements-ml.txt"
+        )
+    folder = Path(name).expanduser()
+    folder = folder.resolve() if folder.is_dir() else _download(name)
+    problems = _problems(folder)
+    if problems:
+        raise RetrievalError(f"{name} is no ColBERT checkpoint that can be used: {'; '.join(problems)}.")
+    return CheckpointFiles(folder, name, content_digest(str(folder)))
+
+
+def _download(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(name))
+    except HFValidationError as error:
+        raise RetrievalError(f"There is no folder {name}.") from error
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise RetrievalError(
+            f"There is no folder {name}, and the Hub did not give a checkpoint of this name ({type(error).__name__}). "
+            "Give the path of a folder, or download the checkpoint first."
+        ) from error
+
+
+def _problems(folder: Path) -> list[str]:
+    config = _json(folder / "config.json")
+    problems = [f"{name} is missing or unreadable" for name in ("config.json", METADATA) if not _json(folder / name)]
+    if config and config.get("auto_map"):
+        problems.append("it brings its own program code (auto_map in config.json), which is not run")
+    elif config and not _is_known(str(config.get("model_type", ""))):
+        problems.append(f"transformers has no model of the type {config.get('model_type')!r} (config.json)")
+    names = _weight_names(folder)
+    if not names:
+        problems.append("there are no weights in it (model.safetensors or pytorch_model.bin)")
+    elif PROJECTION not in names:
+        problems.append(f"its weights have no {PROJECTION}, so that every load would make up another one")
+    return problems
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _is_known(model_type: str) -> bool:
+    """Return whether the library has the two classes that colbert-ai puts a model of this type together from."""
+    import transformers
+
+    wanted = model_type.replace("-", "").lower()
+    names = {name.lower() for name in dir(transformers)}
+    # For this type colbert-ai defines the second class itself.
+    return bool(wanted) and f"{wanted}model" in names and (
+        f"{wanted}pretrainedmodel" in names or model_type == "xlm-roberta"
+    )  # fmt: skip
+
+
+def _weight_names(folder: Path) -> set[str]:
+    """Return the names of the stored tensors; the tensors stay on disk."""
+    for index in ("model.safetensors.index.json", "pytorch_model.bin.index.json"):
+        if shards := _json(folder / index):
+            return set(shards.get("weight_map", {}))
+    if (path := folder / "model.safetensors").is_file():
+        from safetensors import safe_open
+
+        with safe_open(path, framework="pt") as weights:
+            return set(weights.keys())
+    if (path := folder / "pytorch_model.bin").is_file():
+        import torch
+
+        return set(torch.load(path, map_location="cpu", weights_only=True, mmap=True))
+    return set()

@@ -1,0 +1,71 @@
+"""Make a group of rows ready to be searched with a checkpoint; what was made is kept, in VAR_DIR/indexes."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from django.conf import settings
+
+from modelhub.retrieval.checkpoint import CheckpointFiles
+from modelhub.retrieval.colbert import Encoder
+from modelhub.retrieval.collection import Embeddings, embeddings_of, manifest_for
+from modelhub.retrieval.plaid import Index, make_index
+from modelhub.retrieval.rows import Group
+from modelhub.retrieval.search import EXACT_BELOW, Nearest
+
+EXACT, INDEX, AUTO = "exact", "index", "auto"
+
+
+@dataclass
+class Preparation:
+    """Prepares groups with one checkpoint, which is loaded when it is first needed. `mode` is exact, index or auto.
+
+    `on_prompts` is told how many prompts were encoded, as it goes on; `say` gets lines for the researcher.
+    """
+
+    dataset: str
+    files: CheckpointFiles
+    mode: str = AUTO
+    say: Callable[[str], object] = field(default=lambda line: None)
+    on_prompts: Callable[[int], object] = field(default=lambda count: None)
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The loaded checkpoint."""
+        return Encoder(self.files)
+
+    def search_of(self, group: Group) -> str:
+        """Return how the group is searched: `exact` or `index`."""
+        if self.mode != AUTO:
+            return self.mode
+        return EXACT if len(group.collection.rows) < EXACT_BELOW else INDEX
+
+    def prepare(self, group: Group) -> Embeddings:
+        """Encode the group's prompts and index them if they are searched so, unless that was done before."""
+        folder = self.folder(group)
+        embeddings = embeddings_of(
+            folder / "embeddings", group.collection, self.files.digest, lambda: self.encoder, say=self.say,
+            on_prompts=self.on_prompts,
+        )  # fmt: skip
+        if self.search_of(group) == INDEX:
+            manifest = manifest_for(group.collection, self.files.digest)
+            make_index(folder / "index", embeddings, self.files, manifest, say=self.say)
+        return embeddings
+
+    def nearest(self, group: Group) -> Nearest:
+        """Return the group, ready to be searched."""
+        embeddings = self.prepare(group)
+        index = None
+        if self.search_of(group) == INDEX:
+            index = Index(self.folder(group) / "index", self.files, len(group.collection.prompts))
+        return Nearest(group.collection, embeddings, index)
+
+    def folder(self, group: Group) -> Path:
+        """Return where what belongs to the group and the checkpoint is kept."""
+        identity = json.dumps([self.dataset, list(group.searched), self.files.digest])
+        readable = re.sub(r"[^A-Za-z0-9]+", "_", f"{self.dataset} {' '.join(group.searched)}")[:60]
+        return settings.VAR_DIR / "indexes" / f"{readable}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"

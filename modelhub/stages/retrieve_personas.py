@@ -1,0 +1,245 @@
+"""Store, for every pair, the training pairs with the prompts nearest to its own; their personas are the retrieved ones.
+
+Source of the method: Balepur et al., "Whose Boat Does it Float?" (ACL 2025), section on persona retrieval.
+"""
+
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+
+from annotation.errors import ServiceError
+from modelhub.batch import BatchOptions
+from modelhub.models import PreferencePair, RetrievedPersona, Run, System
+from modelhub.retrieval.ready import Preparation
+from modelhub.retrieval.recorded import work_recorded
+from modelhub.retrieval.rows import Group
+from modelhub.retrieval.search import RECALL_COMPARISONS, RECALL_QUERIES, Found, Nearest
+from modelhub.runs import run_heartbeat, run_start
+from modelhub.stages.index_personas import arguments_of, conditions
+
+NAME = "retrieve_personas"
+_REMOVED_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class RetrievePersonas:
+    """What is to be retrieved: for all pairs of the groups' splits, the k nearest rows of what they search."""
+
+    preparation: Preparation
+    groups: Sequence[Group]
+    system: System
+    k: int = 1
+
+    @property
+    def retriever(self) -> str:
+        return self.preparation.files.retriever
+
+
+@dataclass
+class RetrievalReport:
+    """What a run did. `usage` says of every group how it was searched and, for an index, how often that was exact."""
+
+    run: Run
+    done: int = 0
+    usage: dict[str, Any] = field(default_factory=dict)
+
+
+def pairs_left(
+    stage: RetrievePersonas, group: Group, options: BatchOptions, ignored: Collection[int] = ()
+) -> list[PreferencePair]:
+    """Return the pairs of the group and of this shard that have not all their k rows yet, in a fixed order.
+
+    Stored rows whose ids are `ignored` do not count.
+    """
+    stored = RetrievedPersona.objects.filter(
+        pair__dataset=stage.preparation.dataset, pair__split__in=group.splits, retriever=stage.retriever,
+        rank__lte=stage.k,
+    ).order_by()  # fmt: skip
+    ranks = Counter(pair for pk, pair in stored.values_list("pk", "pair").iterator() if pk not in ignored)
+    pairs = PreferencePair.objects.filter(dataset=stage.preparation.dataset, split__in=group.splits)
+    return [
+        pair
+        for pair in pairs.order_by("split", "row").iterator()
+        if ranks[pair.pk] < stage.k and options.shard.holds(f"{pair.dataset}/{pair.split}/{pair.key}")
+    ]
+
+
+def all_left(
+    stage: RetrievePersonas, options: BatchOptions, ignored: Collection[int] = ()
+) -> list[tuple[Group, list[PreferencePair]]]:
+    """Return what there is to do now, group by group, at most `limit` pairs."""
+    left, most = [], options.limit
+    for group in stage.groups:
+        pairs = pairs_left(stage, group, options, ignored)[:most]
+        most = most if most is None else most - len(pairs)
+        if pairs:
+            left.append((group, pairs))
+    return left
+
+
+def retrieve_personas(
+    stage: RetrievePersonas,
+    options: BatchOptions,
+    *,
+    again: bool = False,
+    on_start: Callable[[int], object] = lambda total: None,
+    on_rows: Callable[[int], object] = lambda count: None,
+) -> RetrievalReport:
+    """Retrieve for every pair that is left, batch by batch, and return what was done.
+
+    `again` removes what the same checkpoint found among other rows, or in another way; without it such rows are a
+    ServiceError. Raises ScopeTaken while another run does the same. Ctrl-C closes the run as stopped and goes on up.
+    """
+    _check_size(stage)
+    others, difference = _found_otherwise(stage)
+    if others and not again:
+        raise ServiceError(
+            f"{len(others)} rows were retrieved from other rows than now, or in another way ({difference}). --again "
+            "removes them and retrieves anew; export what you need of them before."
+        )
+    left = all_left(stage, options, others)
+    run = run_start(
+        stage=NAME,
+        scope=_scope(stage, options),
+        arguments=_arguments(stage, options, again),
+        total=sum(len(pairs) for _, pairs in left),
+        lease_seconds=options.lease_seconds,
+    )
+    report = RetrievalReport(run)
+    on_start(sum(len(pairs) for _, pairs in left))
+
+    def work() -> None:
+        _remove(others)
+        # Between two batches of prompts, a run that was taken over learns of it.
+        stage.preparation.on_prompts = lambda count: run_heartbeat(run=run, lease_seconds=options.lease_seconds)
+        for group, pairs in left:
+            _retrieve(stage, group, pairs, options, report, on_rows)
+
+    work_recorded(run, work, lease_seconds=options.lease_seconds, usage=lambda: report.usage)
+    return report
+
+
+def _retrieve(
+    stage: RetrievePersonas,
+    group: Group,
+    pairs: Sequence[PreferencePair],
+    options: BatchOptions,
+    report: RetrievalReport,
+    on_rows: Callable[[int], object],
+) -> None:
+    began = time.monotonic()
+    nearest = stage.preparation.nearest(group)
+    ready = time.monotonic()
+    measured = _measured(len(pairs), len(group.collection.prompts))
+    for start in range(0, len(pairs), options.batch_size):
+        batch = pairs[start : start + options.batch_size]
+        queries = stage.preparation.encoder.queries([pair.prompt for pair in batch])
+        flags = [number in measured for number in range(start, start + len(batch))]
+        found = nearest.search(queries, [pair.key for pair in batch], stage.k, measured=flags)
+        _store(stage, report.run, group, batch, found)
+        report.done += len(batch)
+        report.usage[group.title] = _usage(stage, group, nearest, ready - began, time.monotonic() - ready)
+        run_heartbeat(run=report.run, done=len(batch), lease_seconds=options.lease_seconds)
+        on_rows(len(batch))
+
+
+def _store(
+    stage: RetrievePersonas,
+    run: Run,
+    group: Group,
+    pairs: Sequence[PreferencePair],
+    found: Sequence[Sequence[Found]],
+) -> None:
+    """Write a batch; ranks that are there already, from a smaller k or another run's shard, stay."""
+    rows = [
+        RetrievedPersona(
+            pair=pair, source_id=group.ids[one.row], retriever=stage.retriever, rank=rank, score=one.score, run=run
+        )
+        for pair, nearest in zip(pairs, found, strict=True)
+        for rank, one in enumerate(nearest, start=1)
+    ]
+    with transaction.atomic():
+        RetrievedPersona.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _measured(queries: int, prompts: int) -> set[int]:
+    """Return which queries show how often the index is exact: all of few, else some at equal distances."""
+    if queries * prompts <= RECALL_COMPARISONS or queries <= RECALL_QUERIES:
+        return set(range(queries))
+    return {number * queries // RECALL_QUERIES for number in range(RECALL_QUERIES)}
+
+
+def _usage(
+    stage: RetrievePersonas, group: Group, nearest: Nearest, preparing: float, searching: float
+) -> dict[str, Any]:
+    usage: dict[str, Any] = {
+        "search": stage.preparation.search_of(group),
+        "rows": len(group.collection.rows),
+        "left_out": group.left_out,
+        "seconds_preparing": round(preparing, 3),
+        "seconds_searching": round(searching, 3),
+    }
+    if nearest.index is not None:
+        usage["recall_queries"] = nearest.recall.queries
+        usage["recall_found"] = nearest.recall.found
+        usage["searched_exactly_for_lack_of_candidates"] = nearest.short
+    return usage
+
+
+def _check_size(stage: RetrievePersonas) -> None:
+    for group in stage.groups:
+        rows = len(group.collection.rows) - any(split in group.searched for split in group.splits)
+        if stage.k > rows:
+            raise ServiceError(f"--k is {stage.k}, but {group.title} there are only {rows} rows to find.")
+
+
+def _found_otherwise(stage: RetrievePersonas) -> tuple[set[int], str]:
+    """Return the stored rows of this checkpoint that were found under other conditions than now, and what differs."""
+    found: set[int] = set()
+    difference = ""
+    for group in stage.groups:
+        now = conditions(stage.preparation, group, stage.system)
+        for split in group.splits:
+            rows = RetrievedPersona.objects.filter(
+                pair__dataset=stage.preparation.dataset, pair__split=split, retriever=stage.retriever
+            ).order_by()
+            for run in Run.objects.filter(pk__in=rows.values("run")):
+                then = run.arguments.get("conditions", {}).get(split, {})
+                if then != now:
+                    found.update(rows.filter(run=run).values_list("pk", flat=True))
+                    changed = [
+                        f"{name} was {then.get(name)}, is {now[name]}" for name in now if then.get(name) != now[name]
+                    ]
+                    difference = difference or f"{split}: {'; '.join(changed)}"
+    return found, difference
+
+
+def _remove(rows: Collection[int]) -> None:
+    ids = sorted(rows)
+    with transaction.atomic():
+        for start in range(0, len(ids), _REMOVED_AT_ONCE):
+            RetrievedPersona.objects.filter(pk__in=ids[start : start + _REMOVED_AT_ONCE]).delete()
+
+
+def _scope(stage: RetrievePersonas, options: BatchOptions) -> str:
+    splits = json.dumps([list(group.splits) for group in stage.groups])
+    digest = hashlib.sha256(splits.encode()).hexdigest()[:12]
+    return f"{NAME}:{stage.preparation.dataset}:{digest}:{stage.retriever}:{options.shard}"
+
+
+def _arguments(stage: RetrievePersonas, options: BatchOptions, again: bool) -> dict[str, Any]:
+    return {
+        **arguments_of(stage.preparation, stage.groups, stage.system),
+        "k": stage.k,
+        "again": again,
+        "shard": str(options.shard),
+        "limit": options.limit,
+        "batch_size": options.batch_size,
+        "lease_seconds": options.lease_seconds,
+    }
