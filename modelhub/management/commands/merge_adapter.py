@@ -1,0 +1,27 @@
+"""`manage.py merge_adapter`: an adapter and its base as one model."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from modelhub.management.training_command import model_folder, model_name
+from modelhub.training.errors import TrainingError
+from modelhub.training.merge import merge_adapter
+
+
+class Command(BaseCommand):
+    help = "Write an adapter and its base as one model, for tools that know no adapters."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("adapter", help="what train_sft or train_dpo made: a folder, or its name")
+        parser.add_argument("out", help="a folder that does not exist yet, or a name in VAR_DIR/models")
+        parser.add_argument("--base", default="", metavar="PATH", help="the base, if it has moved since")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        base = model_name(options["base"]) if options["base"] else ""
+        out = model_folder(options["out"])
+        try:
+            merge_adapter(model_folder(options["adapter"]), out, base=base)
+        except TrainingError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"Merged into {out}.")

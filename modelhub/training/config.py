@@ -1,0 +1,180 @@
+"""Recipes: every hyper-parameter of both trainings, by name, from a file, and set one by one. Pure."""
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from modelhub.training.errors import TrainingError
+
+_FOLDER = Path(__file__).parent / "recipes"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LoraSettings(_Section):
+    """The adapter. `target_modules` is "default" (PEFT's choice for the architecture), "all-linear", or names."""
+
+    r: int = Field(default=16, ge=1)
+    alpha: int = Field(default=32, ge=1)
+    dropout: float = Field(default=0.05, ge=0.0, lt=1.0)
+    bias: Literal["none", "all", "lora_only"] = "none"
+    target_modules: str | tuple[str, ...] = "default"
+
+
+class _Settings(_Section):
+    """What both trainings have.
+
+    `batch_size` is per process and step; `gradient_accumulation` steps make one update. `warmup` is the share of the
+    updates over which the learning rate rises. Lengths are in tokens, labels and special tokens included.
+    `precision` auto is bfloat16 where a GPU can do it, else float32.
+    """
+
+    epochs: int = Field(default=10, ge=1)
+    learning_rate: float = Field(gt=0.0)
+    max_length: int = Field(default=512, ge=32)
+    max_prompt_length: int | None = Field(default=None, ge=16)
+    batch_size: int = Field(default=1, ge=1)
+    eval_batch_size: int = Field(default=8, ge=1)
+    gradient_accumulation: int = Field(default=1, ge=1)
+    scheduler: Literal["linear", "cosine", "constant"] = "linear"
+    warmup: float = Field(default=0.0, ge=0.0, lt=1.0)
+    weight_decay: float = Field(default=0.0, ge=0.0)
+    max_grad_norm: float = Field(default=1.0, gt=0.0)
+    gradient_checkpointing: bool = True
+    precision: Literal["auto", "bfloat16", "float32"] = "auto"
+    logging_steps: int = Field(default=10, ge=1)
+
+    @model_validator(mode="after")
+    def _room_for_responses(self) -> Self:
+        if self.max_prompt_length is not None and self.max_prompt_length >= self.max_length:
+            raise ValueError(
+                f"max_prompt_length ({self.max_prompt_length}) leaves no room for responses within max_length "
+                f"({self.max_length})"
+            )
+        return self
+
+
+class SftSettings(_Settings):
+    """Supervised fine-tuning. `packing` puts several short texts into one row of `max_length` tokens."""
+
+    learning_rate: float = Field(default=2e-5, gt=0.0)
+    packing: bool = False
+    group_by_length: bool = False
+
+    @model_validator(mode="after")
+    def _packed_rows_are_alike(self) -> Self:
+        if self.packing and self.group_by_length:
+            raise ValueError("packing makes rows of one length; leave group_by_length out")
+        return self
+
+
+class DpoSettings(_Settings):
+    """Direct preference optimization (Rafailov et al. 2023, arXiv 2305.18290) with the sigmoid loss."""
+
+    learning_rate: float = Field(default=5e-6, gt=0.0)
+    max_prompt_length: int | None = Field(default=128, ge=16)
+    beta: float = Field(default=0.1, gt=0.0)
+
+
+class Recipe(_Section):
+    """All hyper-parameters, whatever the base model."""
+
+    lora: LoraSettings = LoraSettings()
+    sft: SftSettings = SftSettings()
+    dpo: DpoSettings = DpoSettings()
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the built-in recipes."""
+    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+
+
+def load_recipe(name: str = "paper", *, config: Path | None = None, settings: Sequence[str] = ()) -> Recipe:
+    """Return a built-in recipe, with what a TOML file and then single settings (`dpo.beta=0.2`) put in its place.
+
+    Raises TrainingError naming every unknown key and every wrong value.
+    """
+    if name not in recipe_names():
+        raise TrainingError(f"There is no recipe {name!r}. Built in: {', '.join(recipe_names())}.")
+    values = _read(_FOLDER / f"{name}.toml")
+    if config is not None:
+        _overlay(values, _read(config))
+    problems = [problem for one in settings if (problem := _set(values, one))]
+    try:
+        recipe = Recipe.model_validate(values)
+    except ValidationError as error:
+        problems += [_problem(one["loc"], one["type"], one["msg"]) for one in error.errors()]
+    if problems:
+        raise TrainingError("\n".join(["The training configuration cannot be used:", *problems, _known()]))
+    return recipe
+
+
+def continue_adapter(recipe: Recipe, name: str, lora: Mapping[str, Any]) -> Recipe:
+    """Return the recipe with the adapter settings of the model that training goes on from.
+
+    `name` is the built-in recipe it was made from. Raises TrainingError if other adapter settings were asked for.
+    """
+    before = LoraSettings.model_validate(lora)
+    if recipe.lora not in (before, load_recipe(name).lora):
+        wrong = [f"{key}={value}" for key, value in recipe.lora.model_dump().items() if value != getattr(before, key)]
+        raise TrainingError(
+            f"DPO goes on with the adapter of the SFT model, whose settings are {before}; it cannot have "
+            f"{', '.join(wrong)}. Leave the lora settings out."
+        )
+    return recipe.model_copy(update={"lora": before})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TrainingError(f"{path}: the file cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise TrainingError(f"{path}: the file is not UTF-8 (byte {error.start}). Save it as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise TrainingError(f"{path}: not valid TOML: {error}.") from error
+
+
+def _overlay(values: dict[str, Any], other: Mapping[str, Any]) -> None:
+    for key, value in other.items():
+        if isinstance(value, Mapping) and isinstance(values.get(key), dict):
+            _overlay(values[key], value)
+        else:
+            values[key] = value
+
+
+def _set(values: dict[str, Any], setting: str) -> str | None:
+    """Put `section.key=value` into the values; return what is wrong with its form."""
+    path, equals, text = setting.partition("=")
+    section, dot, key = path.strip().partition(".")
+    if not (equals and dot and section and key):
+        return f"- {setting}: write section.key=value, such as dpo.beta=0.2"
+    if not isinstance(values.setdefault(section, {}), dict):
+        return f"- {setting}: {section} is no section"
+    values[section][key] = _value(text.strip())
+    return None
+
+
+def _value(text: str) -> Any:
+    """Return the text as a TOML value, or as it is: `--set sft.scheduler=cosine` needs no quotes."""
+    if text.lower() in ("none", "null"):
+        return None
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _problem(place: Iterable[int | str], kind: str, message: str) -> str:
+    text = "is not known" if kind == "extra_forbidden" else message.removeprefix("Value error, ")
+    return f"- {'.'.join(str(part) for part in place)}: {text}"
+
+
+def _known() -> str:
+    sections: dict[str, type[BaseModel]] = {"lora": LoraSettings, "sft": SftSettings, "dpo": DpoSettings}
+    return "\n".join(f"Known in {name}: {', '.join(kind.model_fields)}." for name, kind in sections.items())

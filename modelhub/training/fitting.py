@@ -1,0 +1,177 @@
+"""Fit examples to the lengths a model is trained with, by one rule, and count what had to go. Pure.
+
+Prompts lose their start and responses their end. A prompt may take `max_prompt_length` tokens; where that is not set,
+it is shortened only if prompt and response do not fit into `max_length` together, and then the response keeps up to
+half of it. The labels and the persona stay whole, and LEAST_OF_PROMPT tokens of the prompt itself, even beyond its
+limit. No row is dropped.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from modelhub.prompts import PersonaStyle, render_prompt, strip_end_of_text, text_behind_end
+from modelhub.training.data import Example
+from modelhub.training.errors import TrainingError
+
+LEAST_OF_PROMPT = 16  # fewer tokens of a prompt say nothing
+LEAST_OF_RESPONSE = 16
+_SHOWN = 20
+
+Tokenizer = Callable[[str], Any]
+"""A tokenizer of the transformers library: a text in, `input_ids` out, special tokens included."""
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """The most tokens of a whole text and of its prompt, special tokens included, and the text that ends an answer."""
+
+    max_length: int
+    max_prompt_length: int | None
+    end_of_text: str
+
+
+@dataclass
+class Shortening:
+    """What had to go: prompts that lost their start, responses that lose their end, and their tokens.
+
+    `beyond_limit` counts prompts that take more than their limit all the same, for the length of their persona, and
+    `ended_early` responses with text behind an end-of-text token, which goes.
+    """
+
+    prompts: int = 0
+    prompt_tokens: int = 0
+    beyond_limit: int = 0
+    responses: int = 0
+    response_tokens: int = 0
+    ended_early: int = 0
+
+    def __str__(self) -> str:
+        parts = []
+        if self.prompts:
+            parts.append(f"{self.prompts} prompts shortened at their start (by {self.prompt_tokens} tokens in all)")
+        if self.beyond_limit:
+            parts.append(f"{self.beyond_limit} prompts beyond their limit, for the length of their persona")
+        if self.responses:
+            parts.append(f"{self.responses} responses shortened at their end (by {self.response_tokens} tokens)")
+        if self.ended_early:
+            parts.append(f"{self.ended_early} responses cut at an end-of-text token inside them")
+        return "; ".join(parts) or "nothing had to be shortened"
+
+    def as_dict(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Texts for the trainer: `prompt` and `completion` (SFT), or `prompt`, `chosen` and `rejected` (DPO)."""
+
+    rows: list[dict[str, str]]
+    shortening: Shortening = field(default_factory=Shortening)
+
+
+def fit_examples(
+    examples: Sequence[Example], tokenizer: Tokenizer, lengths: Lengths, *, both_responses: bool
+) -> Fitted:
+    """Return the texts to train on, one row per example in their order, and what was shortened.
+
+    Responses come whole: the trainer cuts what exceeds `max_length`, and appends the end-of-text token to the others.
+    Raises TrainingError naming every row whose labels and persona leave no room for anything else.
+    """
+    fitted = Fitted([])
+    problems = []
+    for example in examples:
+        responses = [example.response, example.other] if both_responses else [example.response]
+        answers = [_completion(one, fitted.shortening) for one in responses]
+        try:
+            prompt = _fit_prompt(example, answers, tokenizer, lengths, fitted.shortening)
+        except TrainingError as error:
+            problems.append(str(error))
+            continue
+        _count_responses(prompt, answers, tokenizer, lengths, fitted.shortening)
+        names = ("chosen", "rejected") if both_responses else ("completion",)
+        fitted.rows.append({"prompt": prompt, **dict(zip(names, answers, strict=True))})
+    if problems:
+        more = [f"… and {len(problems) - _SHOWN} more."] if len(problems) > _SHOWN else []
+        raise TrainingError("\n".join([*problems[:_SHOWN], *more, "Raise max_length."]))
+    return fitted
+
+
+def render_example(example: Example, prompt: str) -> str:
+    """Return the prompt as the model is trained on it: the persona on a line of its own, if there is one."""
+    return render_prompt(prompt=prompt, persona=example.persona, style=PersonaStyle.FIELD)
+
+
+def _completion(response: str, counts: Shortening) -> str:
+    # An end-of-text token that came with the data would end the answer twice, and what follows it is no part of it.
+    answer = strip_end_of_text(response)[0].strip()
+    counts.ended_early += bool(text_behind_end(response))
+    return f" {answer}"
+
+
+def _fit_prompt(
+    example: Example, answers: Sequence[str], tokenizer: Tokenizer, lengths: Lengths, counts: Shortening
+) -> str:
+    """Return the rendered prompt, its user's text shortened at its start as far as the limit asks for."""
+    whole = render_example(example, example.prompt)
+    size = _size(tokenizer, whole)
+    limit = _limit(size, whole, answers, tokenizer, lengths)
+    if size <= limit:
+        return whole
+    frame = _size(tokenizer, render_example(example, ""))
+    if frame + LEAST_OF_PROMPT > limit:
+        limit = frame + LEAST_OF_PROMPT
+        counts.beyond_limit += 1
+        if limit + LEAST_OF_RESPONSE > lengths.max_length:
+            raise TrainingError(
+                f"{example.place}: labels and persona take {frame} tokens, and the whole text may take "
+                f"{lengths.max_length}."
+            )
+    if size <= limit:
+        return whole
+    start = _first_that_fits(example, tokenizer, limit)
+    shortened = render_example(example, _from_word(example.prompt, start))
+    counts.prompts += 1
+    counts.prompt_tokens += size - _size(tokenizer, shortened)
+    return shortened
+
+
+def _limit(size: int, whole: str, answers: Sequence[str], tokenizer: Tokenizer, lengths: Lengths) -> int:
+    if lengths.max_prompt_length is not None:
+        return lengths.max_prompt_length
+    longest = max(_size(tokenizer, whole + answer + lengths.end_of_text) for answer in answers) - size
+    return max(lengths.max_length - longest, lengths.max_length // 2)
+
+
+def _first_that_fits(example: Example, tokenizer: Tokenizer, limit: int) -> int:
+    """Return the first character from which on the prompt fits, by halving."""
+    low, high = 0, len(example.prompt)
+    while low < high:
+        middle = (low + high) // 2
+        if _size(tokenizer, render_example(example, example.prompt[middle:])) <= limit:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def _from_word(text: str, start: int) -> str:
+    """Return the text from the next beginning of a word on, or from `start` in a text without blanks."""
+    rest = text[start:]
+    if start and not text[start - 1].isspace():
+        _, _, rest = rest.partition(next((one for one in rest if one.isspace()), " "))
+    return rest.lstrip() or text[start:]
+
+
+def _count_responses(
+    prompt: str, answers: Sequence[str], tokenizer: Tokenizer, lengths: Lengths, counts: Shortening
+) -> None:
+    for answer in answers:
+        over = _size(tokenizer, prompt + answer + lengths.end_of_text) - lengths.max_length
+        counts.responses += over > 0
+        counts.response_tokens += max(0, over)
+
+
+def _size(tokenizer: Tokenizer, text: str) -> int:
+    return len(tokenizer(text)["input_ids"])

@@ -1,0 +1,114 @@
+"""Load what is trained: the tokenizer, the base model, and a description of the adapter."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modelhub.engines.base import EngineError, EngineSettings
+from modelhub.engines.decoding import Decoding
+from modelhub.engines.modelfiles import check_files
+from modelhub.training.config import LoraSettings
+from modelhub.training.errors import TrainingError
+
+if TYPE_CHECKING:
+    import torch
+    from peft import LoraConfig
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def quiet_environment(base: str) -> None:
+    """Keep the libraries from reporting what is trained here; call it before any of them is imported.
+
+    With the model at hand nothing is looked up on the Hub either; a name on the Hub may still be downloaded.
+    """
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    if Path(base).is_dir():
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+def quiet_libraries() -> None:
+    """Keep progress bars of the libraries out of the terminal; the caller shows its own."""
+    from datasets.utils.logging import disable_progress_bar
+    from transformers.utils import logging
+
+    disable_progress_bar()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+
+
+def load_errors() -> tuple[type[Exception], ...]:
+    """Return what the libraries raise for files they cannot load."""
+    from safetensors import SafetensorError
+
+    return (OSError, ValueError, RuntimeError, KeyError, SafetensorError)
+
+
+def check_base(base: str) -> None:
+    """Raise TrainingError listing what is wrong with the files of the base model."""
+    try:
+        check_files(EngineSettings(model=base), Decoding())
+    except EngineError as error:
+        raise TrainingError(str(error)) from error
+
+
+def load_tokenizer(base: str) -> "PreTrainedTokenizerBase":
+    """Return the base's tokenizer, padding with its end-of-text token if it has none for padding.
+
+    Padding is masked, so the end of a text is learned all the same. Raises TrainingError for a tokenizer that cannot
+    be loaded or knows no end of text: models trained with it would never stop.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base)
+    except load_errors() as error:
+        raise TrainingError(f"The tokenizer of {base} cannot be loaded: {error}") from error
+    if tokenizer.eos_token is None:
+        raise TrainingError(f"The tokenizer of {base} has no end-of-text token (eos_token), so no answer could end.")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def on_gpu() -> bool:
+    """Return whether training uses a GPU."""
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
+def weights_type(precision: str) -> "torch.dtype":
+    """Return the precision of the frozen weights: bfloat16 where asked for, or with `auto` where a GPU can do it."""
+    import torch
+
+    if precision == "auto":
+        precision = "bfloat16" if on_gpu() and torch.cuda.is_bf16_supported() else "float32"
+    return torch.bfloat16 if precision == "bfloat16" else torch.float32
+
+
+def load_model(base: str, precision: str) -> "PreTrainedModel":
+    """Return the base model. Raises TrainingError."""
+    from transformers import AutoModelForCausalLM
+
+    try:
+        return AutoModelForCausalLM.from_pretrained(base, dtype=weights_type(precision))
+    except load_errors() as error:
+        raise TrainingError(f"The model {base} cannot be loaded: {error}") from error
+
+
+def lora_config(lora: LoraSettings) -> "LoraConfig":
+    """Return the adapter's settings in PEFT's form."""
+    from peft import LoraConfig
+
+    modules: str | list[str] | None
+    modules = list(lora.target_modules) if isinstance(lora.target_modules, tuple) else lora.target_modules
+    return LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        bias=lora.bias,
+        target_modules=None if modules == "default" else modules,
+        task_type="CAUSAL_LM",
+    )

@@ -1,0 +1,109 @@
+"""What stands beside every trained adapter: from what, on what and how it was trained. Pure.
+
+`training-job.json` is written when training begins: it says whether an unfinished folder belongs to the same job.
+`training.json` is written last: a folder that has it is finished.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from modelhub.records import file_sha256
+from modelhub.training.errors import TrainingError
+
+MANIFEST = "training.json"
+JOB = "training-job.json"
+CHECKPOINTS = "checkpoints"
+_PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets")
+# What makes a model, as opposed to what is said about it.
+_MODEL_FILES = {".safetensors", ".bin", ".model", ".jinja", ".txt", ".json"}
+
+
+def model_digest(name: str) -> str:
+    """Return the SHA-256 over the files of a model or adapter folder; a Hub name stands for itself.
+
+    Manifests, model cards and checkpoints are no part of it. `adapter_config.json` counts without the path of its
+    base, so that a model may move.
+    """
+    folder = Path(name)
+    if not folder.is_dir():
+        return f"hub:{name}"
+    files = sorted(
+        path for path in folder.iterdir() if path.suffix in _MODEL_FILES and path.name not in (MANIFEST, JOB)
+    )
+    return digest_of({path.name: _file_digest(path) for path in files})
+
+
+def digest_of(value: Any) -> str:
+    """Return the SHA-256 of a JSON value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode("utf-8")).hexdigest()
+
+
+def _file_digest(path: Path) -> str:
+    if path.name == "adapter_config.json":
+        # Sets of modules are written in any order.
+        values = {k: sorted(v) if isinstance(v, list) else v for k, v in _read(path).items()}
+        return digest_of({k: v for k, v in values.items() if k != "base_model_name_or_path"})
+    status = path.stat()
+    return _cached_digest(path.resolve(), status.st_mtime_ns, status.st_size)
+
+
+@cache
+def _cached_digest(path: Path, mtime_ns: int, size: int) -> str:
+    return file_sha256(path)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that training rests on."""
+    return {name: metadata.version(name) for name in _PACKAGES}
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return what `training.json` says; raise TrainingError if the folder is no finished training."""
+    if not (folder / MANIFEST).is_file():
+        unfinished = " Its training has begun and is not finished." if (folder / JOB).is_file() else ""
+        raise TrainingError(f"{folder} has no {MANIFEST}: it holds no finished training.{unfinished}")
+    return _read(folder / MANIFEST)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a file whole or not at all."""
+    half = path.with_name(f".{path.name}.{os.getpid()}")
+    half.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    half.replace(path)
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], at: str = "") -> list[str]:
+    """Return in which values two descriptions differ, one line each."""
+    lines = []
+    for key in sorted({*before, *now}):
+        one, other = before.get(key), now.get(key)
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            lines += differences(one, other, f"{at}{key}.")
+        elif one != other:
+            lines.append(f"- {at}{key}: {_shown(one)} there, {_shown(other)} here")
+    return lines
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{path} cannot be read: {error}.") from error
+    if not isinstance(value, dict):
+        raise TrainingError(f"{path} is no JSON object.")
+    return value
+
+
+def read_job(folder: Path) -> dict[str, Any] | None:
+    """Return the job that a folder was begun for, None if there is none."""
+    return _read(folder / JOB) if (folder / JOB).is_file() else None

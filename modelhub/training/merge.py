@@ -1,0 +1,85 @@
+"""Put an adapter's weights into its base, for tools that know no adapters."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from modelhub.training.checks import check_disk
+from modelhub.training.errors import TrainingError
+from modelhub.training.job import MERGED
+from modelhub.training.loading import check_base, load_errors, load_tokenizer, quiet_environment, quiet_libraries
+from modelhub.training.manifest import MANIFEST, model_digest, versions, write_json
+
+
+def merge_adapter(adapter: Path, out: Path, *, base: str = "") -> dict[str, Any]:
+    """Write base and adapter as one model, in the precision of the base's files, and return its manifest.
+
+    The base is the one the adapter names, unless `base` says where it is now. Nothing is left of a merge that fails.
+    Raises TrainingError if the folder is taken, the base is another one, or the disk is too full.
+    """
+    if out.exists():
+        raise TrainingError(f"{out} exists already. Give a folder that does not.")
+    manifest = _manifest_of(adapter)
+    name = base or manifest.get("base", {}).get("name") or _base_named_by(adapter)
+    quiet_environment(name)
+    check_base(name)
+    _check_same_base(name, manifest)
+    check_disk(out, _bytes_of(name))
+    half = out.with_name(f".{out.name}.half")
+    shutil.rmtree(half, ignore_errors=True)  # of a merge that was killed
+    half.mkdir(parents=True)
+    try:
+        _merge(name, adapter, half)
+        merged = {
+            "format": 1, "kind": MERGED, "base": {"name": name, "digest": model_digest(name)},
+            "parent": {"name": str(adapter.resolve()), "digest": model_digest(str(adapter))},
+            "data": manifest.get("data"), "versions": versions(),
+        }  # fmt: skip
+        write_json(half / MANIFEST, merged)
+        half.rename(out)
+    finally:
+        shutil.rmtree(half, ignore_errors=True)
+    return merged
+
+
+def _merge(base: str, adapter: Path, folder: Path) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    quiet_libraries()
+    try:
+        model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype="auto"), str(adapter))
+        model.merge_and_unload(safe_merge=True).save_pretrained(folder)
+    except load_errors() as error:
+        raise TrainingError(f"The adapter {adapter} cannot be merged into {base}: {error}") from error
+    load_tokenizer(base).save_pretrained(folder)
+
+
+def _manifest_of(adapter: Path) -> dict[str, Any]:
+    """Return the adapter's manifest, empty for an adapter that was trained elsewhere."""
+    if not (adapter / "adapter_config.json").is_file():
+        raise TrainingError(f"{adapter} holds no adapter (no adapter_config.json).")
+    path = adapter / MANIFEST
+    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return manifest
+
+
+def _base_named_by(adapter: Path) -> str:
+    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    name = config.get("base_model_name_or_path")
+    if not name:
+        raise TrainingError(f"{adapter} does not say which base it belongs to; name it with --base.")
+    return str(name)
+
+
+def _check_same_base(name: str, manifest: dict[str, Any]) -> None:
+    trained_on = manifest.get("base", {}).get("digest")
+    if trained_on and trained_on != model_digest(name):
+        raise TrainingError(f"{name} is not the base that the adapter was trained on: its files differ.")
+
+
+def _bytes_of(base: str) -> int:
+    """Return the size of the base's weights, 0 for a Hub name."""
+    folder = Path(base)
+    return sum(path.stat().st_size for path in folder.glob("*") if path.is_file()) if folder.is_dir() else 0

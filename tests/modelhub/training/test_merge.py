@@ -1,0 +1,69 @@
+"""An adapter and its base as one model."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from modelhub.training.errors import TrainingError
+from modelhub.training.manifest import model_digest, read_manifest
+from modelhub.training.merge import merge_adapter
+from tests.modelhub.training.making import load
+
+
+def test_the_merged_model_equals_base_and_adapter(tiny_llama: Path, dpo_folder: Path, tmp_path: Path) -> None:
+    import torch
+
+    merge_adapter(dpo_folder, tmp_path / "merged")
+    adapted, tokenizer = load(tiny_llama, dpo_folder)
+    merged, own_tokenizer = load(tmp_path / "merged")
+    text = "Prompt: How do I cook rice well?\nPersona: The user is curious and prefers a direct answer.\nResponse:"
+    ids = torch.tensor([tokenizer(text)["input_ids"]])
+    assert own_tokenizer(text)["input_ids"] == ids[0].tolist()
+    with torch.no_grad():
+        one, other = adapted(input_ids=ids).logits, merged(input_ids=ids).logits
+    assert float((one - other).abs().max()) < 1e-4
+    base = load(tiny_llama)[0]
+    with torch.no_grad():
+        assert float((one - base(input_ids=ids).logits).abs().max()) > 0.1
+
+
+def test_the_manifest_says_what_was_merged(tiny_llama: Path, dpo_folder: Path, tmp_path: Path) -> None:
+    merge_adapter(dpo_folder, tmp_path / "merged")
+    manifest = read_manifest(tmp_path / "merged")
+    assert manifest["kind"] == "merged"
+    assert manifest["parent"]["digest"] == model_digest(str(dpo_folder))
+    assert manifest["base"]["digest"] == model_digest(str(tiny_llama))
+
+
+def test_another_base_is_refused_and_nothing_is_left(tiny_llama: Path, dpo_folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(tiny_llama, other)
+    (other / "config.json").write_text((other / "config.json").read_text() + "\n")
+    with pytest.raises(TrainingError, match="not the base that the adapter was trained on"):
+        merge_adapter(dpo_folder, tmp_path / "merged", base=str(other))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other"]
+
+
+def test_a_base_that_has_moved_is_found_where_it_is_said_to_be(
+    tiny_llama: Path, dpo_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_llama, tmp_path / "moved")
+    merge_adapter(dpo_folder, tmp_path / "merged", base=str(tmp_path / "moved"))
+    assert (tmp_path / "merged" / "model.safetensors").is_file()
+
+
+def test_a_broken_adapter_leaves_nothing_behind(tiny_llama: Path, dpo_folder: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(dpo_folder, broken)
+    (broken / "adapter_model.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(TrainingError, match="cannot be merged"):
+        merge_adapter(broken, tmp_path / "merged")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken"]
+
+
+def test_a_folder_that_is_taken_or_no_adapter_is_refused(tiny_llama: Path, dpo_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="exists already"):
+        merge_adapter(dpo_folder, tmp_path)
+    with pytest.raises(TrainingError, match="holds no adapter"):
+        merge_adapter(tiny_llama, tmp_path / "merged")

@@ -1,0 +1,68 @@
+"""Training commands as real processes: killed, and several together."""
+
+from pathlib import Path
+
+import pytest
+
+from modelhub.models import Run, TrainingLog
+from modelhub.training.manifest import read_manifest
+from tests.modelhub.training.making import same_weights
+from tests.modelhub.training.stored import store_pairs, train
+from tests.tools.processes import ProjectProcess, free_port, wait_until
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+
+_COMMON = ["--dataset", "tiny", "--recipe", "tiny"]
+
+
+def finished(process: ProjectProcess) -> None:
+    """Run a process to its end."""
+    process.start()
+    assert process.process is not None
+    assert process.process.wait(timeout=240) == 0, process.output()
+
+
+def test_a_killed_training_goes_on_to_the_adapter_it_would_have_made(
+    tiny_llama: Path, tmp_path: Path, transactional_db: None
+) -> None:
+    store_pairs()
+    options = {"base": str(tiny_llama), "set": ["sft.epochs=60"]}
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    command = ["manage.py", "train_sft", *_COMMON, "--base", str(tiny_llama), "--set", "sft.epochs=60"]
+    process = ProjectProcess([*command, "--out", str(killed)], tmp_path / "log")
+    process.start()
+    state = killed / "checkpoints" / "checkpoint-6" / "trainer_state.json"
+    wait_until(state.exists, seconds=120, what="The second checkpoint")
+    process.kill9()
+    assert not (killed / "training.json").exists(), "It was done before it could be killed."
+    train("train_sft", out=str(killed), **options)
+    train("train_sft", out=str(whole), **options)
+    assert same_weights(killed, whole, tolerance=1e-6)
+    states = list(Run.objects.filter(stage="train_sft").order_by("pk").values_list("state", flat=True))
+    assert states == ["lost", "finished", "finished"]
+
+
+def test_two_processes_train_one_adapter_and_one_of_them_talks(
+    tiny_llama: Path, tmp_path: Path, transactional_db: None
+) -> None:
+    store_pairs()
+    train("train_sft", base=str(tiny_llama), out=str(tmp_path / "sft"))
+    launch = ["-m", "accelerate.commands.launch", "--config_file", "deploy/accelerate/ddp-cpu.yaml"]
+    process = ProjectProcess(
+        [*launch, "--main_process_port", str(free_port()), "manage.py", "train_dpo", *_COMMON,
+         "--sft", str(tmp_path / "sft"), "--out", str(tmp_path / "two"), "--set", "dpo.batch_size=2"],
+        tmp_path / "log",
+    )  # fmt: skip
+    finished(process)
+    assert process.output().count("12 training and 4 validation examples") == 1
+    manifest = read_manifest(tmp_path / "two")
+    assert (manifest["processes"], manifest["effective_batch_size"]) == (2, 4)
+    run = Run.objects.get(stage="train_dpo")
+    assert (run.state, run.total, run.done) == (Run.State.FINISHED, 9, 9)
+    assert TrainingLog.objects.filter(run=run, kind="eval").count() == 3
+    # Two halves of a batch in two processes make the step that one process makes of the whole.
+    train("train_dpo", sft=str(tmp_path / "sft"), out=str(tmp_path / "one"), set=["dpo.batch_size=4"])
+    assert manifest["steps"] == read_manifest(tmp_path / "one")["steps"]
+    assert manifest["best"]["eval_loss"] == pytest.approx(
+        read_manifest(tmp_path / "one")["best"]["eval_loss"], rel=0.05
+    )

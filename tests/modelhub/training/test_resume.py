@@ -1,0 +1,158 @@
+"""A training that was interrupted goes on from its last checkpoint, to the result it would have had."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from modelhub.training.dpo import train_dpo
+from modelhub.training.errors import TrainingError
+from modelhub.training.job import FolderState, TrainingJob, folder_state, last_checkpoint
+from modelhub.training.sft import train_sft
+from modelhub.training.trainer import LogEntry, Watch
+from tests.modelhub.training.making import make_job, same_weights
+
+
+def interrupt_at(step: int) -> Watch:
+    def logged(entry: LogEntry) -> None:
+        if entry.step >= step:
+            raise KeyboardInterrupt
+
+    return Watch(logged=logged)
+
+
+def break_at(step: int, then: Callable[[], object] = lambda: None) -> Watch:
+    """Fail at a step as the library that writes checkpoints does on a full disk."""
+
+    def logged(entry: LogEntry) -> None:
+        if entry.step >= step:
+            then()
+            raise RuntimeError("unexpected pos 154176 vs 154068")
+
+    return Watch(logged=logged)
+
+
+def interrupted(train: Callable[..., object], job: TrainingJob, *, step: int = 8) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(job, interrupt_at(step))
+
+
+def test_sft_goes_on_to_the_same_adapter(tiny_llama: Path, sft_folder: Path, tmp_path: Path) -> None:
+    job = make_job("sft", tiny_llama, tmp_path / "out")
+    interrupted(train_sft, job)
+    assert folder_state(job) == FolderState.UNFINISHED
+    result = train_sft(job)
+    assert (result.resumed_at, result.steps) == (6, 9)
+    assert same_weights(job.out, sft_folder)
+
+
+def test_sft_with_dropout_goes_on_to_the_same_adapter(tiny_llama: Path, tmp_path: Path) -> None:
+    whole = make_job("sft", tiny_llama, tmp_path / "whole", "lora.dropout=0.2")
+    train_sft(whole)
+    job = replace(whole, out=tmp_path / "out")
+    interrupted(train_sft, job)
+    assert train_sft(job).resumed_at == 6
+    assert same_weights(job.out, whole.out)
+
+
+def test_dpo_goes_on_to_the_same_adapter(tiny_llama: Path, sft_folder: Path, dpo_folder: Path, tmp_path: Path) -> None:
+    # With a copy of the reference in the checkpoint, the policy would begin again at the SFT model.
+    job = make_job("dpo", tiny_llama, tmp_path / "out", sft=sft_folder)
+    interrupted(train_dpo, job)
+    assert train_dpo(job).resumed_at == 6
+    assert same_weights(job.out, dpo_folder)
+    assert not same_weights(job.out, sft_folder)
+
+
+def test_a_half_written_checkpoint_is_passed_over(tiny_llama: Path, sft_folder: Path, tmp_path: Path) -> None:
+    job = make_job("sft", tiny_llama, tmp_path / "out")
+    interrupted(train_sft, job)
+    (job.checkpoints / "checkpoint-6" / "trainer_state.json").write_text('{"global_step": 6, ')
+    assert last_checkpoint(job) == job.checkpoints / "checkpoint-3"
+    assert train_sft(job).resumed_at == 3
+    assert same_weights(job.out, sft_folder)
+
+
+def test_a_half_written_checkpoint_is_gone_before_training_goes_on(tiny_llama: Path, tmp_path: Path) -> None:
+    # The trainer would count it among those it keeps.
+    job = make_job("sft", tiny_llama, tmp_path / "out")
+    interrupted(train_sft, job)
+    (job.checkpoints / "checkpoint-6" / "trainer_state.json").unlink()
+    interrupted(train_sft, job, step=4)
+    assert [path.name for path in job.checkpoints.glob("checkpoint-*")] == ["checkpoint-3"]
+
+
+def test_what_was_logged_before_is_told_again_so_that_curves_are_whole(tiny_llama: Path, tmp_path: Path) -> None:
+    job = make_job("sft", tiny_llama, tmp_path / "out")
+    interrupted(train_sft, job)
+    entries: list[LogEntry] = []
+    started: list[tuple[int, int]] = []
+    train_sft(job, Watch(lambda total, done: started.append((total, done)), entries.append))
+    assert started == [(9, 6)]
+    assert [(one.kind, one.step) for one in entries if one.kind == "eval"] == [("eval", 3), ("eval", 6), ("eval", 9)]
+    assert [one.step for one in entries if one.kind == "train"] == list(range(1, 10))
+
+
+def test_a_training_that_ended_before_its_manifest_only_writes_it(
+    tiny_llama: Path, sft_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    job = make_job("sft", tiny_llama, tmp_path / "out")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("modelhub.training.trainer._best", killed)
+        train_sft(job)
+    assert train_sft(job).resumed_at == 9
+    assert same_weights(job.out, sft_folder)
+
+
+def test_the_folder_of_another_job_is_refused_with_what_differs(tiny_llama: Path, tmp_path: Path) -> None:
+    job = make_job("sft", tiny_llama, tmp_path / "out")
+    interrupted(train_sft, job)
+    other = make_job("sft", tiny_llama, tmp_path / "out", "sft.learning_rate=1e-3", seed=4, train=job.train[:8])
+    with pytest.raises(TrainingError) as caught:
+        train_sft(other)
+    message = str(caught.value)
+    assert "belongs to another training" in message
+    for part in ("seed: 0 there, 4 here", "recipe.sft.learning_rate: 0.005 there, 0.001 here", "train.examples: 12"):
+        assert part in message
+
+
+def test_a_folder_with_something_else_in_it_is_refused(tiny_llama: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(TrainingError, match="holds something else"):
+        train_sft(make_job("sft", tiny_llama, tmp_path))
+    with pytest.raises(TrainingError, match="is a file"):
+        train_sft(make_job("sft", tiny_llama, tmp_path / "notes.txt"))
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_finished_training_is_not_done_again(tiny_llama: Path, sft_folder: Path) -> None:
+    job = make_job("sft", tiny_llama, sft_folder)
+    assert folder_state(job) == FolderState.FINISHED
+    with pytest.raises(TrainingError, match="finished"):
+        train_sft(job)
+
+
+def test_a_model_that_has_moved_is_the_same_model(tiny_llama: Path, sft_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_llama, tmp_path / "moved")
+    assert folder_state(make_job("sft", tmp_path / "moved", sft_folder)) == FolderState.FINISHED
+
+
+def test_a_disk_that_fills_up_is_named_and_training_goes_on_when_there_is_room(
+    tiny_llama: Path, sft_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job("sft", tiny_llama, tmp_path / "out")
+    full = shutil.disk_usage(tmp_path)._replace(free=0)
+    with monkeypatch.context() as patch, pytest.raises(TrainingError, match=r"The disk of .*out is full: unexpected"):
+        train_sft(job, break_at(8, lambda: patch.setattr(shutil, "disk_usage", lambda path: full)))
+    assert train_sft(job).resumed_at == 6
+    assert same_weights(job.out, sft_folder)
+
+
+def test_an_error_with_room_on_the_disk_is_not_blamed_on_it(tiny_llama: Path, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="unexpected pos"):
+        train_sft(make_job("sft", tiny_llama, tmp_path / "out"), break_at(2))
