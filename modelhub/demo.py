@@ -58,12 +58,12 @@ def demo_prepare() -> Demo:
     Raises ServiceError if something that is there already stands in the way.
     """
     call_command("migrate", verbosity=0, interactive=False)
-    researcher = _researcher()
+    researcher = researcher_ready()
     study = Study.objects.filter(slug=SLUG).order_by("-version").first()
     if study is None or study.state == Study.State.DRAFT:
         study = _study(researcher)
-    link = _link(study, researcher)
-    return Demo(study=study, link=link, password=_first_password(researcher))
+    link = free_link(study, researcher)
+    return Demo(study=study, link=link, password=first_password(researcher))
 
 
 def collect_static() -> None:
@@ -77,8 +77,8 @@ def collect_static() -> None:
         raise ServiceError(f"The static files could not be collected:\n{done.stderr.strip()}")
 
 
-def check_port(port: int) -> None:
-    """Raise ServiceError unless the server can listen on this port of 127.0.0.1."""
+def check_port(port: int, target: str = "demo") -> None:
+    """Raise ServiceError unless the server can listen on this port of 127.0.0.1; `target` of make is what serves."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does, else its last run blocks it
         try:
@@ -87,7 +87,7 @@ def check_port(port: int) -> None:
             reason = getattr(error, "strerror", None) or "it must be from 1 to 65535"
             raise ServiceError(
                 f"Port {port} of 127.0.0.1 cannot be used: {reason}. "
-                f"Stop what uses it, or choose another one: make demo ARGS='--port {port + 1}'"
+                f"Stop what uses it, or choose another one: make {target} ARGS='--port {port + 1}'"
             ) from error
 
 
@@ -124,7 +124,7 @@ def stop_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _researcher() -> User:
+def researcher_ready() -> User:
     """Return the researcher, created without a password: a first run that is interrupted must not waste it."""
     with transaction.atomic():
         user, created = User.objects.get_or_create(username=USERNAME, defaults={"password": make_password(None)})
@@ -133,7 +133,7 @@ def _researcher() -> User:
     return user
 
 
-def _first_password(user: User) -> str | None:
+def first_password(user: User) -> str | None:
     """Set and return a password if there is none yet; the last step of the set-up, just before it is printed."""
     if user.has_usable_password():
         return None
@@ -158,7 +158,7 @@ def _study(researcher: User) -> Study:
     return study
 
 
-def _link(study: Study, researcher: User) -> OpenLink:
+def free_link(study: Study, researcher: User) -> OpenLink:
     """Return a link with free places: the same in every run, until it is full."""
     free = OpenLink.objects.filter(study=study, is_active=True, joined__lt=F("cap")).order_by("pk").first()
     return free or open_link_create(study=study, cap=LINK_CAP, user=researcher)

@@ -11,6 +11,8 @@ from modelhub.records import Record
 
 _INFERENCE = re.compile(r"inference_type=(?:(?P<source>gold|retr)-(?P<direction>chosen|rejected)|none)\)")
 _SPACES = re.compile(r"\s+")
+# A persona in the system message is not in the rendered prompt: such a file cannot be told from one without personas.
+_STYLES = [style for style in PersonaStyle if style != PersonaStyle.SYSTEM_MESSAGE]
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def match_released(records: Sequence[Record], units: Sequence[Unit]) -> Matches:
     without a persona belongs to every unit of its item.
     """
     best = Matches([], [_unmatched(record, "prompt") for record in records])
-    for style in PersonaStyle:
+    for style in _STYLES:
         lookup = _lookup(units, style)
         found = [(record, lookup.get(str(record.values["prompt"]), ())) for record in records]
         matched = [Match(record, tuple(hits), str(record.values["prompt"])) for record, hits in found if hits]

@@ -6,7 +6,7 @@ persona, with a column `direction` that says which response it explains.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,7 @@ class Pair:
     rejected: str
     stratum: str
     personas: list[PersonaRow] = field(default_factory=list)
+    answer_start: str = ""
 
 
 def read_pairs(
@@ -89,6 +90,12 @@ def pair_key(prompt: str, chosen: str, rejected: str) -> str:
     return hashlib.sha256(content.encode("utf-8")).hexdigest()[:12]
 
 
+def persona_column(names: Container[str], direction: str, source: str) -> str:
+    """Return the name of the column with the personas of this direction and source, "" if there is none."""
+    wanted = [f"{direction}_persona{ending}" for ending in _ENDINGS[source]]
+    return next((name for name in wanted if name in names), "")
+
+
 def _pair(record: Record, columns: Columns) -> Pair:
     prompt, chosen, rejected = (_text(record, name) for name in (columns.prompt, columns.chosen, columns.rejected))
     stratum = _first(record, _STRATUM) or columns.stratum
@@ -101,7 +108,7 @@ def _personas(record: Record, columns: Columns) -> Iterator[PersonaRow | str]:
     if "direction" in record.values:
         yield from _long(record, columns, system)
         return
-    found = {direction: _column(record, direction, columns.source) for direction in DIRECTIONS}
+    found = {direction: persona_column(record.values, direction, columns.source) for direction in DIRECTIONS}
     if not any(found.values()):
         wanted = " or ".join(f"{direction}_persona{ending}" for direction in DIRECTIONS
                              for ending in _ENDINGS[columns.source])  # fmt: skip
@@ -136,11 +143,6 @@ def _add(pair: Pair, row: PersonaRow) -> str | None:
             )
     pair.personas.append(row)
     return None
-
-
-def _column(record: Record, direction: str, source: str) -> str:
-    names = [f"{direction}_persona{ending}" for ending in _ENDINGS[source]]
-    return next((name for name in names if name in record.values), "")
 
 
 def _first(record: Record, names: Sequence[str]) -> str:

@@ -9,13 +9,22 @@ from itertools import groupby
 from django.db import transaction
 
 from annotation.errors import ServiceError
-from annotation.models import Output
+from annotation.models import Output, Study
 from annotation.services.outputs import output_fail, output_fill, outputs_claim, outputs_release
 from modelhub.engines import IMPORTED, engine_module
-from modelhub.engines.base import Engine, EngineError, FinishReason, GenerationRequest, GenerationResult
+from modelhub.engines.base import (
+    Engine,
+    EngineError,
+    FinishReason,
+    GenerationFailure,
+    GenerationRequest,
+    GenerationResult,
+)
+from modelhub.engines.decoding import plain_text
 from modelhub.heartbeat import Heartbeat
 from modelhub.models import ArmBinding, Generation, Run, System
-from modelhub.prompts import render_prompt, strip_end_of_text, whole_answer
+from modelhub.prompts import strip_end_of_text, whole_answer
+from modelhub.requests import generation_request
 from modelhub.runs import run_heartbeat
 from modelhub.systems import engine_settings, present_fingerprint
 
@@ -30,6 +39,7 @@ class ServeOptions:
     poll_seconds: float
     lease_seconds: int
     once: bool
+    study: Study | None = None
 
 
 @dataclass
@@ -52,8 +62,9 @@ class Server:
         try:
             while True:
                 claimed = outputs_claim(
-                    holder=self.run.key, limit=self.options.batch_size, lease_seconds=self.options.lease_seconds
-                )
+                    holder=self.run.key, limit=self.options.batch_size, lease_seconds=self.options.lease_seconds,
+                    study=self.options.study,
+                )  # fmt: skip
                 if claimed:
                     self._batch(claimed)
                 elif self.options.once:
@@ -91,7 +102,10 @@ class Server:
             return
         requests = {output.pk: _request(output, checked) for output in outputs}
         for output, result in self._generate(engine, outputs, requests):
-            self._fill(output, checked, requests[output.pk], result)
+            if isinstance(result, GenerationFailure):
+                self._fail(output, result.error, final=result.final)
+            else:
+                self._fill(output, checked, requests[output.pk], result)
 
     def _engine(self, system: System | None, output: Output) -> tuple[System, Engine]:
         """Return the arm's system with its engine; raise _CannotServe if its outputs would not be what was bound."""
@@ -115,7 +129,7 @@ class Server:
 
     def _generate(
         self, engine: Engine, outputs: Sequence[Output], requests: dict[int, GenerationRequest]
-    ) -> list[tuple[Output, GenerationResult]]:
+    ) -> list[tuple[Output, GenerationResult | GenerationFailure]]:
         """Generate for all at once; if that fails, one by one, so that one bad prompt harms no other."""
         try:
             results = engine.generate([requests[output.pk] for output in outputs])
@@ -153,7 +167,7 @@ class Server:
                     run=self.run,
                     system=system,
                     output=output,
-                    rendered_prompt=request.rendered,
+                    rendered_prompt=plain_text(request),
                     finish_reason=result.finish_reason,
                     prompt_tokens=result.prompt_tokens,
                     completion_tokens=result.completion_tokens,
@@ -173,8 +187,4 @@ class _CannotServe(Exception):
 
 def _request(output: Output, system: System) -> GenerationRequest:
     item = output.persona.item
-    shown = "" if system.persona_style == System.PersonaStyle.NONE else output.persona.text
-    rendered = render_prompt(
-        prompt=item.prompt, persona=shown, style=system.persona_style, answer_start=item.answer_start
-    )
-    return GenerationRequest(rendered=rendered, prompt=item.prompt, persona=shown)
+    return generation_request(system, prompt=item.prompt, persona=output.persona.text, answer_start=item.answer_start)

@@ -29,7 +29,7 @@ class Command(BaseCommand):
             with stop_signals() as stop:
                 demo = demo_prepare()
                 collect_static()
-                self.stdout.write("\n".join(_welcome(demo, f"http://127.0.0.1:{port}")))
+                self.stdout.write("\n".join(welcome(demo, f"http://127.0.0.1:{port}")))
                 if serving and not stop.is_set():
                     self.stdout.write("Ctrl-C stops the server and the worker.")
                     self.stdout.flush()
@@ -38,7 +38,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
 
-def _welcome(demo: Demo, address: str) -> list[str]:
+def welcome(demo: Demo, address: str) -> list[str]:
+    """Return what a visitor is told: the links, the password once, and how to start afresh."""
     lines = [
         "",
         f"Participant  {address}{reverse('annotation:join', args=[demo.link.token])}",
@@ -56,5 +57,5 @@ def _welcome(demo: Demo, address: str) -> list[str]:
             folder = quote(str(settings.VAR_DIR))
             lines.append(f"To start afresh, stop the demonstration and remove the data: rm -r {folder}")
     if demo.study.state != Study.State.OPEN:
-        lines.append(f"The demonstration study is {demo.study.state}: participants cannot take it at the moment.")
+        lines.append(f"The study is {demo.study.state}: participants cannot take it at the moment.")
     return lines

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.errors import ServiceError
 from annotation.studyref import study_from_reference
+from modelhub.management.stage_command import positive
 from modelhub.pairs import SOURCES, Columns
 from modelhub.stages.import_personas import import_personas
 
@@ -30,7 +31,7 @@ class Command(BaseCommand):
             "--system", default="", metavar="NAME", help="what inferred the personas of rows without one"
         )
         parser.add_argument("--stratum", default="", metavar="NAME", help="the data set of rows without one")
-        parser.add_argument("--limit", type=_positive, metavar="N", help="only the first N pairs of each file")
+        parser.add_argument("--limit", type=positive, metavar="N", help="only the first N pairs of each file")
 
     def handle(self, *args: Any, **options: Any) -> None:
         columns = Columns(
@@ -51,13 +52,6 @@ class Command(BaseCommand):
         except ServiceError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
-            f"Run {report.run.key}: {report.pairs} pairs read, {report.imported} personas imported, "
+            f"Run {report.run.key}: {report.pairs} pairs read, {report.added} personas imported, "
             f"{report.unchanged} were there already."
         )
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number

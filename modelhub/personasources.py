@@ -1,0 +1,72 @@
+"""The persona of each pair of a split that a source gives: none, inferred from the pair, retrieved for it, or one."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from annotation.errors import ServiceError
+from modelhub.models import Direction, PersonaSource, PreferencePair
+from modelhub.preferencepairs import inferring_system
+from modelhub.profiles import DatasetProfile
+from modelhub.storedpersonas import gold_personas, retrieved_personas, retriever_of
+
+_KEY = 12  # hex digits, as in PairOutput.persona_key
+
+GOLD = {PersonaSource.GOLD_CHOSEN: Direction.CHOSEN, PersonaSource.GOLD_REJECTED: Direction.REJECTED}
+RETRIEVED = {PersonaSource.RETRIEVED_CHOSEN: Direction.CHOSEN, PersonaSource.RETRIEVED_REJECTED: Direction.REJECTED}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Whose personas are meant where several are stored; an empty name means the only one there is."""
+
+    inferring: str = ""
+    retriever: str = ""
+    rank: int = 1
+
+
+@dataclass(frozen=True)
+class SourceTexts:
+    """A source's personas by the id of the pair ("" for none), and the pairs that it has none for."""
+
+    source: str
+    texts: Mapping[int, str]
+    missing: Sequence[PreferencePair]
+
+
+def source_texts(dataset: str, split: str, source: str, *, profile: DatasetProfile, origin: Origin) -> SourceTexts:
+    """Return what the source gives the pairs of a stored split.
+
+    Raises ServiceError if nothing was inferred or retrieved at all, or if it is not clear whose personas are meant.
+    """
+    pairs = list(PreferencePair.objects.filter(dataset=dataset, split=split).order_by("row", "pk"))
+    if source in (PersonaSource.NONE, PersonaSource.SYSTEM):
+        text = profile.system_persona if source == PersonaSource.SYSTEM else ""
+        return SourceTexts(source, dict.fromkeys((pair.pk for pair in pairs), text), [])
+    texts = _stored(dataset, split, source, origin)
+    return SourceTexts(source, texts, [pair for pair in pairs if pair.pk not in texts])
+
+
+def persona_key(persona: str) -> str:
+    """Return the beginning of the persona's SHA-256, in hex; empty without a persona."""
+    return hashlib.sha256(persona.encode("utf-8")).hexdigest()[:_KEY] if persona else ""
+
+
+def named_rows(pairs: Sequence[PreferencePair], shown: int = 20) -> str:
+    """Return the rows of pairs of one split as a person reads them, the first `shown` of them."""
+    rows = ", ".join(str(pair.row) for pair in pairs[:shown])
+    more = f" and {len(pairs) - shown} more" if len(pairs) > shown else ""
+    return f"row{'s' if len(pairs) > 1 else ''} {rows}{more}"
+
+
+def _stored(dataset: str, split: str, source: str, origin: Origin) -> dict[int, str]:
+    system = inferring_system(dataset, origin.inferring)
+    if source in GOLD:
+        direction, found = GOLD[PersonaSource(source)], gold_personas(dataset, [split], system)
+    elif source in RETRIEVED:
+        retriever = retriever_of(dataset, [split], origin.retriever)
+        direction = RETRIEVED[PersonaSource(source)]
+        found = retrieved_personas(dataset, [split], system, retriever, rank=origin.rank)
+    else:
+        raise ServiceError(f"{source!r} is no source of personas. Known: {', '.join(PersonaSource.values)}.")
+    return {pair: sides[direction].strip() for pair, sides in found.items() if sides.get(direction, "").strip()}

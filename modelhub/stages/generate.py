@@ -1,0 +1,120 @@
+"""Let systems answer the prompts of stored pairs, each with the personas of any sources.
+
+Decoding, stop rule and the sources are those of Balepur et al., "Whose Boat Does it Float?" (ACL 2025).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from annotation.errors import ServiceError
+from modelhub.batch import Task
+from modelhub.engines import IMPORTED
+from modelhub.engines.base import GenerationRequest
+from modelhub.models import Generation, PairOutput, PreferencePair, Run, System
+from modelhub.personasources import Origin, SourceTexts, persona_key, source_texts
+from modelhub.preferencepairs import splits_of, system_named
+from modelhub.profiles import DatasetProfile
+from modelhub.prompts import TEMPLATE_VERSION, strip_end_of_text, whole_answer
+from modelhub.requests import generation_request
+from modelhub.stages.profiles import profile_of
+
+# Greedy, and the answer ends where the model begins to write the next prompt itself.
+DECODING = {"max_new_tokens": 512, "min_new_tokens": 10, "temperature": 0.0, "stop": ["\nPrompt:"]}
+
+
+@dataclass(frozen=True)
+class Generate:
+    """An `EngineStage`: one row per pair and source, of one system.
+
+    The model is given the pair's prompt exactly as it is stored, as in training: nothing is cleaned on either side.
+    Only a profile's answer start is added, at the end. Pairs without a persona of a source are left out of it.
+    """
+
+    dataset: str
+    split: str
+    system: System
+    profile: DatasetProfile
+    sources: Sequence[SourceTexts]
+    origin: Origin = field(default_factory=Origin)
+    name: str = "generate"
+    defaults: dict[str, Any] = field(default_factory=lambda: dict(DECODING))
+
+    @property
+    def subject(self) -> str:
+        return f"{self.dataset} by {self.system.name}"
+
+    @property
+    def selection(self) -> str:
+        # The names as given: another persona is another row, so two runs never collide over them.
+        origin = [f"{name} {value}" for name, value in vars(self.origin).items() if value not in ("", 1)]
+        return " ".join([self.split, "+".join(one.source for one in self.sources), *origin])
+
+    @property
+    def conditions(self) -> dict[str, Any]:
+        # What a persona is belongs to the key of its row, and exemplars to the system.
+        return {"template": TEMPLATE_VERSION, "answer_start": self.profile.answer_start_template}
+
+    def tasks(self) -> Iterator[Task]:
+        stored = PairOutput.objects.filter(system=self.system, pair__dataset=self.dataset, pair__split=self.split)
+        known = set(stored.order_by().values_list("pair_id", "source", "persona_key"))
+        pairs = list(PreferencePair.objects.filter(dataset=self.dataset, split=self.split).order_by("row", "pk"))
+        for one in self.sources:
+            for pair in pairs:
+                if pair.pk not in one.texts:
+                    continue
+                persona = one.texts[pair.pk]
+                if (pair.pk, one.source, persona_key(persona)) not in known:
+                    yield Task(_key(pair, one.source, persona), (pair, one.source, persona))
+
+    def request(self, task: Task) -> GenerationRequest:
+        pair, _, persona = task.row
+        start = self.profile.answer_start(pair.prompt)
+        return generation_request(self.system, prompt=pair.prompt, persona=persona, answer_start=start)
+
+    def store(self, *, run: Run, task: Task, generation: Generation) -> None:
+        pair, source, persona = task.row
+        text, _ = strip_end_of_text(generation.text)
+        PairOutput.objects.create(
+            system=self.system,
+            pair=pair,
+            source=source,
+            persona=persona,
+            persona_key=persona_key(persona),
+            text=whole_answer(self.profile.answer_start(pair.prompt), text),
+            generation=generation,
+            run=run,
+        )
+
+    def is_stored(self, task: Task) -> bool:
+        pair, source, persona = task.row
+        return PairOutput.objects.filter(
+            system=self.system, pair=pair, source=source, persona_key=persona_key(persona)
+        ).exists()
+
+
+def generate(
+    *, dataset: str, split: str, systems: Sequence[str], sources: Sequence[str], origin: Origin, profile: str = ""
+) -> list[Generate]:
+    """Return one stage for each system, those on the same model next to each other.
+
+    Raises ServiceError for names that are not known, systems that cannot answer, and sources without any persona.
+    """
+    (known_split,) = splits_of(dataset, [split])
+    chosen_profile = profile_of(profile or dataset)
+    answering = [system_named(name) for name in dict.fromkeys(systems)]
+    if imported := [system.name for system in answering if system.engine == IMPORTED]:
+        raise ServiceError(f"{', '.join(imported)}: imported texts only, which answer nothing. Register the models.")
+    found = [
+        source_texts(dataset, known_split, source, profile=chosen_profile, origin=origin)
+        for source in dict.fromkeys(sources)
+    ]
+    if empty := [one.source for one in found if not one.texts]:
+        raise ServiceError(f"No pair of {dataset}/{split} has a persona of {', '.join(empty)}.")
+    models = list(dict.fromkeys((system.engine, system.model) for system in answering))
+    answering.sort(key=lambda system: models.index((system.engine, system.model)))
+    return [Generate(dataset, known_split, system, chosen_profile, found, origin) for system in answering]
+
+
+def _key(pair: PreferencePair, source: str, persona: str) -> str:
+    return "/".join([pair.dataset, pair.split, pair.key, source, *([persona_key(persona)] if persona else [])])

@@ -1,0 +1,234 @@
+"""Read outputs that were made elsewhere for stored pairs: the released generations, or rows by key or prompt.
+
+Everything is checked before anything is written.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.db import transaction
+
+from annotation.errors import ServiceError
+from modelhub.engines import IMPORTED
+from modelhub.matching import is_released, released_origin
+from modelhub.models import Generation, PairOutput, PersonaSource, PreferencePair, Run, System
+from modelhub.pairmatching import PairMatches, PairRow, SplitUnits
+from modelhub.personasources import RETRIEVED, Origin, SourceTexts, persona_key, source_texts
+from modelhub.preferencepairs import splits_of
+from modelhub.problems import refusal
+from modelhub.prompts import PersonaStyle
+from modelhub.records import Record, RecordError, file_sha256, read_records
+from modelhub.runs import run_finish, run_heartbeat, run_start
+from modelhub.stages.profiles import profile_of
+from modelhub.storedpersonas import retrievers_of
+from modelhub.systems import system_register_imported
+
+BATCH = 1000
+LEASE_SECONDS = 3600  # one transaction writes all, and nothing can beat meanwhile
+_SOURCES = {f"{source.partition('_')[0]} {source.partition('_')[2]}": source for source in PersonaSource}
+
+
+@dataclass(frozen=True)
+class PairOutputImport:
+    """What is to be imported. `source` applies to files whose name does not say where their personas come from."""
+
+    dataset: str
+    split: str
+    system: str
+    source: str = ""
+    origin: Origin = field(default_factory=Origin)
+    profile: str = ""
+    allow_unmatched: bool = False
+
+
+@dataclass
+class FileReport:
+    """What became of one file: `from_file` counts the personas that were stored nowhere but there."""
+
+    name: str
+    source: str
+    imported: int = 0
+    unchanged: int = 0
+    from_file: int = 0
+    unmatched: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class PairOutputImportReport:
+    """What an import did, file by file."""
+
+    run: Run
+    files: list[FileReport]
+
+
+@dataclass
+class _Plan:
+    report: FileReport
+    style: PersonaStyle | None
+    rows: list[PairRow]
+
+
+def import_pair_outputs(files: Sequence[Path], wanted: PairOutputImport) -> PairOutputImportReport:
+    """Import the files as outputs of one system, and return what was done.
+
+    Raises ServiceError listing everything that is wrong in any of them; nothing is written then.
+    """
+    (split,) = splits_of(wanted.dataset, [wanted.split])
+    system = System.objects.filter(name=wanted.system).first()
+    if system and system.engine != IMPORTED:
+        raise ServiceError(
+            f"{system.name} is a model that can be run. Import what was made elsewhere as another system."
+        )
+    plans, problems = _plans(files, split, wanted)
+    problems += _conflicts(plans, system)
+    problems += _style_problems(plans, system)
+    if problems:
+        raise ServiceError(refusal(problems))
+    run = run_start(
+        stage="import_pair_outputs",
+        arguments={**vars(wanted), "origin": vars(wanted.origin), "files": [file.name for file in files]},
+        inputs=files,
+        scope=f"import_pair_outputs:{wanted.dataset}:{wanted.system}",
+        total=sum(len(plan.rows) for plan in plans),
+        lease_seconds=LEASE_SECONDS,
+    )
+    state, message = Run.State.FAILED, "It ended with an error; see the terminal. Nothing was imported."
+    try:
+        with transaction.atomic():
+            system = system or _register(wanted.system, plans, files)
+            _settle_style(system, plans)
+            for plan in plans:
+                _store(plan, system, run)
+        run_heartbeat(run=run, done=sum(plan.report.imported for plan in plans))
+        state, message = Run.State.FINISHED, _message(plans)
+    finally:
+        run_finish(run=run, state=state, message=message)
+    return PairOutputImportReport(run, [plan.report for plan in plans])
+
+
+def _plans(files: Sequence[Path], split: str, wanted: PairOutputImport) -> tuple[list[_Plan], list[str]]:
+    profile = profile_of(wanted.profile or wanted.dataset)
+    pairs = list(PreferencePair.objects.filter(dataset=wanted.dataset, split=split).order_by("row", "pk"))
+    plans, problems = [], []
+    for file in files:
+        source = wanted.source or released_source(file.name)
+        if not source:
+            problems.append(f"{file.name}: its name does not say where its personas come from; give --persona.")
+            continue
+        try:
+            records = read_records(file)
+        except RecordError as error:
+            problems += error.problems
+            continue
+        if source in RETRIEVED and not retrievers_of(wanted.dataset, [split]):
+            given = SourceTexts(source, {}, pairs)  # the file itself may know them
+        else:
+            given = source_texts(wanted.dataset, split, source, profile=profile, origin=wanted.origin)
+        found, wrong = _match(records, SplitUnits(pairs, given, profile))
+        problems += wrong if wrong or wanted.allow_unmatched else found.unmatched
+        report = FileReport(file.name, source, from_file=found.from_file, unmatched=found.unmatched)
+        plans.append(_Plan(report, found.style, found.rows))
+    return plans, problems
+
+
+def released_source(file_name: str) -> str:
+    """Return the source that a released file's name gives its personas, "" if it says nothing of them."""
+    if "inference_type=none" in file_name:
+        return PersonaSource.NONE
+    origin = released_origin(file_name)
+    return _SOURCES[f"{origin[1]} {origin[0]}"] if origin else ""
+
+
+def _match(records: Sequence[Record], units: SplitUnits) -> tuple[PairMatches, list[str]]:
+    released = is_released(records)
+    problems = [line for record in records for line in _column_problems(record, released=released)]
+    if problems:
+        return PairMatches([], []), problems
+    return (units.released(records) if released else units.generic(records)), []
+
+
+def _column_problems(record: Record, *, released: bool) -> Iterable[str]:
+    if not released and not ({"key", "prompt"} & set(record.values) and "text" in record.values):
+        yield f"{record.place}: rows need text and key or prompt; or prompt and response, as in the released files."
+    elif not isinstance(text := record.values["response" if released else "text"], str):
+        yield f"{record.place}: {'response' if released else 'text'} must be a string, not {type(text).__name__}."
+
+
+def _conflicts(plans: Sequence[_Plan], system: System | None) -> list[str]:
+    """Drop rows that repeat an output or are stored already; return those that say something else."""
+    problems = []
+    stored = PairOutput.objects.filter(system=system).order_by().values_list("pair", "source", "persona_key", "text")
+    known = {(pair, source, key): text for pair, source, key, text in stored}
+    seen: dict[tuple[int, str, str], PairRow] = {}
+    for plan in plans:
+        new = []
+        for row in plan.rows:
+            key = (row.pair, plan.report.source, persona_key(row.persona))
+            first = seen.setdefault(key, row)
+            if first.text != row.text:
+                problems.append(f"{row.place}: another text than in {first.place} for the same pair and persona.")
+            elif known.get(key, row.text) != row.text:
+                problems.append(
+                    f"{row.place}: another text is stored for this pair and persona; name another --system."
+                )
+            elif key in known:
+                plan.report.unchanged += 1
+            elif first is row:
+                new.append(row)
+        plan.rows = new
+    return problems
+
+
+def _style_problems(plans: Sequence[_Plan], system: System | None) -> list[str]:
+    """Return a problem if personas entered the prompts in two ways: these would be two systems."""
+    styles = {plan.style for plan in plans if plan.style}
+    if system and system.pair_outputs.exclude(persona="").exists():
+        styles.add(PersonaStyle(system.persona_style))
+    names = ", ".join(sorted(styles))
+    return [f"Personas entered these prompts in several ways ({names}): import them as systems of their own."] * (
+        len(styles) > 1
+    )
+
+
+def _register(name: str, plans: Sequence[_Plan], files: Sequence[Path]) -> System:
+    style = next((plan.style for plan in plans if plan.style), PersonaStyle.FIELD)
+    return system_register_imported(name=name, persona_style=style, sha256s=[file_sha256(file) for file in files])
+
+
+def _settle_style(system: System, plans: Sequence[_Plan]) -> None:
+    """Let a system whose outputs so far had no personas have the style that the first ones with personas show."""
+    style = next((plan.style for plan in plans if plan.style), None)
+    if style and style != system.persona_style:
+        System.objects.filter(pk=system.pk).update(persona_style=style)
+
+
+def _store(plan: _Plan, system: System, run: Run) -> None:
+    generations = Generation.objects.bulk_create(
+        (
+            Generation(
+                run=run, system=system, text=row.raw, rendered_prompt=row.rendered_prompt,
+                finish_reason=row.finish_reason,
+            )
+            for row in plan.rows if row.rendered_prompt
+        ),
+        batch_size=BATCH,
+    )  # fmt: skip
+    made = iter(generations)
+    outputs = PairOutput.objects.bulk_create(
+        (
+            PairOutput(
+                system=system, pair_id=row.pair, source=plan.report.source, persona=row.persona,
+                persona_key=persona_key(row.persona), text=row.text, run=run,
+                generation=next(made) if row.rendered_prompt else None,
+            )
+            for row in plan.rows
+        ),
+        batch_size=BATCH,
+    )  # fmt: skip
+    plan.report.imported = len(outputs)
+
+
+def _message(plans: Sequence[_Plan]) -> str:
+    unmatched = sum(len(plan.report.unmatched) for plan in plans)
+    return f"{unmatched} rows belong to no pair and persona of the split; they were left out." if unmatched else ""
