@@ -1,0 +1,73 @@
+"""`manage.py judged_win_rates`: win rates and Delta-PQ of all that was judged."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from annotation.errors import ServiceError
+from modelhub.analysis.judged import SAME, WITHOUT, SameNameError, comparisons
+from modelhub.analysis.judged_text import judged_tables, tables_as_markdown, tables_as_text
+from modelhub.analysis.published import published_tables
+from modelhub.options import seed
+from modelhub.preferencepairs import splits_of, system_named
+from modelhub.queries_judgements import judged_results
+
+
+class Command(BaseCommand):
+    help = "Report win rates and Delta-PQ of all outputs that were judged, beside the published ones if wanted."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dataset", default="", metavar="NAME", help="default: all data sets")
+        parser.add_argument(
+            "--name", action="append", default=[], metavar="NAME=SYSTEM", help="what a system goes by; repeatable"
+        )
+        parser.add_argument("--published", action="store_true", help="show the published figures beside ours")
+        parser.add_argument("--seed", type=seed, default=0, help="of the bootstrap (default: 0)")
+        form = parser.add_mutually_exclusive_group()
+        form.add_argument("--json", action="store_true", help="print JSON, with every number")
+        form.add_argument("--markdown", action="store_true", help="print Markdown")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            if options["dataset"]:
+                splits_of(options["dataset"])
+            names = _names(options["name"])
+            compared = comparisons(judged_results(options["dataset"], seed=options["seed"]), names)
+        except (ServiceError, SameNameError) as error:
+            raise CommandError(str(error)) from error
+        if options["published"]:
+            _check_published(compared)
+        if options["json"]:
+            self.stdout.write(json.dumps({"comparisons": compared}, indent=2, ensure_ascii=False))
+            return
+        tables = judged_tables(compared, published=options["published"])
+        self.stdout.write(tables_as_markdown(tables) if options["markdown"] else tables_as_text(tables))
+
+
+def _names(given: list[str]) -> dict[str, str]:
+    """Return names by system; raise ServiceError for what names no system, or one twice."""
+    names: dict[str, str] = {}
+    for one in given:
+        name, _, system = (part.strip() for part in one.partition("="))
+        if not name or not system:
+            raise ServiceError(f"--name {one}: write NAME=SYSTEM, such as --name DPO=dpo-beavertails")
+        if names.get(system_named(system).name, name) != name:
+            raise ServiceError(f"--name {one}: {system} is called {names[system]} already.")
+        names[system] = name
+    return names
+
+
+def _check_published(compared: list[dict[str, Any]]) -> None:
+    """Raise CommandError if nothing bears the names of the published tables: they would silently be left out."""
+    tables = published_tables()
+    if not any(
+        (one["kind"], one["base"], one["test"]) == (SAME, tables.base, tables.test)
+        or (one["kind"] == WITHOUT and one["test"] in tables.techniques)
+        for one in compared
+    ):
+        raise CommandError(
+            f"No comparison bears the names of the published tables. There, {tables.test} is compared with "
+            f"{tables.base}, and {', '.join(tables.techniques)} with systems without personas; give systems these "
+            f"names with --name, such as --name {tables.base}=dpo-beavertails."
+        )
