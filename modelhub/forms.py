@@ -1,8 +1,18 @@
 """Forms of the modelhub's pages."""
 
-from django import forms
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+from django import forms
+from django.http import QueryDict
+
+from annotation.models import Study
 from annotation.services.outputs import MAX_REASON
+from modelhub.models import PersonaSource, Run
+from modelhub.queries_pairs import FLAG_KINDS, VERDICTS, PairSearch
+from modelhub.queries_runs import RunSearch
+from modelhub.queries_systems import KEPT, LEFT_OUT, MOST_SIDE_BY_SIDE, OutputSearch
+from modelhub.textstats import FEWEST
 
 
 class ExcludeForm(forms.Form):
@@ -15,3 +25,136 @@ class ExcludeForm(forms.Form):
             "max_length": f"Say it in at most {MAX_REASON} characters.",
         },
     )
+
+
+class RunForm(forms.Form):
+    """Which runs to list; read from the address."""
+
+    stage = forms.ChoiceField(required=False)
+    state = forms.ChoiceField(
+        required=False, choices=[("", "Any state"), *((state.value, state.value.capitalize()) for state in Run.State)]
+    )
+    study = forms.ChoiceField(required=False)
+
+    def __init__(self, data: Mapping[str, Any], *, stages: Sequence[str], studies: Sequence[Study]) -> None:
+        super().__init__(data)
+        _choose(self, "stage", "Any stage", stages)
+        _choice_field(self, "study").choices = [("", "Any or none"), *((str(one.pk), str(one)) for one in studies)]
+
+    def search(self) -> RunSearch:
+        """Return what is looked for; a field that makes no sense is left out."""
+        self.full_clean()
+        return RunSearch(**{name: self.cleaned_data.get(name, "") for name in self.fields})
+
+
+class PairForm(forms.Form):
+    """Which pairs to list; read from the address."""
+
+    dataset = forms.ChoiceField(label="Data set", required=False)
+    split = forms.ChoiceField(required=False)
+    system = forms.ChoiceField(label="Personas inferred by", required=False)
+    q = forms.CharField(label="Prompt contains", required=False, max_length=200, widget=forms.TextInput)
+    flag = forms.ChoiceField(
+        label="Flag", required=False, choices=[("", "Any or none"), *((kind, kind.capitalize()) for kind in FLAG_KINDS)]
+    )
+    verdict = forms.ChoiceField(label="Judged", required=False, choices=[("", "Any or not at all"), *VERDICTS.items()])
+
+    def __init__(self, data: Mapping[str, Any], *, splits: Sequence[tuple[str, str]], systems: Sequence[str]) -> None:
+        super().__init__(data)
+        self._systems = systems
+        _choose(self, "dataset", "Any data set", dict.fromkeys(dataset for dataset, _ in splits))
+        _choose(self, "split", "Any split", sorted({split for _, split in splits}))
+        _choose(self, "system", "", systems)
+
+    def search(self) -> PairSearch:
+        """Return what is looked for, the first system if none is named; a field that makes no sense is left out."""
+        self.full_clean()
+        found = {name: self.cleaned_data.get(name, "") for name in self.fields}
+        found["system"] = found["system"] or next(iter(self._systems), "")
+        return PairSearch(**found)
+
+
+class ResultsForm(forms.Form):
+    """Which data set's results to show; read from the address."""
+
+    dataset = forms.ChoiceField(label="Data set", required=False)
+
+    def __init__(self, data: Mapping[str, Any], *, datasets: Sequence[str]) -> None:
+        super().__init__(data)
+        _choose(self, "dataset", "All data sets", datasets)
+
+    def dataset_chosen(self) -> str:
+        """Return the name of the data set; empty for all of them."""
+        self.full_clean()
+        return str(self.cleaned_data.get("dataset", ""))
+
+
+class WordsForm(forms.Form):
+    """Whose personas' words to compare; read from the address. What it leaves open is filled in."""
+
+    dataset = forms.ChoiceField(label="Data set", required=False)
+    system = forms.ChoiceField(label="Personas inferred by", required=False)
+    min_count = forms.IntegerField(label="Personas that hold a word, at least", min_value=1, max_value=10_000)
+
+    def __init__(self, data: Mapping[str, Any], *, sources: Sequence[tuple[str, str]]) -> None:
+        dataset = data.get("dataset") or next((name for name, _ in sources), "")
+        system = next((system for name, system in sources if name == dataset), "")
+        given = {name: data[name] for name in self.base_fields if data.get(name)}
+        super().__init__({"dataset": dataset, "system": system, "min_count": FEWEST, **given})
+        _choose(self, "dataset", "", dict.fromkeys(name for name, _ in sources))
+        _choose(self, "system", "", sorted({name for _, name in sources}))
+
+
+def _choose(form: forms.Form, name: str, anything: str, values: Iterable[str]) -> None:
+    """Let a field be one of `values`, or empty under the name `anything` if it has one."""
+    choices = [*([("", anything)] if anything else []), *((value, value) for value in values)]
+    _choice_field(form, name).choices = choices
+
+
+def _choice_field(form: forms.Form, name: str) -> forms.ChoiceField:
+    field = form.fields[name]
+    assert isinstance(field, forms.ChoiceField)
+    return field
+
+
+class OutputsForm(forms.Form):
+    """Whose outputs to show side by side; read from the address. What it leaves open is filled in."""
+
+    dataset = forms.ChoiceField(label="Data set", required=False)
+    split = forms.ChoiceField(required=False)
+    source = forms.ChoiceField(label="Persona", required=False)
+    systems = forms.MultipleChoiceField(
+        required=False, help_text=f"Up to {MOST_SIDE_BY_SIDE}.", widget=forms.SelectMultiple(attrs={"size": 4})
+    )
+    q = forms.CharField(label="Prompt contains", required=False, max_length=200, widget=forms.TextInput)
+    shown = forms.ChoiceField(
+        label="Pairs", required=False, choices=[("", "All"), (KEPT, "Not left out"), (LEFT_OUT, "Left out alone")]
+    )
+
+    def __init__(self, data: QueryDict, *, groups: Sequence[tuple[str, str, str, str]]) -> None:
+        super().__init__(_with_first_group(data, groups))
+        _choose(self, "dataset", "", dict.fromkeys(dataset for dataset, *_ in groups))
+        _choose(self, "split", "", sorted({split for _, split, *_ in groups}))
+        there = {source for *_, source, _ in groups}
+        _choice_field(self, "source").choices = [one for one in PersonaSource.choices if one[0] in there]
+        _choice_field(self, "systems").choices = [(name, name) for name in sorted({name for *_, name in groups})]
+
+    def search(self) -> OutputSearch | None:
+        """Return what is looked for, None while nothing was answered; a field that makes no sense is left out."""
+        self.full_clean()
+        asked = self.cleaned_data
+        if not all(asked.get(name) for name in ("dataset", "split", "source", "systems")):
+            return None
+        found = {name: asked.get(name, "") for name in ("dataset", "split", "source", "q", "shown")}
+        return OutputSearch(systems=asked["systems"][:MOST_SIDE_BY_SIDE], **found)
+
+
+def _with_first_group(data: QueryDict, groups: Sequence[tuple[str, str, str, str]]) -> QueryDict:
+    """Return what was asked; where the place is left open, the first with outputs, and its first two systems."""
+    asked = data.copy()
+    for number, name in enumerate(("dataset", "split", "source")):
+        asked.setdefault(name, next((group[number] for group in groups), ""))
+        groups = [group for group in groups if group[number] == asked[name]] or groups
+    if "systems" not in asked:
+        asked.setlist("systems", list(dict.fromkeys(name for *_, name in groups))[:2])
+    return asked

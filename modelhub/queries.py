@@ -28,6 +28,18 @@ def may_unblind(user: User, study: Study) -> bool:
     return user.has_perm("modelhub.unblind") and attached_role(user, study) != StudyMember.Role.RESEARCHER
 
 
+def may_see_pipeline(user: User) -> bool:
+    """Return whether the person may see what the pipeline made: pairs, personas with their directions, verdicts, runs.
+
+    It takes the permission to unblind, and that the person is attached to no study as a researcher: personas and
+    outputs of any study may come from here, so whoever is blinded in one study must not look them up.
+    """
+    if user.is_superuser:
+        return True
+    blinded = StudyMember.objects.filter(user=user, role=StudyMember.Role.RESEARCHER)
+    return user.has_perm("modelhub.unblind") and not blinded.exists()
+
+
 def arm_rows(study: Study) -> list[ArmRow]:
     """Return the study's arms in their order, each with its system."""
     bindings = ArmBinding.objects.filter(arm__study=study).select_related("system")

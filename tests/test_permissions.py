@@ -14,8 +14,11 @@ from annotation.permissions import Role
 from annotation.services import participants as services
 from annotation.services.members import role_give
 from annotation.services.places import participant_place
+from modelhub.models import PairOutput, PreferencePair, Run, System
 from tests.annotation.study_rows import make_frozen_study
 from tests.factories import make_user
+from tests.modelhub.judged_rows import add_judgements, make_outputs
+from tests.modelhub.pair_rows import make_pairs, make_system
 
 pytestmark = pytest.mark.django_db
 
@@ -93,6 +96,11 @@ def link(*path: str, status: int, **data: str) -> Row:
     return Row(("token", *path), data=data, post=everybody(status))
 
 
+# Analysts and admins alone, whether or not a study is theirs: nothing there is a study's, save the runs they may see.
+ANALYSTS = ("stranger analyst", "member analyst", "admin")
+PIPELINE = {**accounts(200), "no role": 403, "stranger": 403, "member": 403, "owner": 403}
+# The run of these tests trained nothing, so that it has no curves; who may not read runs is not even told that.
+NO_CURVES = {who: 404 if status == 200 else status for who, status in PIPELINE.items()}
 FORM = {"put": accounts(200), "options": accounts(200), "head": accounts(200)}
 MATRIX: dict[str, Row] = {
     "login": Row(
@@ -150,6 +158,21 @@ MATRIX: dict[str, Row] = {
     "modelhub:arms": page(*STUDY, get=study(200, owner=403, member=403)),
     "modelhub:report": page(*STUDY, get=study(200, owner=403, member=403)),
     "modelhub:agreement_panel": page(*STUDY, get=study(200)),
+    "modelhub:runs": page(get=PIPELINE),
+    "modelhub:run": page("run", get=PIPELINE),
+    "modelhub:run_curves": page("run", get=NO_CURVES),
+    "modelhub:training": page(get=PIPELINE),
+    "modelhub:pairs": page(get=PIPELINE),
+    "modelhub:pair": page("pair", get=PIPELINE),
+    "modelhub:systems": page(get=PIPELINE),
+    "modelhub:system": page("system", get=PIPELINE),
+    "modelhub:outputs": page(get=PIPELINE),
+    "modelhub:persona_accuracy": page(get=PIPELINE),
+    "modelhub:persona_words": page(get=PIPELINE),
+    "modelhub:judgements": page(get=PIPELINE),
+    # Without saying which comparison, there is none to show.
+    "modelhub:judged_pairs": page(get={**PIPELINE, **dict.fromkeys(ANALYSTS, 404)}),
+    "modelhub:judged_pair": page("judged base", "judged test", get=PIPELINE),
 }  # fmt: skip
 
 
@@ -185,6 +208,10 @@ def world() -> Study:
     assert participant_place(participant=Participant.objects.get(pk=participant.pk)).step == "rate"
     Client().get(reverse("annotation:participant", args=[participant.token]))  # answers are taken once it is shown
     OpenLink.objects.create(study=study, cap=5)
+    pairs = make_pairs("advice", "test", 1)
+    make_system()
+    base, test = (make_outputs(pairs, make_system(name)) for name in ("dpo", "pt-dpo"))
+    add_judgements(base, test, make_system("judge"), "quality", ["win"])
     return study
 
 
@@ -211,6 +238,11 @@ def values_of(study: Study) -> dict[str, Any]:
         "persona": Persona.objects.get(item__study=study, item__key="item-1").key,
         "table": "ratings",
         "format": "csv",
+        "run": Run.objects.get(stage="import_preferences").key,
+        "pair": PreferencePair.objects.get().pk,
+        "judged base": PairOutput.objects.get(system__name="dpo").pk,
+        "judged test": PairOutput.objects.get(system__name="pt-dpo").pk,
+        "system": System.objects.get(name="inferrer").pk,
     }
 
 

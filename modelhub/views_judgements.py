@@ -1,0 +1,200 @@
+"""The analysts' pages of judged outputs: win rates as bars, the pairs behind a bar, and one pair with all verdicts."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+from urllib.parse import urlencode
+
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+
+from annotation.plots import Plot, Row, row_plot
+from modelhub.analysis.judged import METRICS, SAME, SHARES, WITHOUT, Matched, comparisons, metric_shares
+from modelhub.analysis.judged_text import delta_pq_text, source_name
+from modelhub.forms import ResultsForm
+from modelhub.forms_judgements import OUTCOMES, JudgedForm
+from modelhub.models import Judgement
+from modelhub.queries_judgements import (
+    judged_datasets,
+    judged_results,
+    judged_units,
+    judgements_between,
+    judgements_of,
+    outcome_of,
+    unit_rows,
+)
+from modelhub.report.numbers import interval, percent, percent_interval
+from modelhub.views_runs import get_pipeline_reader
+
+PAIRS_PER_PAGE = 20
+_KINDS = {SAME: "both with the same personas", WITHOUT: "the base without personas"}
+_SHORT = {
+    "retrieved_chosen": "retr. chosen", "gold_chosen": "gold chosen", "retrieved_rejected": "retr. rejected",
+    "gold_rejected": "gold rejected", "system": "one for all", "none": "none",
+}  # fmt: skip
+
+
+@require_GET
+def judgements(request: HttpRequest) -> HttpResponse:
+    """Show win, tie and loss of everything that was compared, as bars and as a table, with Delta-PQ."""
+    get_pipeline_reader(request)
+    form = ResultsForm(request.GET, datasets=judged_datasets())
+    found = comparisons(judged_results(form.dataset_chosen()))
+    panels = [_panel(number, one) for number, one in enumerate(found, start=1)]
+    return render(request, "modelhub/judgements.html", {"form": form, "panels": panels})
+
+
+@require_GET
+def judged_pairs(request: HttpRequest) -> HttpResponse:
+    """List the pairs of one comparison, by metric and outcome."""
+    get_pipeline_reader(request)
+    form = JudgedForm(request.GET)
+    matched = form.matched()
+    if matched is None or not judgements_of(matched).exists():
+        raise Http404("No such comparison was judged.")
+    units = judged_units(matched, form.cleaned_data["metric"], form.cleaned_data["outcome"])
+    page = Paginator(units, PAIRS_PER_PAGE).get_page(request.GET.get("page"))
+    rows = [
+        {"unit": unit, "test": test, "outcomes": [(OUTCOMES.get(unit.outcomes.get(metric, ""), "Not judged"))
+                                                  for metric in METRICS]}
+        for unit, test in unit_rows(list(page))
+    ]  # fmt: skip
+    context = {"form": form, "matched": matched, "about": _about(matched), "page": page, "rows": rows}
+    return render(request, "modelhub/judgements_pairs.html", context)
+
+
+@require_GET
+def judged_pair(request: HttpRequest, base: int, test: int) -> HttpResponse:
+    """Show two outputs for one prompt, with every verdict on them in both orders and what the judges wrote."""
+    get_pipeline_reader(request)
+    groups = judgements_between(base, test)
+    if not groups:
+        raise Http404("These outputs were not compared.")
+    first = groups[0][0]
+    context = {
+        "base": first.base,
+        "test": first.test,
+        "pair": first.test.pair,
+        "sides": [("Base", first.base), ("Test", first.test)],
+        "verdicts": [_verdict(group) for group in groups],
+    }
+    return render(request, "modelhub/judgements_pair.html", context)
+
+
+def _panel(number: int, one: Mapping[str, Any]) -> dict[str, Any]:
+    average = one["average"]
+    return {
+        "id": f"judged-{number}",
+        "title": f"{one['test']} against {'itself' if one['base'] == one['test'] else one['base']}",
+        "kind": _KINDS.get(one["kind"], "personas of two sources"),
+        "split": one["split"],
+        "judge": one["judge"],
+        "rubric": one["rubric"],
+        "plots": [
+            {"id": f"judged-{number}-{place}-{metric}", "dataset": dataset, "metric": metric, "plot": plot}
+            for place, (dataset, rows) in enumerate(_by_dataset(one["rows"]), start=1)
+            for metric, plot in _plots(rows)
+        ],
+        "rows": [_row(row) for row in one["rows"]],
+        "average": {
+            "metrics": [[percent(average["metrics"][metric][share]) for share in SHARES] for metric in METRICS],
+            "delta_pq": delta_pq_text(average["delta_pq"]),
+            "rows": average["rows"],
+        },
+        "worse": [line for row in one["rows"] if row["worse"] for line in _worse(row)],
+    }
+
+
+def _by_dataset(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    ordered = sorted(rows, key=lambda row: str(row["dataset"]))
+    return [(dataset, list(found)) for dataset, found in groupby(ordered, key=lambda row: str(row["dataset"]))]
+
+
+def _plots(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, Plot]]:
+    """Return a plot for each metric: a bar per source, of the shares of win, tie and loss in percent."""
+    return [(metric, row_plot([_bar(row, metric) for row in rows], maximum=100)) for metric in METRICS]
+
+
+def _bar(row: Mapping[str, Any], metric: str) -> Row:
+    shares = metric_shares(row["metrics"][metric])
+    label = _SHORT.get(row["source"], row["source"])
+    if shares is None:
+        return Row(label, (), "–")
+    parts = tuple(100 * share for share in shares)
+    return Row(label, parts, "/".join(f"{part:.0f}" for part in parts))
+
+
+def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+    matched = {name: row[name] for name in Matched.__dataclass_fields__}
+    return {
+        "dataset": row["dataset"],
+        "source": source_name(row["source"]),
+        "metrics": [_metric(matched, metric, row["metrics"][metric]) for metric in METRICS],
+        "delta_pq": delta_pq_text(row["delta_pq"]),
+        "ci": interval(row["delta_pq_ci"], digits=1, sign=True),
+        "excluded": row["excluded"],
+    }
+
+
+def _metric(matched: Mapping[str, str], metric: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a metric's counts, each with the address of its pairs."""
+    counts = {**found, "tie": found["tie_order"] + found["tie_genuine"]}
+    shares = dict(zip(SHARES, metric_shares(found) or (None, None, None), strict=True))
+    address = reverse("modelhub:judged_pairs")
+    return {
+        "metric": metric,
+        "n": found["n"],
+        "cells": [
+            {
+                "words": OUTCOMES[outcome].casefold(),
+                "count": counts[outcome],
+                "share": percent(shares[outcome]) if outcome in shares else "",
+                "address": f"{address}?{urlencode({**matched, 'metric': metric, 'outcome': outcome})}",
+            }
+            for outcome in OUTCOMES
+        ],
+    }
+
+
+def _worse(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "dataset": row["dataset"],
+            "source": source_name(row["source"]),
+            "metric": metric,
+            "count": f"{share['count']} of {share['n']}",
+            "share": percent(share["share"]),
+            "ci": percent_interval(share["ci"]),
+        }
+        for metric, share in row["worse"].items()
+    ]
+
+
+def _about(matched: Matched) -> str:
+    return (
+        f"{matched.test} ({source_name(matched.source)}) against {matched.base} "
+        f"({source_name(matched.base_source)}) on {matched.dataset}/{matched.split}, judged by {matched.judge}, "
+        f"{matched.rubric}"
+    )
+
+
+def _verdict(group: Sequence[Judgement]) -> dict[str, Any]:
+    first = group[0]
+    return {
+        "judge": first.judge.name,
+        "rubric": first.rubric,
+        "metric": first.metric,
+        "outcome": OUTCOMES[outcome_of(group)],
+        "orders": [{"said": one, "favours": _favours(one)} for one in group],
+    }
+
+
+def _favours(one: Judgement) -> str:
+    """Return which side was named, in words; empty if unscored."""
+    if one.verdict in (Judgement.Verdict.UNSCORED, Judgement.Verdict.TIE):
+        return "neither" if one.verdict else ""
+    first_is_base = one.order == Judgement.Order.BASE_FIRST
+    return "the base" if (one.verdict == Judgement.Verdict.A) == first_is_base else "the test"

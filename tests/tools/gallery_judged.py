@@ -1,0 +1,77 @@
+"""The pages of judged outputs, with comparisons of several kinds: with personas, and against none."""
+
+import random
+from collections.abc import Sequence
+from urllib.parse import urlencode
+
+from django.urls import reverse
+from playwright.sync_api import Page
+
+from modelhub.models import PairOutput, PersonaSource, PreferencePair, System
+from tests.modelhub.judged_rows import RUBRIC, add_judgements, make_output
+from tests.modelhub.pair_rows import make_pairs, make_system
+from tests.tools.gallery import Spot
+
+DATASETS = ("evenings", "mornings")
+_ANSWER = "Start with what you have at home, and keep it small: {tip}. Then do it again tomorrow at the same time."
+_TIPS = ("one pan and three vegetables", "a quarter of an hour of easy running", "the first chapter, without notes")
+_PERSONA = "The user is a patient beginner and prefers detailed steps that leave nothing open."
+_SOURCES = (PersonaSource.RETRIEVED_CHOSEN, PersonaSource.GOLD_CHOSEN, PersonaSource.RETRIEVED_REJECTED)
+_PAIRS = 24
+
+
+def judged_spots() -> list[Spot]:
+    """Return the pages; a researcher who is an analyst must be there."""
+    judgements = reverse("modelhub:judgements")
+    empty = Spot("judgements-none", f"{judgements}?dataset=nothing", signed_in=True)
+    base, test = _judge_everything()
+    about = {
+        "dataset": base.pair.dataset, "split": base.pair.split, "base": base.system.name, "base_source": base.source,
+        "test": test.system.name, "source": test.source, "judge": "prometheus-2-7b", "rubric": RUBRIC,
+    }  # fmt: skip
+    pairs = reverse("modelhub:judged_pairs")
+    return [
+        Spot("judgements", judgements, signed_in=True),
+        empty,
+        Spot("judged-pairs", f"{pairs}?{urlencode({**about, 'metric': 'quality'})}", signed_in=True),
+        Spot(
+            "judged-pairs-lost", f"{pairs}?{urlencode({**about, 'metric': 'quality', 'outcome': 'loss'})}",
+            signed_in=True,
+        ),
+        Spot("judged-pair", reverse("modelhub:judged_pair", args=[base.pk, test.pk]), signed_in=True, act=_open_all),
+    ]  # fmt: skip
+
+
+def _judge_everything() -> tuple[PairOutput, PairOutput]:
+    chance = random.Random(2)
+    dpo, tailored, judge = (make_system(name) for name in ("dpo-llama-8b", "pt-dpo-llama-8b", "prometheus-2-7b"))
+    first = None
+    for dataset in DATASETS:
+        pairs = make_pairs(dataset, "judged", _PAIRS)
+        generic = _outputs(pairs, tailored, PersonaSource.NONE, chance)
+        for source in _SOURCES:
+            base, test = (_outputs(pairs, system, source, chance) for system in (dpo, tailored))
+            first = first or (base[0], test[0])
+            for metric, wins in (("personalization", 5), ("quality", 3)):
+                likely = ["win"] * wins + ["tie"] * 3 + ["loss"] * 2
+                add_judgements(base, test, judge, metric, [chance.choice(likely) for _ in pairs])
+                if source == PersonaSource.GOLD_CHOSEN:
+                    drawn = [chance.choice([*likely, "unreadable"]) for _ in pairs]
+                    add_judgements(generic, test, judge, metric, drawn)
+    assert first
+    return first
+
+
+def _outputs(
+    pairs: Sequence[PreferencePair], system: System, source: PersonaSource, chance: random.Random
+) -> list[PairOutput]:
+    persona = "" if source == PersonaSource.NONE else _PERSONA
+    return [
+        make_output(pair, system, source, persona=persona, text=_ANSWER.format(tip=chance.choice(_TIPS)))
+        for pair in pairs
+    ]
+
+
+def _open_all(page: Page) -> None:
+    for summary in page.locator("summary").all():
+        summary.click()
