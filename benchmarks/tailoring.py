@@ -1,0 +1,231 @@
+"""Does training with personas make a model follow them? A small Llama from scratch, tuned with personas and without.
+
+    python -m benchmarks.tailoring DATA --out FOLDER
+
+DATA is the folder of a data set of `nbalepur/persona-tailoring` (sft_train.parquet … test.parquet), which is not part
+of this project. The base model learns prompts, responses and personas of the training splits as separate texts, so that
+no model learns from it which persona belongs to which response. It is then tuned by the project's own SFT and DPO:
+without personas (DPO, the baseline), with those of the chosen responses, and with all personas, where a response that
+was rejected is the better one for its own persona. On the test pairs, which no model has seen, the margin
+
+    log p(chosen response | prompt, persona) - log p(rejected response | prompt, persona)
+
+is measured for the persona of the chosen response, for that of another test pair's chosen response (shuffled), for the
+retrieved one, for the persona of the rejected response, and for none. The baseline gets personas in the first person,
+as when it generates. Differences between two personas of the same pair are free of the lengths of its responses.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modelhub.prompts import PersonaStyle, render_prompt
+from modelhub.records import read_records
+from modelhub.training.config import Recipe, load_recipe
+from modelhub.training.data import TrainingRow, build_examples
+from modelhub.training.dpo import train_dpo
+from modelhub.training.job import DPO, SFT, DataDescription, TrainingJob
+from modelhub.training.manifest import MANIFEST, read_manifest
+from modelhub.training.sft import train_sft
+from tests.tools.smallmodels import FloatArray, Size, device, log_probabilities, make_base
+
+Row = Mapping[str, str]
+ARMS = {"none": "DPO", "chosen": "PT-DPO, chosen", "all": "PT-DPO, all"}
+PERSONAS = ("chosen", "shuffled", "retrieved", "rejected", "none")
+DIFFERENCES = (("chosen", "shuffled"), ("chosen", "none"), ("chosen", "rejected"), ("retrieved", "shuffled"))
+SIDES = ("chosen", "rejected")
+REPLICATES = 10_000
+_TRAINERS = {SFT: train_sft, DPO: train_dpo}
+
+
+def read_split(data: Path, split: str, limit: int | None) -> list[Row]:
+    """Return the rows of a split, the first `limit` of them, with their texts stripped."""
+    rows = read_records(data / f"{split}.parquet")[:limit]
+    return [{name: str(text or "").strip() for name, text in row.values.items()} for row in rows]
+
+
+def pretraining_texts(rows: Sequence[Row]) -> list[str]:
+    """Return the prompts with either response, and the personas by themselves."""
+    texts = []
+    for row in rows:
+        texts += [f"Prompt: {row['prompt']}\nResponse: {row[side]}" for side in SIDES]
+        texts += [f"Persona: {row[f'{side}_persona_gold']}" for side in SIDES]
+    return list(dict.fromkeys(texts))
+
+
+def training_rows(rows: Sequence[Row]) -> list[TrainingRow]:
+    """Return the rows as the project trains on them."""
+    return [
+        TrainingRow(f"row {number}", row["prompt"], {side: row[side] for side in SIDES},
+                    {side: row[f"{side}_persona_gold"] for side in SIDES})
+        for number, row in enumerate(rows, start=1)
+    ]  # fmt: skip
+
+
+def train(
+    kind: str, personas: str, splits: Mapping[str, Sequence[Row]], folder: Path, recipe: Recipe, seed: int
+) -> Path:
+    """Train one adapter, unless its folder is finished, and return the folder."""
+    out = folder / f"{kind}-{personas}"
+    names = f"{kind}_train", f"{kind}_val"
+    examples = [
+        build_examples(training_rows(splits[name]), personas=personas, both_responses=kind == DPO).examples
+        for name in names
+    ]
+    job = TrainingJob(
+        kind=kind, base=str(folder / "base"), out=out, recipe=recipe,
+        data=DataDescription("BeaverTails", *names, personas=personas), train=examples[0], validation=examples[1],
+        seed=seed, sft=folder / f"sft-{personas}" if kind == DPO else None,
+    )  # fmt: skip
+    if not (out / MANIFEST).is_file():
+        _TRAINERS[kind](job)
+    best = read_manifest(out)
+    say(f"{out.name}: validation loss {best['best']['eval_loss']:.4f} in epoch {best['best']['epoch']:g}, "
+        f"{best['seconds']:.0f} s")  # fmt: skip
+    return out
+
+
+def personas_of(rows: Sequence[Row], seed: int) -> dict[str, list[str]]:
+    """Return what each condition shows with every row. Shuffled: the next row's in a random order, never its own."""
+    order = np.random.default_rng(seed).permutation(len(rows))
+    other = dict(zip(order, np.roll(order, 1), strict=True))
+    gold = [row["chosen_persona_gold"] for row in rows]
+    return {
+        "chosen": gold,
+        "shuffled": [gold[other[number]] for number in range(len(rows))],
+        "retrieved": [row["chosen_persona_retr"] for row in rows],
+        "rejected": [row["rejected_persona_gold"] for row in rows],
+        "none": [""] * len(rows),
+    }
+
+
+def margins(adapter: Path, rows: Sequence[Row], style: str, *, max_length: int, seed: int) -> dict[str, FloatArray]:
+    """Return, for every persona condition, the margins of the rows in nats, shape (rows, 2): whole and per token."""
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    base = adapter.parent / "base"
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), adapter).to(device())
+    shown = {
+        condition: [render_prompt(prompt=row["prompt"], persona=persona, style=style) for row, persona in pairs]
+        for condition, personas in personas_of(rows, seed).items()
+        for pairs in [list(zip(rows, personas, strict=True))]
+    }
+    room = response_room(shown, tokenizer, max_length)
+    found = {}
+    for condition, prompts in shown.items():
+        asked = [(prompt, f" {row[side]}") for prompt, row in zip(prompts, rows, strict=True) for side in SIDES]
+        sums, counts = log_probabilities(model, tokenizer, asked, most=np.repeat(room, 2).tolist())
+        both = np.stack([sums, sums / counts], axis=1).reshape(len(rows), 2, 2)
+        found[condition] = both[:, 0] - both[:, 1]
+    return found
+
+
+def response_room(shown: Mapping[str, Sequence[str]], tokenizer: Callable[[str], Any], max_length: int) -> list[int]:
+    """Return the tokens that every pair's responses may have, so that they are cut alike in all conditions."""
+    lengths = [[len(tokenizer(prompt).input_ids) for prompt in prompts] for prompts in shown.values()]
+    room = [max_length - max(row) for row in zip(*lengths, strict=True)]
+    if min(room) < 1:
+        raise SystemExit(f"The longest prompt takes {max_length - min(room)} tokens; raise --length.")
+    return room
+
+
+def interval(values: FloatArray, *, seed: int = 0) -> tuple[float, float, float]:
+    """Return the mean of values, shape (pairs,), and its 95 % percentile bootstrap interval over pairs."""
+    drawn = np.random.default_rng(seed).integers(0, len(values), (REPLICATES, len(values)))
+    low, high = np.quantile(values[drawn].mean(axis=1), (0.025, 0.975))
+    return float(values.mean()), float(low), float(high)
+
+
+def report(found: Mapping[str, Mapping[str, FloatArray]]) -> str:
+    """Return two Markdown tables: the margins by model and persona, and the differences between personas."""
+    lines = ["| model | " + " | ".join(PERSONAS) + " |", "|---|" + "---:|" * len(PERSONAS)]
+    for arm, by_persona in found.items():
+        cells = [f"{by_persona[one][:, 0].mean():.2f} ({by_persona[one][:, 1].mean():.3f})" for one in PERSONAS]
+        lines.append(f"| {ARMS[arm]} | {' | '.join(cells)} |")
+    lines += ["", "| model | difference | nats | nats per token | pairs that agree |", "|---|---|---:|---:|---:|"]
+    for arm, by_persona in found.items():
+        for one, other in DIFFERENCES:
+            shift = by_persona[one] - by_persona[other]
+            whole, per_token = (interval(shift[:, column]) for column in (0, 1))
+            lines.append(
+                f"| {ARMS[arm]} | {one} − {other} | {_cell(whole, 2)} | {_cell(per_token, 4)} | "
+                f"{(shift[:, 0] > 0).mean():.0%} |"
+            )
+    return "\n".join(lines)
+
+
+def _cell(value: tuple[float, float, float], digits: int) -> str:
+    mean, low, high = (f"{one:+.{digits}f}" for one in value)
+    return f"{mean} ({low} to {high})"
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def run(options: argparse.Namespace, folder: Path) -> None:
+    """Train what is missing in the folder, measure, print, and keep the margins beside the models."""
+    names = ("sft_train", "sft_val", "dpo_train", "dpo_val", "test")
+    splits = {name: read_split(options.data, name, options.rows) for name in names}
+    size = Size(options.hidden, options.layers, options.vocabulary, options.length, options.pretrain_epochs)
+    texts = pretraining_texts([*splits["sft_train"], *splits["dpo_train"]])
+    if not (folder / "base" / "config.json").is_file():
+        start = time.perf_counter()
+        losses = make_base(texts, folder / "base", size, seed=options.seed)
+        took = time.perf_counter() - start
+        say(
+            f"base: {len(texts)} texts, loss by epoch {[round(one, 3) for one in losses]}, {took:.0f} s, {asdict(size)}"
+        )
+    recipe = load_recipe("tiny", settings=options.set + [
+        f"sft.epochs={options.sft_epochs}", f"dpo.epochs={options.dpo_epochs}", "sft.batch_size=8", "dpo.batch_size=8",
+        f"sft.max_length={options.length}", f"dpo.max_length={options.length}", "lora.r=16", "lora.alpha=32",
+        "sft.learning_rate=2e-3", "dpo.learning_rate=5e-4", "sft.logging_steps=50", "dpo.logging_steps=50",
+    ])  # fmt: skip
+    found = {}
+    for personas in ARMS:
+        for kind in (SFT, DPO):
+            adapter = train(kind, personas, splits, folder, recipe, options.seed)
+        style = PersonaStyle.FIRST_PERSON if personas == "none" else PersonaStyle.FIELD
+        found[personas] = margins(adapter, splits["test"], style, max_length=options.length, seed=options.seed)
+    kept = {arm: {one: values.tolist() for one, values in by_persona.items()} for arm, by_persona in found.items()}
+    (folder / "margins.json").write_text(json.dumps(kept), encoding="utf-8")
+    say(f"\n{len(splits['test'])} test pairs, on {device()}\n\n{report(found)}")
+
+
+def main() -> None:
+    """Read the options and run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder with sft_train.parquet, sft_val, dpo_train, dpo_val and test")
+    parser.add_argument("--out", type=Path, help="keep the models here; the same command goes on from them")
+    parser.add_argument("--rows", type=int, help="only the first rows of every split")
+    parser.add_argument("--hidden", type=int, default=128, help="width of the model, a multiple of 32 (128)")
+    parser.add_argument("--layers", type=int, default=3)
+    parser.add_argument("--vocabulary", type=int, default=2048)
+    parser.add_argument("--length", type=int, default=256, help="longest text in tokens (256)")
+    parser.add_argument("--pretrain-epochs", type=int, default=3)
+    parser.add_argument("--sft-epochs", type=int, default=2)
+    parser.add_argument("--dpo-epochs", type=int, default=1)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="over the recipe")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    start = time.perf_counter()
+    if options.out:
+        options.out.mkdir(parents=True, exist_ok=True)
+        run(options, options.out)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            run(options, Path(folder))
+    say(f"\n{time.perf_counter() - start:.0f} s in all")
+
+
+if __name__ == "__main__":
+    main()
