@@ -16,6 +16,7 @@ ROOT = settings.BASE_DIR
 DOCS = ROOT / "docs"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
 READ_BY_OTHERS = {"deploy/gunicorn.conf.py", "tests/tools/chromium.py"}
+SHARED = "Options of every stage"
 COMMANDS = sorted(
     (app, path.stem)
     for app in ("annotation", "modelhub")
@@ -56,9 +57,15 @@ def test_every_system_check_is_documented() -> None:
 
 
 def section_of(command: str) -> str:
+    """The section of a command, with that on the options it shares where it refers to it."""
+    section = section_called(f"`{command}`")
+    return section + section_called(SHARED) if "(#options-of-every-stage)" in section else section
+
+
+def section_called(heading: str) -> str:
     text = (DOCS / "commands.md").read_text(encoding="utf-8")
-    match = re.search(rf"^### `{command}`\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL)
-    assert match, f"docs/commands.md has no section '### `{command}`'."
+    match = re.search(rf"^### {heading}\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL)
+    assert match, f"docs/commands.md has no section '### {heading}'."
     return match[1]
 
 
@@ -95,8 +102,8 @@ def test_commands_shown_on_a_page_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     known = {command for _, command in COMMANDS} | {"migrate", "check", "changepassword", "makemigrations", "help", "…"}
     assert set(re.findall(r"manage\.py ([a-z_]+|…)", text)) <= known
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    assert set(re.findall(r"`make ([a-z]+)", text)) <= targets
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z-]+)", text)) <= targets
 
 
 @pytest.mark.parametrize("unit", sorted((ROOT / "deploy").glob("*.service")), ids=lambda unit: unit.name)
