@@ -27,10 +27,12 @@ class Unit:
     """Something that can be assigned: a given persona, or an item to write a persona for.
 
     `places` is how many participants are wanted, `taken` how many hold or have filled a place (live and completed
-    assignments), `sides` the positions those gave to the arms. Participants see equally much of each `block`.
+    assignments), `sides` the positions those gave to the arms. Participants see equally much of each `block`. `label`
+    stands for the unit in seeded hashes: unlike the key, it is the same in every database.
     """
 
     key: int
+    label: str
     places: int
     taken: int
     sides: Sides = field(default_factory=Counter)
@@ -66,9 +68,9 @@ def choose_unit(
     for unit in units:
         if unit.taken >= unit.places:
             continue
-        order = _best_order(orders, unit.sides, arms, (seed, participant, unit.key))
+        order = _best_order(orders, unit.sides, arms, (seed, participant, unit.label))
         excess = max(0, imbalance(unit.sides, order, arms) - 1)
-        rank = (blocks.get(unit.block, 0), excess, unit.taken, _seeded(seed, participant, unit.key))
+        rank = (blocks.get(unit.block, 0), excess, unit.taken, _seeded(seed, participant, unit.label))
         ranked.append((rank, Choice(unit, order)))
     return min(ranked, key=lambda row: row[0])[1] if ranked else None
 
@@ -88,7 +90,7 @@ def choose_repeat(*, seed: int, participant: int, done: Mapping[int, int], next_
     """
     far = [key for key, part in done.items() if next_part - part > REPEAT_DISTANCE]
     if far:
-        return min(far, key=lambda key: _seeded(seed, participant, "repeat", key))
+        return min(far, key=lambda key: _seeded(seed, participant, "repeat", done[key]))
     return min(done, key=lambda key: done[key], default=None)
 
 

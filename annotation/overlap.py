@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from annotation.allocation import Unit, overlap_wanted, overlaps_at_most, overlaps_of
 from annotation.models import Assignment, Participant, Persona, Study
-from annotation.units import HELD, counts_by, held, live_assignments, units_of_rows
+from annotation.units import HELD, PERSONA_ROW, UnitRow, counts_by, held, live_assignments, units_of_rows
 
 _Kind, _State = Assignment.Kind, Assignment.State
 
@@ -50,7 +50,7 @@ def overlap_units(participant: Participant) -> list[Unit]:
     if mine >= _planned(study, participant.number) and (mine >= _most(study) or _spoken_for(participant, units)):
         return []
     others = units.exclude(author=participant).exclude(assignments__participant=participant).order_by("pk")
-    rows = list(others.values_list("pk", "item_id", "item__stratum", "block"))
+    rows = [UnitRow(*row) for row in others.values_list(*PERSONA_ROW)]
     taken = counts_by(live_assignments(participant, _Kind.OVERLAP), "persona_id")
     return units_of_rows(participant, rows, taken, places=1)
 

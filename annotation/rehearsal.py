@@ -68,7 +68,7 @@ class _Walker:
     def _choose(self, items: dict[int, dict[str, Any]]) -> Choice | None:
         places, state = self.document["raters_per_item"], self.state
         units = [
-            Unit(number, places, state.taken[item["key"]], state.sides[item["key"]], self.block_of(item))
+            Unit(number, item["key"], places, state.taken[item["key"]], state.sides[item["key"]], self.block_of(item))
             for number, item in items.items()
         ]
         return choose_unit(

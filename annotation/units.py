@@ -4,7 +4,8 @@ Previews and bots are counted apart from people, so that a rehearsal takes nobod
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
@@ -19,6 +20,20 @@ _PLANNED = {
 # What a participant is at or has done; whatever was skipped, set aside or released is as if it had never been theirs.
 HELD = (Assignment.State.OPEN, Assignment.State.COMPLETED)
 _BLOCKS = {Study.Blocks.STRATUM: "persona__item__stratum", Study.Blocks.CONDITION: "persona__block"}
+
+
+class UnitRow(NamedTuple):
+    """What the database says of a unit; `item` is the item's key in the study file, `text` a persona's."""
+
+    key: int
+    item_id: int
+    item: str
+    stratum: str
+    block: str = ""
+    text: str = ""
+
+
+PERSONA_ROW = ("pk", "item_id", "item__key", "item__stratum", "block", "text")
 
 
 def sources_left(participant: Participant) -> list[Persona.Source]:
@@ -52,11 +67,10 @@ def free_units(participant: Participant, source: Persona.Source) -> list[Unit]:
     """Return the units of one source that this participant has not seen, with their places, sides and blocks."""
     study = participant.study
     if source == Persona.Source.GIVEN:
-        rows = list(_given(participant).values_list("pk", "item_id", "item__stratum", "block"))
+        rows = [UnitRow(*row) for row in _given(participant).values_list(*PERSONA_ROW)]
         taken = counts_by(live_assignments(participant), "persona_id")
     else:
-        items = _items_to_write(participant).values_list("pk", "stratum")
-        rows = [(pk, pk, stratum, "") for pk, stratum in items]
+        rows = [UnitRow(*row) for row in _items_to_write(participant).values_list("pk", "pk", "key", "stratum")]
         written = live_assignments(participant).filter(persona__source=Persona.Source.WRITTEN)
         taken = counts_by(written, "persona__item_id")
     return units_of_rows(participant, rows, taken, places=study.raters_per_item)
@@ -152,20 +166,19 @@ def item_sides(participant: Participant, *, item_ids: Iterable[int]) -> defaultd
     return sides
 
 
-def units_of_rows(
-    participant: Participant, rows: list[tuple[int, int, str, str]], taken: Counter[int], *, places: int
-) -> list[Unit]:
-    """Return units from (key, item id, stratum, block) rows."""
-    sides = item_sides(participant, item_ids={item for _, item, _, _ in rows})
+def units_of_rows(participant: Participant, rows: Sequence[UnitRow], taken: Counter[int], *, places: int) -> list[Unit]:
+    """Return the units that the rows describe."""
+    sides = item_sides(participant, item_ids={row.item_id for row in rows})
     blocks = Study.Blocks(participant.study.blocks)
-    names = {Study.Blocks.STRATUM: 2, Study.Blocks.CONDITION: 3}
+    names = {Study.Blocks.STRATUM: "stratum", Study.Blocks.CONDITION: "block"}
     return [
         Unit(
-            key=row[0],
+            key=row.key,
+            label=f"{row.item} {row.text}" if row.text else row.item,
             places=places,
-            taken=taken[row[0]],
-            sides=sides[row[1]],
-            block=str(row[names[blocks]]) if blocks in names else "",
+            taken=taken[row.key],
+            sides=sides[row.item_id],
+            block=getattr(row, names[blocks]) if blocks in names else "",
         )
         for row in rows
     ]

@@ -62,7 +62,7 @@ def slots_create(*, assignment: Assignment) -> None:
     order = choose_order(
         seed=study.seed,
         participant=participant.number,
-        key=(assignment.persona.item_id, assignment.repeat),
+        key=(assignment.persona.item.key, assignment.repeat),
         arms=study.arms.count(),
         participant_sides=participant_sides(participant),
         item_sides=item_sides(participant, item_ids=[assignment.persona.item_id])[assignment.persona.item_id],
@@ -168,7 +168,7 @@ def _hand_out_planted(participant: Participant) -> Assignment | None:
     order = choose_order(
         seed=participant.study.seed,
         participant=participant.number,
-        key=persona.item_id,
+        key=persona.item.key,
         arms=persona.outputs.count(),
         participant_sides=Counter(),
         item_sides=Counter(),

@@ -39,7 +39,7 @@ class Simulation:
             participant=participant,
             arms=self.arms,
             units=[
-                Unit(key=unit, places=self.places, taken=self.taken[unit], sides=self.unit_sides[unit])
+                Unit(key=unit, label=str(unit), places=self.places, taken=self.taken[unit], sides=self.unit_sides[unit])
                 for unit in self.unit_sides
                 if unit not in seen
             ],
@@ -145,7 +145,11 @@ def test_participants_do_not_all_get_the_items_in_the_same_order() -> None:
 
 
 def test_units_that_fewest_people_hold_come_first() -> None:
-    units = [Unit(key=1, places=3, taken=2), Unit(key=2, places=3, taken=0), Unit(key=3, places=3, taken=1)]
+    units = [
+        Unit(key=1, label="a", places=3, taken=2),
+        Unit(key=2, label="b", places=3, taken=0),
+        Unit(key=3, label="c", places=3, taken=1),
+    ]
     choice = choose_unit(seed=0, participant=1, arms=2, units=units, participant_sides=Counter())
     assert choice is not None
     assert choice.unit.key == 2
@@ -192,7 +196,7 @@ def test_blocks_differ_by_at_most_one_within_a_participant_as_long_as_places_las
     for participant in order:
         mine, numbers = seen.setdefault(participant, set()), counts.setdefault(participant, Counter())
         units = [
-            Unit(key=unit, places=places, taken=taken[unit], block=block)
+            Unit(key=unit, label=str(unit), places=places, taken=taken[unit], block=block)
             for unit, block in block_of.items()
             if unit not in mine
         ]
@@ -211,7 +215,7 @@ def test_blocks_differ_by_at_most_one_within_a_participant_as_long_as_places_las
 
 def test_a_study_without_arms_still_hands_out_its_units() -> None:
     choice = choose_unit(
-        seed=1, participant=1, arms=0, units=[Unit(key=7, places=1, taken=0)], participant_sides=Counter()
+        seed=1, participant=1, arms=0, units=[Unit(key=7, label="g", places=1, taken=0)], participant_sides=Counter()
     )
     assert choice is not None and (choice.unit.key, choice.order) == (7, ())
 

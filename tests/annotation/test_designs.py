@@ -26,7 +26,14 @@ Kind, State = Assignment.Kind, Assignment.State
 
 def design(**fields: Any) -> Study:
     """Return an open study; `fields` of the model are set on top of what the factory knows."""
-    known = {"given_items", "written_items", "given_per_participant", "written_per_participant", "raters_per_item"}
+    known = {
+        "slug",
+        "given_items",
+        "written_items",
+        "given_per_participant",
+        "written_per_participant",
+        "raters_per_item",
+    }
     study = make_study(**{name: value for name, value in fields.items() if name in known})
     Study.objects.filter(pk=study.pk).update(**{name: value for name, value in fields.items() if name not in known})
     study.refresh_from_db()
@@ -41,13 +48,20 @@ def finish(assignment: Assignment, state: Assignment.State = State.COMPLETED) ->
     """Submit what is to be written, and end the assignment, without the detour over pages."""
     persona, now = assignment.persona, timezone.now()
     if persona.submitted_at is None and state == State.COMPLETED:
-        Persona.objects.filter(pk=persona.pk).update(text=f"Persona {persona.pk}", submitted_at=now)
+        text = f"Persona of {assignment.participant.number} for {persona.item.key}"
+        Persona.objects.filter(pk=persona.pk).update(text=text, submitted_at=now)
         for arm in persona.item.study.arms.all():
             Output.objects.create(persona=persona, arm=arm, state="ready", text="Text", ready_at=now)
     completed_at = now if state == State.COMPLETED else None
     Assignment.objects.filter(pk=assignment.pk).update(state=state, completed_at=completed_at)
     assignment.refresh_from_db()
     return assignment
+
+
+def order_of(assignment: Assignment) -> tuple[int, ...]:
+    """Return the ordinals of the arms from the first position on."""
+    slots = assignment.slots.filter(kind="output").order_by("position")
+    return tuple(slots.values_list("output__arm__ordinal", flat=True))
 
 
 def work(participant: Participant, *, parts: int = 999) -> list[Assignment]:
@@ -329,6 +343,24 @@ def test_nobody_is_sent_away_while_a_place_is_left(seed: int) -> None:
 
 
 # --- Export ------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_seed_hands_out_the_same_parts_and_sides_whatever_else_the_database_holds() -> None:
+    def handed_out(slug: str) -> list[tuple[int, str, str, tuple[int, ...]]]:
+        study = design(
+            slug=slug, given_items=5, written_items=5, given_per_participant=3, written_per_participant=3, seed=7,
+            overlap_share=0.5, repeat_share=0.4,
+        )  # fmt: skip
+        return [
+            (assignment.participant.number, assignment.kind, assignment.persona.item.key, order_of(assignment))
+            for participant in [newcomer(study) for _ in range(4)]
+            for assignment in work(participant)
+        ]
+
+    first = handed_out("first")
+    make_study(given_items=3)
+    assert len(first) > 24
+    assert handed_out("second") == first
 
 
 def test_the_export_names_what_a_repeat_repeats_and_who_is_the_author() -> None:

@@ -13,7 +13,7 @@ from annotation.models import Participant, Study
 from annotation.recruitment import Happening
 from annotation.services.platform import platform_move
 from annotation.services.quiz import quiz_answer
-from tests.annotation.controls import Worker, example, open_example
+from tests.annotation.controls import Worker, example, open_work
 from tests.annotation.studyfiles import complaints, write
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +23,7 @@ RIGHT, WRONG = {"quiz-1": 2, "quiz-2": 2}, {"quiz-1": 1, "quiz-2": 2}
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
-    return open_example(tmp_path, questionnaires=None)
+    return open_work(tmp_path, quiz=example()["quiz"], exclusion_rules=example()["exclusion_rules"])
 
 
 @pytest.fixture
