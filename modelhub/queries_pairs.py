@@ -58,6 +58,10 @@ class SystemPersonas:
     personas: list[InferredPersona]
     comparisons: list[PersonaComparison]
 
+    @property
+    def is_judged(self) -> bool:
+        return bool(self.comparisons) or any(persona.checks.all() for persona in self.personas)
+
 
 @dataclass(frozen=True)
 class RetrievedRow:

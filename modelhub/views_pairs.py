@@ -33,13 +33,21 @@ def pairs(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def pair(request: HttpRequest, number: int) -> HttpResponse:
-    """Show a pair: responses, personas, flags, verdicts in both orders, and what was retrieved for it."""
+    """Show a pair: responses, personas, flags, verdicts in both orders, and what was retrieved for it.
+
+    What judges wrote is shown for one system's personas at a time, by default the first's: with many systems and judges
+    it would outweigh everything else.
+    """
     get_pipeline_reader(request)
     found = get_object_or_404(PreferencePair.objects.select_related("run"), pk=number)
     before, after = neighbours(found)
+    inferred = personas_by_system(found)
+    names = [one.system.name for one in inferred]
+    asked = request.GET.get("system", "")
     context: dict[str, Any] = {
         "pair": found,
-        "inferred": personas_by_system(found),
+        "inferred": inferred,
+        "opened": asked if asked in names else next(iter(names), ""),
         "retrieved": retrieved_for(found),
         "before": before,
         "after": after,

@@ -9,7 +9,7 @@ from lxml import html
 
 from annotation.permissions import Role
 from annotation.services.members import role_give
-from modelhub.models import InferredPersona, PreferencePair, System
+from modelhub.models import Generation, InferredPersona, PreferencePair, System
 from modelhub.queries_pairs import FLAG_KINDS
 from modelhub.screening import screen_persona
 from tests.factories import make_user
@@ -148,6 +148,26 @@ class TestPair:
         assert "Unscored It declares no verdict." in text and "Because it fits. Verdict: A" in text
         assert "A, the chosen persona" in text and "A, the rejected persona" in text
         assert "<details>" in reader.get(reverse("modelhub:pair", args=[pair.pk])).content.decode()
+
+    def test_what_judges_wrote_is_shown_of_one_system_at_a_time(self, reader: Client, system: System) -> None:
+        pair, following = make_pairs("advice", "test", 2)
+        judge = make_system("judge")
+        for one in (system, make_system("second one")):
+            add_checks(make_persona(pair, "chosen", one), judge, "++")
+            Generation.objects.filter(text__startswith="Because it fits").update(text=f"Words about {one.name}.")
+        make_persona(pair, "chosen", make_system("third, not judged"))
+        address = reverse("modelhub:pair", args=[pair.pk])
+        page = tree_of(reader.get(address))
+        assert page.text_content().count("Words about inferrer.") == 2
+        assert "Words about second one." not in page.text_content()
+        (other,) = page.xpath("//a[starts-with(text(), 'What the judges wrote')]/@href")
+        shown = tree_of(reader.get(address + other))
+        assert shown.text_content().count("Words about second one.") == 2
+        assert "Words about inferrer." not in shown.text_content()
+        assert shown.xpath("//section[h2/@id=$to]", to=other.partition("#")[2])
+        assert shown.xpath("//a[@rel='next']/@href") == [
+            reverse("modelhub:pair", args=[following.pk]) + "?system=second%20one"
+        ]
 
     def test_retrieved_rows_lead_to_their_source(self, reader: Client, system: System) -> None:
         query, source, other = make_pairs("advice", "test", 3)
