@@ -26,8 +26,8 @@ from typing import Any
 
 import numpy as np
 
+from modelhub.files.records import read_records
 from modelhub.prompts import PersonaStyle, render_prompt
-from modelhub.records import read_records
 from modelhub.training.config import Recipe, load_recipe
 from modelhub.training.data import TrainingRow, build_examples
 from modelhub.training.dpo import train_dpo

@@ -3,7 +3,7 @@
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Study, User
 from annotation.permissions import visible_studies
-from modelhub.queries import may_unblind
+from modelhub.queries.arms import may_unblind
 
 
 def analyst_named(username: str, study: Study) -> User:

@@ -14,8 +14,8 @@ from annotation.export import Column, Table, export_refusal, study_tables
 from annotation.export.codebook import codebook_data, codebook_markdown
 from annotation.export.writers import table_write
 from annotation.models import Aspect, Output, Study
+from modelhub.files.pairs import RESPONSES
 from modelhub.models import ArmBinding, PersonaOrigin, System
-from modelhub.pairs import RESPONSES
 
 _BATCH = 500  # rows looked up at a time; below SQLite's limit of variables
 

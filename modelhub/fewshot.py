@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from annotation.errors import ServiceError
 from modelhub.models import Direction, PreferencePair, System
-from modelhub.personasources import named_rows
-from modelhub.preferencepairs import inferring_system, splits_of
-from modelhub.storedpersonas import gold_personas
+from modelhub.personas.sources import named_rows
+from modelhub.queries.datasets import inferring_system, splits_of
+from modelhub.queries.personas import gold_personas
 
 SPLIT = "fewshot"
 SHOTS = 5  # of the published setting

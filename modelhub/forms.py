@@ -9,9 +9,9 @@ from django.http import QueryDict
 from annotation.models import Study
 from annotation.services.outputs import MAX_REASON
 from modelhub.models import PersonaSource, Run
-from modelhub.queries_pairs import FLAG_KINDS, VERDICTS, PairSearch
-from modelhub.queries_runs import RunSearch
-from modelhub.queries_systems import KEPT, LEFT_OUT, MOST_SIDE_BY_SIDE, OutputSearch
+from modelhub.queries.pairs import FLAG_KINDS, VERDICTS, PairSearch
+from modelhub.queries.runs import RunSearch
+from modelhub.queries.systems import KEPT, LEFT_OUT, MOST_SIDE_BY_SIDE, OutputSearch
 from modelhub.textstats import FEWEST
 
 

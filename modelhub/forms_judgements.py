@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 
 from modelhub.analysis.judged import Matched
-from modelhub.output_judges import METRICS
+from modelhub.judging.outputs import METRICS
 
 OUTCOMES = {
     "win": "The test wins",

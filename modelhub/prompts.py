@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from modelhub.grammar import first_person
+from modelhub.personas.grammar import first_person
 
 # Part of every system's fingerprint: raise it whenever a change below alters a single rendered character.
 TEMPLATE_VERSION = "1"

@@ -21,8 +21,8 @@ from django.utils import timezone
 
 from annotation.errors import ServiceError
 from annotation.models import Study
+from modelhub.files.records import file_sha256
 from modelhub.models import Run
-from modelhub.records import file_sha256
 
 LEASE_SECONDS = 120
 HIDDEN = "***"

@@ -16,9 +16,9 @@ from annotation.services.log import audit_log
 from annotation.services.outputs import arm_fingerprint_set, study_demonstration_set
 from modelhub.engines import IMPORTED, SCRIPTED, SHAPING_OPTIONS, engine_module
 from modelhub.engines.base import EngineError, EngineSettings
+from modelhub.files.records import file_sha256
 from modelhub.models import ArmBinding, System
 from modelhub.prompts import TEMPLATE_VERSION
-from modelhub.records import file_sha256
 
 
 def system_register(

@@ -10,8 +10,8 @@ from annotation.export import Table, study_tables
 from annotation.export.writers import jsonl_lines
 from annotation.models import Aspect, Assignment, Participant, Study
 from modelhub.analysis.systems import System, find_system, systems_of
+from modelhub.files.pairs import RESPONSES
 from modelhub.models import PersonaOrigin
-from modelhub.pairs import RESPONSES
 from modelhub.textstats import word_count
 
 ALL, WITHOUT_EXCLUDED = "all", "without_excluded"

@@ -17,11 +17,11 @@ from annotation.models import Aspect, Assignment
 from modelhub.analysis.data import CHOSEN, Answer, Data
 from modelhub.analysis.pairs import BASE, TEST, choices, rated_pairs
 from modelhub.analysis.winrates import favoured
-from modelhub.pairs import RESPONSES
+from modelhub.files.pairs import RESPONSES
+from modelhub.files.tables import TableError, read_verdicts
 from modelhub.stats.adjusted import clustered_share
 from modelhub.stats.chance import cohen_kappa
 from modelhub.stats.winrate import PERSONALIZATION, QUALITY, Verdict, pair_outcomes
-from modelhub.tables import TableError, read_verdicts
 
 PERSONA = "persona"
 _OUTCOMES = ("win", "tie", "loss")

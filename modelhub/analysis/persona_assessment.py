@@ -14,7 +14,7 @@ import numpy as np
 from annotation.models import Aspect
 from modelhub.analysis.data import CHOSEN, REJECTED, Answer, Data, Question
 from modelhub.analysis.judge import accuracy_against_judge
-from modelhub.pairs import RESPONSES
+from modelhub.files.pairs import RESPONSES
 from modelhub.stats.adjusted import clustered_share, group_codes, jackknife_interval
 from modelhub.stats.paired import Pair, paired_report, t_interval
 from modelhub.stats.ratings import FloatArray

@@ -7,10 +7,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from annotation.errors import ServiceError
 from annotation.models import Study
 from annotation.studyref import study_from_reference
+from modelhub.files.pairs import SOURCES
 from modelhub.management.stage_command import positive
 from modelhub.models import Direction
 from modelhub.options import seed
-from modelhub.pairs import SOURCES
 from modelhub.stages.fill_study import FillReport, WantedPersonas
 
 BOTH = "both"

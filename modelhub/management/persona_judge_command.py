@@ -7,7 +7,7 @@ from django.core.management.base import CommandParser
 from annotation.errors import ServiceError
 from modelhub.engines import IMPORTED
 from modelhub.management.stage_command import StageCommand
-from modelhub.preferencepairs import inferring_system, splits_of, system_named
+from modelhub.queries.datasets import inferring_system, splits_of, system_named
 from modelhub.stages.profiles import profile_of
 
 

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from annotation.errors import ServiceError
 from modelhub.management.stage_command import INTERRUPTED
 from modelhub.models import System
-from modelhub.preferencepairs import inferring_system
+from modelhub.queries.datasets import inferring_system
 from modelhub.retrieval.checkpoint import find_checkpoint
 from modelhub.retrieval.ready import AUTO, EXACT, INDEX, Preparation
 from modelhub.retrieval.rows import ALL, Group, groups_of

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from annotation.errors import ServiceError
 from modelhub.batch import BatchOptions, EngineStage
 from modelhub.engines import IMPORTED
+from modelhub.files.problems import refusal
+from modelhub.files.records import RecordError, file_sha256
+from modelhub.files.sources import read_sources
+from modelhub.judging.personas import ACCURACY_RUBRIC
 from modelhub.models import Direction, InferredPersona, PersonaCheck, PreferencePair, Run, System
-from modelhub.persona_judges import ACCURACY_RUBRIC
 from modelhub.pipeline.config import Pipeline, SystemSettings
 from modelhub.pipeline.steps import Desk, EngineStep, Left
-from modelhub.preferencepairs import inferring_system, splits_of, system_named
-from modelhub.preferencesources import read_sources
-from modelhub.problems import refusal
 from modelhub.profiles import SHOTS
-from modelhub.records import RecordError, file_sha256
+from modelhub.queries.datasets import inferring_system, splits_of, system_named
+from modelhub.queries.personas import retrievers_of
 from modelhub.retrieval.checkpoint import find_checkpoint
 from modelhub.retrieval.ready import Preparation
 from modelhub.retrieval.rows import groups_of
@@ -23,7 +24,6 @@ from modelhub.stages.infer_personas import infer_personas
 from modelhub.stages.judge_personas import CheckPersonas
 from modelhub.stages.profiles import profile_of
 from modelhub.stages.retrieve_personas import RetrievePersonas, all_left, retrieve_personas
-from modelhub.storedpersonas import retrievers_of
 from modelhub.systems import system_register
 
 TRAINING_SPLITS = ("sft_train", "sft_val", "dpo_train", "dpo_val")

@@ -11,9 +11,9 @@ from annotation.errors import ServiceError
 from annotation.models import Output, Study, User
 from annotation.services.studies import study_save
 from annotation.studyfile import read_study_file
+from modelhub.judging.outputs import METRICS, RUBRICS
 from modelhub.models import Judgement, PairOutput, PersonaSource, Run, System
-from modelhub.output_judges import METRICS, RUBRICS
-from modelhub.personasources import Origin
+from modelhub.personas.sources import Origin
 from modelhub.pipeline.config import PLAIN, TAILORED, Judging, Pipeline, StudyPart
 from modelhub.pipeline.personas import retriever_name
 from modelhub.pipeline.steps import Desk, EngineStep, Left

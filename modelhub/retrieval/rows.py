@@ -7,7 +7,7 @@ from django.db.models import Count
 
 from annotation.errors import ServiceError
 from modelhub.models import InferredPersona, PreferencePair, System
-from modelhub.preferencepairs import splits_of
+from modelhub.queries.datasets import splits_of
 from modelhub.retrieval.collection import Collection
 from modelhub.retrieval.splits import PromptRow, SplitError, check_overlap, is_evaluated, searched_splits
 

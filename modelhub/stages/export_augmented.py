@@ -9,9 +9,9 @@ from pathlib import Path
 
 from annotation.errors import ServiceError
 from modelhub.models import PreferencePair, Run, System
-from modelhub.preferencepairs import inferring_system, splits_of
+from modelhub.queries.datasets import inferring_system, splits_of
+from modelhub.queries.personas import Texts, gold_personas, retrieved_personas, retriever_of, retrievers_of
 from modelhub.runs import run_finish, run_heartbeat, run_start
-from modelhub.storedpersonas import Texts, gold_personas, retrieved_personas, retriever_of, retrievers_of
 
 COLUMNS = (
     "prompt", "chosen", "rejected",

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from annotation.errors import ServiceError
 from modelhub.models import PairOutput, Run, System
-from modelhub.preferencepairs import splits_of, system_named
+from modelhub.queries.datasets import splits_of, system_named
 from modelhub.runs import run_finish, run_heartbeat, run_start
 from modelhub.scan import LOOP_GRAM, LOOP_SHARE, repeated_share
 

@@ -12,10 +12,10 @@ from modelhub.batch import Task
 from modelhub.engines import IMPORTED
 from modelhub.engines.base import GenerationRequest
 from modelhub.models import Generation, PairOutput, PreferencePair, Run, System
-from modelhub.personasources import Origin, SourceTexts, persona_key, source_texts
-from modelhub.preferencepairs import splits_of, system_named
+from modelhub.personas.sources import Origin, SourceTexts, persona_key, source_texts
 from modelhub.profiles import DatasetProfile
 from modelhub.prompts import TEMPLATE_VERSION, strip_end_of_text, whole_answer
+from modelhub.queries.datasets import splits_of, system_named
 from modelhub.requests import generation_request
 from modelhub.stages.profiles import profile_of
 

@@ -11,17 +11,17 @@ from django.db import transaction
 
 from annotation.errors import ServiceError
 from modelhub.engines import IMPORTED
-from modelhub.matching import is_released, released_origin
+from modelhub.files.matching import is_released, released_origin
+from modelhub.files.pairmatching import PairMatches, PairRow, SplitUnits
+from modelhub.files.problems import refusal
+from modelhub.files.records import Record, RecordError, file_sha256, read_records
 from modelhub.models import Generation, PairOutput, PersonaSource, PreferencePair, Run, System
-from modelhub.pairmatching import PairMatches, PairRow, SplitUnits
-from modelhub.personasources import RETRIEVED, Origin, SourceTexts, persona_key, source_texts
-from modelhub.preferencepairs import splits_of
-from modelhub.problems import refusal
+from modelhub.personas.sources import RETRIEVED, Origin, SourceTexts, persona_key, source_texts
 from modelhub.prompts import PersonaStyle
-from modelhub.records import Record, RecordError, file_sha256, read_records
+from modelhub.queries.datasets import splits_of
+from modelhub.queries.personas import retrievers_of
 from modelhub.runs import run_finish, run_heartbeat, run_start
 from modelhub.stages.profiles import profile_of
-from modelhub.storedpersonas import retrievers_of
 from modelhub.systems import system_register_imported
 
 BATCH = 1000

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from annotation.errors import ServiceError
 from annotation.models import Study, User
-from modelhub.pairs import Columns, Pair, PersonaRow, read_pairs
-from modelhub.problems import refusal
-from modelhub.records import RecordError, file_sha256, read_records
-from modelhub.studypersonas import (
+from modelhub.files.pairs import Columns, Pair, PersonaRow, read_pairs
+from modelhub.files.problems import refusal
+from modelhub.files.records import RecordError, file_sha256, read_records
+from modelhub.personas.studies import (
     Condition,
     StudyPersonasReport,
     condition_of,

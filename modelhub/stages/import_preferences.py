@@ -10,14 +10,14 @@ from django.db import transaction
 
 from annotation.errors import ServiceError
 from modelhub.engines import IMPORTED
+from modelhub.files.pairs import DIRECTIONS, Columns
+from modelhub.files.preferences import PreferenceRow, SplitRows, is_swapped, read_split, split_digest
+from modelhub.files.problems import refusal
+from modelhub.files.records import RecordError, file_sha256
+from modelhub.files.sources import SourceRows, read_sources
 from modelhub.models import InferredPersona, PreferencePair, Run, System
-from modelhub.pairs import DIRECTIONS, Columns
-from modelhub.preferences import PreferenceRow, SplitRows, is_swapped, read_split, split_digest
-from modelhub.preferencesources import SourceRows, read_sources
-from modelhub.problems import refusal
-from modelhub.records import RecordError, file_sha256
+from modelhub.personas.screening import screen_persona
 from modelhub.runs import run_finish, run_heartbeat, run_start
-from modelhub.screening import screen_persona
 from modelhub.stages.import_retrieved import RetrievedReport, retrieved_store
 from modelhub.systems import system_register_imported
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from annotation.errors import ServiceError
 from modelhub.engines import IMPORTED
+from modelhub.files.pairs import DIRECTIONS
+from modelhub.files.preferences import Personas, PreferenceRow
+from modelhub.files.problems import refusal
 from modelhub.models import InferredPersona, PreferencePair, RetrievedPersona, Run, System
-from modelhub.pairs import DIRECTIONS
-from modelhub.preferences import Personas, PreferenceRow
-from modelhub.problems import refusal
 from modelhub.retrieval.splits import SEARCHED, searched_splits
 
 BATCH = 1000

@@ -11,11 +11,11 @@ from annotation.errors import ServiceError
 from modelhub.batch import Task
 from modelhub.engines import IMPORTED
 from modelhub.engines.base import GenerationRequest
-from modelhub.inference import INFERENCE_TEMPLATE, parse_persona, render_inference
 from modelhub.models import Direction, Generation, InferredPersona, PreferencePair, Run, System
-from modelhub.preferencepairs import splits_of, system_named
+from modelhub.personas.inference import INFERENCE_TEMPLATE, parse_persona, render_inference
+from modelhub.personas.screening import screen_persona
 from modelhub.profiles import SHOTS, DatasetProfile
-from modelhub.screening import screen_persona
+from modelhub.queries.datasets import splits_of, system_named
 from modelhub.stages.profiles import has_texts, profile_digest, profile_of
 
 # One line is wanted; the published setting leaves room for models that think aloud first.

@@ -12,6 +12,8 @@ from django.db.models import QuerySet
 
 from modelhub.batch import Task
 from modelhub.engines.base import GenerationRequest
+from modelhub.judging.personas import ACCURACY_RUBRIC, COMPARISON_RUBRIC, render_accuracy, render_comparison
+from modelhub.judging.verdicts import parse_verdict
 from modelhub.models import (
     Direction,
     Generation,
@@ -22,10 +24,8 @@ from modelhub.models import (
     Run,
     System,
 )
-from modelhub.persona_judges import ACCURACY_RUBRIC, COMPARISON_RUBRIC, render_accuracy, render_comparison
 from modelhub.profiles import DatasetProfile
 from modelhub.stages.profiles import has_texts, profile_digest
-from modelhub.verdicts import parse_verdict
 
 # Judges explain themselves before they decide.
 DECODING = {"max_new_tokens": 512, "min_new_tokens": 1, "temperature": 0.0, "stop": []}

@@ -10,21 +10,21 @@ from annotation.models import Arm, Output, Persona, Study, User
 from annotation.services.log import audit_log
 from annotation.services.outputs import output_import
 from modelhub.draw import balanced_draw
+from modelhub.files.pairs import Pair, PersonaRow
+from modelhub.files.preferences import split_digest
 from modelhub.models import ArmBinding, Generation, PairOutput, PersonaSource, PreferencePair, Run, System
-from modelhub.pairs import Pair, PersonaRow
-from modelhub.personasources import GOLD, RETRIEVED, Origin, named_rows, persona_key, source_texts
-from modelhub.preferencepairs import inferring_system, splits_of
-from modelhub.preferences import split_digest
-from modelhub.profiles import DatasetProfile
-from modelhub.runs import run_finish, run_heartbeat, run_start
-from modelhub.stages.fill_study import answer_start
-from modelhub.stages.profiles import profile_of
-from modelhub.studypersonas import (
+from modelhub.personas.sources import GOLD, RETRIEVED, Origin, named_rows, persona_key, source_texts
+from modelhub.personas.studies import (
     StudyPersonasReport,
     study_personas_add,
     study_personas_conflicts,
     study_takes_personas,
 )
+from modelhub.profiles import DatasetProfile
+from modelhub.queries.datasets import inferring_system, splits_of
+from modelhub.runs import run_finish, run_heartbeat, run_start
+from modelhub.stages.fill_study import answer_start
+from modelhub.stages.profiles import profile_of
 
 SOURCES = (*GOLD, *RETRIEVED)
 

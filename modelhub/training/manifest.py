@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from modelhub.records import file_sha256
+from modelhub.files.records import file_sha256
 from modelhub.training.errors import TrainingError
 
 MANIFEST = "training.json"

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
+from modelhub.judging.outputs import RUBRICS
 from modelhub.models import Generation, Judgement, PairOutput, PreferencePair, Run, System
-from modelhub.output_judges import RUBRICS
-from modelhub.personasources import persona_key
+from modelhub.personas.sources import persona_key
 from modelhub.runs import run_start
 
 RUBRIC = RUBRICS["direct"]

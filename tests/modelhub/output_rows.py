@@ -1,7 +1,7 @@
 """Outputs for stored pairs, for tests."""
 
 from modelhub.models import Generation, PairOutput, PreferencePair, System
-from modelhub.personasources import persona_key
+from modelhub.personas.sources import persona_key
 from modelhub.runs import run_start
 
 

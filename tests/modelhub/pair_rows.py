@@ -5,8 +5,8 @@ from pathlib import Path
 
 import yaml
 
+from modelhub.files.pairs import pair_key
 from modelhub.models import InferredPersona, PreferencePair, Run, System
-from modelhub.pairs import pair_key
 from modelhub.runs import run_start
 
 

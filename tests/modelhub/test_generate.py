@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from modelhub.engines import basemodels
 from modelhub.models import Generation, PairOutput, PreferencePair, RetrievedPersona, Run, System
-from modelhub.personasources import persona_key
+from modelhub.personas.sources import persona_key
 from modelhub.profiles import load_profile
 from modelhub.runs import run_start
 from modelhub.systems import system_register

@@ -10,8 +10,8 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from annotation.models import Item, Output, Persona, Study
+from modelhub.files.records import file_sha256
 from modelhub.models import ArmBinding, Generation, PersonaOrigin, Run, System
-from modelhub.records import file_sha256
 from tests.factories import make_study
 
 pytestmark = pytest.mark.django_db

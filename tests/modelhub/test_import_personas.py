@@ -21,8 +21,8 @@ from annotation.services.participants import participant_create
 from annotation.services.studies import study_open, study_save
 from annotation.studyfile import read_study_file
 from modelhub.export import unblinded_tables
+from modelhub.files.records import file_sha256
 from modelhub.models import ArmBinding, PersonaOrigin, Run, System
-from modelhub.records import file_sha256
 from tests.annotation.studyfiles import assessment_data, write
 from tests.factories import make_user
 

@@ -14,10 +14,10 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from modelhub.hub import read_hub
+from modelhub.files.hub import read_hub
+from modelhub.files.preferences import pair_sha256, split_digest
+from modelhub.files.records import RecordError, file_sha256
 from modelhub.models import InferredPersona, PreferencePair, RetrievedPersona, Run, System
-from modelhub.preferences import pair_sha256, split_digest
-from modelhub.records import RecordError, file_sha256
 
 pytestmark = pytest.mark.django_db
 

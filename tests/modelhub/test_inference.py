@@ -9,7 +9,7 @@ from django.conf import settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelhub.inference import DIRECTIONS, INFERENCE_TEMPLATE, parse_persona, render_inference
+from modelhub.personas.inference import DIRECTIONS, INFERENCE_TEMPLATE, parse_persona, render_inference
 from modelhub.profiles import SHOTS, DatasetProfile, builtin_profiles, load_profile
 
 GOLDEN = Path(settings.BASE_DIR) / "tests" / "golden"

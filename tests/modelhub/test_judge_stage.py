@@ -10,8 +10,8 @@ from django.core.management import CommandError, call_command
 
 from modelhub.batch import BatchOptions, Shard, run_engine_stage
 from modelhub.models import Judgement, PairOutput, PreferencePair, Run, System
-from modelhub.personasources import Origin
-from modelhub.queries_judgements import judged_results
+from modelhub.personas.sources import Origin
+from modelhub.queries.judgements import judged_results
 from modelhub.stages.judge import judge as judge_stage
 from modelhub.systems import system_register
 from tests.modelhub.judged_rows import make_output, make_outputs

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from modelhub.analysis.judged import SameNameError, comparisons
 from modelhub.analysis.published import published_tables
 from modelhub.models import PairOutput, PreferencePair, System
-from modelhub.queries_judgements import judged_results
+from modelhub.queries.judgements import judged_results
 from tests.modelhub.judged_rows import add_judgements, make_outputs, outcomes
 from tests.modelhub.pair_rows import make_pairs, make_system
 from tests.modelhub.stats.test_winrate import PUBLISHED

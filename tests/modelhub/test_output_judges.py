@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from modelhub.output_judges import EMPTY, METRICS, PERSONALIZATION, QUALITY, RUBRICS, render_judgement
+from modelhub.judging.outputs import EMPTY, METRICS, PERSONALIZATION, QUALITY, RUBRICS, render_judgement
+from modelhub.judging.verdicts import parse_verdict
 from modelhub.profiles import load_profile
-from modelhub.verdicts import parse_verdict
 
 GOLDEN = Path(settings.BASE_DIR) / "tests" / "golden"
 PERSONA = "The user is calm and prefers calm."

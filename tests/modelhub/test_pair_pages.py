@@ -10,8 +10,8 @@ from lxml import html
 from annotation.permissions import Role
 from annotation.services.members import role_give
 from modelhub.models import Generation, InferredPersona, PreferencePair, System
-from modelhub.queries_pairs import FLAG_KINDS
-from modelhub.screening import screen_persona
+from modelhub.personas.screening import screen_persona
+from modelhub.queries.pairs import FLAG_KINDS
 from tests.factories import make_user
 from tests.modelhub.pair_rows import make_pair, make_pairs, make_persona, make_system
 from tests.modelhub.verdict_rows import add_checks, add_comparison, add_retrieved

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from modelhub.persona_judges import ACCURACY_RUBRIC, COMPARISON_RUBRIC, render_accuracy, render_comparison
+from modelhub.judging.personas import ACCURACY_RUBRIC, COMPARISON_RUBRIC, render_accuracy, render_comparison
+from modelhub.judging.verdicts import parse_verdict
 from modelhub.profiles import DatasetProfile, builtin_profiles, load_profile
-from modelhub.verdicts import parse_verdict
 
 GOLDEN = Path(settings.BASE_DIR) / "tests" / "golden"
 

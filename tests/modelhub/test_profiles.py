@@ -8,8 +8,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from modelhub.personas.screening import longest_shared
 from modelhub.profiles import SHOTS, ProfileError, builtin_profiles, load_profile
-from modelhub.screening import longest_shared
 
 DIALOGUE = "\n\nHuman: Is tea warm?\n\nAssistant: Often.\n\nHuman: And ice?\n\n"
 

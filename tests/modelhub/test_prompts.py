@@ -2,7 +2,7 @@
 
 import pytest
 
-from modelhub.grammar import first_person
+from modelhub.personas.grammar import first_person
 from modelhub.prompts import PersonaStyle, released_first_person, render_prompt, strip_end_of_text, whole_answer
 
 PERSONA = "The user is practical and prefers short answers."

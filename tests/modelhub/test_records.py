@@ -7,7 +7,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from modelhub.records import RecordError, file_sha256, read_records
+from modelhub.files.records import RecordError, file_sha256, read_records
 
 ROWS = [{"item": "a", "text": "One.\nTwo 🙂\u2028three"}, {"item": "b", "text": 'She said "no", twice'}]
 

@@ -13,8 +13,8 @@ from annotation.models import AuditLog, Study, StudyMember, User
 from annotation.permissions import Role
 from annotation.services.members import role_give
 from modelhub.models import Generation, Run
-from modelhub.queries import may_see_pipeline
-from modelhub.queries_runs import RunProgress
+from modelhub.queries.arms import may_see_pipeline
+from modelhub.queries.runs import RunProgress
 from modelhub.runs import run_finish, run_heartbeat, run_start
 from tests.factories import make_study, make_user
 from tests.modelhub.pair_rows import make_pairs, make_persona, make_system

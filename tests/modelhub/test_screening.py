@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelhub.flags import Flag
+from modelhub.personas.screening import COPIED_WORDS, found_terms, longest_shared, persona_form, screen_persona
 from modelhub.profiles import builtin_profiles
-from modelhub.screening import COPIED_WORDS, found_terms, longest_shared, persona_form, screen_persona
 
 DATA = Path(settings.BASE_DIR).parent / "shared" / "data" / "persona-tailoring"
 GOOD = "The user is a patient planner and prefers thorough guidance that leaves nothing open."

@@ -13,7 +13,7 @@ from annotation.plots import AXIS_WIDTH, WIDTH
 from annotation.services.members import role_give
 from modelhub.curve_plot import MOST_POINTS, Curve, curve_plot, scale_ticks, smooth, thin
 from modelhub.models import Run, TrainingLog
-from modelhub.queries_training import training_shown
+from modelhub.queries.training import training_shown
 from modelhub.runs import run_finish
 from modelhub.training_curves import Entry, best_entry, comparison_plot, training_curves
 from tests.factories import make_study, make_user

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelhub.verdicts import Verdict, parse_verdict
+from modelhub.judging.verdicts import Verdict, parse_verdict
 
 DECLARING = ["verdict", "answer", "choice", "decision", "judg", "preference", "winner", "result", "boxed"]
 PROSE = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=200).filter(

@@ -1,5 +1,6 @@
 """Judges' verdicts on inferred personas, for the tests of the pages and of the results."""
 
+from modelhub.judging.personas import ACCURACY_RUBRIC, COMPARISON_RUBRIC
 from modelhub.models import (
     Generation,
     InferredPersona,
@@ -11,7 +12,6 @@ from modelhub.models import (
     Run,
     System,
 )
-from modelhub.persona_judges import ACCURACY_RUBRIC, COMPARISON_RUBRIC
 from modelhub.runs import run_start
 
 ORDERS = (PersonaVerdict.Order.AS_IS, PersonaVerdict.Order.SWAPPED)

@@ -38,8 +38,8 @@ from modelhub.demo import (  # noqa: E402
     stop_signals,
 )
 from modelhub.engines.scripted import read_script  # noqa: E402
+from modelhub.files.records import read_records  # noqa: E402
 from modelhub.management.commands.demo import welcome  # noqa: E402
-from modelhub.records import read_records  # noqa: E402
 from tests.tools.smallmodels import Size, make_base  # noqa: E402
 from tests.tools.tinycolbert import make_colbert  # noqa: E402
 

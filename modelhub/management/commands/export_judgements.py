@@ -12,7 +12,7 @@ from annotation.services.log import audit_log
 from annotation.studyref import study_from_reference
 from modelhub.access import analyst_named
 from modelhub.judgedstudies import study_judgements
-from modelhub.preferencepairs import system_named
+from modelhub.queries.datasets import system_named
 
 
 class Command(BaseCommand):

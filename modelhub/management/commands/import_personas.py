@@ -7,8 +7,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.errors import ServiceError
 from annotation.studyref import study_from_reference
+from modelhub.files.pairs import SOURCES, Columns
 from modelhub.management.stage_command import positive
-from modelhub.pairs import SOURCES, Columns
 from modelhub.stages.import_personas import import_personas
 
 

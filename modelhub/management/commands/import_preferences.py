@@ -8,10 +8,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from annotation.errors import ServiceError
+from modelhub.files.pairs import Columns
+from modelhub.files.problems import first_lines
 from modelhub.interrupt import Interruptible
 from modelhub.management.stage_command import INTERRUPTED
-from modelhub.pairs import Columns
-from modelhub.problems import first_lines
 from modelhub.retrieval.splits import SEARCHED
 from modelhub.stages.import_preferences import PreferenceImport, SplitReport, import_preferences
 

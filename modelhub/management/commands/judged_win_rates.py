@@ -10,8 +10,8 @@ from modelhub.analysis.judged import SAME, WITHOUT, SameNameError, comparisons
 from modelhub.analysis.judged_text import judged_tables, tables_as_markdown, tables_as_text
 from modelhub.analysis.published import published_tables
 from modelhub.options import seed
-from modelhub.preferencepairs import splits_of, system_named
-from modelhub.queries_judgements import judged_results
+from modelhub.queries.datasets import splits_of, system_named
+from modelhub.queries.judgements import judged_results
 
 
 class Command(BaseCommand):

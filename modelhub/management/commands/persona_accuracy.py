@@ -7,8 +7,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.errors import ServiceError
 from modelhub.analysis.inference_text import results_as_text
-from modelhub.preferencepairs import splits_of
-from modelhub.queries_inference import persona_results
+from modelhub.queries.datasets import splits_of
+from modelhub.queries.inference import persona_results
 
 
 class Command(BaseCommand):

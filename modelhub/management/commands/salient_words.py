@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from annotation.errors import ServiceError
 from modelhub.management.stage_command import positive
 from modelhub.models import Direction
-from modelhub.preferencepairs import inferring_system, splits_of
-from modelhub.queries_inference import Words, persona_words
+from modelhub.queries.datasets import inferring_system, splits_of
+from modelhub.queries.inference import Words, persona_words
 from modelhub.report.numbers import decimal, interval
 from modelhub.textstats import FEWEST
 

@@ -9,8 +9,8 @@ import pytest
 from annotation.models import Assignment, Persona, Rating, Study
 from modelhub.analysis import analyze
 from modelhub.analysis.judge import read_judgements
+from modelhub.files.tables import TableError
 from modelhub.stats.winrate import Verdict
-from modelhub.tables import TableError
 from tests.annotation.study_rows import add_participant
 from tests.modelhub.analysis.studies import make_bound_study, own_persona, persona_study, rate
 

@@ -7,8 +7,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET
 
 from modelhub.models import Run
-from modelhub.queries_runs import visible_runs
-from modelhub.queries_training import (
+from modelhub.queries.runs import visible_runs
+from modelhub.queries.training import (
     MOST_COMPARED,
     TRAINING_STAGES,
     chosen_runs,
@@ -17,7 +17,7 @@ from modelhub.queries_training import (
     validation_entries,
 )
 from modelhub.training_curves import Entry, best_entry, comparison_plot, epoch_words, number_words
-from modelhub.views_runs import get_pipeline_reader
+from modelhub.views.runs import get_pipeline_reader
 
 
 @require_GET

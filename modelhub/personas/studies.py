@@ -17,9 +17,9 @@ from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Study, User
 from annotation.services.imports import ImportedItem, ImportedPersona, personas_import
 from annotation.services.log import audit_log
+from modelhub.files.pairs import RESPONSES, Pair, PersonaRow
+from modelhub.files.problems import refusal
 from modelhub.models import ArmBinding, PersonaOrigin, Run, System
-from modelhub.pairs import RESPONSES, Pair, PersonaRow
-from modelhub.problems import refusal
 from modelhub.runs import run_finish, run_heartbeat, run_start
 from modelhub.systems import arm_bind, system_register_imported
 

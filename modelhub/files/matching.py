@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from modelhub.files.records import Record
 from modelhub.prompts import PersonaStyle, render_prompt
-from modelhub.records import Record
 
 _INFERENCE = re.compile(r"inference_type=(?:(?P<source>gold|retr)-(?P<direction>chosen|rejected)|none)\)")
 _SPACES = re.compile(r"\s+")

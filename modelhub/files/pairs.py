@@ -10,7 +10,7 @@ from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelhub.records import Record
+from modelhub.files.records import Record
 
 DIRECTIONS = ("chosen", "rejected")
 # Names of the systems that the arms are bound to: which response of a pair stands in which arm.

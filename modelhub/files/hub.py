@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from modelhub.records import Record, RecordError
+from modelhub.files.records import Record, RecordError
 
 _INSTALL = "The package datasets is not installed; it comes with: pip install -r requirements-ml.txt"
 

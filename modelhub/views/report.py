@@ -8,9 +8,9 @@ from annotation.export import export_refusal
 from annotation.http import get_study_for_researcher, request_user
 from annotation.permissions import AccessRefused
 from annotation.services.log import audit_log
-from modelhub.queries import may_unblind
+from modelhub.queries.arms import may_unblind
 from modelhub.report.live import agreement_so_far, study_document
-from modelhub.views import BLINDED
+from modelhub.views.studies import BLINDED
 
 
 @require_GET

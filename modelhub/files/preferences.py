@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from modelhub.pairs import DIRECTIONS, Columns, pair_key, persona_column
-from modelhub.records import Record
+from modelhub.files.pairs import DIRECTIONS, Columns, pair_key, persona_column
+from modelhub.files.records import Record
 
 Personas = tuple[str, str]
 """The persona of the chosen and that of the rejected response, "" where there is none."""

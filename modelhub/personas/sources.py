@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from annotation.errors import ServiceError
 from modelhub.models import Direction, PersonaSource, PreferencePair
-from modelhub.preferencepairs import inferring_system
 from modelhub.profiles import DatasetProfile
-from modelhub.storedpersonas import gold_personas, retrieved_personas, retriever_of
+from modelhub.queries.datasets import inferring_system
+from modelhub.queries.personas import gold_personas, retrieved_personas, retriever_of
 
 _KEY = 12  # hex digits, as in PairOutput.persona_key
 

@@ -6,7 +6,7 @@ a set form) is that of Balepur et al., "Whose Boat Does it Float?" (ACL 2025), a
 
 import re
 
-from modelhub.personatext import after_thoughts, labelled, on_one_line
+from modelhub.personas.text import after_thoughts, labelled, on_one_line
 from modelhub.profiles import SHOTS, DatasetProfile
 
 # Name and version: raise the version whenever a change below, or in a built-in profile, alters a rendered character.

@@ -7,7 +7,7 @@ the parts, headings and ending on which Prometheus 2 (Kim et al., 2024) was trai
 
 from collections.abc import Callable
 
-from modelhub.personatext import INDENT, labelled, on_one_line
+from modelhub.personas.text import INDENT, labelled, on_one_line
 from modelhub.profiles import DatasetProfile
 
 QUALITY, PERSONALIZATION = "quality", "personalization"

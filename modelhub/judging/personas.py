@@ -3,7 +3,7 @@
 Both texts end so that a chat model and a plain completion go on in the same way: reasons, then a line with the verdict.
 """
 
-from modelhub.personatext import labelled, on_one_line
+from modelhub.personas.text import labelled, on_one_line
 from modelhub.profiles import DatasetProfile
 
 # Names and versions: raise a version whenever a change below alters a rendered character.

@@ -5,7 +5,7 @@ from typing import Any
 
 from annotation.models import User
 from modelhub.models import Run, TrainingLog
-from modelhub.queries_runs import visible_runs
+from modelhub.queries.runs import visible_runs
 from modelhub.training_curves import Entry, training_curves
 from modelhub.training_summary import training_summary
 

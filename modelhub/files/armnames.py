@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from annotation.models import Arm, Output, Study
+from modelhub.files.records import Record
 from modelhub.models import ArmBinding, System
 from modelhub.prompts import PersonaStyle
-from modelhub.records import Record
 from modelhub.systems import arm_bind, describe_arms, find_arm, system_register_imported
 
 

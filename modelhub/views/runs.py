@@ -14,8 +14,8 @@ from annotation.permissions import AccessRefused
 from annotation.services.log import audit_log
 from modelhub.forms import RunForm
 from modelhub.models import Run
-from modelhub.queries import may_see_pipeline
-from modelhub.queries_runs import (
+from modelhub.queries.arms import may_see_pipeline
+from modelhub.queries.runs import (
     ROWS_PER_PAGE,
     found_runs,
     known_stages,
@@ -25,7 +25,7 @@ from modelhub.queries_runs import (
     studies_with_runs,
     visible_runs,
 )
-from modelhub.queries_training import is_training, training_shown
+from modelhub.queries.training import is_training, training_shown
 
 NOT_YOURS = (
     "These pages show which response each persona explains and which system made what. They are for analysts who are "

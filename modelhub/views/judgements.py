@@ -17,7 +17,7 @@ from modelhub.analysis.judged_text import delta_pq_text, source_name
 from modelhub.forms import ResultsForm
 from modelhub.forms_judgements import OUTCOMES, JudgedForm
 from modelhub.models import Judgement
-from modelhub.queries_judgements import (
+from modelhub.queries.judgements import (
     judged_datasets,
     judged_results,
     judged_units,
@@ -27,7 +27,7 @@ from modelhub.queries_judgements import (
     unit_rows,
 )
 from modelhub.report.numbers import interval, percent, percent_interval
-from modelhub.views_runs import get_pipeline_reader
+from modelhub.views.runs import get_pipeline_reader
 
 PAIRS_PER_PAGE = 20
 _KINDS = {SAME: "both with the same personas", WITHOUT: "the base without personas"}

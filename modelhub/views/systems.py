@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 from annotation.services.log import audit_log
 from modelhub.forms import OutputsForm
 from modelhub.models import System
-from modelhub.queries_systems import (
+from modelhub.queries.systems import (
     bindings_of,
     found_outputs,
     found_systems,
@@ -19,7 +19,7 @@ from modelhub.queries_systems import (
     output_groups,
     side_by_side,
 )
-from modelhub.views_runs import get_pipeline_reader
+from modelhub.views.runs import get_pipeline_reader
 
 
 @require_GET

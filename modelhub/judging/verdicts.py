@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from modelhub.personatext import after_thoughts
+from modelhub.personas.text import after_thoughts
 
 TIE = "tie"
 

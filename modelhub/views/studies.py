@@ -13,7 +13,7 @@ from annotation.permissions import AccessRefused
 from annotation.services.log import audit_log
 from annotation.services.outputs import outputs_exclude, outputs_include
 from modelhub.forms import ExcludeForm
-from modelhub.queries import arm_rows, may_unblind, runs_of
+from modelhub.queries.arms import arm_rows, may_unblind, runs_of
 from modelhub.scan import scan_study
 
 PAIRS_PER_PAGE = 10

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET
 
 from modelhub.forms import PairForm
 from modelhub.models import PreferencePair
-from modelhub.queries_pairs import (
+from modelhub.queries.pairs import (
     found_pairs,
     inferring_systems,
     known_splits,
@@ -17,7 +17,7 @@ from modelhub.queries_pairs import (
     personas_by_system,
     retrieved_for,
 )
-from modelhub.views_runs import get_pipeline_reader
+from modelhub.views.runs import get_pipeline_reader
 
 
 @require_GET

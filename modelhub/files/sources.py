@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from modelhub.hub import read_hub
-from modelhub.records import READERS, Record, RecordError, read_records
+from modelhub.files.hub import read_hub
+from modelhub.files.records import READERS, Record, RecordError, read_records
 
 HUB = "hub:"
 # The Hub's own rule, which makes every split name a safe file name too.

@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from modelhub.matching import Matches, Unit, match_released
+from modelhub.files.matching import Matches, Unit, match_released
+from modelhub.files.records import Record
 from modelhub.models import PairOutput, PreferencePair
-from modelhub.personasources import SourceTexts
+from modelhub.personas.sources import SourceTexts
 from modelhub.profiles import DatasetProfile
 from modelhub.prompts import PersonaStyle, strip_end_of_text, whole_answer
-from modelhub.records import Record
 
 _RESPONSE = "\nResponse:"
 

@@ -1,0 +1,1 @@
+"""What people bring as files, and which stored row it belongs to."""

@@ -1,0 +1,1 @@
+"""What judges are asked, and how their verdicts are read."""

@@ -1,0 +1,1 @@
+"""Reads of what the pipeline and the studies stored; nothing here writes."""

@@ -1,0 +1,1 @@
+"""The pages that researchers and analysts open: guard, form, reads, render."""
