@@ -1,9 +1,28 @@
-"""Who may unblind a study from the command line."""
+"""Who may see which system an arm of a study is, and what the pipeline made."""
 
 from annotation.errors import NotAllowedNow, ServiceError
-from annotation.models import Study, User
-from annotation.permissions import visible_studies
-from modelhub.queries.arms import may_unblind
+from annotation.models import Study, StudyMember, User
+from annotation.permissions import attached_role, visible_studies
+
+
+def may_unblind(user: User, study: Study) -> bool:
+    """Return whether this person may see which system stands behind an arm of the study.
+
+    It takes the permission, and that the study is theirs as an analyst: who was attached as a researcher stays blind.
+    """
+    return user.has_perm("modelhub.unblind") and attached_role(user, study) != StudyMember.Role.RESEARCHER
+
+
+def may_see_pipeline(user: User) -> bool:
+    """Return whether the person may see what the pipeline made: pairs, personas with their directions, verdicts, runs.
+
+    It takes the permission to unblind, and that the person is attached to no study as a researcher: personas and
+    outputs of any study may come from here, so whoever is blinded in one study must not look them up.
+    """
+    if user.is_superuser:
+        return True
+    blinded = StudyMember.objects.filter(user=user, role=StudyMember.Role.RESEARCHER)
+    return user.has_perm("modelhub.unblind") and not blinded.exists()
 
 
 def analyst_named(username: str, study: Study) -> User:

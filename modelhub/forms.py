@@ -8,11 +8,20 @@ from django.http import QueryDict
 
 from annotation.models import Study
 from annotation.services.outputs import MAX_REASON
+from modelhub.analysis.judged import Matched
+from modelhub.judging.outputs import METRICS
 from modelhub.models import PersonaSource, Run
 from modelhub.queries.pairs import FLAG_KINDS, VERDICTS, PairSearch
 from modelhub.queries.runs import RunSearch
 from modelhub.queries.systems import KEPT, LEFT_OUT, MOST_SIDE_BY_SIDE, OutputSearch
 from modelhub.textstats import FEWEST
+
+OUTCOMES = {
+    "win": "The test wins",
+    "tie": "A tie",
+    "loss": "The base wins",
+    "invalid": "An answer is missing or unscored",
+}
 
 
 class ExcludeForm(forms.Form):
@@ -105,18 +114,6 @@ class WordsForm(forms.Form):
         _choose(self, "system", "", sorted({name for _, name in sources}))
 
 
-def _choose(form: forms.Form, name: str, anything: str, values: Iterable[str]) -> None:
-    """Let a field be one of `values`, or empty under the name `anything` if it has one."""
-    choices = [*([("", anything)] if anything else []), *((value, value) for value in values)]
-    _choice_field(form, name).choices = choices
-
-
-def _choice_field(form: forms.Form, name: str) -> forms.ChoiceField:
-    field = form.fields[name]
-    assert isinstance(field, forms.ChoiceField)
-    return field
-
-
 class OutputsForm(forms.Form):
     """Whose outputs to show side by side; read from the address. What it leaves open is filled in."""
 
@@ -147,6 +144,44 @@ class OutputsForm(forms.Form):
             return None
         found = {name: asked.get(name, "") for name in ("dataset", "split", "source", "q", "shown")}
         return OutputSearch(systems=asked["systems"][:MOST_SIDE_BY_SIDE], **found)
+
+
+class JudgedForm(forms.Form):
+    """Which judged pairs to list: those of one comparison, by a metric and its outcome; read from the address."""
+
+    dataset = forms.CharField(widget=forms.HiddenInput)
+    split = forms.CharField(widget=forms.HiddenInput)
+    base = forms.CharField(widget=forms.HiddenInput)
+    base_source = forms.CharField(widget=forms.HiddenInput)
+    test = forms.CharField(widget=forms.HiddenInput)
+    source = forms.CharField(widget=forms.HiddenInput)
+    judge = forms.CharField(widget=forms.HiddenInput)
+    rubric = forms.CharField(widget=forms.HiddenInput)
+    metric = forms.ChoiceField(choices=[(metric, metric.capitalize()) for metric in METRICS])
+    outcome = forms.ChoiceField(required=False, choices=[("", "Any"), *OUTCOMES.items()])
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        super().__init__(
+            {"metric": METRICS[0], **{name: data.get(name, "") for name in self.base_fields if name in data}}
+        )
+
+    def matched(self) -> Matched | None:
+        """Return what was compared; None if the address does not say."""
+        if not self.is_valid():
+            return None
+        return Matched(**{name: self.cleaned_data[name] for name in Matched.__dataclass_fields__})
+
+
+def _choose(form: forms.Form, name: str, anything: str, values: Iterable[str]) -> None:
+    """Let a field be one of `values`, or empty under the name `anything` if it has one."""
+    choices = [*([("", anything)] if anything else []), *((value, value) for value in values)]
+    _choice_field(form, name).choices = choices
+
+
+def _choice_field(form: forms.Form, name: str) -> forms.ChoiceField:
+    field = form.fields[name]
+    assert isinstance(field, forms.ChoiceField)
+    return field
 
 
 def _with_first_group(data: QueryDict, groups: Sequence[tuple[str, str, str, str]]) -> QueryDict:

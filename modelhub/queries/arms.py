@@ -1,11 +1,10 @@
-"""Reads for the unblinded pages."""
+"""Reads of a study's arms with the systems behind them, and of the runs that made its outputs."""
 
 from dataclasses import dataclass
 
 from django.db.models import Count, Q
 
-from annotation.models import Arm, Output, Study, StudyMember, User
-from annotation.permissions import attached_role
+from annotation.models import Arm, Output, Study
 from modelhub.models import ArmBinding, Run, System
 
 
@@ -18,26 +17,6 @@ class ArmRow:
     ready: int
     requested: int
     failed: int
-
-
-def may_unblind(user: User, study: Study) -> bool:
-    """Return whether this person may see which system stands behind an arm of the study.
-
-    It takes the permission, and that the study is theirs as an analyst: who was attached as a researcher stays blind.
-    """
-    return user.has_perm("modelhub.unblind") and attached_role(user, study) != StudyMember.Role.RESEARCHER
-
-
-def may_see_pipeline(user: User) -> bool:
-    """Return whether the person may see what the pipeline made: pairs, personas with their directions, verdicts, runs.
-
-    It takes the permission to unblind, and that the person is attached to no study as a researcher: personas and
-    outputs of any study may come from here, so whoever is blinded in one study must not look them up.
-    """
-    if user.is_superuser:
-        return True
-    blinded = StudyMember.objects.filter(user=user, role=StudyMember.Role.RESEARCHER)
-    return user.has_perm("modelhub.unblind") and not blinded.exists()
 
 
 def arm_rows(study: Study) -> list[ArmRow]:

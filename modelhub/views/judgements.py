@@ -14,8 +14,8 @@ from django.views.decorators.http import require_GET
 from annotation.plots import Plot, Row, row_plot
 from modelhub.analysis.judged import METRICS, SAME, SHARES, WITHOUT, Matched, comparisons, metric_shares
 from modelhub.analysis.judged_text import delta_pq_text, source_name
-from modelhub.forms import ResultsForm
-from modelhub.forms_judgements import OUTCOMES, JudgedForm
+from modelhub.forms import OUTCOMES, JudgedForm, ResultsForm
+from modelhub.http import get_pipeline_reader
 from modelhub.models import Judgement
 from modelhub.queries.judgements import (
     judged_datasets,
@@ -27,7 +27,6 @@ from modelhub.queries.judgements import (
     unit_rows,
 )
 from modelhub.report.numbers import interval, percent, percent_interval
-from modelhub.views.runs import get_pipeline_reader
 
 PAIRS_PER_PAGE = 20
 _KINDS = {SAME: "both with the same personas", WITHOUT: "the base without personas"}

@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from modelhub.forms import PairForm
+from modelhub.http import get_pipeline_reader
 from modelhub.models import PreferencePair
 from modelhub.queries.pairs import (
     found_pairs,
@@ -17,7 +18,6 @@ from modelhub.queries.pairs import (
     personas_by_system,
     retrieved_for,
 )
-from modelhub.views.runs import get_pipeline_reader
 
 
 @require_GET

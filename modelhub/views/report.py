@@ -6,27 +6,22 @@ from django.views.decorators.http import require_GET
 
 from annotation.export import export_refusal
 from annotation.http import get_study_for_researcher, request_user
-from annotation.permissions import AccessRefused
 from annotation.services.log import audit_log
-from modelhub.queries.arms import may_unblind
+from modelhub.http import get_study_to_unblind
 from modelhub.report.live import agreement_so_far, study_document
-from modelhub.views.studies import BLINDED
 
 
 @require_GET
 def report(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Show the study's report. Needs the permission to unblind; each look is logged."""
-    study = get_study_for_researcher(request, slug, version)
-    user = request_user(request)
-    if not may_unblind(user, study):
-        raise AccessRefused(BLINDED)
+    study = get_study_to_unblind(request, slug, version)
     include_bots = "include_bots" in request.GET
     command = f"manage.py analyze {study.slug}@{study.version} --out DIR{' --include-bots' if include_bots else ''}"
     context = {"study": study, "command": command, "include_bots": include_bots}
     if refusal := export_refusal(study):
         return render(request, "modelhub/report/page.html", {**context, "refusal": refusal}, status=409)
     # Logged before it is computed: an analysis that fails half-way has still been looked at.
-    audit_log(user=user, action="report_seen", study=study, include_bots=include_bots)
+    audit_log(user=request_user(request), action="report_seen", study=study, include_bots=include_bots)
     document = study_document(study, command=command, include_bots=include_bots)
     return render(request, "modelhub/report/page.html", {**context, "document": document})
 

@@ -8,13 +8,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
-from annotation.http import get_researcher
 from annotation.models import User
-from annotation.permissions import AccessRefused
 from annotation.services.log import audit_log
 from modelhub.forms import RunForm
+from modelhub.http import get_pipeline_reader
 from modelhub.models import Run
-from modelhub.queries.arms import may_see_pipeline
 from modelhub.queries.runs import (
     ROWS_PER_PAGE,
     found_runs,
@@ -26,24 +24,6 @@ from modelhub.queries.runs import (
     visible_runs,
 )
 from modelhub.queries.training import is_training, training_shown
-
-NOT_YOURS = (
-    "These pages show which response each persona explains and which system made what. They are for analysts who are "
-    "blinded in no study: your account is not an analyst's, or it is attached to a study as a researcher's. Ask the "
-    "person who runs this site."
-)
-
-
-def get_pipeline_reader(request: HttpRequest) -> User:
-    """Return the signed-in user, who may see what the pipeline made.
-
-    Raises:
-        AccessRefused: they may not.
-    """
-    user = get_researcher(request)
-    if not may_see_pipeline(user):
-        raise AccessRefused(NOT_YOURS)
-    return user
 
 
 @require_GET

@@ -9,18 +9,14 @@ from django.views.decorators.http import require_GET, require_POST
 from annotation.errors import ServiceError
 from annotation.http import get_study_for_researcher, request_user
 from annotation.models import Persona, Study
-from annotation.permissions import AccessRefused
 from annotation.services.log import audit_log
 from annotation.services.outputs import outputs_exclude, outputs_include
 from modelhub.forms import ExcludeForm
-from modelhub.queries.arms import arm_rows, may_unblind, runs_of
+from modelhub.http import get_study_to_unblind
+from modelhub.queries.arms import arm_rows, runs_of
 from modelhub.scan import scan_study
 
 PAIRS_PER_PAGE = 10
-BLINDED = (
-    "You are blinded in this study: which system stands behind an arm is for its analysts alone. Ask the person who "
-    "runs this site if you are to be one."
-)
 
 
 @require_GET
@@ -62,11 +58,8 @@ def scan_include(request: HttpRequest, slug: str, version: int, persona_key: str
 @require_GET
 def arms(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Show which system each arm is. Needs the permission to unblind; each look is logged."""
-    study = get_study_for_researcher(request, slug, version)
-    user = request_user(request)
-    if not may_unblind(user, study):
-        raise AccessRefused(BLINDED)
-    audit_log(user=user, action="arms_seen", study=study)
+    study = get_study_to_unblind(request, slug, version)
+    audit_log(user=request_user(request), action="arms_seen", study=study)
     return render(request, "modelhub/arms.html", {"study": study, "rows": arm_rows(study), "runs": runs_of(study)})
 
 

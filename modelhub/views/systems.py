@@ -9,6 +9,7 @@ from django.views.decorators.http import require_GET
 
 from annotation.services.log import audit_log
 from modelhub.forms import OutputsForm
+from modelhub.http import get_pipeline_reader
 from modelhub.models import System
 from modelhub.queries.systems import (
     bindings_of,
@@ -19,7 +20,6 @@ from modelhub.queries.systems import (
     output_groups,
     side_by_side,
 )
-from modelhub.views.runs import get_pipeline_reader
 
 
 @require_GET

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET
 
+from modelhub.http import get_pipeline_reader
 from modelhub.models import Run
 from modelhub.queries.runs import visible_runs
 from modelhub.queries.training import (
@@ -17,7 +18,6 @@ from modelhub.queries.training import (
     validation_entries,
 )
 from modelhub.training_curves import Entry, best_entry, comparison_plot, epoch_words, number_words
-from modelhub.views.runs import get_pipeline_reader
 
 
 @require_GET

@@ -12,8 +12,8 @@ from lxml import html
 from annotation.models import AuditLog, Study, StudyMember, User
 from annotation.permissions import Role
 from annotation.services.members import role_give
+from modelhub.access import may_see_pipeline
 from modelhub.models import Generation, Run
-from modelhub.queries.arms import may_see_pipeline
 from modelhub.queries.runs import RunProgress
 from modelhub.runs import run_finish, run_heartbeat, run_start
 from tests.factories import make_study, make_user
