@@ -5,8 +5,6 @@ The dictionary is simplemma's (MIT licence, pure Python, about 20 MB, everything
 
 from functools import lru_cache
 
-from simplemma import lemmatize
-
 # Where that dictionary is wrong about words that personas use.
 _CORRECTIONS = {"preferred": "prefer", "preferring": "prefer", "thinking": "think", "fixes": "fix"}
 
@@ -18,6 +16,8 @@ def lemma(word: str) -> str:
     A possessive loses its ending. A compound with hyphens stays whole, as "to-the-point" must, and only gives up the
     case; so does a word that is not in the dictionary. Words are read without their context: "saw" is always "see".
     """
+    from simplemma import lemmatize  # takes a while, and few commands count words
+
     plain = word.casefold().replace("’", "'").removesuffix("'s").removesuffix("'")
     if "-" in plain:
         return plain

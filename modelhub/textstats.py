@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from modelhub.stats.multiplicity import wilson_interval
 
@@ -88,7 +88,7 @@ def length_difference(first: Sequence[str], second: Sequence[str]) -> dict[str, 
     if total == 0:
         return {**result, "reason": "no_variation"}
     df = total**2 / sum(error**2 / (len(values) - 1) for error, values in zip(errors, words, strict=True))
-    half = float(stats.t.ppf(0.975, df)) * float(total) ** 0.5
+    half = float(scipy.stats.t.ppf(0.975, df)) * float(total) ** 0.5
     result["ci"] = [result["difference"] - half, result["difference"] + half]
     return result
 

@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from scipy import stats
+import scipy
 
 from annotation.models import Aspect
 from modelhub.analysis.data import Data
@@ -72,4 +72,4 @@ def _spearman(words: Sequence[int], values: Sequence[int]) -> dict[str, Any]:
         return {"spearman": None, "n": n, "reason": "few_ratings" if n else "no_data"}
     if len(set(words)) == 1 or len(set(values)) == 1:
         return {"spearman": None, "n": n, "reason": "no_variation"}
-    return {"spearman": float(stats.spearmanr(words, values).statistic), "n": n, "reason": None}
+    return {"spearman": float(scipy.stats.spearmanr(words, values).statistic), "n": n, "reason": None}

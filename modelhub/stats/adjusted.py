@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from modelhub.stats.multiplicity import wilson_interval
 from modelhub.stats.ratings import FloatArray, IntArray
@@ -31,8 +31,8 @@ def jackknife_interval(estimate: float, without: FloatArray) -> tuple[list[float
     if groups < 2 or np.isnan(without).any():
         return None
     error = float(np.sqrt((groups - 1) / groups * ((without - without.mean()) ** 2).sum()))
-    half = float(stats.t.ppf(0.975, groups - 1)) * error
-    p = float(2 * stats.t.sf(abs(estimate) / error, groups - 1)) if error > 1e-12 else None
+    half = float(scipy.stats.t.ppf(0.975, groups - 1)) * error
+    p = float(2 * scipy.stats.t.sf(abs(estimate) / error, groups - 1)) if error > 1e-12 else None
     return [estimate - half, estimate + half], p
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special
+import scipy
 
 from modelhub.stats.alpha import Patterns, alpha_of_weights, alpha_without_one_item
 from modelhub.stats.ratings import FloatArray
@@ -89,7 +89,7 @@ def _bca_levels(
     if scale == 0:
         return None
     acceleration = float((sizes * deviation**3).sum()) / (6 * scale)
-    bias = special.ndtri(below)
-    z = bias + special.ndtri(np.array([tail, 1 - tail]))
-    adjusted = special.ndtr(bias + z / (1 - acceleration * z))
+    bias = scipy.special.ndtri(below)
+    z = bias + scipy.special.ndtri(np.array([tail, 1 - tail]))
+    adjusted = scipy.special.ndtr(bias + z / (1 - acceleration * z))
     return float(adjusted[0]), float(adjusted[1])

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import special
+import scipy
 
 
 def holm_adjusted(p_values: Sequence[float]) -> list[float]:
@@ -26,7 +26,7 @@ def wilson_interval(
     """
     if n == 0:
         return None
-    quantile = z if z is not None else float(special.ndtri(1 - (1 - confidence) / 2))
+    quantile = z if z is not None else float(scipy.special.ndtri(1 - (1 - confidence) / 2))
     share = successes / n
     middle = share + quantile**2 / (2 * n)
     half = quantile * float(np.sqrt(share * (1 - share) / n + quantile**2 / (4 * n**2)))

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from modelhub.stats.ratings import FloatArray
 from modelhub.stats.signflip import SignFlip, sign_flip
@@ -62,7 +62,7 @@ def t_interval(values: FloatArray, *, confidence: float = 0.95) -> list[float] |
     """Return the t-interval of a mean, shape (n,); None for fewer than two values."""
     if len(values) < 2:
         return None
-    half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    half = scipy.stats.t.ppf((1 + confidence) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
     return [float(values.mean() - half), float(values.mean() + half)]
 
 
@@ -74,7 +74,7 @@ def wilcoxon_exact(values: Sequence[Fraction]) -> float | None:
     """
     if not any(values):
         return None
-    doubled = stats.rankdata([abs(value) for value in values]) * 2  # mid-ranks are halves
+    doubled = scipy.stats.rankdata([abs(value) for value in values]) * 2  # mid-ranks are halves
     signed = [
         Fraction(int(rank)) * (value > 0) - Fraction(int(rank)) * (value < 0)
         for rank, value in zip(doubled, values, strict=True)
@@ -101,7 +101,7 @@ def quasi_t(pairs: Sequence[Pair]) -> dict[str, float] | None:
     if variance <= 0:
         return None
     t = float(np.nanmean(table)) / variance**0.5
-    return {"t": t, "df": df, "p": float(2 * stats.t.sf(abs(t), df))}
+    return {"t": t, "df": df, "p": float(2 * scipy.stats.t.sf(abs(t), df))}
 
 
 def _crossed_variance(table: FloatArray) -> tuple[float, float]:
@@ -178,7 +178,7 @@ def _rank_biserial(differences: list[Fraction]) -> float | None:
     moved = [value for value in differences if value]
     if not moved:
         return None
-    ranks = stats.rankdata([abs(value) for value in moved])
+    ranks = scipy.stats.rankdata([abs(value) for value in moved])
     signs = np.array([1 if value > 0 else -1 for value in moved])
     return float((ranks * signs).sum() / ranks.sum())
 
@@ -212,7 +212,7 @@ def _add_margin(report: dict[str, Any], differences: FloatArray, margin: float |
 
 
 def _tost_p(mean: float, error: float, df: int, margin: float) -> float:
-    return float(max(stats.t.sf((mean + margin) / error, df), stats.t.cdf((mean - margin) / error, df)))
+    return float(max(scipy.stats.t.sf((mean + margin) / error, df), scipy.stats.t.cdf((mean - margin) / error, df)))
 
 
 def _add_reasons(report: dict[str, Any], margin: float | None) -> None:

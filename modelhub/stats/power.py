@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from modelhub.stats.multiplicity import wilson_interval
 from modelhub.stats.ratings import FloatArray
@@ -94,4 +94,4 @@ def _participant_sums(design: Design, rng: np.random.Generator) -> FloatArray:
 
 def _lower_bound(means: FloatArray) -> float:
     error = means.std(ddof=1) / np.sqrt(len(means))
-    return float(means.mean() - stats.t.ppf(0.95, len(means) - 1) * error)
+    return float(means.mean() - scipy.stats.t.ppf(0.95, len(means) - 1) * error)

@@ -4,7 +4,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from modelhub.stats.alpha import alphas, patterns_of
 from modelhub.stats.chance import cohen_kappa
@@ -101,7 +101,7 @@ def _line(
         line["bias"] = float((own - others).mean())
         line["mean_absolute_deviation"] = float(np.abs(own - others).mean())
     if len(own) > 2 and np.ptp(own) > 0 and np.ptp(others) > 0:
-        line["correlation"] = float(stats.spearmanr(own, others).statistic)
+        line["correlation"] = float(scipy.stats.spearmanr(own, others).statistic)
     return line
 
 

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from modelhub.stats.adjusted import group_codes, wilson_interval_of_share
 from modelhub.stats.ratings import FloatArray
@@ -67,7 +67,7 @@ def _effective_size(residuals: FloatArray, mean: float, codes: Any, clusters: in
     if not 0 < mean < 1:
         return float(clusters)  # nothing varies: as many independent answers as clusters, to be safe
     size = min(float(answers), mean * (1 - mean) / variance) if variance > 0 else float(answers)
-    return size * float(stats.norm.ppf(0.975) / stats.t.ppf(0.975, clusters - 1)) ** 2
+    return size * float(scipy.stats.norm.ppf(0.975) / scipy.stats.t.ppf(0.975, clusters - 1)) ** 2
 
 
 def _correlation(first: FloatArray, second: FloatArray) -> float:
