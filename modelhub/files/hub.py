@@ -1,9 +1,11 @@
 """Read a data set from the Hugging Face Hub by its name, through the library that caches it."""
 
+import re
 from dataclasses import dataclass
 
 from modelhub.files.records import Record, RecordError
 
+_NAME = re.compile(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)?", re.ASCII)  # what else there is may be a path on this machine
 _INSTALL = "The package datasets is not installed; it comes with: pip install -r requirements-ml.txt"
 
 
@@ -26,6 +28,8 @@ def read_hub(name: str, *, split: str = "") -> HubData:
     except ImportError as error:
         raise RecordError([_INSTALL]) from error
     path, _, configuration = name.partition(":")
+    if not _NAME.fullmatch(path):
+        raise RecordError([f"hub:{name}: write hub:owner/name, or hub:owner/name:configuration."])
     try:
         loaded = datasets.load_dataset(path, configuration or None)
     except (DatasetsError, OSError, ValueError) as error:
