@@ -16,6 +16,9 @@ import pyarrow
 import pyarrow.parquet
 
 _READ_SIZE = 1 << 20  # bytes hashed at a time
+# Of one CSV field. Python's own limit (128 KiB) is below the longest answers and forum posts there are; it is set once
+# for the process, since it holds for all readers.
+csv.field_size_limit(2**31 - 1)
 
 
 class RecordError(Exception):
@@ -55,7 +58,8 @@ def read_records(path: Path) -> list[Record]:
     try:
         rows = list(reader(path))
     except OSError as error:
-        raise RecordError([f"{path}: the file cannot be read: {error.strerror or error}."]) from error
+        reason = error.strerror or " ".join(str(error).split()).rstrip(".")  # Parquet's own errors have several lines
+        raise RecordError([f"{path}: the file cannot be read: {reason}."]) from error
     except UnicodeDecodeError as error:
         raise RecordError([f"{path.name}: the file is not UTF-8 (byte {error.start}). Save it as UTF-8."]) from error
     problems = [row for row in rows if isinstance(row, str)]
@@ -156,7 +160,7 @@ def _read_parquet(path: Path) -> Iterator[Record | str]:
             return
         table = pyarrow.parquet.read_table(path)
     except pyarrow.ArrowInvalid as error:
-        yield f"{path.name}: not a valid Parquet file: {error}."
+        yield f"{path.name}: not a valid Parquet file: {str(error).rstrip('.')}."
         return
     for number, row in enumerate(table.to_pylist(), start=1):
         yield Record(f"{path.name} row {number}", row)

@@ -61,6 +61,24 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, name: str, content:
         read_records(tmp_path / name)
 
 
+def test_a_csv_value_may_be_as_long_as_a_json_one(tmp_path: Path) -> None:
+    long = "word " * 100_000
+    (tmp_path / "rows.csv").write_text(f'item\n"{long}"\n', "utf-8")
+    assert read_records(tmp_path / "rows.csv")[0].values == {"item": long}
+
+
+def test_a_damaged_parquet_file_is_told_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"item": ["a"]}), path)
+    content = bytearray(path.read_bytes())
+    content[4:20] = bytes(16)
+    path.write_bytes(content)
+    with pytest.raises(RecordError) as caught:
+        read_records(path)
+    assert [len(problem.splitlines()) for problem in caught.value.problems] == [1]
+    assert "rows.parquet: " in caught.value.problems[0] and not caught.value.problems[0].endswith("..")
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=r"nowhere\.csv: the file cannot be read: No such file"):
         read_records(tmp_path / "nowhere.csv")
