@@ -27,8 +27,11 @@ orientation, age or disability.
 - It is in fresh words and repeats no wording of the prompt or of the responses.
 """
 _EMPHASIS = re.compile(r"\*\*|__|`")
-_OPENING = re.compile(r"^(?:[-*+•>#]+|\d{1,2}[.)])\s+")
-_LABEL = re.compile(r"^[*_]?(?:(?:user|inferred)[ -])?persona(?: \d+)?[*_]? ?[:：][*_]?", re.IGNORECASE)
+# List marks and labels in any number, taken off in one pass: a model that has lost its way repeats them without end.
+_OPENINGS = re.compile(
+    r"^(?:(?:[-*+•>#]+|\d{1,2}[.)])\s+|[*_]?(?:(?:user|inferred)[ -])?persona(?: \d+)?[*_]? ?[:：][*_]?\s*)+",
+    re.IGNORECASE,
+)
 _QUOTES = (('"', '"'), ("'", "'"), ("“", "”"), ("‘", "’"), ("«", "»"), ("*", "*"), ("_", "_"), ("[", "]"))
 
 
@@ -85,7 +88,7 @@ def _block(profile: DatasetProfile, *, prompt: str, chosen: str, rejected: str, 
 def _bare(line: str) -> str:
     """Return a line without what stands around a sentence; "" if no letter remains."""
     line = on_one_line(_EMPHASIS.sub("", line))
-    while (inner := _unquoted(_LABEL.sub("", _OPENING.sub("", line)).strip())) != line:
+    while (inner := _unquoted(_OPENINGS.sub("", line).strip())) != line:
         line = inner
     return line if any(character.isalpha() for character in line) else ""
 

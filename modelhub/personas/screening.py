@@ -7,6 +7,7 @@ form asked for is, and why personas should copy no wording and name no protected
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,8 @@ from modelhub.flags import Flag
 FEWEST_WORDS, MOST_WORDS = 8, 40
 # So many words in a row, in a prompt or response too, are copied: three are shared by chance ("a balance between").
 COPIED_WORDS = 4
+# Characters. What is longer is no persona; the megabytes that a broken server sends would take minutes to look through.
+LOOKED_AT = 10_000
 _SHORTEST_COPIED_PROMPT = 5  # characters: that a persona says "why" tells nothing, even where it is the whole prompt
 
 _TERMS = Path(__file__).parent / "screening_terms.yaml"
@@ -37,7 +40,8 @@ def screen_persona(text: str, *, prompt: str, responses: Sequence[str]) -> tuple
     """
     if not text.strip():
         return (Flag("empty", "There is no persona: nothing readable was answered."),)
-    flags = [*_form_flags(text), *_length_flags(text), *_copied_flags(text, prompt, responses)]
+    length, text = list(_length_flags(text)), text[:LOOKED_AT]
+    flags = [*_form_flags(text), *length, *_copied_flags(text, prompt, responses)]
     for kind in ("protected", "harm"):
         for category, found in found_terms(text, kind).items():
             flags.append(Flag(kind, f"Speaks of {category}: {', '.join(f'“{word}”' for word in found)}."))
@@ -92,6 +96,8 @@ def _length_flags(text: str) -> Iterator[Flag]:
     sentences = len(_SENTENCE_END.findall(text.strip())) + 1
     if sentences > 1:
         yield Flag("length", f"Has {sentences} sentences; a persona is one.")
+    if len(text) > LOOKED_AT:
+        yield Flag("length", f"Has {len(text)} characters, of which the first {LOOKED_AT} alone were looked at.")
 
 
 def _copied_flags(text: str, prompt: str, responses: Sequence[str]) -> Iterator[Flag]:
@@ -113,18 +119,9 @@ def _words(text: str) -> list[str]:
 
 
 def _longest_run(first: Sequence[str], second: Sequence[str]) -> list[str]:
-    """Return the longest common run, by the usual table of runs that end at each pair of words."""
-    best: tuple[int, int] = (0, 0)
-    above = [0] * (len(second) + 1)
-    for end, word in enumerate(first, start=1):
-        row = [0] * (len(second) + 1)
-        for place, other in enumerate(second, start=1):
-            if word == other:
-                row[place] = above[place - 1] + 1
-                best = max(best, (row[place], -end))
-        above = row
-    length, end = best[0], -best[1]
-    return list(first[end - length : end])
+    """Return the longest common run, the first of equals."""
+    run = SequenceMatcher(None, first, second, autojunk=False).find_longest_match()
+    return list(first[run.a : run.a + run.size])
 
 
 @cache

@@ -163,6 +163,11 @@ def test_the_persona_is_read_from_many_kinds_of_answer(answer: str) -> None:
     assert parse_persona(answer) == SENTENCE
 
 
+def test_a_label_repeated_by_a_model_that_has_lost_its_way_is_taken_off_in_one_go() -> None:
+    # Taken off one by one, they would take the better part of an hour.
+    assert parse_persona("Persona: " * 1_000_000 + SENTENCE) == SENTENCE
+
+
 @pytest.mark.parametrize("answer", ["", " \n\n", "***", "…", "1.", "Persona:", '""', "<think>The user is", "Sure:\n"])
 def test_an_answer_without_a_persona_gives_none(answer: str) -> None:
     assert parse_persona(answer) == ""

@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelhub.flags import Flag
-from modelhub.personas.screening import COPIED_WORDS, found_terms, longest_shared, persona_form, screen_persona
+from modelhub.personas.screening import (
+    COPIED_WORDS,
+    LOOKED_AT,
+    found_terms,
+    longest_shared,
+    persona_form,
+    screen_persona,
+)
 from modelhub.profiles import builtin_profiles
 
 DATA = Path(settings.BASE_DIR).parent / "shared" / "data" / "persona-tailoring"
@@ -67,6 +74,12 @@ def test_length_is_flagged_at_both_ends_and_for_a_second_sentence() -> None:
     assert kinds(GOOD.removesuffix(".") + " and order" * 15 + ".") == ["length"]
     assert "Has 2 sentences" in details(GOOD + " They take their time.")
     assert kinds("The user is a planner and prefers aids, e.g. Lists or vs. Tables, that leave nothing open.") == []
+
+
+def test_of_a_persona_without_end_the_beginning_is_looked_at_and_said_to_be() -> None:
+    found = details(f"{GOOD} A gun. " + "word " * 200_000 + "A knife.")
+    assert f"characters, of which the first {LOOKED_AT} alone were looked at" in found
+    assert "“gun”" in found and "knife" not in found
 
 
 def test_copied_wording_is_shown_as_the_longest_run_of_words() -> None:
