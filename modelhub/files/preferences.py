@@ -42,6 +42,7 @@ class SplitRows:
     rows: list[PreferenceRow] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
     contradictions: list[str] = field(default_factory=list)
+    identical: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -60,7 +61,8 @@ def split_digest(sha256s: Iterable[str]) -> str:
 def read_split(name: str, records: Sequence[Record], columns: Columns, *, allow_empty: bool) -> SplitRows:
     """Return the pairs of a split in the order of its rows, each once, with everything that is to be said of them.
 
-    Of rows that repeat a pair the first stands, also where a later one says that the other side was chosen.
+    Of rows that repeat a pair the first stands, also where a later one says that the other side was chosen. A row whose
+    sides say the same prefers nothing to anything, and is none of the pairs.
     """
     split = SplitRows(name)
     split.problems += _column_problems(records, columns)
@@ -70,6 +72,9 @@ def read_split(name: str, records: Sequence[Record], columns: Columns, *, allow_
     for number, record in enumerate(records, start=1):
         row = _row(record, number, columns, split)
         if row is None:
+            continue
+        if row.chosen and row.chosen.strip() == row.rejected.strip():
+            split.identical.append(f"{row.place}: {columns.chosen!r} and {columns.rejected!r} say the same.")
             continue
         _note_empty(row, columns, split, allow_empty=allow_empty)
         there = first.setdefault(row.key, row)
@@ -92,6 +97,10 @@ def _column_problems(records: Sequence[Record], columns: Columns) -> list[str]:
         message = "has columns direction and persona, one row per persona; bring one row per pair, with chosen_persona"
         return [f"{records[0].place}: {message} and rejected_persona."]
     wanted = {"prompt": columns.prompt, "chosen": columns.chosen, "rejected": columns.rejected}
+    if len(set(wanted.values())) < len(wanted):
+        return [
+            f"{records[0].place}: prompt, chosen and rejected must be three columns, not {', '.join(wanted.values())}."
+        ]
     return [
         f"{records[0].place}: no row has a column {name!r}; there are {', '.join(sorted(names))}. Name the right one "
         f"with --{option}-column."

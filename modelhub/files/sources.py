@@ -30,7 +30,9 @@ def read_sources(sources: Sequence[str], *, split: str = "") -> SourceRows:
     A file is the split `split`, or the one its name says; of a folder and of the Hub, all splits or that one are read.
     Raises RecordError with everything that is wrong.
     """
-    rows, problems = SourceRows(), _split_problems(split) if split else []
+    if split and (problems := _split_problems(split)):
+        raise RecordError(problems)
+    rows, problems = SourceRows(), []
     for source in sources:
         try:
             _read(source, split, rows)

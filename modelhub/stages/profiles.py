@@ -23,8 +23,9 @@ def profile_digest(profile: DatasetProfile) -> str:
 
 
 def has_texts(profile: DatasetProfile, pair: PreferencePair) -> bool:
-    """Return whether something is left of the prompt and both responses without the labels of their speakers."""
-    responses = (pair.chosen, pair.rejected)
-    return bool(profile.clean_prompt(pair.prompt).strip()) and all(
-        profile.clean_response(text).strip() for text in responses
-    )
+    """Return whether something is left of the prompt and both responses without the labels of their speakers.
+
+    Responses that say the same then are no two: a persona of either would be made up.
+    """
+    chosen, rejected = (profile.clean_response(text).strip() for text in (pair.chosen, pair.rejected))
+    return bool(profile.clean_prompt(pair.prompt).strip() and chosen and rejected) and chosen != rejected

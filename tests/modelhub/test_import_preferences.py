@@ -137,6 +137,18 @@ def test_a_pair_with_its_sides_swapped_is_a_contradiction_within_a_file_and_with
     assert not InferredPersona.objects.exists()  # they would explain the other response
 
 
+def test_a_response_preferred_to_itself_is_named_and_left_out(tmp_path: Path) -> None:
+    said = run(jsonl(tmp_path / "test.jsonl", [pair(1, chosen="Same.", rejected=" Same.\n"), pair(2)]))
+    assert "1 pairs imported" in said and PreferencePair.objects.get().prompt == "What about 2?"
+    assert "1 rows prefer a response to itself and were left out" in said
+    assert "test.jsonl line 1: 'chosen' and 'rejected' say the same." in said
+
+
+def test_one_column_cannot_be_two_parts_of_a_pair(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="line 1: prompt, chosen and rejected must be three columns, not chosen, "):
+        run(jsonl(tmp_path / "test.jsonl", [pair(1)]), prompt_column="chosen")
+
+
 def test_an_empty_side_is_refused_unless_allowed_and_named_in_any_case(tmp_path: Path) -> None:
     file = jsonl(tmp_path / "test.jsonl", [pair(1, chosen=" ", rejected=None), pair(2, rejected="")])
     with pytest.raises(CommandError) as caught:
@@ -178,6 +190,9 @@ def test_sources_that_cannot_be_read_are_listed_together(tmp_path: Path) -> None
     for part in ("none.jsonl: the file cannot be read", "empty: holds no .jsonl", "'my data' is no name of a split"):
         assert part in str(caught.value)
     assert "1 pairs imported" in run(str(tmp_path / "my data.jsonl"), split="test")
+    with pytest.raises(CommandError, match="1 rows or files") as caught:
+        run(str(tmp_path / "my data.jsonl"), split="my data")
+    assert str(caught.value).count("is no name of a split") == 1
 
 
 @pytest.mark.parametrize(("dataset", "system"), [("", ""), ("d" * 81, "short"), ("d" * 75, ""), ("short", "s" * 81)])
@@ -368,6 +383,12 @@ def test_names_on_the_hub_are_read_by_the_library_with_all_splits(
         read_hub("owner/none")
     with pytest.raises(RecordError, match="hub:owner/name: cannot be loaded"):  # which configuration?
         read_hub("owner/name")
+
+
+@pytest.mark.parametrize("name", ["", "/", ":one", "owner/name/more", "../owner", "a b"])
+def test_what_is_no_name_on_the_hub_is_refused_with_the_form_of_one(name: str) -> None:
+    with pytest.raises(RecordError, match="write hub:owner/name"):
+        read_hub(name)
 
 
 def public(folder: Path) -> str:

@@ -78,10 +78,13 @@ def test_comparisons_show_each_persona_beside_its_own_response(inferring: System
 def test_what_cannot_be_judged_is_left_out(tmp_path: Path) -> None:
     system = make_system("inferrer")
     half, empty = make_pair("BeaverTails", "train", 1), make_pair("BeaverTails", "train", 2, chosen="")
+    same = make_pair("BeaverTails", "train", 3, chosen="Yes.", rejected="Yes. ")
     make_persona(half, "chosen", system)
     unreadable = make_persona(half, "rejected", system)
     InferredPersona.objects.filter(pk=unreadable.pk).update(text="")
     make_persona(empty, "rejected", system)
+    for direction in ("chosen", "rejected"):
+        make_persona(same, direction, system)
     judge(tmp_path, "Verdict: A")
     call_command("check_personas", *DATASET, "--judge", "judge")
     call_command("compare_personas", *DATASET, "--judge", "judge")

@@ -70,6 +70,7 @@ def _lines(split: SplitReport) -> Iterator[str]:
     yield from _retrieved_lines(split)
     yield from _places("repeat an earlier row and were left out", split.rows.duplicates)
     yield from _places("contradict an earlier row and were left out", split.contradictions)
+    yield from _places("prefer a response to itself and were left out", split.rows.identical)
     yield from _places("have an empty response", split.rows.empty)
 
 
