@@ -13,7 +13,7 @@ from string import ascii_uppercase
 from annotation.models import Aspect, Assignment, Followup, Rating, Slot, Study
 from annotation.prompts_display import split_turns
 from annotation.services.assignments import aspect_fits
-from annotation.services.followups import asks_followup
+from annotation.services.followups import asks_followup, followup_version
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,10 @@ class FollowupView:
     chips_name: str
     chips: tuple[tuple[str, bool], ...]
     text_name: str
+    version_name: str
     question: str
     text: str
+    version: str
     saved_at: datetime | None
 
 
@@ -80,6 +82,12 @@ class TaskView:
         """All questions in the order they stand on the page."""
         of_responses = tuple(q for response in self.responses for q in response.questions)
         return of_responses + self.comparisons + self.about_persona + self.checks
+
+    @property
+    def followups(self) -> tuple[FollowupView, ...]:
+        """What may be added, in the order it stands on the page."""
+        found = (*(response.followup for response in self.responses), self.persona_followup)
+        return tuple(followup for followup in found if followup)
 
     @property
     def missing(self) -> tuple[QuestionView, ...]:
@@ -171,6 +179,11 @@ def text_name(slot_key: str) -> str:
     return f"words-{slot_key}"
 
 
+def version_name(slot_key: str) -> str:
+    """Return the form field of the version that the page has seen of both."""
+    return f"version-words-{slot_key}"
+
+
 def _followup(study: Study, slot: Slot, about: str, kept: Followup | None) -> FollowupView | None:
     if not asks_followup(study, slot):
         return None
@@ -181,9 +194,11 @@ def _followup(study: Study, slot: Slot, about: str, kept: Followup | None) -> Fo
         chips_name=chips_name(slot.key),
         chips=tuple((chip, chip in chosen) for chip in study.followup["chips"]),
         text_name=text_name(slot.key),
+        version_name=version_name(slot.key),
         question=study.followup["text"],
         text=kept.text if kept else "",
-        saved_at=kept.saved_at if kept else None,
+        version=followup_version(kept),
+        saved_at=kept.saved_at if kept and kept.pk else None,  # typed and refused: not saved
     )
 
 

@@ -4,29 +4,41 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
-from annotation.errors import ServiceError
+from annotation.errors import ServiceError, StaleVersion
 from annotation.models import Followup, Slot, Study
 from annotation.services.assignments import assignment_touch
 from annotation.services.text import storable_text
 
 KINDS = (Slot.Kind.OUTPUT, Slot.Kind.PERSONA)
+NOTHING_SEEN = ""
 
 
-def followup_save(*, slot: Slot, chips: Sequence[str], text: str) -> Followup | None:
+def followup_save(*, slot: Slot, chips: Sequence[str], text: str, version: str) -> Followup | None:
     """Keep the chosen chips, in the study file's order, and the text as typed; None where there is nothing to keep.
 
-    Sent twice it changes nothing; what was there before is replaced.
+    `version` is that of what the page has seen, see `followup_version`. Sent twice it changes nothing; what was there
+    before is replaced.
 
     Raises:
         ServiceError: the study asks no such thing about this slot, or the text cannot be stored.
+        StaleVersion: another tab saved something else since; `current` is that.
         NotAllowedNow: the assignment is finished, or the study is closed.
     """
     chosen, text = _checked(slot, chips, text)
     with transaction.atomic():
         assignment_touch(assignment=slot.assignment)
-        if not chosen and not text and not Followup.objects.filter(slot=slot).exists():
-            return None
+        # From here on no other request for this assignment runs; see rating_save.
+        current = Followup.objects.filter(slot=slot).first()
+        if (chosen, text) == ((current.chips, current.text) if current else ([], "")):
+            return current
+        if version != followup_version(current):
+            raise StaleVersion("Another tab or device saved something else here.", current=current)
         return Followup.objects.update_or_create(slot=slot, defaults={"chips": chosen, "text": text})[0]
+
+
+def followup_version(followup: Followup | None) -> str:
+    """Return what names this state of a slot's addition: each save gives it another."""
+    return followup.saved_at.isoformat() if followup and followup.saved_at else NOTHING_SEEN
 
 
 def asks_followup(study: Study, slot: Slot) -> bool:

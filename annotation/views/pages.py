@@ -1,6 +1,7 @@
 """Rendering the participant's page: which template stands for a step, and what it is given."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -29,6 +30,9 @@ _SURVEYS = {
 }
 # After this the waiting page offers to go on with something else.
 PATIENCE = timedelta(minutes=2)
+# Responses that could not be made come only after somebody has mended the cause.
+FIRST_POLL_SECONDS = 5
+LAST_POLL_SECONDS = 60
 
 
 def render_place(
@@ -61,6 +65,8 @@ def _context(participant: Participant, place: Place) -> dict[str, Any]:
         return write_context(place.assignment)
     if place.step == Step.WAIT and place.assignment:
         return wait_context(place.assignment)
+    if place.step == Step.FAILED:
+        return failed_context(polls=0)
     return {}
 
 
@@ -112,12 +118,18 @@ def wait_context(assignment: Assignment) -> dict[str, Any]:
     }
 
 
-def rate_context(assignment: Assignment) -> dict[str, Any]:
-    """What the rating page shows: the blinded task with its current answers."""
+def failed_context(*, polls: int) -> dict[str, Any]:
+    """When the page without responses asks again whether there are some: more and more seldom."""
+    seconds = min(FIRST_POLL_SECONDS * 2 ** min(polls, 10), LAST_POLL_SECONDS)
+    return {"polls": polls + 1, "poll_seconds": seconds}
+
+
+def rate_context(assignment: Assignment, typed: Sequence[Followup] | None = None) -> dict[str, Any]:
+    """What the rating page shows: the blinded task with its current answers. `typed` is what a refused form added."""
     ratings = Rating.objects.filter(slot__assignment=assignment, superseded_by__isnull=True)
-    followups = Followup.objects.filter(slot__assignment=assignment) if assignment.participant.study.followup else []
+    kept = Followup.objects.filter(slot__assignment=assignment) if assignment.participant.study.followup else []
     return {
-        "task": task_view(assignment, list(ratings), list(followups)),
+        "task": task_view(assignment, list(ratings), list(kept) if typed is None else typed),
         "visit": uuid.uuid4(),
         "max_text_length": MAX_TEXT_LENGTH,
     }

@@ -7,7 +7,7 @@ from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 
-from annotation.blinding import QuestionView
+from annotation.blinding import FollowupView, QuestionView, TaskView
 from annotation.errors import NotAllowedNow, ServiceError, StaleVersion
 from annotation.flow import Step
 from annotation.http import get_assignment, parse_int, parse_uuid, participant_view, to_page
@@ -16,7 +16,7 @@ from annotation.services.assignments import assignment_complete
 from annotation.services.checks import check_tell
 from annotation.services.places import participant_place
 from annotation.services.ratings import rating_save, visit_save
-from annotation.views.followups import followups_save_all
+from annotation.views.followups import Dispute, followups_save_all, followups_typed
 from annotation.views.pages import rate_context, render_place
 
 
@@ -55,9 +55,11 @@ def complete(request: HttpRequest, participant: Participant, key: str) -> HttpRe
         return to_page(participant)
     try:
         conflicts = _save_all(request, assignment)
-        if conflicts:
-            return render_place(request, participant, place, status=409, conflicts=conflicts)
-        followups_save_all(request, assignment)
+        disputes = followups_save_all(request, assignment)
+        if conflicts or disputes:
+            task = _typed_task(request, assignment)
+            extra = {"conflicts": conflicts, "disputed": _named(task, disputes), "task": task}
+            return render_place(request, participant, place, status=409, **extra)
         if rate_context(assignment)["task"].missing:
             return render_place(request, participant, place, status=422, show_missing=True)
         if check := check_tell(assignment=assignment):
@@ -66,7 +68,8 @@ def complete(request: HttpRequest, participant: Participant, key: str) -> HttpRe
     except NotAllowedNow:
         pass  # finished in another tab, or the study has closed: the page says which
     except ServiceError as error:
-        return render_place(request, participant, place, status=422, error=str(error))
+        task = _typed_task(request, assignment)
+        return render_place(request, participant, place, status=422, error=str(error), task=task)
     return to_page(participant)
 
 
@@ -95,6 +98,18 @@ def _question(participant: Participant, slot_key: str, aspect_key: str) -> tuple
     if slot.assignment.shown_at is None:
         raise Http404  # its response has not been on a page yet
     return slot, get_object_or_404(Aspect, study_id=participant.study_id, key=aspect_key)
+
+
+def _typed_task(request: HttpRequest, assignment: Assignment) -> TaskView:
+    """Return the page with the answers that are saved, and what this form holds beside them."""
+    task: TaskView = rate_context(assignment, followups_typed(request, assignment))["task"]
+    return task
+
+
+def _named(task: TaskView, disputes: list[Dispute]) -> list[tuple[FollowupView, str]]:
+    """Return each disputed field as it stands on the page, with what is saved for it."""
+    saved = {dispute.field: dispute.saved for dispute in disputes}
+    return [(shown, saved[shown.text_name]) for shown in task.followups if shown.text_name in saved]
 
 
 def _stands(rating: Rating) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lxml import html
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.export import study_tables
@@ -169,12 +170,52 @@ def test_reasons_are_saved_with_the_page_and_shown_again(rating: Worker) -> None
 
 def test_reasons_are_saved_by_themselves_and_sending_them_twice_changes_nothing(rating: Worker) -> None:
     slot = output_slot(rating)
-    for _ in range(2):
-        response = rating.post(f"reasons/{slot.key}/", **{f"reasons-{slot.key}": ["Fits the person"]})
-        assert response.status_code == 200 and "Saved at" in response.content.decode()
+    replies = [
+        rating.post(f"reasons/{slot.key}/", **{f"reasons-{slot.key}": ["Fits the person"]}).json() for _ in range(2)
+    ]
+    assert replies[0] == replies[1]
+    assert replies[0]["saved_at"]
     assert Followup.objects.get().chips == ["Fits the person"]
-    rating.post(f"reasons/{slot.key}/")
+    assert rating.post(f"reasons/{slot.key}/", version=replies[0]["version"]).status_code == 200
     assert Followup.objects.get().chips == []
+
+
+def test_what_another_tab_has_added_since_is_not_overwritten_unseen(rating: Worker) -> None:
+    slot = output_slot(rating)
+    first = {f"reasons-{slot.key}": ["Wrong facts"], f"words-{slot.key}": "typed in the first tab"}
+    rating.post(f"reasons/{slot.key}/", **first)
+    refused = rating.post(f"reasons/{slot.key}/", **{f"words-{slot.key}": "typed in the second"})
+    assert refused.status_code == 409
+    stands = refused.json()
+    assert (stands["chips"], stands["text"]) == (["Wrong facts"], "typed in the first tab")
+    assert Followup.objects.get().text == "typed in the first tab"
+    mine = {f"words-{slot.key}": "typed in the second", "version": stands["version"]}
+    assert rating.post(f"reasons/{slot.key}/", **mine).status_code == 200
+    assert Followup.objects.get().text == "typed in the second"
+
+
+def test_a_form_from_an_older_page_shows_both_and_keeps_ones_own_when_sent_again(rating: Worker) -> None:
+    slot = output_slot(rating)
+    form = rating.answers()
+    rating.post(f"reasons/{slot.key}/", **{f"words-{slot.key}": "typed elsewhere"})
+    path = f"parts/{rating.assignment.key}/complete/"
+    refused = rating.post(path, **{**form, f"words-{slot.key}": "typed here"})
+    assert refused.status_code == 409
+    page = html.fromstring(refused.content.decode())
+    assert page.xpath("//*[@role='alert']//q/text()") == ["typed elsewhere"]
+    (area,) = page.xpath("//textarea[@name=$name]", name=f"words-{slot.key}")
+    assert area.text.strip() == "typed here"
+    assert Followup.objects.get().text == "typed elsewhere"
+    again = {**form, **dict(page.forms[0].form_values()), f"words-{slot.key}": "typed here"}
+    assert rating.post(path, **again).status_code == 302
+    assert Followup.objects.get().text == "typed here"
+
+
+def test_a_refused_text_stays_in_its_field(rating: Worker) -> None:
+    slot = output_slot(rating)
+    refused = rating.complete(**{f"words-{slot.key}": "x" * 5001})
+    assert refused.status_code == 422
+    assert "x" * 5001 in refused.content.decode()
 
 
 def test_nothing_added_leaves_no_row(rating: Worker) -> None:
@@ -200,20 +241,20 @@ def test_nothing_is_added_to_a_finished_part_or_by_somebody_else(rating: Worker)
 
 def test_nothing_is_added_where_nothing_is_asked(tmp_path: Path) -> None:
     worker = Worker(open_work(tmp_path, followup=None)).begin()
-    assert "hx-post" not in worker.get().content.decode()
+    assert "data-followup" not in worker.get().content.decode()
     slot = output_slot(worker)
     with pytest.raises(ServiceError, match="Nothing more is asked"):
-        followup_save(slot=slot, chips=[], text="x")
+        followup_save(slot=slot, chips=[], text="x", version="")
     only_chips = {"chips": ["Rude", "Kind"]}
     worker = Worker(open_work(tmp_path / "..", slug="chips", followup=only_chips)).begin()
     assert "<textarea" not in worker.get().content.decode()
     with pytest.raises(ServiceError, match="No text is asked for"):
-        followup_save(slot=output_slot(worker), chips=[], text="x")
+        followup_save(slot=output_slot(worker), chips=[], text="x", version="")
 
 
 def test_what_was_added_is_exported_byte_for_byte(rating: Worker) -> None:
     slot = output_slot(rating)
-    followup_save(slot=slot, chips=["Wrong facts", "Well written"], text=ODD)
+    followup_save(slot=slot, chips=["Wrong facts", "Well written"], text=ODD, version="")
     table = study_tables(rating.me.study)["followups"]
     (row,) = table.rows()
     assert (row["chips"], row["text"], row["output"]) == ("Wrong facts\nWell written", ODD, slot.output.key)

@@ -79,4 +79,4 @@ def _tick_a_reason(page: Page) -> None:
     reason = page.locator(".followup").first.get_by_label("Well written")
     if not reason.is_checked():  # a second visit finds it ticked
         reason.check()
-        expect(page.locator("[data-followup-state]").first).to_contain_text("Saved at")
+        expect(page.locator(".followup [data-save-state]").first).to_contain_text("Saved at")

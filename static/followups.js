@@ -1,0 +1,75 @@
+// What may be added to the answers about one response or persona: chips and a text, saved as the scales are.
+"use strict";
+
+(() => {
+  const CHIP_SETTLE_MS = 250;
+  const TYPING_SETTLE_MS = 800;
+
+  class Followup extends window.personaeval.Autosave {
+    constructor(element, token, changed) {
+      super(element, { storageKey: `added:${element.dataset.followup}`, noun: "addition", token, changed });
+      this.boxes = [...element.querySelectorAll("input[type=checkbox]")];
+      this.area = element.querySelector("textarea");
+      element.addEventListener("input", (event) => this.edited(event.target === this.area));
+    }
+
+    get content() {
+      return { chips: this.boxes.filter((box) => box.checked).map((box) => box.value), text: this.area?.value ?? "" };
+    }
+
+    // Asked which of two is meant, and no answer yet.
+    get isDisputed() {
+      return this.element.querySelector(".conflict") !== null;
+    }
+
+    edited(isTyped) {
+      if (!this.isDisputed) return this.take(this.content, isTyped ? TYPING_SETTLE_MS : CHIP_SETTLE_MS);
+      this.next = this.content;
+      this.remember();
+    }
+
+    fields({ chips, text }) {
+      const { chipsName, textName } = this.element.dataset;
+      return [...chips.map((chip) => [chipsName, chip]), [textName, text]];
+    }
+
+    show({ chips, text }) {
+      for (const box of this.boxes) box.checked = chips.includes(box.value);
+      if (this.area) this.area.value = text;
+    }
+
+    contentOf({ chips, text }) {
+      return { chips, text };
+    }
+
+    // What stands here stays in the fields, and kept in this browser, until one of the two has been chosen.
+    conflict(json) {
+      this.next = this.content;
+      this.remember();
+      this.say("Not saved yet.", true);
+      const text = document.createElement("p");
+      text.textContent = "Another tab or device saved something else here. Yours is still in the fields and not saved yet. What is saved:";
+      const other = document.createElement("blockquote");
+      other.dir = "auto";
+      other.textContent = [...json.chips, json.text].filter(Boolean).join(" · ") || "Nothing";
+      this.ask([text, other], [
+        ["Keep mine", () => this.settleOn(this.content, json)],
+        ["Use what is saved", () => this.settleOn(json, json)],
+      ]);
+    }
+
+    settleOn(content, json) {
+      this.element.querySelector(".conflict").remove();
+      this.version.value = json.version;
+      this.show(content);
+      (this.area ?? this.boxes[0]).focus();
+      if (content !== json) return this.take(content, 0);
+      this.next = null;
+      this.remember();
+      this.sayWhenSaved(json);
+      this.changed();
+    }
+  }
+
+  window.personaeval.Followup = Followup;
+})();

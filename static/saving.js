@@ -1,0 +1,198 @@
+// What the rating page saves by itself is never lost on the way: the base of its scales and of what is added to them.
+//
+// A control sends one request at a time. A change during a request waits for its reply, because the reply carries the
+// version that the next save has to name. A request that fails is sent again with the same key until the server has
+// said what became of it, so nothing is saved twice. What is under way is also kept in localStorage, for a reload.
+"use strict";
+
+(() => {
+  const RETRY_FIRST_MS = 1000;
+  const RETRY_LAST_MS = 15000;
+  const REPLY_LIMIT_MS = 20000; // a connection that has gone silent counts as lost
+
+  const uuid = () => {
+    if (crypto.randomUUID) return crypto.randomUUID();
+    // Outside of a secure context (a plain http address on a lab network) only getRandomValues is there.
+    const bytes = crypto.getRandomValues(new Uint8Array(16));
+    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  };
+
+  // A subclass says what it holds: fields(content) for the request, show(content), contentOf(json), conflict(json).
+  class Autosave {
+    constructor(element, { storageKey, noun, token, changed }) {
+      this.element = element;
+      this.url = element.dataset.url;
+      this.storageKey = storageKey;
+      this.noun = noun;
+      this.token = token;
+      this.changed = changed;
+      this.version = element.querySelector("[data-version]");
+      this.state = element.querySelector("[data-save-state]");
+      this.sent = null; // { content, version, key }: on its way, outcome unknown
+      this.next = null; // what has been chosen or typed meanwhile
+      this.delay = RETRY_FIRST_MS;
+      this.timer = null;
+    }
+
+    get hasFailed() {
+      return this.state.classList.contains("failed");
+    }
+
+    get isSettled() {
+      return !this.sent && this.next === null;
+    }
+
+    // Save this when nothing has followed for a while.
+    take(content, settleMs) {
+      this.element.querySelector(".conflict")?.remove();
+      this.next = content;
+      this.remember();
+      if (!this.failing) this.say("Saving…");
+      clearTimeout(this.settle);
+      this.settle = setTimeout(() => this.send(), settleMs);
+    }
+
+    remember() {
+      if (this.isSettled) return localStorage.removeItem(this.storageKey);
+      const { sent, next } = this;
+      localStorage.setItem(this.storageKey, JSON.stringify({ sent, next, version: this.version.value }));
+    }
+
+    // Take up what a reload or a closed tab left behind, with the version that it was made over: what another device
+    // has saved since is not overwritten unseen.
+    resume() {
+      const stored = this.url && localStorage.getItem(this.storageKey);
+      if (!stored) return;
+      const { sent, next, version } = JSON.parse(stored);
+      this.sent = sent ?? null;
+      this.next = next ?? null;
+      if (this.isSettled) return;
+      this.version.value = version;
+      this.show(this.next ?? this.sent.content);
+      this.say("Saving…");
+      this.changed();
+      this.send();
+    }
+
+    flush() {
+      clearTimeout(this.settle);
+      this.send();
+    }
+
+    send() {
+      if (!this.sent) {
+        if (this.next === null) return;
+        this.sent = { content: this.next, version: this.version.value, key: uuid() };
+        this.next = null;
+        this.remember();
+      }
+      this.post();
+    }
+
+    async post() {
+      clearTimeout(this.timer);
+      if (this.posting) return;
+      this.posting = true;
+      const { reply, json } = await this.reach();
+      this.posting = false;
+      if (!reply || reply.status >= 500) return this.retry();
+      this.failing = false;
+      if (!json) return this.expired();
+      this.settled();
+      if (reply.ok) this.saved(json);
+      else if (reply.status === 409) this.conflict(json);
+      else this.refused(json);
+    }
+
+    // Return the reply and what it holds; no reply where the network was lost, nothing held where it is a page.
+    async reach() {
+      const body = new URLSearchParams({ csrfmiddlewaretoken: this.token, version: this.sent.version, client_key: this.sent.key });
+      for (const [name, value] of this.fields(this.sent.content)) body.append(name, value);
+      try {
+        const signal = AbortSignal.timeout?.(REPLY_LIMIT_MS);
+        const reply = await fetch(this.url, { method: "POST", body, signal, headers: { Accept: "application/json" } });
+        const isJson = (reply.headers.get("Content-Type") ?? "").includes("application/json");
+        return { reply, json: isJson ? await reply.json() : null };
+      } catch (error) {
+        // fetch reports a lost network as a TypeError, also in the middle of an answer
+        if (!(error instanceof TypeError) && error.name !== "TimeoutError") throw error;
+        return { reply: null, json: null };
+      }
+    }
+
+    retry() {
+      this.failing = true;
+      this.say(`Not saved yet. Your ${this.noun} is kept here and sent again as soon as there is a connection.`, true);
+      this.changed();
+      this.timer = setTimeout(() => this.post(), this.delay);
+      this.delay = Math.min(this.delay * 2, RETRY_LAST_MS);
+    }
+
+    // The page's form token is no longer accepted; after a reload what was kept is sent with a new one.
+    expired() {
+      this.say(`Not saved yet. Reload this page: your ${this.noun} is kept and sent then.`, true);
+      this.changed();
+    }
+
+    settled() {
+      this.attempted = this.sent.content;
+      this.sent = null;
+      this.delay = RETRY_FIRST_MS;
+      this.remember();
+    }
+
+    saved(json) {
+      this.version.value = json.version;
+      if (JSON.stringify(this.next) === JSON.stringify(this.contentOf(json))) this.next = null;
+      this.remember();
+      if (this.next !== null) return this.send();
+      this.sayWhenSaved(json);
+      this.changed();
+    }
+
+    refused(json) {
+      this.next = null;
+      this.remember();
+      this.say(`Not saved. ${json.message}`, true);
+      this.changed();
+    }
+
+    // Ask which of two is meant: a box with what is to be read, and one button for each.
+    ask(contents, choices) {
+      const box = document.createElement("div");
+      box.className = "notice warn conflict stack tight";
+      box.setAttribute("role", "alert");
+      const row = document.createElement("p");
+      row.className = "row";
+      row.append(...choices.map(([text, action]) => this.choice(text, action)));
+      box.append(...contents, row);
+      this.element.querySelector(".conflict")?.remove();
+      this.element.append(box);
+    }
+
+    choice(text, action) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "button secondary small";
+      button.textContent = text;
+      button.addEventListener("click", action);
+      return button;
+    }
+
+    sayWhenSaved(json) {
+      this.say(json.saved_at ? "Saved at " : "");
+      if (json.saved_at) this.state.append(window.personaeval.localTime(json.saved_at));
+    }
+
+    // The same words again are not announced again.
+    say(text, failed = false) {
+      if (this.state.textContent !== text) this.state.textContent = text;
+      this.state.classList.toggle("failed", failed);
+    }
+  }
+
+  window.personaeval.Autosave = Autosave;
+})();
