@@ -6,7 +6,6 @@ What is finished is known by its key in the database, never by position: the sam
 import hashlib
 import json
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -18,6 +17,7 @@ from annotation.errors import ServiceError
 from modelhub.engines import engine_module
 from modelhub.engines.base import Engine, EngineError, GenerationFailure, GenerationRequest, GenerationResult
 from modelhub.engines.decoding import plain_text
+from modelhub.failures import Failures
 from modelhub.heartbeat import Heartbeat
 from modelhub.models import Generation, Run, System
 from modelhub.runs import LEASE_SECONDS, run_finish, run_heartbeat, run_start
@@ -26,7 +26,6 @@ from modelhub.systems import engine_settings, present_fingerprint
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 64
-_REASONS_SHOWN = 5
 _SCOPE_LENGTH = 200
 
 
@@ -106,23 +105,18 @@ class EngineStage(Protocol):
 
 @dataclass(frozen=True)
 class StageReport:
-    """What a run did. `failed` rows are made by the same command, called again."""
+    """What a run did. All rows that are not stored, `failures` too, are asked for by the same command, called again."""
 
     run: Run
     done: int
-    failed: int
-    reasons: Counter[str]
+    failures: Failures
 
 
 @dataclass
 class _Progress:
     done: int = 0
-    reasons: Counter[str] = field(default_factory=Counter)
+    failures: Failures = field(default_factory=Failures)
     engine: Engine | None = None
-
-    @property
-    def failed(self) -> int:
-        return self.reasons.total()
 
 
 def tasks_left(stage: EngineStage, options: BatchOptions) -> list[Task]:
@@ -160,7 +154,7 @@ def run_engine_stage(
     on_start(len(tasks))
     progress = _Progress()
     _close(run, progress, lambda: _work(stage, run, tasks, options, progress, on_rows, on_engine))
-    return StageReport(run, progress.done, progress.failed, progress.reasons)
+    return StageReport(run, progress.done, progress.failures)
 
 
 def _close(run: Run, progress: _Progress, work: Callable[[], None]) -> None:
@@ -168,7 +162,7 @@ def _close(run: Run, progress: _Progress, work: Callable[[], None]) -> None:
     state, message = Run.State.FAILED, "It ended with an error; see the terminal."
     try:
         work()
-        state, message = Run.State.FINISHED, _reasons(progress)
+        state, message = Run.State.FINISHED, ""
     except KeyboardInterrupt:
         state, message = Run.State.STOPPED, "Stopped by a signal. The same command goes on from here."
         raise
@@ -176,7 +170,9 @@ def _close(run: Run, progress: _Progress, work: Callable[[], None]) -> None:
         message = str(error)
         raise ServiceError(f"Run {run.key} failed after {progress.done} rows: {error}") from error
     finally:
-        run_finish(run=run, state=state, message=message, usage=progress.engine.usage() if progress.engine else {})
+        usage = progress.engine.usage() if progress.engine else {}
+        said = [text for text in (message, progress.failures.summary()) if text]
+        run_finish(run=run, state=state, message="\n".join(said), usage=usage)
 
 
 def _work(
@@ -197,25 +193,27 @@ def _work(
         on_engine(engine)
         for start in range(0, len(tasks), options.batch_size):
             batch = tasks[start : start + options.batch_size]
-            done, reasons = _batch(stage, run, engine, batch)
+            done, failed = _batch(stage, run, engine, batch, progress.failures)
             progress.done += done
-            progress.reasons += reasons
-            run_heartbeat(run=run, done=done, failed=reasons.total(), lease_seconds=options.lease_seconds)
+            run_heartbeat(run=run, done=done, failed=failed, lease_seconds=options.lease_seconds)
             on_rows(len(batch))
 
 
-def _batch(stage: EngineStage, run: Run, engine: Engine, batch: Sequence[Task]) -> tuple[int, Counter[str]]:
+def _batch(stage: EngineStage, run: Run, engine: Engine, batch: Sequence[Task], failures: Failures) -> tuple[int, int]:
+    """Make and store some rows, add what failed to `failures`, and return how many are done and have failed."""
     requests = [stage.request(task) for task in batch]
     results = engine.generate(requests)
-    done, reasons = 0, Counter[str]()
+    done, failed = 0, []
     with transaction.atomic():
         for task, request, result in zip(batch, requests, results, strict=True):
             if isinstance(result, GenerationFailure):
                 logger.warning("run %s: row %s failed: %s", run.key, task.key, result.error)
-                reasons[result.error] += 1
+                failed.append((task.key, result))
             else:
                 done += _store(stage, run, task, request, result)
-    return done, reasons
+    for key, failure in failed:
+        failures.add(key, failure)
+    return done, len(failed)
 
 
 def _store(stage: EngineStage, run: Run, task: Task, request: GenerationRequest, result: GenerationResult) -> bool:
@@ -243,13 +241,6 @@ def _generation(system: System, run: Run, request: GenerationRequest, result: Ge
         completion_tokens=result.completion_tokens,
         seconds=result.seconds,
     )
-
-
-def _reasons(progress: _Progress) -> str:
-    if not progress.reasons:
-        return ""
-    shown = [f"{error} ({count})" for error, count in progress.reasons.most_common(_REASONS_SHOWN)]
-    return f"{progress.failed} rows failed; the same command tries them again. {' '.join(shown)}"
 
 
 def _scope(stage: EngineStage, options: BatchOptions) -> str:

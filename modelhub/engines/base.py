@@ -58,11 +58,13 @@ class GenerationResult:
 class GenerationFailure:
     """One answer that could not be made, while others of its batch could. `error` holds no prompt text.
 
-    `final` means that asking again would not help, such as a prompt longer than the model's context.
+    `final` means that asking again would not help, such as a prompt longer than the model's context. `kind` is a
+    sentence for all failures of its kind, where `error` holds what is of this one alone, such as its length.
     """
 
     error: str
     final: bool = False
+    kind: str = ""
 
 
 class Engine(Protocol):

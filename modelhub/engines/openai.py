@@ -121,7 +121,7 @@ class OpenAIEngine:
         if trouble.verdict == "final":
             return GenerationFailure(trouble.reason, final=True)
         if attempt > options.max_retries:
-            return GenerationFailure(f"{trouble.reason} Attempts: {attempt}.")
+            return GenerationFailure(f"{trouble.reason} Attempts: {attempt}.", kind=trouble.reason)
         if (trouble.wait or 0.0) > options.max_wait_seconds:
             return GenerationFailure(
                 f"{trouble.reason} It asks for a wait of more than {options.max_wait_seconds:g} s (max_wait_seconds)."

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
+TOO_LONG = "The prompt is too long for the model's context."
+
 
 @dataclass(frozen=True)
 class TokenPrompt:
@@ -64,6 +66,7 @@ class Codec:
                     f"The prompt has {len(ids)} tokens, which leaves no room for an answer in the model's context of "
                     f"{self._context} tokens. Shorten it, or use a model with a longer context.",
                     final=True,
+                    kind=TOO_LONG,
                 )
             else:
                 prompts.append(TokenPrompt(index, ids, min(self._decoding.max_new_tokens, room)))

@@ -120,7 +120,8 @@ class TransformersEngine:
     def _too_large(self, prompt: TokenPrompt) -> GenerationFailure:
         return GenerationFailure(
             f"The device ran out of memory on this prompt alone ({len(prompt.ids)} tokens, up to {prompt.limit} new "
-            "ones). Lower max_new_tokens, use a smaller dtype or model, or free the device's memory."
+            "ones). Lower max_new_tokens, use a smaller dtype or model, or free the device's memory.",
+            kind="The device ran out of memory on a prompt alone.",
         )
 
     def _batch(self, model: "PreTrainedModel", batch: Sequence[TokenPrompt]) -> list[Answer]:

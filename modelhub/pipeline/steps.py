@@ -71,6 +71,7 @@ class EngineStep:
             report = run_engine_stage(
                 stage, desk.options, on_start=desk.start, on_rows=desk.advance, on_engine=kept.append
             )
-            desk.say(f"Run {report.run.key} ({stage.system.name}): {report.done} {self.unit}, {report.failed} failed.")
-            if report.failed and not desk.allow_failed:
+            failed = report.failures.count_in_words()
+            desk.say(f"Run {report.run.key} ({stage.system.name}): {report.done} {self.unit}, {failed}.")
+            if report.failures.total and not desk.allow_failed:
                 raise ServiceError(f"{report.run.message}\nTo go on without these rows, give --allow-failed.")

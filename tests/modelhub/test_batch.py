@@ -47,7 +47,7 @@ def made_keys() -> Counter[tuple[int, str]]:
 
 def test_every_row_is_made_once_with_what_the_model_was_asked(stage: InferPersonas) -> None:
     report = run_engine_stage(stage, BatchOptions(batch_size=3))
-    assert (report.done, report.failed, report.run.state) == (20, 0, "finished")
+    assert (report.done, report.failures.total, report.run.state) == (20, 0, "finished")
     assert made_keys().total() == len(made_keys()) == 20
     persona = InferredPersona.objects.first()
     assert persona.generation.text == persona.text
