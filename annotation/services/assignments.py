@@ -112,8 +112,8 @@ def assignment_complete(*, assignment: Assignment) -> None:
         if missing:
             raise ServiceError(f"{missing} questions are not answered yet.")
         assignment.refresh_from_db()
-        expired = assignment.expires_at <= timezone.now()
-        assignment.surplus = expired and is_place_filled(assignment)
+        # Others can have filled it when it had expired, or while its owner was excluded.
+        assignment.surplus = is_place_filled(assignment)
         assignment.state = Assignment.State.COMPLETED
         assignment.completed_at = timezone.now()
         assignment.save(update_fields=["surplus", "state", "completed_at"])

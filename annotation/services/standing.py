@@ -5,8 +5,10 @@ from django.utils import timezone
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.keys import link_token
-from annotation.models import Participant, User
+from annotation.models import Assignment, Participant, User
 from annotation.services.log import audit_log
+from annotation.services.turns import study_turn_take
+from annotation.units import is_place_filled
 
 MAX_REASON = 200  # characters, as in Participant.excluded_reason
 
@@ -29,7 +31,7 @@ def participant_exclude(*, participant: Participant, reason: str, user: User | N
 
 
 def participant_include(*, participant: Participant, reason: str, user: User | None) -> None:
-    """Undo an exclusion; logged with the reason for it.
+    """Undo an exclusion; logged with the reason for it. Their parts that others have filled meanwhile become surplus.
 
     Raises:
         ServiceError: there is no reason, or it is too long.
@@ -39,9 +41,11 @@ def participant_include(*, participant: Participant, reason: str, user: User | N
     if not 1 <= len(reason) <= MAX_REASON:
         raise ServiceError(f"Give a reason of 1 to {MAX_REASON} characters for including {participant.code} again.")
     with transaction.atomic():
+        study_turn_take(study_id=participant.study_id)  # nobody is handed a place while it is counted
         excluded = Participant.objects.filter(pk=participant.pk, excluded_at__isnull=False)
         if not excluded.update(excluded_at=None, excluded_reason=""):
             raise NotAllowedNow(f"{participant.code} is not excluded.")
+        _mark_surplus(participant)
         _log("participant_include", participant, user, reason=reason)
 
 
@@ -56,6 +60,14 @@ def participant_link_replace(*, participant: Participant, user: User | None) -> 
         if not there.update(token=link_token()):
             raise NotAllowedNow(f"{participant.code} has been erased and has no link any more.")
         _log("participant_link_replace", participant, user)
+
+
+def _mark_surplus(participant: Participant) -> None:
+    """Mark the finished parts whose places others hold by now, so that no unit counts more of them than it has."""
+    for assignment in participant.assignments.filter(state=Assignment.State.COMPLETED).select_related("persona"):
+        assignment.participant = participant
+        if is_place_filled(assignment):
+            Assignment.objects.filter(pk=assignment.pk).update(surplus=True)
 
 
 def _log(action: str, participant: Participant, user: User | None, **data: str) -> None:

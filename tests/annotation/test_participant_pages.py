@@ -10,7 +10,9 @@ from django.test import Client
 from django.utils import timezone
 
 from annotation.models import Assignment, Event, Output, PageVisit, Participant, Persona, Rating, Slot, Study
+from annotation.services.outputs import outputs_retry
 from annotation.services.participants import open_link_create, participant_create
+from annotation.services.standing import participant_exclude, participant_include
 from tests.factories import make_study
 
 pytestmark = pytest.mark.django_db
@@ -409,6 +411,24 @@ class TestWriting:
         assert walker.step == "write"
         assert walker.assignment.persona.item != first.persona.item
 
+    def test_the_page_without_responses_asks_ever_more_seldom_and_leads_on_once_they_are_queued(self, walker):
+        walker.write()
+        Output.objects.update(state="failed", error="CUDA out of memory")
+        found = re.search(
+            r'hx-get="/p/[^/]+/(parts/\w+/failed/)\?polls=1" hx-trigger="every 5s"', walker.get().content.decode()
+        )
+        assert found
+        periods = []
+        for polls in range(1, 7):
+            part = walker.get(f"{found[1]}?polls={polls}", **{"HX-Request": "true"}).content.decode()
+            assert f"?polls={polls + 1}" in part
+            periods += re.findall(r'hx-trigger="every (\d+)s"', part)
+        assert periods == ["10", "20", "40", "60", "60", "60"]
+        outputs_retry(study=walker.participant.study, user=None)
+        led_on = walker.get(f"{found[1]}?polls=7", **{"HX-Request": "true"})
+        assert led_on.headers["HX-Redirect"] == walker.base
+        assert walker.step == "wait"
+
     def test_a_given_persona_whose_outputs_failed_is_handed_to_nobody_until_they_are_made(self):
         study = make_study(given_items=2, given_per_participant=2)
         failed = Persona.objects.earliest("pk")
@@ -491,6 +511,28 @@ class TestStates:
         owner.complete()
         assert owner.step == "done"
         assert [a.surplus for a in Assignment.objects.order_by("pk")] == [True, False]
+
+    @pytest.mark.parametrize("finished", ["before", "after"])
+    def test_who_is_included_again_is_surplus_where_somebody_else_has_taken_the_place(self, finished):
+        study = make_study(given_items=1, given_per_participant=1, raters_per_item=1)
+        first, second = Walker(study).begin(), Walker(study)
+        if finished == "before":
+            first.complete()
+        participant_exclude(participant=first.participant, reason="Doubtful.", user=None)
+        second.begin().complete()
+        participant_include(participant=first.participant, reason="No doubt.", user=None)
+        if finished == "after":
+            first.complete()
+        surplus = Assignment.objects.order_by("participant__number").values_list("state", "surplus")
+        assert list(surplus) == [("completed", True), ("completed", False)]
+
+    def test_who_is_included_again_before_anybody_took_the_place_is_not_surplus(self):
+        study = make_study(given_items=1, given_per_participant=1, raters_per_item=1)
+        walker = Walker(study).begin()
+        walker.complete()
+        participant_exclude(participant=walker.participant, reason="Doubtful.", user=None)
+        participant_include(participant=walker.participant, reason="No doubt.", user=None)
+        assert not Assignment.objects.get().surplus
 
     def test_an_expired_place_that_nobody_took_is_not_surplus(self):
         owner = Walker(make_study(given_items=1, given_per_participant=1, raters_per_item=1)).begin()
