@@ -22,10 +22,23 @@ from django.db.models import (
 )
 from django.db.models.functions import RowNumber
 
-from annotation.export.querysets import assignments_of, current_answers_of, participants_of
+from annotation.export.querysets import assignments_of, current_answers_of, outputs_of, participants_of
 from annotation.export.scope import Scope
-from annotation.models import Assignment, PageVisit, Participant, Slot
+from annotation.models import Assignment, Output, PageVisit, Participant, Slot
+from annotation.services.outputs import MAX_ATTEMPTS, WORKER_LOST, outputs_retryable
 
+# What the engine said may name what is behind an arm, so these say only how it ended. In the order of `failed_outputs`.
+FAILURE_REASONS = (
+    (
+        "They cannot be made as things are.",
+        "An arm is not bound, or its model, files or settings are missing or were changed.",
+    ),
+    (f"{MAX_ATTEMPTS} attempts failed.", "The model or its server answered with errors, or with nothing."),
+    (
+        f"The worker was lost {MAX_ATTEMPTS} times while making them.",
+        "It was killed or ran out of memory; its log says more.",
+    ),
+)
 HOURS_SHOWN_AS_SUCH = 72  # a longer study is shown by day
 
 
@@ -57,6 +70,16 @@ class Flow:
             ("Screened out", self.screened_out),
             ("Withdrawn", self.withdrawn),
         )
+
+
+@dataclass(frozen=True)
+class FailedOutputs:
+    """Outputs that could not be made, of how many personas; `reasons` are (why, what to do, how many)."""
+
+    total: int
+    personas: int
+    retryable: int
+    reasons: tuple[tuple[str, str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -125,6 +148,26 @@ def study_flow(scope: Scope) -> Flow:
     excluded = people.filter(excluded_at__isnull=False).values_list("excluded_reason")
     reasons = excluded.annotate(number=Count("pk")).order_by("-number", "excluded_reason")
     return Flow(**counts, reasons=tuple(reasons))
+
+
+def failed_outputs(scope: Scope) -> FailedOutputs:
+    """Return how many outputs could not be made and, in words that name no system, why."""
+    failed = outputs_of(scope).filter(state=Output.State.FAILED, excluded_at__isnull=True)
+    is_lost = Q(error=WORKER_LOST)
+    counts = failed.aggregate(
+        total=Count("pk"),
+        lost=Count("pk", filter=is_lost),
+        tried=Count("pk", filter=Q(attempts__gte=MAX_ATTEMPTS) & ~is_lost),
+        personas=Count("persona", distinct=True),
+    )
+    impossible = counts["total"] - counts["lost"] - counts["tried"]
+    by_reason = zip(FAILURE_REASONS, (impossible, counts["tried"], counts["lost"]), strict=True)
+    return FailedOutputs(
+        total=counts["total"],
+        personas=counts["personas"],
+        retryable=outputs_retryable(scope.study).count() if counts["total"] else 0,
+        reasons=tuple((*reason, number) for reason, number in by_reason if number),
+    )
 
 
 def ratings_over_time(scope: Scope) -> list[tuple[str, int]]:

@@ -19,6 +19,7 @@ urlpatterns = [
     path(f"{study_urls}state/", research.study_state, name="study_state"),
     path(f"{study_urls}preview/", research.preview, name="preview"),
     path(f"{study_urls}dashboard/", research_dashboard.dashboard, name="dashboard"),
+    path(f"{study_urls}outputs/retry/", research_dashboard.outputs_retry, name="outputs_retry"),
     path(f"{study_urls}log/", research_participants.audit, name="audit"),
     path(f"{study_urls}sharing/", research_members.members, name="members"),
     path(f"{study_urls}sharing/add/", research_members.member_add, name="member_add"),

@@ -15,6 +15,7 @@ from annotation.services.log import audit_log
 from annotation.services.turns import study_turn_take
 
 MAX_ATTEMPTS = 3
+WORKER_LOST = f"The worker was lost {MAX_ATTEMPTS} times while making this."
 MAX_REASON = 200  # characters, as in Output.excluded_reason
 MAX_ERROR = 500  # characters, as in Output.error
 
@@ -126,7 +127,9 @@ def outputs_retry(*, study: Study, user: User | None) -> int:
     if study.state == Study.State.CLOSED:
         raise NotAllowedNow(f"{study} is closed, and closed is final: nothing is made for it any more.")
     with transaction.atomic():
-        queued = outputs_failed(study).filter(_can_be_rated()).update(
+        # The state once more on the row itself: what another request has queued meanwhile may be claimed already.
+        failed = Output.objects.filter(pk__in=outputs_retryable(study).values("pk"), state=Output.State.FAILED)
+        queued = failed.update(
             state=Output.State.REQUESTED, attempts=0, error="", lease_holder="", lease_until=None
         )  # fmt: skip
         # The reasons stay out of the log: they may name what is behind an arm.
@@ -138,6 +141,13 @@ def outputs_retry(*, study: Study, user: User | None) -> int:
 def outputs_failed(study: Study) -> QuerySet[Output]:
     """Return the outputs of a study that could not be made; their `error` says why, to those who may know systems."""
     return Output.objects.filter(persona__item__study=study, state=Output.State.FAILED, excluded_at__isnull=True)
+
+
+def outputs_retryable(study: Study) -> QuerySet[Output]:
+    """Return the failed outputs that somebody can still rate: those of given personas, and of open written parts."""
+    open_parts = Assignment.objects.filter(state=Assignment.State.OPEN, participant__withdrawn_at__isnull=True)
+    written = Persona.objects.filter(source=Persona.Source.WRITTEN, assignments__in=open_parts)
+    return outputs_failed(study).filter(Q(persona__source=Persona.Source.GIVEN) | Q(persona__in=written))
 
 
 def output_import(*, persona: Persona, arm: Arm, text: str, replace: bool = False) -> Output | None:
@@ -220,12 +230,6 @@ def _hold_draft(study: Study, what: str) -> None:
         raise NotAllowedNow(f"{what} only while the study is a draft; {study} is {state}. Make a new version instead.")
 
 
-def _can_be_rated() -> Q:
-    open_parts = Assignment.objects.filter(state=Assignment.State.OPEN, participant__withdrawn_at__isnull=True)
-    written = Persona.objects.filter(source=Persona.Source.WRITTEN, assignments__in=open_parts)
-    return Q(persona__source=Persona.Source.GIVEN) | Q(persona__in=written)
-
-
 def _lease_end(lease_seconds: int) -> datetime:
     return timezone.now() + timedelta(seconds=lease_seconds)
 
@@ -253,7 +257,7 @@ def _fail_exhausted() -> None:
         state=Output.State.FAILED,
         lease_holder="",
         lease_until=None,
-        error=f"The worker was lost {MAX_ATTEMPTS} times while making this.",
+        error=WORKER_LOST,
     )
 
 

@@ -3,19 +3,23 @@
 from collections import Counter
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST
 
 from annotation import queries
 from annotation import queries_dashboard as dash
 from annotation.controls.flags import participant_flags, rules_in_words
+from annotation.errors import ServiceError
 from annotation.export.querysets import participants_of
 from annotation.export.scope import Scope
 from annotation.forms import ExportForm
-from annotation.http import get_study_for_researcher
-from annotation.models import Study
+from annotation.http import get_study_for_researcher, request_user
+from annotation.models import Study, StudyMember
+from annotation.permissions import attached_role
 from annotation.plots import Row, column_plot, row_plot
+from annotation.services import outputs
 
 
 @require_GET
@@ -29,11 +33,26 @@ def dashboard(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     return render(request, template, _context(request, study, scope))
 
 
+@require_POST
+def outputs_retry(request: HttpRequest, slug: str, version: int) -> HttpResponse:
+    """Put the outputs that failed and can still be rated back into the queue."""
+    study = get_study_for_researcher(request, slug, version)
+    try:
+        queued = outputs.outputs_retry(study=study, user=request_user(request))
+    except ServiceError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{queued} output{'' if queued == 1 else 's'} back in the queue.")
+    return redirect("annotation:dashboard", slug, version)
+
+
 def _context(request: HttpRequest, study: Study, scope: Scope) -> dict[str, Any]:
     return {
         "study": study,
         "include_bots": len(scope.kinds) > 1,
         "now": scope.now,
+        "failed": dash.failed_outputs(scope),
+        "may_retry": attached_role(request_user(request), study) != StudyMember.Role.ANALYST,
         **_flow(scope),
         **_time(scope),
         **_items(request, scope),

@@ -16,7 +16,7 @@ from annotation.persona_advice import persona_advice
 from annotation.services.assignments import assignment_set_aside
 from annotation.services.personas import persona_draft_save, persona_submit
 from annotation.services.places import Place, participant_place
-from annotation.views.pages import render_place, wait_context
+from annotation.views.pages import failed_context, render_place, wait_context
 
 
 @participant_view("POST")
@@ -74,6 +74,18 @@ def wait(request: HttpRequest, participant: Participant, key: str) -> HttpRespon
         return _redirect(request, participant)
     context = {"participant": participant, "assignment": assignment, **wait_context(assignment)}
     return render(request, "annotation/participant/wait.html#progress", context)
+
+
+@participant_view("GET", "HEAD")
+def failed(request: HttpRequest, participant: Participant, key: str) -> HttpResponse:
+    """Answer the poll of the page that has no responses to show: the way on, once they have been asked for again."""
+    assignment = get_assignment(participant, key)
+    place = participant_place(participant=participant)
+    if not request.htmx or place.step != Step.FAILED or place.assignment != assignment:  # type: ignore[attr-defined]
+        return _redirect(request, participant)
+    polls = parse_int(request.GET.get("polls", ""), "polls")
+    context = {"participant": participant, "assignment": assignment, **failed_context(polls=polls)}
+    return render(request, "annotation/participant/failed.html#poll", context)
 
 
 @participant_view("POST")

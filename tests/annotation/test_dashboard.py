@@ -15,9 +15,13 @@ from lxml import html
 from annotation import plots
 from annotation import queries_dashboard as dash
 from annotation.export.scope import Scope
-from annotation.models import Assignment, PageVisit, Participant, Rating, Study
+from annotation.models import Assignment, Output, PageVisit, Participant, Rating, Study, StudyMember, User
+from annotation.permissions import Role
 from annotation.plots import Row
+from annotation.services.members import role_give
+from annotation.services.outputs import MAX_ATTEMPTS, WORKER_LOST
 from tests.annotation.study_rows import add_assignment, add_participant, make_frozen_study
+from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
 CONSENTED: dict[str, Any] = {"consent_hash": "c" * 64}
@@ -41,6 +45,77 @@ def timed(assignment: Assignment, seconds: float) -> Assignment:
         assignment=assignment, client_key=uuid.uuid4(), phase="rate", focused_ms=int(seconds * 1000)
     )
     return assignment
+
+
+# --- What failed -------------------------------------------------------------------------------------------------
+
+
+def fail(study: Study, **errors: int) -> None:
+    """Let outputs of given personas fail: so many `impossible`, `tried` three times, and with their worker `lost`."""
+    values = {
+        "impossible": {"error": "/models/tailored-8b is gone.", "attempts": 1},
+        "tried": {"error": "tailored-8b: HTTP 500", "attempts": MAX_ATTEMPTS},
+        "lost": {"error": WORKER_LOST, "attempts": MAX_ATTEMPTS},
+    }
+    left = list(Output.objects.filter(persona__item__study=study).order_by("pk").values_list("pk", flat=True))
+    for kind, number in errors.items():
+        for _ in range(number):
+            Output.objects.filter(pk=left.pop(0)).update(state="failed", **values[kind])
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def test_why_outputs_failed_is_said_without_what_would_tell_the_systems_apart() -> None:
+    study = make_frozen_study()
+    fail(study, impossible=1, tried=2, lost=1)
+    page = signed_in(study.owner).get(address(study)).content.decode()
+    assert "4 outputs of 2 personas could not be made" in page
+    rows = parsed(page).xpath("//section[@aria-labelledby='failed-heading']//tbody/tr")
+    assert [(row[0].text, row[2].text) for row in rows] == [
+        ("They cannot be made as things are.", "1"),
+        ("3 attempts failed.", "2"),
+        ("The worker was lost 3 times while making them.", "1"),
+    ]
+    assert "tailored" not in page
+    assert "/arms/" not in page
+
+
+def test_the_researcher_has_failed_outputs_made_once_more() -> None:
+    study = make_frozen_study()
+    fail(study, tried=3)
+    client = signed_in(study.owner)
+    (form,) = parsed(client.get(address(study)).content.decode()).xpath("//form[contains(@action, '/outputs/retry/')]")
+    page = client.post(form.action, follow=True).content.decode()
+    assert "3 outputs back in the queue." in page
+    assert "failed-heading" not in page
+    assert Output.objects.filter(state="requested", attempts=0, error="").count() == 3
+    assert study.audit_log.get(action="outputs_retry").user == study.owner
+
+
+def test_nothing_is_made_for_a_closed_study_and_the_page_says_so() -> None:
+    study = make_frozen_study()
+    fail(study, tried=1)
+    Study.objects.update(state="closed")
+    client = signed_in(study.owner)
+    assert "nothing is made for it any more" in client.get(address(study)).content.decode()
+    page = client.post(f"{address(study)[: -len('dashboard/')]}outputs/retry/", follow=True).content.decode()
+    assert "closed is final" in page
+    assert Output.objects.filter(state="failed").count() == 1
+
+
+def test_an_analyst_reads_why_outputs_failed_and_is_offered_nothing_to_change() -> None:
+    study, analyst = make_frozen_study(), make_user("analyst")
+    role_give(user=analyst, role=Role.ANALYST)
+    StudyMember.objects.create(study=study, user=analyst, role="analyst")
+    fail(study, tried=1)
+    page = signed_in(User.objects.get(pk=analyst.pk)).get(address(study)).content.decode()
+    assert "1 output of 1 persona could not be made" in page
+    assert "/outputs/retry/" not in page
+    assert reverse("modelhub:arms", args=[study.slug, study.version]) in page
 
 
 # --- What is counted ---------------------------------------------------------------------------------------------
@@ -209,7 +284,7 @@ def test_the_dashboard_costs_the_same_queries_however_big_the_study(
     for _ in range(3):
         for item in ("item-1", "item-2"):
             add_assignment(add_participant(study, excluded_at=timezone.now(), excluded_reason="r"), item)
-        with django_assert_num_queries(20):
+        with django_assert_num_queries(21):
             assert researcher.get(address(study)).status_code == 200
 
 

@@ -1,12 +1,15 @@
 """What a participant has done is never lost silently: a dead server, a second tab, a reload."""
 
+import io
 import re
 from typing import Any
 
 import pytest
+from django.core.management import call_command
+from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
-from annotation.models import Participant, Persona, Rating, Study
+from annotation.models import Output, Participant, Persona, Rating, Study
 from annotation.services.participants import open_link_create, participant_create
 from tests.browser.walk import Pointer, walk
 from tests.factories import make_study
@@ -250,3 +253,17 @@ def test_a_second_click_sends_nothing_while_the_answer_is_on_its_way(page: Page,
     expect(page.locator("main")).to_have_attribute("data-step", "consent")
     assert len(held) == 1
     assert Participant.objects.count() == 1
+
+
+def test_a_page_without_responses_leads_on_by_itself_when_they_are_made_again(
+    page: Page, server: Server, writer: Participant
+) -> None:
+    page.goto(f"/p/{writer.token}/")
+    walk(Pointer(page), until="wait")
+    Output.objects.update(state="failed", error="The model is gone.")
+    expect(page.locator("main[data-step=failed]")).to_be_attached(timeout=RETRIED_MS)
+    expect(page.locator("main")).not_to_contain_text("The model is gone")
+    call_command("retry_outputs", writer.study.slug, stdout=io.StringIO())
+    expect(page.locator("main[data-step=wait]")).to_be_attached(timeout=RETRIED_MS)
+    Output.objects.update(state="ready", text="A fitting answer.", ready_at=timezone.now())
+    expect(page.locator("main[data-step=rate]")).to_be_attached(timeout=RETRIED_MS)

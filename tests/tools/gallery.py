@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 from annotation.bots import Bot
 from annotation.models import OpenLink, Output, Participant, Study, User
 from annotation.services import participants as services
+from annotation.services.outputs import MAX_ATTEMPTS
 from annotation.services.personas import persona_submit
 from annotation.services.places import Place, participant_place
 from annotation.services.previews import preview_start
@@ -258,6 +259,7 @@ def _researcher_spots(demo: Demo) -> list[Spot]:
         Spot("study-closing", study_page, signed_in=True, act=_ask_to_close),
         Spot("dashboard", reverse("annotation:dashboard", args=here), signed_in=True, act=_open_tables),
         Spot("dashboard-empty", reverse("annotation:dashboard", args=other), signed_in=True),
+        Spot("dashboard-failed", reverse("annotation:dashboard", args=_failed_outputs(demo)), signed_in=True),
         Spot("participants", reverse("annotation:participants", args=here), signed_in=True),
         Spot("participant-change", reverse("annotation:participant_change", args=[*here, 1]), signed_in=True),
         Spot("log", reverse("annotation:audit", args=here), signed_in=True),
@@ -271,6 +273,13 @@ def _researcher_spots(demo: Demo) -> list[Spot]:
         Spot("report", reverse("modelhub:report", args=here), signed_in=True, act=_open_tables),
         Spot("agreement", reverse("modelhub:agreement_panel", args=here), signed_in=True),
     ]
+
+
+def _failed_outputs(demo: Demo) -> list[str | int]:
+    study = make_study(slug="gallery-failed", owner=demo.study.owner)
+    outputs = Output.objects.filter(persona__item__study=study, arm__ordinal=1)
+    outputs.update(state=Output.State.FAILED, error="HTTP 500", attempts=MAX_ATTEMPTS)
+    return [study.slug, study.version]
 
 
 def _draft_with_suspicious_outputs() -> Study:
