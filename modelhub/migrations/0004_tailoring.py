@@ -140,7 +140,7 @@ class Migration(migrations.Migration):
                 (
                     "generation",
                     models.OneToOneField(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="judgement", to="modelhub.generation"
+                        on_delete=django.db.models.deletion.PROTECT, related_name="%(class)s", to="modelhub.generation"
                     ),
                 ),
                 (

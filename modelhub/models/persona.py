@@ -7,6 +7,7 @@ from annotation.models import Persona
 from modelhub.models.generation import Generation
 from modelhub.models.run import Run
 from modelhub.models.system import System
+from modelhub.models.verdict import JudgeVerdict
 
 
 class Direction(models.TextChoices):
@@ -65,8 +66,8 @@ class InferredPersona(models.Model):
         return f"{self.direction} persona of pair {self.pair_id}"
 
 
-class PersonaVerdict(models.Model):
-    """What a judge said when shown two things as A and B. An answer that cannot be read is unscored, never a loss."""
+class PersonaVerdict(JudgeVerdict):
+    """What a judge said of personas, between a pair's chosen and its rejected side."""
 
     class Order(models.TextChoices):
         AS_IS = "as_is", "The chosen side shown as A"
@@ -78,13 +79,9 @@ class PersonaVerdict(models.Model):
         UNSCORED = "", "Unscored"
 
     judge = models.ForeignKey(System, on_delete=models.PROTECT, related_name="+")
-    rubric = models.CharField(max_length=40, help_text="Name and version of the question put to the judge.")
     order = models.CharField(max_length=7, choices=Order)
     verdict = models.CharField(max_length=1, choices=Verdict, blank=True)
-    reason = models.CharField(max_length=200, blank=True, help_text="Why it is unscored.")
-    generation = models.OneToOneField(Generation, on_delete=models.PROTECT, related_name="%(class)s")
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="+")
-    created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         abstract = True

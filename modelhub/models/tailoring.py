@@ -7,6 +7,7 @@ from modelhub.models.generation import Generation
 from modelhub.models.persona import PreferencePair
 from modelhub.models.run import Run
 from modelhub.models.system import System
+from modelhub.models.verdict import JudgeVerdict
 
 
 class PersonaSource(models.TextChoices):
@@ -49,8 +50,8 @@ class PairOutput(models.Model):
         return f"output of system {self.system_id} for pair {self.pair_id} ({self.source})"
 
 
-class Judgement(models.Model):
-    """Which of two outputs a judge likes better, in one order. What cannot be read is unscored, never a loss."""
+class Judgement(JudgeVerdict):
+    """Which of two outputs a judge likes better, in one order."""
 
     class Metric(models.TextChoices):
         QUALITY = "quality", "Response quality (no persona shown)"
@@ -70,13 +71,9 @@ class Judgement(models.Model):
     test = models.ForeignKey(PairOutput, on_delete=models.PROTECT, related_name="judgements_as_test")
     metric = models.CharField(max_length=15, choices=Metric)
     judge = models.ForeignKey(System, on_delete=models.PROTECT, related_name="judgements")
-    rubric = models.CharField(max_length=40, help_text="Name and version of the question put to the judge.")
     order = models.CharField(max_length=10, choices=Order)
     verdict = models.CharField(max_length=3, choices=Verdict, blank=True)
-    reason = models.CharField(max_length=200, blank=True, help_text="Why it is unscored.")
-    generation = models.OneToOneField(Generation, on_delete=models.PROTECT, related_name="judgement")
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="judgements")
-    created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["pk"]
