@@ -17,7 +17,8 @@ from annotation.services.places import participant_place
 from modelhub.models import PairOutput, PreferencePair, Run, System
 from tests.annotation.study_rows import make_frozen_study
 from tests.factories import make_user
-from tests.modelhub.judged_rows import add_judgements, make_outputs
+from tests.modelhub.judged_rows import add_judgements
+from tests.modelhub.output_rows import make_outputs
 from tests.modelhub.pair_rows import make_pairs, make_system
 
 pytestmark = pytest.mark.django_db
@@ -123,6 +124,7 @@ MATRIX: dict[str, Row] = {
     "annotation:persona_submit": link("key", status=302),
     "annotation:persona_draft": link("key", status=400),
     "annotation:wait": Row(("token", "key"), get=everybody(302), head=everybody(302)),
+    "annotation:failed": Row(("token", "key"), get=everybody(302), head=everybody(302)),
     "annotation:set_aside": link("key", status=302),
     "annotation:complete": link("key", status=422),
     "annotation:time": link("key", status=400),
@@ -141,6 +143,7 @@ MATRIX: dict[str, Row] = {
     "annotation:participant_change": page(*NUMBER, get=running(200)),
     "annotation:members": page(*STUDY, get=sharing(200)),
     "annotation:study_state": action(*STUDY, post=running(302), data={"action": "pause"}),
+    "annotation:outputs_retry": action(*STUDY, post=running(302)),
     "annotation:preview": action(*STUDY, post=running(302)),
     "annotation:participants_create": action(*STUDY, post=running(302), data={"count": "1"}),
     "annotation:participants_invite": action(*STUDY, post=running(422)),

@@ -1,40 +1,14 @@
-"""Outputs for pairs and what judges said of them, for the tests of judging."""
+"""What judges said of outputs for pairs, for tests."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from modelhub.judging.outputs import RUBRICS
-from modelhub.models import Generation, Judgement, PairOutput, PreferencePair, Run, System
-from modelhub.personas.sources import persona_key
+from modelhub.models import Generation, Judgement, PairOutput, Run, System
 from modelhub.runs import run_start
 
 RUBRIC = RUBRICS["direct"]
 # What a judge says in the orders base_first and test_first.
 VERDICTS = {"win": "BA", "loss": "AB", "tie": "AA", "unreadable": "A?"}
-
-
-def make_output(
-    pair: PreferencePair,
-    system: System,
-    source: str = "none",
-    *,
-    persona: str = "",
-    text: str = "",
-    run: Run | None = None,
-) -> PairOutput:
-    """Store what a system answers to a pair's prompt."""
-    if not persona and source != "none":
-        persona = f"The user is of {source} and prefers row {pair.row}."
-    return PairOutput.objects.create(
-        system=system, pair=pair, source=source, persona=persona, persona_key=persona_key(persona),
-        text=text or f"{system.name} answers row {pair.row} for {source}.",
-        run=run or run_start(stage="generate", arguments={}),
-    )  # fmt: skip
-
-
-def make_outputs(pairs: Iterable[PreferencePair], system: System, source: str = "none") -> list[PairOutput]:
-    """Store what a system answers to the prompts of several pairs."""
-    run = run_start(stage="generate", arguments={})
-    return [make_output(pair, system, source, run=run) for pair in pairs]
 
 
 def add_judgements(

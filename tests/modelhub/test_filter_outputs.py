@@ -26,7 +26,7 @@ def make_outputs() -> None:
         pair = make_pair("advice", "test", row)
         for system in systems:
             text = texts.get((system.name, row), "")
-            make_output(pair, system, text, source="gold_chosen", persona=f"The user is {row}.")
+            make_output(pair, system, "gold_chosen", text=text, persona=f"The user is {row}.")
             make_output(pair, system, source="none")
 
 

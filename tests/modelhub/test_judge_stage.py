@@ -14,7 +14,7 @@ from modelhub.personas.sources import Origin
 from modelhub.queries.judgements import judged_results
 from modelhub.stages.judge import judge as judge_stage
 from modelhub.systems import system_register
-from tests.modelhub.judged_rows import make_output, make_outputs
+from tests.modelhub.output_rows import make_output, make_outputs
 from tests.modelhub.pair_rows import make_pairs, make_persona, make_system, picking_script
 from tests.modelhub.test_import_pair_outputs import bring, released, released_pairs
 

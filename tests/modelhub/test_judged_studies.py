@@ -15,7 +15,8 @@ from modelhub.models import Judgement, PairOutput, PersonaCheck, PreferencePair,
 from tests.annotation.study_rows import add_participant, add_written_persona
 from tests.factories import make_user
 from tests.modelhub.analysis.studies import BASE, TEST, make_bound_study, persona_study
-from tests.modelhub.judged_rows import add_judgements, make_output
+from tests.modelhub.judged_rows import add_judgements
+from tests.modelhub.output_rows import make_output
 from tests.modelhub.pair_rows import make_pair, make_persona, make_system
 from tests.modelhub.verdict_rows import add_checks
 

@@ -10,7 +10,8 @@ from modelhub.analysis.judged import SameNameError, comparisons
 from modelhub.analysis.published import published_tables
 from modelhub.models import PairOutput, PreferencePair, System
 from modelhub.queries.judgements import judged_results
-from tests.modelhub.judged_rows import add_judgements, make_outputs, outcomes
+from tests.modelhub.judged_rows import add_judgements, outcomes
+from tests.modelhub.output_rows import make_outputs
 from tests.modelhub.pair_rows import make_pairs, make_system
 from tests.modelhub.stats.test_winrate import PUBLISHED
 

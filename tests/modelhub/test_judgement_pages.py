@@ -11,7 +11,8 @@ from annotation.permissions import Role
 from annotation.services.members import role_give
 from modelhub.models import PairOutput, PreferencePair, System
 from tests.factories import make_user
-from tests.modelhub.judged_rows import add_judgements, make_outputs, outcomes
+from tests.modelhub.judged_rows import add_judgements, outcomes
+from tests.modelhub.output_rows import make_outputs
 from tests.modelhub.pair_rows import make_pairs, make_system
 
 pytestmark = pytest.mark.django_db

@@ -113,8 +113,8 @@ class TestOutputs:
         (pair,) = make_pairs("advice", "test", 1)
         persona = "The user is calm and prefers steps."
         loop = "I am sure of it. " * 20
-        make_output(pair, make_system("A"), "Mix <b>well</b>.", source="gold_chosen", persona=persona)
-        make_output(pair, make_system("B"), loop, source="gold_chosen", persona=persona, finish="length")
+        make_output(pair, make_system("A"), text="Mix <b>well</b>.", source="gold_chosen", persona=persona)
+        make_output(pair, make_system("B"), text=loop, source="gold_chosen", persona=persona, finish="length")
         PairOutput.objects.update(excluded_reason="loop: 94% repeated by B")
         text = words_of(reader, OUTPUTS)
         for shown in (pair.prompt, persona, "Mix <b>well</b>.", "2 words, 10 tokens, finished by stop, 0.5 s",
@@ -128,8 +128,10 @@ class TestOutputs:
         for dataset in ("advice", "forum"):
             for pair in make_pairs(dataset, "test", 2):
                 for system in systems:
-                    make_output(pair, system, f"{system.name} on {dataset} {pair.row} plainly")
-                    make_output(pair, system, f"{system.name} tailored", source="system", persona="The user is calm.")
+                    make_output(pair, system, text=f"{system.name} on {dataset} {pair.row} plainly")
+                    make_output(
+                        pair, system, text=f"{system.name} tailored", source="system", persona="The user is calm."
+                    )
         first = words_of(reader, OUTPUTS)
         assert "A on advice 1 plainly" in first and "B on advice 2" in first and "C on" not in first
         query = {"dataset": "forum", "split": "test", "source": "system", "systems": ["C", "A"]}
@@ -157,7 +159,7 @@ class TestOutputs:
         (pair,) = make_pairs("advice", "test", 1)
         system = make_system("A")
         for who in ("calm", "rash"):
-            make_output(pair, system, f"For the {who}.", source="gold_chosen", persona=f"The user is {who}.")
+            make_output(pair, system, text=f"For the {who}.", source="gold_chosen", persona=f"The user is {who}.")
         assert [row.persona for row in reader.get(OUTPUTS).context["rows"]] == [
             "The user is calm.",
             "The user is rash.",

@@ -8,7 +8,8 @@ from django.urls import reverse
 from playwright.sync_api import Page
 
 from modelhub.models import PairOutput, PersonaSource, PreferencePair, System
-from tests.modelhub.judged_rows import RUBRIC, add_judgements, make_output
+from tests.modelhub.judged_rows import RUBRIC, add_judgements
+from tests.modelhub.output_rows import make_output
 from tests.modelhub.pair_rows import make_pairs, make_system
 from tests.tools.gallery import Spot
 

@@ -31,8 +31,8 @@ def system_spots() -> list[Spot]:
         for number, system in enumerate(systems[:3]):
             text = _LOOP if (row, number) == (2, 1) else _ANSWER.format(example=_EXAMPLES[(row + number) % 4])
             finish = "length" if row == 3 else "stop"
-            make_output(pair, system, text, source="gold_chosen", persona=_PERSONA, finish=finish)
-        make_output(pair, systems[3], _ANSWER.format(example=_EXAMPLES[row % 4]))
+            make_output(pair, system, "gold_chosen", text=text, persona=_PERSONA, finish=finish)
+        make_output(pair, systems[3], text=_ANSWER.format(example=_EXAMPLES[row % 4]))
     PairOutput.objects.filter(pair__dataset=DATASET, pair__row=2, source="gold_chosen").update(
         excluded_reason="loop: 87% of 5-word sequences repeated by sft-llama-8b"
     )
