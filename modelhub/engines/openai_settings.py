@@ -2,6 +2,8 @@
 
 import ipaddress
 import os
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Self
 from urllib.parse import SplitResult, urlsplit
@@ -19,6 +21,8 @@ _SET_BY_THE_ENGINE = {
     "model", "prompt", "messages", "max_tokens", "max_completion_tokens", "temperature", "top_p", "stop", "seed",
     "stream", "n",
 }  # fmt: skip
+# Members that carry a key where a server has its own way of taking one.
+_SECRET = re.compile(r"(?:x[-_])?(?:api[-_]?key|(?:access|auth|bearer)?[-_]?token|authorization|password|secret)", re.I)
 
 
 class OpenAIOptions(BaseModel):
@@ -50,9 +54,19 @@ class OpenAIOptions(BaseModel):
         taken = sorted(_SET_BY_THE_ENGINE & set(self.extra_body))
         if taken:
             raise ValueError(f"extra_body may not hold {', '.join(taken)}: the decoding settings decide that")
+        if any(_SECRET.fullmatch(name) for name in _names(self.extra_body)):
+            raise ValueError("extra_body holds a key, and is stored and shown; only api_key_variable can bring one")
         if (self.price_per_million_prompt_tokens is None) != (self.price_per_million_completion_tokens is None):
             raise ValueError("give both prices or none, or the cost would be wrong")
         return self
+
+
+def _names(value: JsonValue) -> Iterator[str]:
+    """Yield the names of all members, at any depth."""
+    if isinstance(value, dict):
+        yield from value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _names(inner)
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,14 @@ def test_a_key_in_the_place_of_its_variables_name_is_refused_without_showing_it(
     assert pasted not in str(caught.value)
 
 
+@pytest.mark.parametrize("body", [{"api_key": KEY}, {"headers": [{"Authorization": f"Bearer {KEY}"}]}, {"token": KEY}])
+def test_a_key_in_extra_body_which_is_stored_is_refused_without_showing_it(body: dict[str, Any]) -> None:
+    with pytest.raises(EngineError, match="only api_key_variable can bring one") as caught:
+        check(settings_for(options={"extra_body": body}))
+    assert KEY not in str(caught.value)
+    check(settings_for(options={"extra_body": {"min_tokens": 10, "prompt_cache_key": "personas"}}))
+
+
 # Settings
 
 
