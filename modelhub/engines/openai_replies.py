@@ -29,6 +29,7 @@ _KNOWN_CODES = _FATAL_CODES | {
 }  # fmt: skip
 _TOO_LONG = re.compile(r"context[ _](?:length|window|size)|max_model_len|too (?:long|many tokens)|maximum.{0,20}length")
 _NO_MODEL = re.compile(r"not found|does not exist|not (?:a )?valid|unknown|no such|pinned to", re.IGNORECASE)
+_MOST_TOKENS = 2**31 - 1  # what databases keep as a count
 _FINISH: dict[str, FinishReason] = {"stop": "stop", "eos": "stop", "length": "length"}
 
 
@@ -80,6 +81,12 @@ def _outcome(data: Mapping[str, Any], chat: bool) -> Answer | Trouble:
     finish = choice.get("finish_reason")
     if not text and finish == "content_filter":
         return Trouble("The server's content filter withheld the answer.", "final")
+    if not text and finish == "length":
+        return Trouble(
+            "The answer was cut off before its text began, as that of a model that reasons first may be; raise "
+            "max_new_tokens.",
+            "final",
+        )
     if not isinstance(text, str):
         return Trouble("The server sent an answer without a text.", "again")
     return Answer(_storable(text), _FINISH.get(finish, "unknown") if isinstance(finish, str) else "unknown")
@@ -156,7 +163,7 @@ def _known_code(error: Mapping[str, Any]) -> str:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS else None
 
 
 def _storable(text: str) -> str:

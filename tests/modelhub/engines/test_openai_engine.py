@@ -209,6 +209,23 @@ def test_an_answer_withheld_by_a_content_filter_is_not_asked_for_again(proxy: Fa
     )
 
 
+@pytest.mark.parametrize("text", [None, ""])
+def test_an_answer_cut_off_before_it_began_is_a_failure_that_says_what_helps(
+    proxy: FaultProxy, text: str | None
+) -> None:
+    proxy.plan(Reply(200, {"choices": [{"text": text, "finish_reason": "length"}]}))
+    found = failure(proxy)
+    assert found.final and "raise max_new_tokens" in found.error
+
+
+@pytest.mark.parametrize("count", [-1, 2**31, 10**30, 1.5, True, "7"])
+def test_a_token_count_that_is_none_is_left_out(proxy: FaultProxy, count: object) -> None:
+    usage = {"prompt_tokens": count, "completion_tokens": 2**31 - 1}
+    proxy.plan(Reply(200, {"choices": [{"text": "Well.", "finish_reason": "stop"}], "usage": usage}))
+    found = result(proxy)
+    assert (found.prompt_tokens, found.completion_tokens) == (None, 2**31 - 1)
+
+
 # Threads, event loops, Ctrl-C
 
 
