@@ -6,7 +6,7 @@ agree, a tie if they do not, and invalid, which is counted apart, if an answer i
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from modelhub.stats.adjusted import clustered_share
@@ -28,6 +28,18 @@ class Matched:
     base_source: str
     test: str
     source: str
+    judge: str
+    rubric: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared on whatever data sets and sources there are; `kind` is SAME, WITHOUT or OTHER."""
+
+    kind: str
+    base: str
+    test: str
+    split: str
     judge: str
     rubric: str
 
@@ -80,20 +92,23 @@ def comparisons(report: Sequence[Mapping[str, Any]], names: Mapping[str, str] | 
         SameNameError: two rows of a comparison are about the same data set and source.
     """
     called = names or {}
-    found: defaultdict[tuple[str, ...], list[Mapping[str, Any]]] = defaultdict(list)
+    found: defaultdict[Comparison, list[Mapping[str, Any]]] = defaultdict(list)
     for row in report:
         base, test = (called.get(row[side], row[side]) for side in ("base", "test"))
-        found[_kind(row), base, test, row["split"], row["judge"], row["rubric"]].append(row)
-    for place, rows in found.items():
-        _check_names(place, rows)
-    return [
-        {
-            **dict(zip(("kind", "base", "test", "split", "judge", "rubric"), place, strict=True)),
-            "rows": rows,
-            "average": _average(rows),
-        }
-        for place, rows in found.items()
-    ]
+        about = Matched(**{name: row[name] for name in Matched.__dataclass_fields__})
+        found[comparison_of(replace(about, base=base, test=test))].append(row)
+    for one, rows in found.items():
+        _check_names(one, rows)
+    return [{**vars(one), "rows": rows, "average": _average(rows)} for one, rows in found.items()]
+
+
+def comparison_of(matched: Matched) -> Comparison:
+    """Return the comparison that a row of the results belongs to."""
+    kind = WITHOUT if matched.base_source == NO_PERSONA else OTHER
+    return Comparison(
+        SAME if matched.base_source == matched.source else kind,
+        matched.base, matched.test, matched.split, matched.judge, matched.rubric,
+    )  # fmt: skip
 
 
 def metric_shares(metric: Mapping[str, Any]) -> tuple[float, float, float] | None:
@@ -138,20 +153,14 @@ def _worse(outcomes: Mapping[str, Mapping[str, str]], pairs: Mapping[str, int]) 
     return found
 
 
-def _kind(row: Mapping[str, Any]) -> str:
-    if row["base_source"] == row["source"]:
-        return SAME
-    return WITHOUT if row["base_source"] == NO_PERSONA else OTHER
-
-
-def _check_names(place: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) -> None:
+def _check_names(one: Comparison, rows: Sequence[Mapping[str, Any]]) -> None:
     seen: dict[tuple[str, ...], Mapping[str, Any]] = {}
     for row in rows:
         about = (row["dataset"], row["base_source"], row["source"])
         if first := seen.get(about):
-            both = " and ".join(f"{one['base']} with {one['test']}" for one in (first, row))
+            both = " and ".join(f"{each['base']} with {each['test']}" for each in (first, row))
             raise SameNameError(
-                f"{row['dataset']}, {row['source']}: {both} would both be rows of {place[1]} with {place[2]}; give "
+                f"{row['dataset']}, {row['source']}: {both} would both be rows of {one.base} with {one.test}; give "
                 "systems that answered the same pairs names of their own."
             )
         seen[about] = row

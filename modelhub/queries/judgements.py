@@ -2,12 +2,25 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import groupby
+from operator import or_
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
-from modelhub.analysis.judged import JudgedRow, Matched, judged_report, outcomes_of
+from modelhub.analysis.judged import (
+    NO_PERSONA,
+    OTHER,
+    SAME,
+    WITHOUT,
+    Comparison,
+    JudgedRow,
+    Matched,
+    comparison_of,
+    judged_report,
+    outcomes_of,
+)
 from modelhub.models import Judgement, PairOutput
 from modelhub.stats.winrate import Verdict, pair_outcomes
 
@@ -16,6 +29,8 @@ _MATCHED = (
     "test__pair__dataset", "test__pair__split", "base__system__name", "base__source", "test__system__name",
     "test__source", "judge__name", "rubric",
 )  # fmt: skip
+_SAME, _GENERIC = Q(base__source=F("test__source")), Q(base__source=NO_PERSONA)
+_OF_KIND = {SAME: _SAME, WITHOUT: _GENERIC & ~_SAME, OTHER: ~_GENERIC & ~_SAME}
 _EXCLUDED = ~Q(base__excluded_reason="") | ~Q(test__excluded_reason="")
 
 
@@ -28,10 +43,21 @@ class JudgedUnit:
     outcomes: Mapping[str, str]
 
 
-def judged_results(dataset: str = "", *, seed: int = 0) -> list[dict[str, Any]]:
-    """Return the results of all data sets, or of one; see `judged_report`. Outputs that are left out do not count."""
-    judgements = Judgement.objects.filter(test__pair__dataset=dataset) if dataset else Judgement.objects.all()
+def judged_results(dataset: str = "", *, only: Sequence[Comparison] = (), seed: int = 0) -> list[dict[str, Any]]:
+    """Return the results of all data sets, or of one; see `judged_report`. Outputs that are left out do not count.
+
+    `only` names the comparisons that are wanted; empty for all of them.
+    """
+    judgements = _judgements(dataset)
+    if only:
+        judgements = judgements.filter(reduce(or_, map(_within, only)))
     return judged_report(judged_rows(judgements.exclude(_EXCLUDED)), _excluded(judgements), seed=seed)
+
+
+def judged_comparisons(dataset: str = "") -> list[Comparison]:
+    """Return what was compared on any data set, or on one, in the order of `judged_results`."""
+    found = _judgements(dataset).order_by().values_list(*_MATCHED).distinct()
+    return list(dict.fromkeys(comparison_of(one) for one in sorted(Matched(*names) for names in found)))
 
 
 def judged_rows(judgements: QuerySet[Judgement]) -> Iterator[JudgedRow]:
@@ -51,6 +77,17 @@ def judged_datasets() -> list[str]:
     """Return the data sets whose outputs were judged."""
     found = Judgement.objects.order_by("test__pair__dataset").values_list("test__pair__dataset", flat=True)
     return list(found.distinct())
+
+
+def _judgements(dataset: str) -> QuerySet[Judgement]:
+    return Judgement.objects.filter(test__pair__dataset=dataset) if dataset else Judgement.objects.all()
+
+
+def _within(one: Comparison) -> Q:
+    return _OF_KIND[one.kind] & Q(
+        base__system__name=one.base, test__system__name=one.test, test__pair__split=one.split, judge__name=one.judge,
+        rubric=one.rubric,
+    )  # fmt: skip
 
 
 def _excluded(judgements: QuerySet[Judgement]) -> dict[Matched, int]:

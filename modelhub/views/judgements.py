@@ -18,6 +18,7 @@ from modelhub.forms import OUTCOMES, JudgedForm, ResultsForm
 from modelhub.http import get_pipeline_reader
 from modelhub.models import Judgement
 from modelhub.queries.judgements import (
+    judged_comparisons,
     judged_datasets,
     judged_results,
     judged_units,
@@ -29,6 +30,7 @@ from modelhub.queries.judgements import (
 from modelhub.report.numbers import interval, percent, percent_interval
 
 PAIRS_PER_PAGE = 20
+COMPARISONS_PER_PAGE = 4  # each may read many thousands of verdicts
 _KINDS = {SAME: "both with the same personas", WITHOUT: "the base without personas"}
 _SHORT = {
     "retrieved_chosen": "retr. chosen", "gold_chosen": "gold chosen", "retrieved_rejected": "retr. rejected",
@@ -41,9 +43,11 @@ def judgements(request: HttpRequest) -> HttpResponse:
     """Show win, tie and loss of everything that was compared, as bars and as a table, with Delta-PQ."""
     get_pipeline_reader(request)
     form = ResultsForm(request.GET, datasets=judged_datasets())
-    found = comparisons(judged_results(form.dataset_chosen()))
+    dataset = form.dataset_chosen()
+    page = Paginator(judged_comparisons(dataset), COMPARISONS_PER_PAGE).get_page(request.GET.get("page"))
+    found = comparisons(judged_results(dataset, only=list(page)))
     panels = [_panel(number, one) for number, one in enumerate(found, start=1)]
-    return render(request, "modelhub/judgements.html", {"form": form, "panels": panels})
+    return render(request, "modelhub/judgements.html", {"form": form, "page": page, "panels": panels})
 
 
 @require_GET
@@ -57,7 +61,7 @@ def judged_pairs(request: HttpRequest) -> HttpResponse:
     units = judged_units(matched, form.cleaned_data["metric"], form.cleaned_data["outcome"])
     page = Paginator(units, PAIRS_PER_PAGE).get_page(request.GET.get("page"))
     rows = [
-        {"unit": unit, "test": test, "outcomes": [(OUTCOMES.get(unit.outcomes.get(metric, ""), "Not judged"))
+        {"unit": unit, "test": test, "outcomes": [(metric, OUTCOMES.get(unit.outcomes.get(metric, ""), "Not judged"))
                                                   for metric in METRICS]}
         for unit, test in unit_rows(list(page))
     ]  # fmt: skip
@@ -88,6 +92,8 @@ def _panel(number: int, one: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": f"judged-{number}",
         "title": f"{one['test']} against {'itself' if one['base'] == one['test'] else one['base']}",
+        "base": f"{one['base']} without personas" if one["kind"] == WITHOUT else one["base"],
+        "test": one["test"],
         "kind": _KINDS.get(one["kind"], "personas of two sources"),
         "split": one["split"],
         "judge": one["judge"],

@@ -62,7 +62,7 @@ def test_win_rates_stand_in_bars_and_in_a_table_with_delta_pq(reader: Client, si
     assert rows[0].startswith("advice Gold, chosen Personalization 6 (66.7 %) 2 (22.2 %) 1 (11.1 %) 1 +35.7 [")
     assert rows[1] == "Quality 5 (50.0 %) 0 (0.0 %) 5 (50.0 %) 0"
     assert rows[2].startswith("Average of 1 row Personalization 66.7 % 22.2 % 11.1 % – +35.7 –")
-    bars = shown.xpath("//*[local-name()='rect']")
+    bars = shown.xpath("//*[@class='plot']/*[local-name()='rect']")
     assert [bar.get("class") for bar in bars] == [f"plot-bar-{series}" for series in (1, 2, 3, 1, 3)]
     widths = [float(bar.get("width")) for bar in bars]
     assert widths[0] / widths[2] == pytest.approx(6, rel=0.01)
@@ -128,6 +128,27 @@ def test_harm_is_shown_where_the_base_is_the_same_system_without_personas(reader
     judged("advice", "retrieved_chosen", base="pt-dpo", base_source="none")
     text = words(results(reader))
     assert "Pairs that personalization made worse" in text and "Personalization 1 of 9 11.1 %" in text
+
+
+def test_comparisons_are_paged_and_each_stands_whole_on_one_page(reader: Client) -> None:
+    for number in range(3):
+        for dataset in ("advice", "forum"):
+            judged(dataset, "gold_chosen", base=f"dpo-{number}", test=f"pt-{number}")
+            judged(dataset, "retrieved_chosen", test=f"pt-{number}", base=f"pt-{number}", base_source="none")
+    seen = []
+    for query in ({}, {"page": "2"}):
+        for panel in results(reader, **query).xpath("//section[h2]"):
+            seen.append(words(panel.xpath("h2")[0]))
+            assert "Average of 2 rows" in words(panel)
+    assert sorted(seen) == sorted([f"pt-{n} against {other}" for n in range(3) for other in (f"dpo-{n}", "itself")])
+    assert len(results(reader, page="2").xpath("//section[h2]")) == 2
+
+
+def test_a_judged_pair_leads_back_to_the_list_it_was_found_in(reader: Client, sides: Sides) -> None:
+    (address,) = results(reader).xpath("//a[contains(@aria-label, 'quality: the base wins')]/@href")
+    pair = page(reader, address).xpath("//tbody//a/@href")[0]
+    (back,) = page(reader, pair).xpath("//a[text()='Judged pairs']/@href")
+    assert len(page(reader, back).xpath("//tbody/tr")) == 5
 
 
 def test_results_can_be_those_of_one_data_set(reader: Client, sides: Sides) -> None:
