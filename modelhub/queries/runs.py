@@ -23,12 +23,34 @@ from modelhub.models import (
 
 RUNS_PER_PAGE = 25
 ROWS_PER_PAGE = 25
+# What each stage counts, in the plural; what has several kinds of rows counts "rows".
+UNITS = {
+    "add_inferred_personas": "personas",
+    "add_personas_to_rate": "personas",
+    "check_personas": "verdicts",
+    "compare_personas": "verdicts",
+    "export_augmented": "rows",
+    "filter_outputs": "outputs",
+    "generate": "outputs",
+    "import_outputs": "outputs",
+    "import_pair_outputs": "outputs",
+    "import_personas": "personas",
+    "import_preferences": "pairs",
+    "index_personas": "prompts",
+    "infer_personas": "personas",
+    "judge": "verdicts",
+    "make_outputs": "outputs",
+    "retrieve_personas": "pairs",
+    "serve_outputs": "outputs",
+    "train_dpo": "steps",
+    "train_sft": "steps",
+}
 _SHOWN_OF_TEXT = 160  # characters of a prompt or persona in a list
 
 
 @dataclass(frozen=True)
 class RunProgress:
-    """A run with how far it is. Rates are rows per minute over the run's life so far; None where unknown."""
+    """A run with how far it is. Rates are units per minute over the run's life so far; None where unknown."""
 
     run: Run
     now: datetime
@@ -41,6 +63,11 @@ class RunProgress:
     def is_silent(self) -> bool:
         """Whether the run should be alive and has given no sign for longer than its lease."""
         return self.is_running and self.run.lease_until < self.now
+
+    @property
+    def unit(self) -> str:
+        """What the run counts, in the plural."""
+        return UNITS.get(self.run.stage, "rows")
 
     @property
     def handled(self) -> int:

@@ -101,6 +101,15 @@ class TestProgress:
         row = RunProgress(Run.objects.get(pk=run.pk), timezone.now() + timedelta(days=1))
         assert row.rate == pytest.approx(10, rel=0.01) and row.seconds_left is None
 
+    @pytest.mark.parametrize(
+        ("stage", "unit"), [("train_dpo", "steps"), ("infer_personas", "personas"), ("import_preferences", "pairs")]
+    )
+    def test_progress_and_throughput_name_what_the_stage_counts(self, reader: Client, stage: str, unit: str) -> None:
+        run = add_run(stage, minutes=10, done=50, total=100)
+        shown = text_of(reader, reverse("modelhub:run", args=[run.key]))
+        assert f"50 of 100 {unit}" in shown and f"5.0 {unit} per minute" in shown
+        assert f"50 of 100 {unit}" in text_of(reader, RUNS)
+
     def test_a_run_past_its_lease_shows_no_sign_of_life(self, reader: Client) -> None:
         past = timezone.now() - timedelta(minutes=5)
         run = add_run(done=5, total=10, lease_until=past, heartbeat_at=past)
