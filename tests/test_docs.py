@@ -4,6 +4,7 @@ import argparse
 import ast
 import configparser
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -95,6 +96,18 @@ def test_every_documented_command_exists_and_is_documented_once() -> None:
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?:|mailto:)([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_shown_on_a_page_take_the_options_that_they_are_shown_with(page: Path) -> None:
+    blocks = re.findall(r"^```\w*\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    apps = {name: app for app, name in COMMANDS}
+    shown = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    for command, arguments in (found.groups() for line in shown if (found := re.search(r"manage\.py (\w+)(.*)", line))):
+        app = apps.get(command)
+        if app and "…" not in arguments:
+            parser = load_command_class(app, command).create_parser("manage.py", command)
+            parser.parse_args(shlex.split(arguments, comments=True))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
