@@ -17,6 +17,8 @@ SEARCHED: Mapping[str, tuple[str, ...]] = {
 }
 # The few-shot examples are training rows, taken out of the splits that they search: a shared row is no leak there.
 TRAINING_SIDE = ("sft_train", "dpo_train", "fewshot")
+# Held out from training: whatever searched them would be given what is to be predicted, or train on it.
+HELD_OUT = ("test", "sft_val", "dpo_val")
 _EXAMPLES_SHOWN = 3
 
 
@@ -38,9 +40,14 @@ def searched_splits(split: str, stated: Mapping[str, Sequence[str]] | None = Non
     """Return the splits in which rows of `split` look for neighbours; `stated` goes before the table above.
 
     Raises:
-        SplitError: for a split that neither knows.
+        SplitError: for a split that neither knows, and for stated ones that are held out.
     """
     if stated and split in stated:
+        if held_out := [name for name in stated[split] if name in HELD_OUT]:
+            raise SplitError(
+                f"Rows of {split} may not search {' and '.join(held_out)}: personas of held-out rows would leak. Only "
+                "training rows can be searched."
+            )
         return tuple(stated[split])
     if split not in SEARCHED:
         known = ", ".join(SEARCHED)

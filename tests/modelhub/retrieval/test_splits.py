@@ -24,6 +24,13 @@ def test_what_is_stated_goes_before_the_table() -> None:
     assert searched_splits("test", {"test": ["train"]}) == ("train",)
 
 
+@pytest.mark.parametrize("split", ["test", "sft_train", "dev"])
+@pytest.mark.parametrize("held_out", ["test", "sft_val", "dpo_val"])
+def test_held_out_rows_are_searched_by_none_whatever_is_stated(split: str, held_out: str) -> None:
+    with pytest.raises(SplitError, match=f"{split} may not search {held_out}: .* would leak"):
+        searched_splits(split, {split: ["dpo_train", held_out]})
+
+
 def test_a_split_without_a_rule_is_an_error_that_says_how_to_give_one() -> None:
     with pytest.raises(SplitError, match="'dev'.*--search dev=SPLIT"):
         searched_splits("dev")
