@@ -120,6 +120,8 @@ def test_a_prompt_of_one_word_is_copied_when_the_persona_names_it() -> None:
         ("a 70-year-old", "age"),
         ("a wheelchair user", "disability or health"),
         ("blind", "disability or health"),
+        ("overcoming an addiction", "disability or health"),
+        ("at ease with scripture", "religion"),
     ],
 )
 def test_protected_attributes_are_flagged_by_category(words: str, category: str) -> None:
@@ -155,6 +157,9 @@ def test_words_that_only_look_like_protected_attributes_are_not(words: str) -> N
         ("racist", "hatred"),
         ("looking for illegal ways", "crime"),
         ("suicidal", "self-harm"),
+        ("fond of marijuana", "drugs or sexual content"),
+        ("casual about drug use", "drugs or sexual content"),
+        ("after pirated films", "crime"),
     ],
 )
 def test_harm_is_flagged_with_the_words(words: str, category: str) -> None:
