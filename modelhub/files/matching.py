@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from modelhub.files.records import Record
@@ -38,11 +38,15 @@ class Match:
 
 @dataclass(frozen=True)
 class Matches:
-    """What became of a file's rows. `style` is how personas enter its prompts, None where the file does not say."""
+    """What became of a file's rows. `style` is how personas enter its prompts, None where the file does not say.
+
+    `styles` are all that give just these prompts: where personas need no other verb, first-person styles are alike.
+    """
 
     matched: list[Match]
     unmatched: list[str]
     style: PersonaStyle | None = None
+    styles: tuple[PersonaStyle, ...] = ()
 
 
 def is_released(records: Sequence[Record]) -> bool:
@@ -70,7 +74,10 @@ def match_released(records: Sequence[Record], units: Sequence[Unit]) -> Matches:
         found = [(record, lookup.get(str(record.values["prompt"]), ())) for record in records]
         matched = [Match(record, tuple(hits), str(record.values["prompt"])) for record, hits in found if hits]
         if len(matched) > len(best.matched):
-            best = Matches(matched, [_unmatched(record, "prompt") for record, hits in found if not hits], style)
+            unmatched = [_unmatched(record, "prompt") for record, hits in found if not hits]
+            best = Matches(matched, unmatched, style, (style,))
+        elif matched and matched == best.matched:
+            best = replace(best, styles=(*best.styles, style))
     return best
 
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from modelhub.files.matching import Matches, Unit, match_released
+from modelhub.files.matching import Unit, match_released
 from modelhub.files.records import Record
 from modelhub.models import PairOutput, PreferencePair
 from modelhub.personas.sources import SourceTexts
@@ -29,11 +29,12 @@ class PairRow:
 
 @dataclass
 class PairMatches:
-    """What became of a file's rows. `from_file` counts personas that only the file knows."""
+    """What became of a file's rows. `styles` are those in which its personas can have entered the prompts, none where
+    it does not say; `from_file` counts personas that only the file knows."""
 
     rows: list[PairRow]
     unmatched: list[str]
-    style: PersonaStyle | None = None
+    styles: tuple[PersonaStyle, ...] = ()
     from_file: int = 0
 
 
@@ -66,7 +67,7 @@ class SplitUnits:
         return PairMatches(
             [row for match in matches.matched for row in self._released_rows(match.record, match.units)],
             [_less_study(line) for line in matches.unmatched],
-            self._style(matches),
+            matches.styles if self._source != "none" else (),
             len({unit.persona_id for unit in written} & used),
         )
 
@@ -96,10 +97,6 @@ class SplitUnits:
             for prompt in (str(record.values["prompt"]) for record in records):
                 if prompt.startswith(start) and _RESPONSE in prompt:
                     yield self._unit(pair, prompt.removeprefix(start).rpartition(_RESPONSE)[0])
-
-    def _style(self, matches: Matches) -> PersonaStyle | None:
-        """Return how personas entered the prompts; unknown where there were none."""
-        return matches.style if self._source != "none" else None
 
     def _released_rows(self, record: Record, units: Iterable[Unit]) -> Iterator[PairRow]:
         raw = str(record.values["response"])

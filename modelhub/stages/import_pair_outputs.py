@@ -17,7 +17,7 @@ from modelhub.files.problems import refusal
 from modelhub.files.records import Record, RecordError, file_sha256, read_records
 from modelhub.models import Generation, PairOutput, PersonaSource, PreferencePair, Run, System
 from modelhub.personas.sources import RETRIEVED, Origin, SourceTexts, persona_key, source_texts
-from modelhub.prompts import PersonaStyle
+from modelhub.prompts import PersonaStyle, render_prompt
 from modelhub.queries.datasets import splits_of
 from modelhub.queries.personas import retrievers_of
 from modelhub.runs import run_finish, run_heartbeat, run_start
@@ -65,7 +65,7 @@ class PairOutputImportReport:
 @dataclass
 class _Plan:
     report: FileReport
-    style: PersonaStyle | None
+    styles: tuple[PersonaStyle, ...]
     rows: list[PairRow]
 
 
@@ -128,7 +128,7 @@ def _plans(files: Sequence[Path], split: str, wanted: PairOutputImport) -> tuple
         found, wrong = _match(records, SplitUnits(pairs, given, profile))
         problems += wrong if wrong or wanted.allow_unmatched else found.unmatched
         report = FileReport(file.name, source, from_file=found.from_file, unmatched=found.unmatched)
-        plans.append(_Plan(report, found.style, found.rows))
+        plans.append(_Plan(report, found.styles, found.rows))
     return plans, problems
 
 
@@ -182,23 +182,49 @@ def _conflicts(plans: Sequence[_Plan], system: System | None) -> list[str]:
 
 def _style_problems(plans: Sequence[_Plan], system: System | None) -> list[str]:
     """Return a problem if personas entered the prompts in two ways: these would be two systems."""
-    styles = {plan.style for plan in plans if plan.style}
-    if system and system.pair_outputs.exclude(persona="").exists():
-        styles.add(PersonaStyle(system.persona_style))
-    names = ", ".join(sorted(styles))
-    return [f"Personas entered these prompts in several ways ({names}): import them as systems of their own."] * (
-        len(styles) > 1
+    if _common_style(plans, system) or not (shown := _shown_styles(plans, system)):
+        return []
+    names = ", ".join(sorted({str(style) for styles in shown for style in styles}))
+    return [f"Personas entered these prompts in several ways ({names}): import them as systems of their own."]
+
+
+def _common_style(plans: Sequence[_Plan], system: System | None) -> PersonaStyle | None:
+    """Return the way in which all personas can have entered their prompts; the system's own, if it is one of them."""
+    shown = _shown_styles(plans, system)
+    common = [style for style in PersonaStyle if shown and all(style in styles for styles in shown)]
+    return next((style for style in common if system and style == system.persona_style), next(iter(common), None))
+
+
+def _shown_styles(plans: Sequence[_Plan], system: System | None) -> list[tuple[PersonaStyle, ...]]:
+    """Return the styles that each file, and what is stored of the system, can have; what does not tell is left out."""
+    shown = [plan.styles for plan in plans if plan.styles]
+    return [*shown, stored] if system and shown and (stored := _stored_styles(system)) else shown
+
+
+def _stored_styles(system: System) -> tuple[PersonaStyle, ...]:
+    """Return the styles that give all stored prompts of the system; only its own where they do not tell."""
+    outputs = list(system.pair_outputs.exclude(persona="").select_related("pair", "generation"))
+    prompts = [(one.pair.prompt, one.persona, one.generation.rendered_prompt) for one in outputs if one.generation]
+    styles = tuple(
+        style
+        for style in PersonaStyle
+        if prompts
+        and all(
+            rendered.startswith(render_prompt(prompt=prompt, persona=persona, style=style))
+            for prompt, persona, rendered in prompts
+        )
     )
+    return styles or ((PersonaStyle(system.persona_style),) if outputs else ())
 
 
 def _register(name: str, plans: Sequence[_Plan], files: Sequence[Path]) -> System:
-    style = next((plan.style for plan in plans if plan.style), PersonaStyle.FIELD)
+    style = _common_style(plans, None) or PersonaStyle.FIELD
     return system_register_imported(name=name, persona_style=style, sha256s=[file_sha256(file) for file in files])
 
 
 def _settle_style(system: System, plans: Sequence[_Plan]) -> None:
-    """Let a system whose outputs so far had no personas have the style that the first ones with personas show."""
-    style = next((plan.style for plan in plans if plan.style), None)
+    """Let a system have the style that its outputs show, once there are some that tell it."""
+    style = _common_style(plans, system)
     if style and style != system.persona_style:
         System.objects.filter(pk=system.pk).update(persona_style=style)
 

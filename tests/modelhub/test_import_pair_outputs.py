@@ -100,6 +100,42 @@ class TestReleasedFiles:
         if dataset == "Mnemonic":
             assert PairOutput.objects.filter(text__contains=" sounds like ").count() == 24
 
+    def test_all_files_of_the_dialogues_baseline_are_one_system(self) -> None:
+        released_pairs("Anthropic HHH")
+        for inference in ("gold-chosen", "gold-rejected", "retr-chosen", "retr-rejected"):
+            bring(released("Anthropic HHH", "chosen", inference), dataset="Anthropic HHH")
+            bring(released("Anthropic HHH", "none", inference), dataset="Anthropic HHH", system="DPO")
+        assert PairOutput.objects.filter(system__name="DPO").count() == 4 * 24
+        assert System.objects.get(name="DPO").persona_style == "released_first_person"
+
+    @pytest.mark.parametrize("telling_first", [True, False])
+    def test_personas_that_need_no_other_verb_fit_either_first_person(
+        self, tmp_path: Path, *, telling_first: bool
+    ) -> None:
+        make_data()
+        for pair in stored():
+            make_persona(pair, "rejected", System.objects.get(), "The user is calm.")
+        telling = tmp_path / "dpo_Persona(training_type=none, inference_type=gold-chosen).jsonl"
+        alike = tmp_path / "dpo_Persona(training_type=none, inference_type=gold-rejected).jsonl"
+        said = "I am calm {row} and prefers steps."
+        for file, persona in ((telling, said), (alike, "I am calm.")):
+            rows = [
+                {
+                    "prompt": f"Prompt: {pair.prompt} {persona.format(row=pair.row)}\nResponse:",
+                    "response": f"{file.name}{pair.row}",
+                }
+                for pair in stored()
+            ]
+            write(file, rows)
+        for file in (telling, alike) if telling_first else (alike, telling):
+            bring(file, system="DPO")
+        assert PairOutput.objects.count() == 6
+        assert System.objects.get(name="DPO").persona_style == "released_first_person"
+        write(telling, [{"prompt": f"Prompt: {stored()[0].prompt} I am calm 1 and prefer steps.\nResponse:",
+                         "response": "x"}])  # fmt: skip
+        with pytest.raises(CommandError, match="several ways"):
+            bring(telling, system="DPO")
+
     def test_an_answer_without_its_end_was_cut_off(self) -> None:
         released_pairs("BeaverTails")
         for training, system in (("chosen", "PT"), ("none", "DPO")):
