@@ -129,8 +129,11 @@ def nice_maximum(value: float) -> float:
 
 
 def shorten(label: str) -> str:
-    """Return the label as far as it fits; the table behind the plot has it in full."""
-    return label if len(label) <= MAX_LABEL else f"{label[: MAX_LABEL - 1]}…"
+    """Return the label as far as it fits, without its middle: names are often told apart by their ends.
+
+    The table behind the plot has it in full.
+    """
+    return label if len(label) <= MAX_LABEL else f"{label[:8]}…{label[8 + 1 - MAX_LABEL :]}"
 
 
 def _stacked(parts: Sequence[float], unit: float, y: float) -> list[Bar]:

@@ -103,7 +103,7 @@ class WordsForm(forms.Form):
 
     dataset = forms.ChoiceField(label="Data set", required=False)
     system = forms.ChoiceField(label="Personas inferred by", required=False)
-    min_count = forms.IntegerField(label="Personas that hold a word, at least", min_value=1, max_value=10_000)
+    min_count = forms.IntegerField(label="In at least this many personas", min_value=1, max_value=10_000)
 
     def __init__(self, data: Mapping[str, Any], *, sources: Sequence[tuple[str, str]]) -> None:
         dataset = data.get("dataset") or next((name for name, _ in sources), "")
@@ -121,7 +121,9 @@ class OutputsForm(forms.Form):
     split = forms.ChoiceField(required=False)
     source = forms.ChoiceField(label="Persona", required=False)
     systems = forms.MultipleChoiceField(
-        required=False, help_text=f"Up to {MOST_SIDE_BY_SIDE}.", widget=forms.SelectMultiple(attrs={"size": 4})
+        required=False,
+        help_text=f"Up to {MOST_SIDE_BY_SIDE}: hold Ctrl or \N{PLACE OF INTEREST SIGN} for several.",
+        widget=forms.SelectMultiple(attrs={"size": 4}),
     )
     q = forms.CharField(label="Prompt contains", required=False, max_length=200, widget=forms.TextInput)
     shown = forms.ChoiceField(

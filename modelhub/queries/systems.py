@@ -17,6 +17,8 @@ from modelhub.models import (
     InferredPersona,
     Judgement,
     PairOutput,
+    PersonaCheck,
+    PersonaComparison,
     PersonaSource,
     PreferencePair,
     System,
@@ -79,16 +81,18 @@ class MadeFor:
 
 
 def found_systems(page: str | None) -> "Page[Any]":
-    """Return a page of the systems, each with `outputs_made`, `personas_made` and `judgements_made`."""
+    """Return a page of the systems, each with `outputs_made`, `personas_made` and its `verdicts_made` on either."""
     systems = System.objects.annotate(
         outputs_made=_count(PairOutput.objects.all(), "system"),
         personas_made=_count(InferredPersona.objects.all(), "system"),
-        judgements_made=_count(Judgement.objects.all(), "judge"),
+        verdicts_made=_count(Judgement.objects.all(), "judge")
+        + _count(PersonaCheck.objects.all(), "judge")
+        + _count(PersonaComparison.objects.all(), "judge"),
     )
     return Paginator(systems.order_by("name"), SYSTEMS_PER_PAGE).get_page(page)
 
 
-def _count(rows: "QuerySet[PairOutput] | QuerySet[InferredPersona] | QuerySet[Judgement]", field: str) -> Coalesce:
+def _count(rows: QuerySet[Any], field: str) -> Coalesce:
     # As subqueries: joined to each other, these tables would multiply.
     counted = rows.order_by().filter(**{field: OuterRef("pk")}).values(field).annotate(count=Count("pk"))
     return Coalesce(Subquery(counted.values("count")), 0)
@@ -115,9 +119,15 @@ def made_for(system: System) -> list[MadeFor]:
     ]
 
 
-def generations_of(system: System) -> int:
-    """Return how often the system was asked, for whatever."""
-    return Generation.objects.filter(system=system).count()
+def counts_of(system: System) -> dict[str, int]:
+    """Return `personas` it inferred, its `verdicts_on_personas` and `verdicts_on_outputs`, and its `generations`."""
+    checks, compared = PersonaCheck.objects.filter(judge=system), PersonaComparison.objects.filter(judge=system)
+    return {
+        "personas": InferredPersona.objects.filter(system=system).count(),
+        "verdicts_on_personas": checks.count() + compared.count(),
+        "verdicts_on_outputs": Judgement.objects.filter(judge=system).count(),
+        "generations": Generation.objects.filter(system=system).count(),
+    }
 
 
 def output_groups() -> list[tuple[str, str, str, str]]:

@@ -13,9 +13,9 @@ from modelhub.http import get_pipeline_reader
 from modelhub.models import System
 from modelhub.queries.systems import (
     bindings_of,
+    counts_of,
     found_outputs,
     found_systems,
-    generations_of,
     made_for,
     output_groups,
     side_by_side,
@@ -45,7 +45,7 @@ def system(request: HttpRequest, number: int) -> HttpResponse:
         "options": _facts(found.options),
         "bindings": bindings,
         "made": made_for(found),
-        "generations": generations_of(found),
+        **counts_of(found),
     }
     return render(request, "modelhub/system.html", context)
 

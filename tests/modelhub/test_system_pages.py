@@ -15,6 +15,7 @@ from modelhub.systems import arm_bind
 from tests.factories import make_study, make_user
 from tests.modelhub.output_rows import make_output
 from tests.modelhub.pair_rows import make_pair, make_pairs, make_persona, make_system
+from tests.modelhub.verdict_rows import add_checks, add_comparison
 
 pytestmark = pytest.mark.django_db
 SYSTEMS, OUTPUTS = "/hub/systems/", "/hub/outputs/"
@@ -83,6 +84,19 @@ class TestSystems:
         (link,) = row.xpath(".//a/@href")
         assert reader.get(link).context["search"].systems == ["tailored"]
 
+    def test_what_it_inferred_and_judged_is_counted_and_leads_there(self, reader: Client) -> None:
+        system = make_system("large")
+        (pair,) = make_pairs("advice", "test", 1)
+        personas = [make_persona(pair, side, system) for side in ("chosen", "rejected")]
+        add_checks(personas[0], system, "++")
+        add_comparison(*personas, system, "cr")
+        page = tree_of(reader.get(page_of(system)))
+        links = dict(zip(page.xpath("//main//p/a/text()"), page.xpath("//main//p/a/@href"), strict=True))
+        assert reader.get(links["2 inferred personas"]).context["system"] == "large"
+        assert links["4 verdicts on personas"] == reverse("modelhub:persona_accuracy")
+        row = words_of(reader, SYSTEMS).rpartition("large")[2]
+        assert row.split()[-2:] == ["2", "4"]
+
     def test_where_it_is_bound_is_shown_to_those_who_may_see_the_study_and_logged(self, reader: Client) -> None:
         mine, foreign = make_study(state="draft", owner=make_user("analyst")), make_study(state="draft", slug="foreign")
         system = make_system("tailored")
@@ -104,7 +118,7 @@ class TestSystems:
                 make_output(pair, system)
             with django_assert_num_queries(8):
                 reader.get(SYSTEMS)
-            with django_assert_num_queries(11):
+            with django_assert_num_queries(15):
                 reader.get(page_of(system))
 
 
@@ -117,7 +131,7 @@ class TestOutputs:
         make_output(pair, make_system("B"), text=loop, source="gold_chosen", persona=persona, finish="length")
         PairOutput.objects.update(excluded_reason="loop: 94% repeated by B")
         text = words_of(reader, OUTPUTS)
-        for shown in (pair.prompt, persona, "Mix <b>well</b>.", "2 words, 10 tokens, finished by stop, 0.5 s",
+        for shown in (pair.prompt, persona, "Mix <b>well</b>.", "2 words, 10 tokens, ended by itself, 0.5 s",
                       "Left out. loop: 94% repeated by B", "Truncated.", "Loop.",
                       f"Prompt: {pair.prompt} Persona: {persona} Response:"):  # fmt: skip
             assert shown in text
