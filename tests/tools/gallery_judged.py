@@ -8,6 +8,7 @@ from django.urls import reverse
 from playwright.sync_api import Page
 
 from modelhub.models import PairOutput, PersonaSource, PreferencePair, System
+from modelhub.runs import run_start
 from tests.modelhub.judged_rows import RUBRIC, add_judgements
 from tests.modelhub.output_rows import make_output
 from tests.modelhub.pair_rows import make_pairs, make_system
@@ -24,7 +25,6 @@ _PAIRS = 24
 def judged_spots() -> list[Spot]:
     """Return the pages; a researcher who is an analyst must be there."""
     judgements = reverse("modelhub:judgements")
-    empty = Spot("judgements-none", f"{judgements}?dataset=nothing", signed_in=True)
     base, test = _judge_everything()
     about = {
         "dataset": base.pair.dataset, "split": base.pair.split, "base": base.system.name, "base_source": base.source,
@@ -33,7 +33,6 @@ def judged_spots() -> list[Spot]:
     pairs = reverse("modelhub:judged_pairs")
     return [
         Spot("judgements", judgements, signed_in=True),
-        empty,
         Spot("judged-pairs", f"{pairs}?{urlencode({**about, 'metric': 'quality'})}", signed_in=True),
         Spot(
             "judged-pairs-lost", f"{pairs}?{urlencode({**about, 'metric': 'quality', 'outcome': 'loss'})}",
@@ -46,7 +45,7 @@ def judged_spots() -> list[Spot]:
 def _judge_everything() -> tuple[PairOutput, PairOutput]:
     chance = random.Random(2)
     dpo, tailored, judge = (make_system(name) for name in ("dpo-llama-8b", "pt-dpo-llama-8b", "prometheus-2-7b"))
-    first = None
+    first, run = None, run_start(stage="judge", arguments={})
     for dataset in DATASETS:
         pairs = make_pairs(dataset, "judged", _PAIRS)
         generic = _outputs(pairs, tailored, PersonaSource.NONE, chance)
@@ -55,10 +54,10 @@ def _judge_everything() -> tuple[PairOutput, PairOutput]:
             first = first or (base[0], test[0])
             for metric, wins in (("personalization", 5), ("quality", 3)):
                 likely = ["win"] * wins + ["tie"] * 3 + ["loss"] * 2
-                add_judgements(base, test, judge, metric, [chance.choice(likely) for _ in pairs])
+                add_judgements(base, test, judge, metric, [chance.choice(likely) for _ in pairs], run=run)
                 if source == PersonaSource.GOLD_CHOSEN:
                     drawn = [chance.choice([*likely, "unreadable"]) for _ in pairs]
-                    add_judgements(generic, test, judge, metric, drawn)
+                    add_judgements(generic, test, judge, metric, drawn, run=run)
     assert first
     return first
 
@@ -66,9 +65,9 @@ def _judge_everything() -> tuple[PairOutput, PairOutput]:
 def _outputs(
     pairs: Sequence[PreferencePair], system: System, source: PersonaSource, chance: random.Random
 ) -> list[PairOutput]:
-    persona = "" if source == PersonaSource.NONE else _PERSONA
+    persona, run = "" if source == PersonaSource.NONE else _PERSONA, run_start(stage="generate", arguments={})
     return [
-        make_output(pair, system, source, persona=persona, text=_ANSWER.format(tip=chance.choice(_TIPS)))
+        make_output(pair, system, source, persona=persona, text=_ANSWER.format(tip=chance.choice(_TIPS)), run=run)
         for pair in pairs
     ]
 

@@ -12,7 +12,15 @@ from annotation.models import User
 from annotation.permissions import Role
 from annotation.services.members import role_give
 from modelhub.demo import USERNAME
-from modelhub.models import InferredPersona, PreferencePair, Run, System
+from modelhub.models import (
+    InferredPersona,
+    Judgement,
+    PairOutput,
+    PreferencePair,
+    RetrievedPersona,
+    Run,
+    System,
+)
 from modelhub.runs import run_finish, run_heartbeat, run_start
 from tests.factories import make_user
 from tests.modelhub.pair_rows import make_pair, make_system
@@ -38,8 +46,11 @@ def pipeline_spots() -> list[Spot]:
     empty = {name: reverse(f"modelhub:{name}") for name in ("runs", "pairs", "persona_accuracy", "persona_words")}
     first = _pairs_with_personas()
     # These before the runs, which are the newest then and stand on the first page.
-    judged, systems, training = judged_spots(), system_spots(), training_spots()
+    judged, systems = judged_spots(), system_spots()
+    _finish_all()
+    training = training_spots()
     running, failed = _runs()
+    _record_plainly()
     pair = reverse("modelhub:pair", args=[first.pk])
     return [
         Spot("runs", empty["runs"], signed_in=True),
@@ -149,6 +160,33 @@ def _begun(stage: str, *, minutes: float, total: int) -> Run:
 def _finish(run: Run, *, done: int) -> None:
     run_heartbeat(run=run, done=done)
     run_finish(run=run, state=Run.State.FINISHED)
+
+
+def _finish_all() -> None:
+    """Let what made the rows above have taken a while, and have come to its end."""
+    made = {
+        "import_preferences": PreferencePair, "retrieve_personas": RetrievedPersona, "generate": PairOutput,
+        "judge": Judgement,
+    }  # fmt: skip
+    for run in Run.objects.filter(study=None, stage__in=made):
+        done = made[run.stage]._default_manager.filter(run=run).count()
+        ended = run.started_at - timedelta(minutes=100)
+        Run.objects.filter(pk=run.pk).update(
+            total=done, done=done, started_at=ended - timedelta(seconds=done / 2), heartbeat_at=ended,
+            finished_at=ended, state=Run.State.FINISHED,
+        )  # fmt: skip
+
+
+def _record_plainly() -> None:
+    """Let no picture show the machine that it was taken on."""
+    process, packages = {"host": "gpu-1", "pid": 4711}, {"Django": "5.2.8", "torch": "2.9.1", "trl": "0.25.1"}
+    recorded = {
+        "git": {"commit": "3f" * 20, "dirty": False}, "python": "3.11.9", "os": "Linux-6.8.0-x86_64-with-glibc2.39",
+        "process": process, "packages": packages,
+    }  # fmt: skip
+    for run in Run.objects.filter(study=None):
+        command = run.command if run.command.startswith("manage.py") else f"manage.py {run.stage} --dataset {DATASET}"
+        Run.objects.filter(pk=run.pk).update(command=command, provenance=recorded)
 
 
 def _open_all(page: Page) -> None:

@@ -1,15 +1,16 @@
 """The pages of systems and of what they answered: a few-shot system, two adapters and a generic one, with loops."""
 
 from django.urls import reverse
-from django.utils import timezone
 from playwright.sync_api import Page
 
-from modelhub.models import PairOutput, Run, System
+from modelhub.models import PairOutput, System
+from modelhub.runs import run_start
 from tests.modelhub.output_rows import make_output
 from tests.modelhub.pair_rows import make_pair, make_system
 from tests.tools.gallery import Spot
 
 DATASET = "weekends"
+STAGES = ("import_preferences", "generate")
 _PERSONA = "The user is a patient beginner and prefers thorough explanations with several examples."
 _ANSWER = (
     "Begin with what you like to eat. Choose one dish, read its recipe twice, and put everything on the table before "
@@ -26,17 +27,17 @@ def system_spots() -> list[Spot]:
         make_system(name) for name in ("few-shot-llama-8b", "sft-llama-8b", "pt-dpo-weekends", "generic-llama-8b")
     ]
     _describe(systems)
+    imported, made = (run_start(stage=stage, arguments={"dataset": DATASET}) for stage in STAGES)
     for row in range(1, 8):
-        pair = make_pair(DATASET, "test", row, prompt=f"How do I become a better cook in {row} weekends?")
+        pair = make_pair(DATASET, "test", row, run=imported, prompt=f"How do I become a better cook in {row} weekends?")
         for number, system in enumerate(systems[:3]):
             text = _LOOP if (row, number) == (2, 1) else _ANSWER.format(example=_EXAMPLES[(row + number) % 4])
             finish = "length" if row == 3 else "stop"
-            make_output(pair, system, "gold_chosen", text=text, persona=_PERSONA, finish=finish)
-        make_output(pair, systems[3], text=_ANSWER.format(example=_EXAMPLES[row % 4]))
+            make_output(pair, system, "gold_chosen", text=text, persona=_PERSONA, finish=finish, run=made)
+        make_output(pair, systems[3], text=_ANSWER.format(example=_EXAMPLES[row % 4]), run=made)
     PairOutput.objects.filter(pair__dataset=DATASET, pair__row=2, source="gold_chosen").update(
         excluded_reason="loop: 87% of 5-word sequences repeated by sft-llama-8b"
     )
-    Run.objects.filter(stage="generate").update(state=Run.State.FINISHED, finished_at=timezone.now())
     outputs = f"{reverse('modelhub:outputs')}?dataset={DATASET}&split=test&source=gold_chosen"
     chosen = "".join(f"&systems={system.name}" for system in systems[:3])
     return [

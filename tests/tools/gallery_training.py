@@ -2,8 +2,10 @@
 
 import math
 import random
+from datetime import timedelta
 
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import Page
 
 from modelhub.models import Run, TrainingLog
@@ -20,7 +22,7 @@ def training_spots() -> list[Spot]:
     sft = [_trained("train_sft", epochs=10, ease=ease, seed=seed) for seed, ease in enumerate((1.0, 0.7, 0.5))]
     TrainingLog.objects.filter(run=sft[0], kind="train", step__in=[750, 760]).update(values={"loss": None})
     running = _trained("train_dpo", epochs=4.6, ease=0.8, seed=3, finished=False)
-    run_heartbeat(run=running, done=27, lease_seconds=86_400)  # alive as long as the pages are looked at
+    run_heartbeat(run=running, done=0, lease_seconds=86_400)  # alive as long as the pages are looked at
     training = reverse("modelhub:training")
     chosen = "&".join(f"run={run.key}" for run in [*sft, running])
     return [
@@ -55,6 +57,8 @@ def _trained(stage: str, *, epochs: float, ease: float, seed: int, finished: boo
             named = {f"eval_{name}": value for name, value in values.items()}
             logs.append(TrainingLog(run=run, kind="eval", step=step, epoch=epoch, values=named))
     TrainingLog.objects.bulk_create(logs)
+    began = timezone.now() - timedelta(minutes=3 * logs[-1].step / 60)
+    Run.objects.filter(pk=run.pk).update(total=10 * _PER_EPOCH, done=logs[-1].step, started_at=began)
     return run
 
 
