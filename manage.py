@@ -8,8 +8,17 @@ import sys
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "personaeval.settings")
     from django.core.management import execute_from_command_line
+    from django.db import DatabaseError
 
-    execute_from_command_line(sys.argv)
+    from personaeval.storage import storage_problem
+
+    try:
+        execute_from_command_line(sys.argv)
+    except (DatabaseError, OSError) as error:
+        # The one place for all commands: a full disk or a database that may not be written is no fault of the code.
+        if problem := storage_problem(error):
+            sys.exit(f"CommandError: {problem}")
+        raise
 
 
 if __name__ == "__main__":

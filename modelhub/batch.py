@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Protocol
 
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 
 from annotation.errors import ServiceError
 from modelhub.engines import engine_module
@@ -22,6 +22,7 @@ from modelhub.heartbeat import Heartbeat
 from modelhub.models import Generation, Run, System
 from modelhub.runs import LEASE_SECONDS, run_finish, run_heartbeat, run_start
 from modelhub.systems import engine_settings, present_fingerprint
+from personaeval.storage import storage_problem
 
 logger = logging.getLogger(__name__)
 
@@ -169,6 +170,9 @@ def _close(run: Run, progress: _Progress, work: Callable[[], None]) -> None:
     except (EngineError, ServiceError) as error:
         message = str(error)
         raise ServiceError(f"Run {run.key} failed after {progress.done} rows: {error}") from error
+    except (DatabaseError, OSError) as error:
+        message = storage_problem(error) or message
+        raise
     finally:
         usage = progress.engine.usage() if progress.engine else {}
         said = [text for text in (message, progress.failures.summary()) if text]
