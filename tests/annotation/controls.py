@@ -13,7 +13,7 @@ from annotation.services.participants import participant_create
 from annotation.services.studies import study_open, study_save
 from annotation.studyfile import read_study_file
 from tests.annotation.studyfiles import write
-from tests.annotation.test_participant_pages import Walker
+from tests.annotation.walking import Walker
 from tests.factories import make_user
 
 EXAMPLE = settings.BASE_DIR / "examples" / "controls" / "study.yaml"

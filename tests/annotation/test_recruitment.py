@@ -1,7 +1,6 @@
-"""Recruiting on a platform: the state machine, arrivals over HTTP, quotas, and what the platform says afterwards."""
+"""Recruiting on a platform: the state machine, arrivals over HTTP, and quotas."""
 
 import logging
-import re
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -9,73 +8,28 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 
 from annotation.flow import Step
-from annotation.models import Assignment, AuditLog, Event, OpenLink, Participant, Study
+from annotation.models import Assignment, Event, OpenLink, Participant, Study
 from annotation.recruitment import Happening, State, arrival, next_state, platform_code
-from annotation.services.participants import open_link_create, participant_consent, participant_create
+from annotation.services.participants import participant_consent, participant_create
 from annotation.services.places import participant_place
 from annotation.services.platform import holding_places
 from annotation.services.recruitment import participant_arrive, participants_invite
 from annotation.services.standing import participant_exclude
 from personaeval.logs import HideTokens, hide_tokens
+from tests.annotation.prolific import CODES, PID, SESSION, arrive, link_of, prolific_study, query, walker_of
 from tests.annotation.studyfiles import complaints, definition, study_data, write
 from tests.annotation.test_concurrency import at_once
-from tests.annotation.test_participant_pages import STEP, Walker
+from tests.annotation.walking import Walker, step_of
 from tests.factories import make_study
 from tests.tools.processes import Server
 from tests.tools.visitor import Visitor
 
 pytestmark = pytest.mark.django_db
-CODES = {"completed": "CDONE11", "screened_out": "CSCREEN", "no_consent": "CNOCONS", "over_quota": "COVERQU"}
-PID = "5f0c9a1b2c3d4e5f60718293"
-SESSION = "aaaaaaaaaaaaaaaaaaaaaaaa"
-NEXT_SESSION = "bbbbbbbbbbbbbbbbbbbbbbbb"
 
-
-def prolific_study(*, quota: int | None = None, **fields: Any) -> Study:
-    study = make_study(**fields)
-    study.recruitment = {"prolific": CODES, **({} if quota is None else {"quota": quota})}
-    study.save(update_fields=["recruitment"])
-    return study
-
-
-def link_of(study: Study, cap: int = 100) -> OpenLink:
-    return open_link_create(study=study, cap=cap, user=None)
-
-
-def query(person: str = PID, session: str = SESSION) -> dict[str, str]:
-    return {"PROLIFIC_PID": person, "STUDY_ID": "cccccccccccccccccccccccc", "SESSION_ID": session}
-
-
-def arrive(link: OpenLink, person: str = PID, session: str = SESSION) -> Any:
-    return Client(headers={"host": "localhost"}).get(f"/arrive/{link.token}/", query(person, session))
-
-
-def walker_of(link: OpenLink, person: str = PID, session: str = SESSION) -> Walker:
-    response = arrive(link, person, session)
-    assert response.status_code == 302
-    participant = Participant.objects.select_related("study").get(study=link.study, external_id=person)
-    assert response["Location"] == f"/p/{participant.token}/"
-    return Walker(link.study, participant)
-
-
-def step_of(page: str) -> str:
-    found = STEP.search(page)
-    assert found
-    return found[1]
-
-
-def sync(study: Study, folder: Path, *rows: tuple[str, str, str]) -> None:
-    lines = ["Submission id,Participant id,Status", *(",".join(row) for row in rows)]
-    (folder / "export.csv").write_text("\n".join(lines), encoding="utf-8")
-    call_command("prolific_sync", study.slug, str(folder / "export.csv"))
-
-
-# --- the state machine ---
 
 # Rows: the state. Columns, in this order: arrives, consent_declined, reconsiders, screened_out, completed, over_quota,
 # returned, timed_out, arrive_again. A dot changes nothing.
@@ -90,6 +44,9 @@ over_quota      .       .     .       .       .      .     returned  timed_out  
 returned        .       .     .       .       .      over_quota  .  .  active
 timed_out       .       .     .       .       .      over_quota  .  .  active
 """
+
+
+# --- the state machine ---
 
 
 def transitions() -> list[tuple[State, Happening, State]]:
@@ -376,9 +333,6 @@ def test_one_person_who_arrives_many_times_at_once_is_one_participant() -> None:
     assert link.joined == 1
 
 
-# --- what the platform says ---
-
-
 @pytest.mark.django_db(transaction=True)
 def test_a_real_server_lets_people_in_and_writes_no_id_to_its_log(server: Server) -> None:
     link = link_of(prolific_study(given_per_participant=1))
@@ -394,76 +348,3 @@ def test_a_real_server_lets_people_in_and_writes_no_id_to_its_log(server: Server
         assert visitor.get(f"/arrive/nothing/?{urlencode(query())}").status_code == 404
         assert not any(PID in response.text for response in visitor.seen)
     assert PID not in server.output() and SESSION not in server.output() and link.token not in server.output()
-
-
-def test_a_prolific_arrival_returns_times_out_and_reopens(tmp_path: Path) -> None:
-    study = prolific_study(quota=1, given_items=2, given_per_participant=2, raters_per_item=1)
-    link = link_of(study)
-    walker = walker_of(link).begin()
-    walker.complete()
-    walker.get()
-
-    sync(study, tmp_path, (SESSION, PID, "RETURNED"))
-    assert walker.step == "returned"
-    assert Assignment.objects.get(state="open").expires_at <= timezone.now()
-    assert walker_of(link).step == "returned"  # the old session is over
-
-    reopened = walker_of(link, session=NEXT_SESSION)
-    assert reopened.participant == walker.participant
-    assert reopened.step == "rate"
-
-    sync(study, tmp_path, (SESSION, PID, "RETURNED"), (NEXT_SESSION, PID, "TIMED-OUT"))
-    assert walker.step == "returned" and "run out" in walker.get().content.decode()
-    other = walker_of(link, person="other0person").begin()
-    assert other.step == "rate"  # the place has come back
-    full = walker_of(link, session="third0session")
-    assert full.step == "full" and "COVERQU" in full.get().content.decode()
-
-    other.complete()
-    sync(study, tmp_path, ("", "other0person", "RETURNED"))
-    back = walker_of(link, session="third0session")
-    assert back.step == "rate"
-    back.complete()
-    assert back.step == "done" and "CDONE11" in back.get().content.decode()
-    sync(study, tmp_path, ("third0session", PID, "RETURNED"))
-    assert back.step == "done"  # what is finished stays finished
-
-    kinds = list(Event.objects.filter(participant=walker.participant).values_list("kind", flat=True))
-    platform = [kind for kind in kinds if kind in ("returned", "timed_out", "reopened", "completed")]
-    assert platform == ["returned", "reopened", "timed_out", "completed"]
-
-
-def test_the_list_is_checked_as_a_whole_before_anything_moves(tmp_path: Path) -> None:
-    study = prolific_study()
-    walker = walker_of(link_of(study)).begin()
-    with pytest.raises(CommandError) as caught:
-        sync(study, tmp_path, (SESSION, PID, "RETURNED"), ("x", "", "RETURNED"), ("y", "someone1", "GONE"))
-    message = str(caught.value)
-    assert "row 3: the id is blank" in message and "row 4: the status" in message
-    assert PID not in message and "someone1" not in message
-    assert walker.step == "rate"
-    with pytest.raises(CommandError, match="no column participant id"):
-        (tmp_path / "wrong.csv").write_text("id,Status\n1,RETURNED\n", encoding="utf-8")
-        call_command("prolific_sync", study.slug, str(tmp_path / "wrong.csv"))
-    with pytest.raises(CommandError, match=r"missing\.csv"):
-        call_command("prolific_sync", study.slug, str(tmp_path / "missing.csv"))
-
-
-def test_the_report_counts_effects_and_the_log_holds_no_ids(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    study = prolific_study()
-    walker_of(link_of(study))
-    rows = [(SESSION, PID, "RETURNED"), ("older0session", PID, "TIMED-OUT"), ("z", "stranger01", "APPROVED")]
-    sync(study, tmp_path, *rows)
-    report = capsys.readouterr().out
-    assert "3 submissions read" in report and "returned: 1" in report
-    assert "an earlier session: 1" in report and "never arrived here: 1" in report
-    log = AuditLog.objects.get(action="prolific_sync")
-    assert not re.search(PID, str(log.data)) and log.data["effects"]["returned"] == 1
-
-
-def test_an_approved_submission_changes_nothing(tmp_path: Path) -> None:
-    study = prolific_study()
-    walker = walker_of(link_of(study)).begin()
-    for status in ("ACTIVE", "AWAITING REVIEW", "APPROVED", "REJECTED"):
-        sync(study, tmp_path, (SESSION, PID, status))
-    assert walker.step == "rate"

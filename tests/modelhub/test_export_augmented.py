@@ -14,8 +14,8 @@ from django.core.management import CommandError, call_command
 from modelhub.models import InferredPersona, PreferencePair, RetrievedPersona, Run
 from modelhub.stages.export_augmented import COLUMNS
 from tests.modelhub.pair_rows import make_pair, make_persona, make_system
-from tests.modelhub.test_import_preferences import TAILORING, augmented, jsonl, public
-from tests.modelhub.test_import_preferences import run as run_import
+from tests.modelhub.preference_files import TAILORING, augmented, jsonl, public
+from tests.modelhub.preference_files import run as run_import
 
 pytestmark = pytest.mark.django_db
 
