@@ -1,22 +1,28 @@
 """Reads of a study's arms with the systems behind them, and of the runs that made its outputs."""
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 from django.db.models import Count, Q
 
 from annotation.models import Arm, Output, Study
+from annotation.services.outputs import outputs_failed
 from modelhub.models import ArmBinding, Run, System
 
 
 @dataclass(frozen=True)
 class ArmRow:
-    """An arm with the system behind it, None while unbound, and its outputs counted by state."""
+    """An arm with the system behind it, None while unbound, and its outputs counted by state.
+
+    `failures` are what was said of the failed ones, with how often.
+    """
 
     arm: Arm
     system: System | None
     ready: int
     requested: int
     failed: int
+    failures: tuple[tuple[str, int], ...]
 
 
 def arm_rows(study: Study) -> list[ArmRow]:
@@ -29,7 +35,16 @@ def arm_rows(study: Study) -> list[ArmRow]:
         requested=Count("outputs", filter=Q(outputs__state=states.REQUESTED)),
         failed=Count("outputs", filter=Q(outputs__state=states.FAILED)),
     )
-    return [ArmRow(arm, systems.get(arm.pk), arm.ready, arm.requested, arm.failed) for arm in arms]
+    said = _failures(study)
+    return [ArmRow(arm, systems.get(arm.pk), arm.ready, arm.requested, arm.failed, tuple(said[arm.pk])) for arm in arms]
+
+
+def _failures(study: Study) -> defaultdict[int, list[tuple[str, int]]]:
+    said: defaultdict[int, list[tuple[str, int]]] = defaultdict(list)
+    rows = outputs_failed(study).values_list("arm_id", "error").annotate(n=Count("pk"))
+    for arm_id, error, number in rows.order_by("-n", "error"):
+        said[arm_id].append((error, number))
+    return said
 
 
 def runs_of(study: Study, limit: int = 20) -> list[Run]:

@@ -101,6 +101,19 @@ class TestArmsPage:
         assert "wizard-1" in page and "wizard-2" in page and "import_outputs" in page
         assert AuditLog.objects.get().action == "arms_seen"
 
+    def test_it_says_what_was_said_of_the_outputs_that_failed(
+        self, study: Study, allowed: User, client: Client
+    ) -> None:
+        first, second = study.arms.order_by("ordinal")
+        failed = Output.objects.filter(arm=second)
+        failed.update(state="failed", error="wizard-2 answered 500")
+        client.force_login(allowed)
+        page = client.get(self.url(study)).content.decode()
+        before, after = page.split(second.code)
+        assert first.code in before
+        assert "Why they failed" not in before
+        assert f"{failed.count()} of them: wizard-2 answered 500" in after
+
     def test_the_owner_needs_the_permission(self, study: Study, client: Client) -> None:
         client.force_login(study.owner)
         assert client.get(self.url(study)).status_code == 403
