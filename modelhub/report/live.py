@@ -22,6 +22,8 @@ from modelhub.report.sections.names import DESIGNS
 _COMPLETED = Q(state=Assignment.State.COMPLETED)
 KEPT_SECONDS = 60 * 60
 PANEL_REPLICATES = 500
+# About two seconds of computing; above it a page says first what is going on.
+SLOW_FROM_ANSWERS = 10_000
 Made = TypeVar("Made")
 
 
@@ -53,6 +55,14 @@ def study_document(study: Study, *, command: str, include_bots: bool = False) ->
         return build_document(analyze_data(data, command=command, include_bots=include_bots))
 
     return _kept("report", study, include_bots, make)
+
+
+def answers_to_wait_for(study: Study, *, include_bots: bool = False) -> int:
+    """Return from how many answers the report is still to be computed; 0 where it is there, or will be in a moment."""
+    answers = answers_of(Scope.of(study, include_bots=include_bots)).count()
+    if answers < SLOW_FROM_ANSWERS or cache.has_key(_key("report", study, include_bots)):
+        return 0
+    return answers
 
 
 def agreement_so_far(study: Study, *, include_bots: bool = False) -> AgreementSoFar:
@@ -87,12 +97,16 @@ def _line(design: str, question: str, report: dict[str, Any]) -> AgreementLine:
 
 
 def _kept(what: str, study: Study, include_bots: bool, make: Callable[[], Made]) -> Made:
-    key = f"{what}-{study.pk}-{include_bots}-{_state_of_data(study, include_bots=include_bots)}"
+    key = _key(what, study, include_bots)
     kept: Made | None = cache.get(key)
     if kept is None:
         kept = make()
         cache.set(key, kept, KEPT_SECONDS)
     return kept
+
+
+def _key(what: str, study: Study, include_bots: bool) -> str:
+    return f"{what}-{study.pk}-{include_bots}-{_state_of_data(study, include_bots=include_bots)}"
 
 
 def _state_of_data(study: Study, *, include_bots: bool) -> str:

@@ -8,18 +8,24 @@ from annotation.export import export_refusal
 from annotation.http import get_study_for_researcher, request_user
 from annotation.services.log import audit_log
 from modelhub.http import get_study_to_unblind
-from modelhub.report.live import agreement_so_far, study_document
+from modelhub.report.live import agreement_so_far, answers_to_wait_for, study_document
 
 
 @require_GET
 def report(request: HttpRequest, slug: str, version: int) -> HttpResponse:
-    """Show the study's report. Needs the permission to unblind; each look is logged."""
+    """Show the study's report. Needs the permission to unblind; each look is logged.
+
+    Where computing it takes long, a page that says so comes first and asks for it: by htmx, or by a link (`now`).
+    """
     study = get_study_to_unblind(request, slug, version)
     include_bots = "include_bots" in request.GET
     command = f"manage.py analyze {study.slug}@{study.version} --out DIR{' --include-bots' if include_bots else ''}"
     context = {"study": study, "command": command, "include_bots": include_bots}
     if refusal := export_refusal(study):
         return render(request, "modelhub/report/page.html", {**context, "refusal": refusal}, status=409)
+    asked_for = request.headers.get("HX-Request") == "true" or "now" in request.GET
+    if not asked_for and (answers := answers_to_wait_for(study, include_bots=include_bots)):
+        return render(request, "modelhub/report/page.html", {**context, "answers": answers})
     # Logged before it is computed: an analysis that fails half-way has still been looked at.
     audit_log(user=request_user(request), action="report_seen", study=study, include_bots=include_bots)
     document = study_document(study, command=command, include_bots=include_bots)

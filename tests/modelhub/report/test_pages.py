@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from annotation.models import AuditLog, Study, User
+from modelhub.report import live
 from tests.modelhub.analysis.studies import BASE, TEST, own_persona_study, rate
 
 pytestmark = pytest.mark.django_db
@@ -40,6 +41,32 @@ def test_analysts_see_the_report_and_each_look_is_logged(study: Study, analyst: 
         page = client.get(url("report", study)).content.decode()
         assert f"{TEST} against {BASE}" in page
     assert AuditLog.objects.filter(action="report_seen", user=analyst).count() == 2
+
+
+def test_a_report_that_takes_long_says_so_first_and_is_computed_when_the_page_asks(
+    study: Study, analyst: User, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "SLOW_FROM_ANSWERS", 1)
+    client.force_login(analyst)
+    page = client.get(url("report", study)).content.decode()
+    assert "The report is being computed from" in page
+    assert TEST not in page
+    assert not AuditLog.objects.filter(action="report_seen").exists()
+    (asks,) = re.findall(r'hx-get="([^"]+)" hx-trigger="load" hx-select="#report"', page)
+    document = client.get(asks, headers={"HX-Request": "true"}).content.decode()
+    assert 'id="report"' in document
+    assert f"{TEST} against {BASE}" in document
+    assert AuditLog.objects.filter(action="report_seen", user=analyst).count() == 1
+    assert f"{TEST} against {BASE}" in client.get(url("report", study)).content.decode()  # it is kept
+
+
+def test_without_javascript_a_link_computes_the_report(
+    study: Study, analyst: User, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "SLOW_FROM_ANSWERS", 1)
+    client.force_login(analyst)
+    (link,) = re.findall(r'<noscript><p><a href="([^"]+)"', client.get(url("report", study)).content.decode())
+    assert f"{TEST} against {BASE}" in client.get(url("report", study) + link).content.decode()
 
 
 def test_the_page_has_no_style_or_script_of_its_own(study: Study, analyst: User, client: Client) -> None:
