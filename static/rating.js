@@ -110,7 +110,7 @@
 
     // What stands beside the button: after "Continue" also what keeps it from going on.
     get standing() {
-      if (this.missing?.length) return "Still to answer:";
+      if (this.missing?.length) return `${this.missing.length} still to answer:`;
       if (!this.waiting) return "Everything is answered.";
       const failed = this.controls.find((control) => control.hasFailed);
       return failed ? failed.state.textContent : "Saving your last answer, then it goes on.";
