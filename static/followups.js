@@ -7,7 +7,7 @@
 
   class Followup extends window.personaeval.Autosave {
     constructor(element, token, changed) {
-      super(element, { storageKey: `added:${element.dataset.followup}`, noun: "addition", token, changed });
+      super(element, { storageKey: `added:${element.dataset.followup}`, noun: "remark", token, changed });
       this.boxes = [...element.querySelectorAll("input[type=checkbox]")];
       this.area = element.querySelector("textarea");
       element.addEventListener("input", (event) => this.edited(event.target === this.area));

@@ -50,7 +50,7 @@ def test_what_is_added_while_the_server_is_down_is_said_to_be_unsaved_and_saved_
     server.kill9()
     chip(rating_page).check()
     field(rating_page).press_sequentially(TEXT)
-    expect(state(rating_page)).to_contain_text("Not saved yet. Your addition is kept here")
+    expect(state(rating_page)).to_contain_text("Not saved yet. Your remark is kept here")
     expect(state(rating_page)).to_have_attribute("role", "status")
     assert not Followup.objects.exists()
 
@@ -167,7 +167,7 @@ def test_what_a_reload_leaves_behind_does_not_overwrite_what_another_device_has_
 def test_an_expired_page_says_to_reload_and_keeps_what_was_added(rating_page: Page, context: BrowserContext) -> None:
     context.clear_cookies()
     field(rating_page).press_sequentially(TEXT)
-    expect(state(rating_page)).to_contain_text("Reload this page: your addition is kept")
+    expect(state(rating_page)).to_contain_text("Reload this page: your remark is kept")
     rating_page.on("dialog", lambda dialog: dialog.accept())
     rating_page.reload()
     expect(field(rating_page)).to_have_value(TEXT)
