@@ -57,7 +57,7 @@ ASSIGNMENT = (
     Column("repeat_of", "string", "Of a repeat: key of the assignment shown again; null (CSV: empty) for all others."),
     Column("assignment_state", "string", "How far the assignment is.", dict(Assignment.State.choices)),
     Column("ordinal", "integer", "The assignment's place in the participant's sequence, from 1."),
-    Column("surplus", "boolean", "Finished, but somebody else had its place: it had expired, or its owner been excluded."),
+    Column("surplus", "boolean", "Finished, but the place was somebody else's: it had expired, or its owner excluded."),
     Column("expired", "boolean", "Unfinished when its time ran out, as of this export."),
 )
 BLOCK = Column("block", "string", "Random code of the condition an imported persona comes from; empty for all others.")
