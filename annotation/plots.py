@@ -13,7 +13,7 @@ ROW_HEIGHT = 20.0
 BAR_HEIGHT = 11.0
 LABEL_WIDTH = 104.0
 NUMBER_WIDTH = 66.0
-MAX_LABEL = 16  # characters that fit into LABEL_WIDTH
+MAX_LABEL = 15  # characters that fit into LABEL_WIDTH
 COLUMN_HEIGHT = 120.0
 AXIS_WIDTH = 40.0
 MAX_COLUMN = 24.0  # wider ones look like areas
@@ -133,7 +133,8 @@ def shorten(label: str) -> str:
 
     The table behind the plot has it in full.
     """
-    return label if len(label) <= MAX_LABEL else f"{label[:8]}…{label[8 + 1 - MAX_LABEL :]}"
+    half = MAX_LABEL // 2
+    return label if len(label) <= MAX_LABEL else f"{label[:half]}…{label[-half:]}"
 
 
 def _stacked(parts: Sequence[float], unit: float, y: float) -> list[Bar]:

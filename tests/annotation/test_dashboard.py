@@ -327,5 +327,5 @@ def test_empty_plots_have_a_size() -> None:
 
 def test_long_labels_are_cut_to_what_fits() -> None:
     shortened = [plots.shorten(name) for name in ("pt-dpo-beavertails-1", "pt-dpo-beavertails-2", "item-1")]
-    assert shortened == ["pt-dpo-b…tails-1", "pt-dpo-b…tails-2", "item-1"]
+    assert shortened == ["pt-dpo-…tails-1", "pt-dpo-…tails-2", "item-1"]
     assert all(len(label) <= plots.MAX_LABEL for label in shortened)

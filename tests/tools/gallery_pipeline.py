@@ -58,7 +58,7 @@ def pipeline_spots() -> list[Spot]:
         Spot("run", reverse("modelhub:run", args=[running.key]), signed_in=True),
         Spot("run-failed", reverse("modelhub:run", args=[failed.key]), signed_in=True, act=_open_all),
         Spot("run-rows", reverse("modelhub:run", args=[first.run.key]), signed_in=True),
-        Spot("pairs", empty["pairs"], signed_in=True),
+        Spot("pairs", f"{empty['pairs']}?split=test", signed_in=True),
         Spot("pairs-none", f"{empty['pairs']}?q=nowhere", signed_in=True),
         Spot("pair", pair, signed_in=True, act=_open_all),
         Spot("persona-accuracy", empty["persona_accuracy"], signed_in=True),
