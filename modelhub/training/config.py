@@ -3,17 +3,22 @@
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from modelhub.training.errors import TrainingError
 
 _FOLDER = Path(__file__).parent / "recipes"
 
 
+_Module = Annotated[str, StringConstraints(min_length=1)]
+_Modules = _Module | Annotated[tuple[_Module, ...], Field(min_length=1, strict=False)]  # TOML has lists
+
+
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Strict: "true" epochs are a slip and not one epoch. Infinity could not be kept as JSON.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class LoraSettings(_Section):
@@ -23,7 +28,7 @@ class LoraSettings(_Section):
     alpha: int = Field(default=32, ge=1)
     dropout: float = Field(default=0.05, ge=0.0, lt=1.0)
     bias: Literal["none", "all", "lora_only"] = "none"
-    target_modules: str | tuple[str, ...] = "default"
+    target_modules: _Modules = "default"
 
 
 class _Settings(_Section):
@@ -172,7 +177,7 @@ def _value(text: str) -> Any:
 
 def _problem(place: Iterable[int | str], kind: str, message: str) -> str:
     text = "is not known" if kind == "extra_forbidden" else message.removeprefix("Value error, ")
-    return f"- {'.'.join(str(part) for part in place)}: {text}"
+    return f"- {'.'.join(str(part) for part in list(place)[:2])}: {text}"  # further parts are pydantic's
 
 
 def _known() -> str:

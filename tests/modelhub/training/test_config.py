@@ -1,5 +1,6 @@
 """Recipes: the paper's, what overrides it, and every mistake at once."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,19 @@ def test_every_unknown_key_and_wrong_type_is_named_at_once() -> None:
     for part in ("dpo.betta: is not known", "sft.epochs", "lora.r", "beta=0.2: write section.key=value", "rl: is not"):
         assert part in message
     assert "Known in dpo: " in message
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "sft.epochs=true", "sft.epochs='3'", "sft.packing=1", "sft.packing=yes", "sft.learning_rate=inf",
+        "dpo.beta=inf",
+        "dpo.beta=nan", "sft.weight_decay=inf", "lora.target_modules=[]", "lora.target_modules=", "lora.dropout=true",
+    ],
+)  # fmt: skip
+def test_a_value_of_another_type_or_without_a_bound_is_refused(setting: str) -> None:
+    with pytest.raises(TrainingError, match=re.escape(f"- {setting.partition('=')[0]}")):
+        load_recipe(settings=[setting])
 
 
 @pytest.mark.parametrize(
