@@ -58,8 +58,10 @@ def followups_typed(request: HttpRequest, assignment: Assignment) -> list[Follow
     kept = {followup.slot_id: followup for followup in Followup.objects.filter(slot__assignment=assignment)}
     typed = []
     for slot in _asked(assignment):
-        stands = kept.get(slot.pk)
-        typed.append(Followup(slot=slot, saved_at=stands.saved_at if stands else None, **_typed(request, slot)))
+        followup = Followup(slot=slot, **_typed(request, slot))
+        if stands := kept.get(slot.pk):
+            followup.saved_at = stands.saved_at
+        typed.append(followup)
     return typed
 
 

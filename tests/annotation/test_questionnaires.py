@@ -201,7 +201,7 @@ def test_a_form_from_an_older_page_shows_both_and_keeps_ones_own_when_sent_again
     path = f"parts/{rating.assignment.key}/complete/"
     refused = rating.post(path, **{**form, f"words-{slot.key}": "typed here"})
     assert refused.status_code == 409
-    page = html.fromstring(refused.content.decode())
+    page: Any = html.fromstring(refused.content.decode())
     assert page.xpath("//*[@role='alert']//q/text()") == ["typed elsewhere"]
     (area,) = page.xpath("//textarea[@name=$name]", name=f"words-{slot.key}")
     assert area.text.strip() == "typed here"
