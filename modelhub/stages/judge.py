@@ -7,6 +7,7 @@ Source of the measures: Balepur et al., "Whose Boat Does it Float?" (ACL 2025), 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from annotation.errors import ServiceError
@@ -20,6 +21,7 @@ from modelhub.personas.sources import Origin, persona_key, source_texts
 from modelhub.profiles import DatasetProfile
 from modelhub.queries.datasets import splits_of, system_named
 from modelhub.stages.profiles import profile_digest, profile_of
+from modelhub.systems import engine_settings, present_fingerprint
 
 # Judges explain themselves before they decide.
 DECODING = {"max_new_tokens": 1024, "min_new_tokens": 1, "temperature": 0.0, "stop": []}
@@ -119,7 +121,8 @@ def judge(
     """Return the stage that compares the outputs of two systems; "" as `base_source` means the source of the test.
 
     Raises ServiceError for names that are not known, a judge that cannot answer, a system compared with itself for the
-    same personas, personalization without a persona to show, and where no pair has both outputs.
+    same personas, personalization without a persona to show, a system whose files are others than those that made its
+    outputs, and where no pair has both outputs.
     """
     (split,) = splits_of(dataset, [split])
     judging, base_source = system_named(judge), base_source or source
@@ -134,6 +137,8 @@ def judge(
         )
     chosen_profile = profile_of(profile or dataset)
     sides = system_named(base), system_named(test)
+    for side in dict.fromkeys(sides):
+        _check_made_by(side)
     matchup = _matchup(dataset, split, sides, (base_source, source), chosen_profile, origin)
     if not matchup.outputs:
         raise ServiceError(
@@ -144,6 +149,19 @@ def judge(
     return Judge(
         dataset, split, sides[0], base_source, sides[1], source, judging, asked, format, chosen_profile, matchup
     )
+
+
+def _check_made_by(system: System) -> None:
+    """Raise ServiceError if another model stands now where the one stood that made the stored outputs.
+
+    A model that is gone is no obstacle: its outputs stay, and a machine that judges needs none of the models judged.
+    """
+    settings = engine_settings(system)
+    if present_fingerprint(system) != system.fingerprint and Path(settings.adapter or settings.model).exists():
+        raise ServiceError(
+            f"The outputs of {system.name} were made under other conditions: its files have changed since it was "
+            "registered. Restore them, or register what they are now under another name, and generate and judge that."
+        )
 
 
 def _matchup(

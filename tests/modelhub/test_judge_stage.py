@@ -155,6 +155,26 @@ def test_of_several_personas_for_a_pair_one_has_to_be_meant(pairs: list[Preferen
     }
 
 
+def test_outputs_of_a_model_that_has_changed_since_are_not_judged(pairs: list[PreferencePair], tmp_path: Path) -> None:
+    register_judge(tmp_path, "Verdict: A")
+    (tmp_path / "model").mkdir()
+    script = picking_script(tmp_path / "model", "An answer.")
+    made = system_register(
+        name="tuned", engine="scripted", model=str(script), persona_style="none", decoding={"style": "pick"}
+    )
+    make_outputs(pairs, made, "gold_chosen")
+    arguments = ["tuned" if one == "pt-dpo" else one for one in COMMAND]
+    call_command(*arguments, *GOLD, "--limit", "1")
+    picking_script(tmp_path / "model", "Another answer.")
+    with pytest.raises(CommandError, match="outputs of tuned were made under other conditions.*Restore them"):
+        call_command(*arguments, *GOLD)
+    assert Judgement.objects.count() == 1
+    # What is gone cannot have changed what it made: another machine, or a disk that was needed.
+    script.unlink()
+    call_command(*arguments, *GOLD, "--limit", "1")
+    assert Judgement.objects.count() == 2
+
+
 def test_shards_share_the_work_and_a_run_with_a_limit_is_continued(pairs: list[PreferencePair], tmp_path: Path) -> None:
     register_judge(tmp_path, "Verdict: A")
     stage = judge_stage(
