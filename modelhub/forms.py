@@ -159,6 +159,7 @@ class JudgedForm(forms.Form):
     source = forms.CharField(widget=forms.HiddenInput)
     judge = forms.CharField(widget=forms.HiddenInput)
     rubric = forms.CharField(widget=forms.HiddenInput)
+    inferred_by = forms.CharField(required=False, widget=forms.HiddenInput)
     metric = forms.ChoiceField(choices=[(metric, metric.capitalize()) for metric in METRICS])
     outcome = forms.ChoiceField(required=False, choices=[("", "Any"), *OUTCOMES.items()])
 

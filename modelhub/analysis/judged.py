@@ -20,7 +20,10 @@ SHARES = ("win", "tie", "loss")
 
 @dataclass(frozen=True, order=True)
 class Matched:
-    """What one row of the results is about. Systems by name; `base_source` and `source` are those of their personas."""
+    """What one row of the results is about. Systems by name; `base_source` and `source` are those of their personas.
+
+    `inferred_by` names what inferred these personas; empty where they were not inferred.
+    """
 
     dataset: str
     split: str
@@ -30,11 +33,15 @@ class Matched:
     source: str
     judge: str
     rubric: str
+    inferred_by: str = ""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is compared on whatever data sets and sources there are; `kind` is SAME, WITHOUT or OTHER."""
+    """What is compared on whatever data sets and sources there are; `kind` is SAME, WITHOUT or OTHER.
+
+    `inferred_by` names what inferred the personas where several have done so for one data set and source, else empty.
+    """
 
     kind: str
     base: str
@@ -42,6 +49,7 @@ class Comparison:
     split: str
     judge: str
     rubric: str
+    inferred_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +73,7 @@ def judged_report(
 ) -> list[dict[str, Any]]:
     """Return win rates and Delta-PQ of everything that was compared, in order.
 
-    Keys: those of `Matched`; pairs, units, excluded (units whose outputs were left out after they were judged);
+    Keys: those of `Matched`; pairs, units, excluded (units left out since an output of theirs is excluded);
     metrics, delta_pq, delta_pq_ci, reasons as in `win_rates`; and `worse`, see `_worse`.
     """
     found: defaultdict[Matched, list[JudgedRow]] = defaultdict(list)
@@ -85,8 +93,9 @@ def comparisons(report: Sequence[Mapping[str, Any]], names: Mapping[str, str] | 
     """Return the rows of the report by what they compare, each comparison with the mean of its rows.
 
     `names` are what systems go by, by their own name: systems trained on different data sets can so be rows of one
-    comparison. Keys: kind (personas of the base: the same source, none, or another), base, test, split, judge, rubric,
-    rows, average.
+    comparison. Where several systems have inferred the personas of one data set and source, each has a comparison of
+    its own: a mean over both would count the data set twice. Keys: kind (personas of the base: the same source, none,
+    or another), base, test, split, judge, rubric, inferred_by, rows, average.
 
     Raises:
         SameNameError: two rows of a comparison are about the same data set and source.
@@ -99,7 +108,8 @@ def comparisons(report: Sequence[Mapping[str, Any]], names: Mapping[str, str] | 
         found[comparison_of(replace(about, base=base, test=test))].append(row)
     for one, rows in found.items():
         _check_names(one, rows)
-    return [{**vars(one), "rows": rows, "average": _average(rows)} for one, rows in found.items()]
+    parted = [part for one, rows in found.items() for part in _by_inferrer(one, rows)]
+    return [{**vars(one), "rows": rows, "average": _average(rows)} for one, rows in parted]
 
 
 def comparison_of(matched: Matched) -> Comparison:
@@ -109,6 +119,16 @@ def comparison_of(matched: Matched) -> Comparison:
         SAME if matched.base_source == matched.source else kind,
         matched.base, matched.test, matched.split, matched.judge, matched.rubric,
     )  # fmt: skip
+
+
+def _by_inferrer(
+    one: Comparison, rows: Sequence[Mapping[str, Any]]
+) -> list[tuple[Comparison, list[Mapping[str, Any]]]]:
+    """Return the comparison as it is, or in parts if several systems have inferred personas of the same kind."""
+    if len({(row["dataset"], row["base_source"], row["source"]) for row in rows}) == len(rows):
+        return [(one, list(rows))]
+    names = sorted({row["inferred_by"] for row in rows})
+    return [(replace(one, inferred_by=name), [row for row in rows if row["inferred_by"] == name]) for name in names]
 
 
 def metric_shares(metric: Mapping[str, Any]) -> tuple[float, float, float] | None:
@@ -156,7 +176,7 @@ def _worse(outcomes: Mapping[str, Mapping[str, str]], pairs: Mapping[str, int]) 
 def _check_names(one: Comparison, rows: Sequence[Mapping[str, Any]]) -> None:
     seen: dict[tuple[str, ...], Mapping[str, Any]] = {}
     for row in rows:
-        about = (row["dataset"], row["base_source"], row["source"])
+        about = (row["dataset"], row["base_source"], row["source"], row["inferred_by"])
         if first := seen.get(about):
             both = " and ".join(f"{each['base']} with {each['test']}" for each in (first, row))
             raise SameNameError(

@@ -83,12 +83,17 @@ def _compared(one: Mapping[str, Any], *, published: bool) -> TextTable:
     rows.append(_average(average, tables.average if beside else None, beside=beside))
     return TextTable(
         f"{one['test']} against {one['base']}, {_KINDS[one['kind']]}; {one['split']}; judged by {one['judge']}, "
-        f"{one['rubric']}",
+        f"{one['rubric']}{_by(one)}",
         (*_HEAD, *_PUBLISHED_HEAD) if beside else _HEAD,
         rows,
         f"W, T, L: the test wins, both orders disagree, the base wins. The average is the mean of rows, each "
-        f"counting once; of Delta-PQ that is of {counted(average['rows'], 'row')}.",
+        f"counting once; of Delta-PQ that is of {counted(average['rows'], 'row')}. Excluded: pairs left out since "
+        "one of their outputs is, whether they were judged before or not.",
     )  # fmt: skip
+
+
+def _by(one: Mapping[str, Any]) -> str:
+    return f"; personas inferred by {one['inferred_by']}" if one["inferred_by"] else ""
 
 
 def _place(place: tuple[str, str, str]) -> tuple[str, int, str]:
@@ -142,30 +147,31 @@ def _techniques(compared: Sequence[Mapping[str, Any]], *, published: bool) -> li
     found = [one for one in compared if one["kind"] == WITHOUT]
     tables = []
     for split, judge, rubric in dict.fromkeys((one["split"], one["judge"], one["rubric"]) for one in found):
-        cells: dict[tuple[str, str, str], dict[str, float | None]] = {}
+        cells: dict[tuple[str, str, str, str], dict[str, float | None]] = {}
         for one in found:
             if (one["split"], one["judge"], one["rubric"]) == (split, judge, rubric):
                 for row in one["rows"]:
-                    place = cells.setdefault((one["test"], one["base"], row["source"]), {})
+                    place = cells.setdefault((one["test"], one["base"], row["source"], one["inferred_by"]), {})
                     place[published_name(row["dataset"])] = row["delta_pq"]
         tables.append(_technique_table(cells, f"{split}; judged by {judge}, {rubric}", published=published))
     return tables
 
 
 def _technique_table(
-    cells: Mapping[tuple[str, str, str], Mapping[str, float | None]], about: str, *, published: bool
+    cells: Mapping[tuple[str, str, str, str], Mapping[str, float | None]], about: str, *, published: bool
 ) -> TextTable:
     theirs = published_tables().without_persona if published else {}
-    known = {test for test, _, _ in cells}
+    known = {test for test, _, _, _ in cells}
     theirs = {place: value for place, value in theirs.items() if place[0] in known}
     datasets = sorted({name for row in cells.values() for name in row} | {dataset for _, dataset, _ in theirs})
     head = ["test", "base", "persona", *(f"{name}{suffix}" for name in datasets
                                          for suffix in (("", ", published") if theirs else ("",)))]  # fmt: skip
     rows = []
-    for test, base, source in sorted(cells, key=lambda place: (place[0], place[1], _place(("", "", place[2])))):
-        line = [test, base, source_name(source)]
+    for place in sorted(cells, key=lambda place: (place[0], place[1], _place(("", "", place[2])), place[3])):
+        test, base, source, by = place
+        line = [test, base, _persona(source, by)]
         for name in datasets:
-            line.append(delta_pq_text(cells[test, base, source].get(name)))
+            line.append(delta_pq_text(cells[place].get(name)))
             if theirs:
                 line.append(delta_pq_text(theirs.get((test, name, source))))
         rows.append(line)
@@ -173,11 +179,15 @@ def _technique_table(
     return TextTable(f"Delta-PQ of systems with personas against those without; {about}", head, rows, note)
 
 
+def _persona(source: str, inferred_by: str) -> str:
+    return f"{source_name(source)}, by {inferred_by}" if inferred_by else source_name(source)
+
+
 def _worse(compared: Sequence[Mapping[str, Any]]) -> list[TextTable]:
     rows = [
         [
-            row["dataset"], one["test"], source_name(row["source"]), one["judge"], one["rubric"], metric,
-            str(share["n"]), percent(share["share"]), percent_interval(share["ci"]),
+            row["dataset"], one["test"], _persona(row["source"], one["inferred_by"]), one["judge"], one["rubric"],
+            metric, str(share["n"]), percent(share["share"]), percent_interval(share["ci"]),
         ]
         for one in compared
         for row in one["rows"]

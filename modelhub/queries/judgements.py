@@ -1,7 +1,8 @@
 """Reads of what judges say of systems' outputs: for the tables, the pages, and the comparison with people."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
 from functools import reduce
 from itertools import groupby
 from operator import or_
@@ -22,9 +23,10 @@ from modelhub.analysis.judged import (
     outcomes_of,
 )
 from modelhub.models import Judgement, PairOutput
+from modelhub.queries.inferrers import Inferrers, surely, told_apart
 from modelhub.stats.winrate import Verdict, pair_outcomes
 
-# The paths of the fields of `Matched`, in order.
+# The paths of the fields of `Matched`, in order, but for who inferred the personas: that is found by their texts.
 _MATCHED = (
     "test__pair__dataset", "test__pair__split", "base__system__name", "base__source", "test__system__name",
     "test__source", "judge__name", "rubric",
@@ -51,7 +53,11 @@ def judged_results(dataset: str = "", *, only: Sequence[Comparison] = (), seed: 
     judgements = _judgements(dataset)
     if only:
         judgements = judgements.filter(reduce(or_, map(_within, only)))
-    return judged_report(judged_rows(judgements.exclude(_EXCLUDED)), _excluded(judgements), seed=seed)
+    units = _units(judgements)
+    excluded = Counter(
+        row for of_place in units.values() for unit in of_place.values() if unit.excluded for row in unit.rows
+    )
+    return judged_report(_judged_rows(judgements, units), excluded, seed=seed)
 
 
 def judged_comparisons(dataset: str = "") -> list[Comparison]:
@@ -60,17 +66,16 @@ def judged_comparisons(dataset: str = "") -> list[Comparison]:
     return list(dict.fromkeys(comparison_of(one) for one in sorted(Matched(*names) for names in found)))
 
 
-def judged_rows(judgements: QuerySet[Judgement]) -> Iterator[JudgedRow]:
-    """Yield the verdicts, each with what it is about. A unit is named `base id:test id`."""
+def _judged_rows(
+    judgements: QuerySet[Judgement], units: Mapping[Matched, Mapping[str, "_Unit"]]
+) -> Iterator[JudgedRow]:
+    """Yield the verdicts on outputs that count, once for each row of the results that they belong to."""
     names = [*_MATCHED, "base_id", "test_id", "test__pair_id", "metric", "order", "verdict"]
-    for *matched, base, test, pair, metric, order, verdict in judgements.order_by("pk").values_list(*names).iterator():
-        yield JudgedRow(Matched(*matched), f"{base}:{test}", pair, metric, order, verdict or None)
-
-
-def judgements_of(matched: Matched) -> QuerySet[Judgement]:
-    """Return what was said in one comparison, without outputs that are left out."""
-    values = dict(zip(_MATCHED, vars(matched).values(), strict=True))
-    return Judgement.objects.filter(**values).exclude(_EXCLUDED)
+    made = judgements.exclude(_EXCLUDED).order_by("pk").values_list(*names)
+    for *matched, base, test, pair, metric, order, verdict in made.iterator():
+        unit = f"{base}:{test}"
+        for row in units[Matched(*matched)][unit].rows:
+            yield JudgedRow(row, unit, pair, metric, order, verdict or None)
 
 
 def judged_datasets() -> list[str]:
@@ -90,22 +95,99 @@ def _within(one: Comparison) -> Q:
     )  # fmt: skip
 
 
-def _excluded(judgements: QuerySet[Judgement]) -> dict[Matched, int]:
-    """Return how many units were judged and are left out since."""
-    left_out = judgements.filter(_EXCLUDED).order_by()
-    units = left_out.values_list(*_MATCHED, "base_id", "test_id").distinct()
-    counts: dict[Matched, int] = {}
-    for *matched, _, _ in units:
-        counts[Matched(*matched)] = counts.get(Matched(*matched), 0) + 1
-    return counts
+@dataclass(frozen=True)
+class _Output:
+    """An output without its text."""
+
+    pk: int
+    pair: int
+    persona: str
+    excluded: bool
 
 
-def judged_units(matched: Matched, metric: str, outcome: str = "") -> list[JudgedUnit]:
-    """Return the pairs of outputs of one comparison that came to this outcome, "" for any, in the order judged."""
-    outcomes = outcomes_of(judged_rows(judgements_of(matched)))
+@dataclass(frozen=True)
+class _Unit:
+    """Two outputs that were judged or would have been: the rows they belong to, and whether they are left out."""
+
+    rows: tuple[Matched, ...]
+    excluded: bool
+
+
+def _units(judgements: QuerySet[Judgement]) -> dict[Matched, dict[str, _Unit]]:
+    """Return by what was compared, as yet without who inferred the personas, its units by `base id:test id`.
+
+    Besides those that were judged, these are the pairs that a judge was never shown since an output is excluded.
+    """
+    judged: defaultdict[Matched, set[tuple[int, int]]] = defaultdict(set)
+    for *matched, base, test in judgements.order_by().values_list(*_MATCHED, "base_id", "test_id").distinct():
+        judged[Matched(*matched)].add((base, test))
+    sides = _sides({place.dataset for place in judged})
+    inferrers = Inferrers()
+    return {place: _units_of(place, seen, sides, inferrers) for place, seen in judged.items()}
+
+
+def _sides(datasets: Collection[str]) -> dict[tuple[str, ...], list[_Output]]:
+    """Return the outputs of data sets by data set, split, system and source."""
+    names = ("pair__dataset", "pair__split", "system__name", "source", "pk", "pair_id", "persona", "excluded_reason")
+    found: defaultdict[tuple[str, ...], list[_Output]] = defaultdict(list)
+    outputs = PairOutput.objects.filter(pair__dataset__in=datasets).order_by("pk").values_list(*names)
+    for dataset, split, system, source, pk, pair, persona, reason in outputs.iterator():
+        found[dataset, split, system, source].append(_Output(pk, pair, persona, bool(reason)))
+    return found
+
+
+def _units_of(
+    place: Matched, judged: Collection[tuple[int, int]], sides: Mapping[tuple[str, ...], Sequence[_Output]],
+    inferrers: Inferrers,
+) -> dict[str, _Unit]:  # fmt: skip
+    compared = {
+        (base.pk, test.pk): (base, test, _inferred_by(place, base, test, inferrers))
+        for base, test in _pairs_of(place, sides)
+    }
+    sure = surely(compared[unit][2] for unit in judged)
+    named = {unit: told_apart(by, sure) for unit, (_, _, by) in compared.items()}
+    there = {name for unit in judged for name in named[unit]}
+    found = {}
+    for unit, (base, test, by) in compared.items():
+        excluded, names = base.excluded or test.excluded, [name for name in named[unit] if name in there]
+        if names and (unit in judged or (excluded and _compares(place, base, test, by))):
+            rows = tuple(replace(place, inferred_by=name) for name in names)
+            found[f"{base.pk}:{test.pk}"] = _Unit(rows, excluded)
+    return found
+
+
+def _pairs_of(place: Matched, sides: Mapping[tuple[str, ...], Sequence[_Output]]) -> Iterator[tuple[_Output, _Output]]:
+    """Yield every output of the base with every one of the test for the same pair."""
+    bases: defaultdict[int, list[_Output]] = defaultdict(list)
+    for base in sides[place.dataset, place.split, place.base, place.base_source]:
+        bases[base.pair].append(base)
+    for test in sides[place.dataset, place.split, place.test, place.source]:
+        for base in bases[test.pair]:
+            yield base, test
+
+
+def _inferred_by(place: Matched, base: _Output, test: _Output, inferrers: Inferrers) -> frozenset[str] | None:
+    """Return who inferred the personas of both outputs; None if neither is an inferred one."""
+    of_base = inferrers.of(place.dataset, place.split, place.base_source, base.pair, base.persona)
+    of_test = inferrers.of(place.dataset, place.split, place.source, test.pair, test.persona)
+    if of_base is None or of_test is None:
+        return of_base if of_test is None else of_test
+    return of_base & of_test
+
+
+def _compares(place: Matched, base: _Output, test: _Output, by: frozenset[str] | None) -> bool:
+    """Return whether a judge would be shown them: personas of one source are the same, other ones of one system."""
+    return base.persona == test.persona if place.base_source == place.source else by != frozenset()
+
+
+def judged_units(matched: Matched) -> list[JudgedUnit]:
+    """Return the pairs of outputs of one row of the results, without those that are left out, in the order judged."""
+    values = dict(zip(_MATCHED, astuple(matched)[: len(_MATCHED)], strict=True))
+    judgements = Judgement.objects.filter(**values)
+    rows = [row for row in _judged_rows(judgements, _units(judgements)) if row.matched == matched]
+    outcomes = outcomes_of(rows)
     units = {unit: None for found in outcomes.values() for unit in found}
-    found = [_unit(unit, {name: _shown(of.get(unit)) for name, of in outcomes.items()}) for unit in units]
-    return [unit for unit in found if not outcome or unit.outcomes.get(metric, "") == outcome]
+    return [_unit(unit, {name: _shown(of.get(unit)) for name, of in outcomes.items()}) for unit in units]
 
 
 def unit_rows(units: Sequence[JudgedUnit]) -> list[tuple[JudgedUnit, PairOutput]]:

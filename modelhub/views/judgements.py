@@ -23,7 +23,6 @@ from modelhub.queries.judgements import (
     judged_results,
     judged_units,
     judgements_between,
-    judgements_of,
     outcome_of,
     unit_rows,
 )
@@ -56,9 +55,11 @@ def judged_pairs(request: HttpRequest) -> HttpResponse:
     get_pipeline_reader(request)
     form = JudgedForm(request.GET)
     matched = form.matched()
-    if matched is None or not judgements_of(matched).exists():
+    judged = judged_units(matched) if matched else []
+    if matched is None or not judged:
         raise Http404("No such comparison was judged.")
-    units = judged_units(matched, form.cleaned_data["metric"], form.cleaned_data["outcome"])
+    metric, outcome = form.cleaned_data["metric"], form.cleaned_data["outcome"]
+    units = [unit for unit in judged if not outcome or unit.outcomes.get(metric, "") == outcome]
     page = Paginator(units, PAIRS_PER_PAGE).get_page(request.GET.get("page"))
     rows = [
         {"unit": unit, "test": test, "outcomes": [(metric, OUTCOMES.get(unit.outcomes.get(metric, ""), "Not judged"))
@@ -94,7 +95,7 @@ def _panel(number: int, one: Mapping[str, Any]) -> dict[str, Any]:
         "title": f"{one['test']} against {'itself' if one['base'] == one['test'] else one['base']}",
         "base": f"{one['base']} without personas" if one["kind"] == WITHOUT else one["base"],
         "test": one["test"],
-        "kind": _KINDS.get(one["kind"], "personas of two sources"),
+        "kind": _KINDS.get(one["kind"], "personas of two sources") + _by(one["inferred_by"]),
         "split": one["split"],
         "judge": one["judge"],
         "rubric": one["rubric"],
@@ -111,6 +112,10 @@ def _panel(number: int, one: Mapping[str, Any]) -> dict[str, Any]:
         },
         "worse": [line for row in one["rows"] if row["worse"] for line in _worse(row)],
     }
+
+
+def _by(inferred_by: str) -> str:
+    return f", inferred by {inferred_by}" if inferred_by else ""
 
 
 def _by_dataset(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
@@ -182,7 +187,7 @@ def _about(matched: Matched) -> str:
     return (
         f"{matched.test} ({source_name(matched.source)}) against {matched.base} "
         f"({source_name(matched.base_source)}) on {matched.dataset}/{matched.split}, judged by {matched.judge}, "
-        f"{matched.rubric}"
+        f"{matched.rubric}{f'; personas inferred by {matched.inferred_by}' if matched.inferred_by else ''}"
     )
 
 

@@ -174,7 +174,7 @@ def test_queries_do_not_grow(reader: Client, sides: Sides, django_assert_max_num
     pair = reverse("modelhub:judged_pair", args=[sides[0][0].pk, sides[1][0].pk])
     for _ in range(2):
         for one in (reverse("modelhub:judgements"), address, pair):
-            with django_assert_max_num_queries(11):
+            with django_assert_max_num_queries(13):
                 reader.get(one)
         add_judgements(sides[0][:5], sides[1][:5], make_system(f"judge {System.objects.count()}"), "quality",
                        outcomes(5, 0, 0))  # fmt: skip
