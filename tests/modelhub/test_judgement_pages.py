@@ -7,24 +7,13 @@ from django.test import Client
 from django.urls import reverse
 from lxml import html
 
-from annotation.permissions import Role
-from annotation.services.members import role_give
 from modelhub.models import PairOutput, PreferencePair, System
-from tests.factories import make_user
 from tests.modelhub.judged_rows import add_judgements, outcomes
 from tests.modelhub.output_rows import make_outputs
 from tests.modelhub.pair_rows import make_pairs, make_system
 
 pytestmark = pytest.mark.django_db
 Sides = tuple[list[PairOutput], list[PairOutput]]
-
-
-@pytest.fixture
-def reader(client: Client) -> Client:
-    user = make_user("analyst")
-    role_give(user=user, role=Role.ANALYST)
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture

@@ -5,27 +5,16 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
-from lxml import html
 
-from annotation.permissions import Role
-from annotation.services.members import role_give
 from modelhub.models import Generation, InferredPersona, PreferencePair, System
 from modelhub.personas.screening import screen_persona
 from modelhub.queries.pairs import FLAG_KINDS
-from tests.factories import make_user
 from tests.modelhub.pair_rows import make_pair, make_pairs, make_persona, make_system
+from tests.modelhub.reading import tree_of
 from tests.modelhub.verdict_rows import add_checks, add_comparison, add_retrieved
 
 pytestmark = pytest.mark.django_db
 PAIRS = "/hub/pairs/"
-
-
-@pytest.fixture
-def reader(client: Client) -> Client:
-    user = make_user("analyst")
-    role_give(user=user, role=Role.ANALYST)
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture
@@ -38,11 +27,6 @@ def found(client: Client, **query: str) -> list[int]:
     response = client.get(PAIRS, query)
     assert response.status_code == 200
     return [row.pair.row for row in response.context["rows"]]
-
-
-def tree_of(response: Any) -> Any:
-    """The elements of a page."""
-    return html.fromstring(response.content)
 
 
 def text_of(client: Client, pair: PreferencePair) -> str:

@@ -7,34 +7,19 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from lxml import html
 
 from annotation.models import AuditLog, Study, StudyMember, User
-from annotation.permissions import Role
-from annotation.services.members import role_give
 from modelhub.access import may_see_pipeline
 from modelhub.models import Generation, Run
 from modelhub.queries.runs import RunProgress
 from modelhub.runs import run_finish, run_heartbeat, run_start
 from tests.factories import make_study, make_user
 from tests.modelhub.pair_rows import make_pairs, make_persona, make_system
+from tests.modelhub.reading import words_of
 from tests.modelhub.verdict_rows import add_checks, add_comparison, add_retrieved
 
 pytestmark = pytest.mark.django_db
 RUNS = "/hub/runs/"
-
-
-@pytest.fixture
-def analyst() -> User:
-    user = make_user("analyst")
-    role_give(user=user, role=Role.ANALYST)
-    return User.objects.get(pk=user.pk)
-
-
-@pytest.fixture
-def reader(analyst: User, client: Client) -> Client:
-    client.force_login(analyst)
-    return client
 
 
 def add_run(stage: str = "infer_personas", *, minutes: float = 10, **fields: Any) -> Run:
@@ -42,17 +27,6 @@ def add_run(stage: str = "infer_personas", *, minutes: float = 10, **fields: Any
     run = run_start(stage=stage, arguments=fields.pop("arguments", {}), study=fields.pop("study", None))
     Run.objects.filter(pk=run.pk).update(started_at=timezone.now() - timedelta(minutes=minutes), **fields)
     return Run.objects.get(pk=run.pk)
-
-
-def tree_of(response: Any) -> Any:
-    """The elements of a page."""
-    return html.fromstring(response.content)
-
-
-def text_of(client: Client, address: str, **query: str) -> str:
-    response = client.get(address, query)
-    assert response.status_code == 200
-    return " ".join(" ".join(tree_of(response).itertext()).split())
 
 
 class TestWhoMaySeeThem:
@@ -106,23 +80,23 @@ class TestProgress:
     )
     def test_progress_and_throughput_name_what_the_stage_counts(self, reader: Client, stage: str, unit: str) -> None:
         run = add_run(stage, minutes=10, done=50, total=100)
-        shown = text_of(reader, reverse("modelhub:run", args=[run.key]))
+        shown = words_of(reader, reverse("modelhub:run", args=[run.key]))
         assert f"50 of 100 {unit}" in shown and f"5.0 {unit} per minute" in shown
-        assert f"50 of 100 {unit}" in text_of(reader, RUNS)
+        assert f"50 of 100 {unit}" in words_of(reader, RUNS)
 
     def test_a_run_past_its_lease_shows_no_sign_of_life(self, reader: Client) -> None:
         past = timezone.now() - timedelta(minutes=5)
         run = add_run(done=5, total=10, lease_until=past, heartbeat_at=past)
         row = RunProgress(run, timezone.now())
         assert row.is_silent and row.time_left == "–" and row.rate == pytest.approx(1, rel=0.01)
-        assert "No sign of life" in text_of(reader, RUNS)
+        assert "No sign of life" in words_of(reader, RUNS)
 
 
 class TestList:
     def test_it_lists_the_newest_first_with_progress_and_failures(self, reader: Client) -> None:
         first, second = add_run(total=10), add_run("check_personas", done=3, failed=1, total=8)
         run_finish(run=second, state=Run.State.FAILED, message="The key was refused.")
-        text = text_of(reader, RUNS)
+        text = words_of(reader, RUNS)
         assert text.index(second.key) < text.index(first.key)
         assert "4 of 8" in text and "The key was refused." in text and "Failed" in text
 
@@ -135,16 +109,16 @@ class TestList:
             ({"state": "finished"}, check, infer),
             ({"study": str(study.pk)}, check, infer),
         ):
-            text = text_of(reader, RUNS, **query)
+            text = words_of(reader, RUNS, **query)
             assert found.key in text and not_found.key not in text
-        assert infer.key in text_of(reader, RUNS, state="nonsense")
+        assert infer.key in words_of(reader, RUNS, state="nonsense")
 
     def test_it_is_paged(self, reader: Client) -> None:
         oldest = add_run()
         for _ in range(25):
             add_run()
-        assert oldest.key not in text_of(reader, RUNS)
-        assert oldest.key in text_of(reader, RUNS, page="2")
+        assert oldest.key not in words_of(reader, RUNS)
+        assert oldest.key in words_of(reader, RUNS, page="2")
 
     def test_it_renews_itself_only_while_something_runs(self, reader: Client) -> None:
         run = add_run()
@@ -158,7 +132,7 @@ class TestList:
     def test_runs_of_studies_that_are_not_mine_are_hidden(self, analyst: User, reader: Client) -> None:
         hidden = add_run("import_outputs", study=make_study(slug="others"))
         mine = add_run("import_outputs", study=make_study(slug="mine", owner=analyst))
-        text = text_of(reader, RUNS)
+        text = words_of(reader, RUNS)
         assert mine.key in text and hidden.key not in text and "others" not in text
         assert reader.get(reverse("modelhub:run", args=[hidden.key])).status_code == 404
 
@@ -177,7 +151,7 @@ class TestRun:
         run = add_run(arguments={"batch_size": 8, "conditions": {"shots": 5}}, seed=3, total=4)
         run_heartbeat(run=run, done=3, failed=1)
         run_finish(run=run, state=Run.State.FINISHED, message="1 row failed.", usage={"requests": 4, "cost": 0.25})
-        text = text_of(reader, self.address(run))
+        text = words_of(reader, self.address(run))
         for shown in ("1 row failed.", "4 of 4", "Batch size 8", '{"shots": 5}', "Seed 3", "Requests 4", "Cost 0.25"):
             assert shown in text
         assert "packages with their versions" in text and "Django==" in text
@@ -190,7 +164,7 @@ class TestRun:
         ],
     )
     def test_it_says_on_which_code_it_ran(self, git: object, says: str, reader: Client) -> None:
-        assert says in text_of(reader, self.address(add_run(provenance={"git": git})))
+        assert says in words_of(reader, self.address(add_run(provenance={"git": git})))
 
     def test_its_rows_lead_to_their_pairs(self, reader: Client) -> None:
         pairs = make_pairs("advice", "test", 2)
@@ -198,7 +172,7 @@ class TestRun:
         response = reader.get(self.address(persona.run))
         assert reverse("modelhub:pair", args=[pairs[0].pk]) in response.content.decode()
         assert "prefers calm" in response.content.decode()
-        imported = text_of(reader, self.address(pairs[0].run))
+        imported = words_of(reader, self.address(pairs[0].run))
         assert "Pairs (2)" in imported and pairs[1].prompt in imported
 
     def test_it_shows_each_kind_of_row(self, reader: Client) -> None:
@@ -209,18 +183,18 @@ class TestRun:
         add_checks(personas[1], judge, "+?", run=run)
         add_comparison(personas[0], personas[1], judge, "cr", run=run)
         address = self.address(run)
-        checks = text_of(reader, address)
+        checks = words_of(reader, address)
         assert "Checks (2)" in checks and "Comparisons (2)" in checks
         assert "picked the rejected response" in checks and "unscored: It declares no verdict." in checks
-        assert "picked the chosen persona" in text_of(reader, address, rows="comparisons")
+        assert "picked the chosen persona" in words_of(reader, address, rows="comparisons")
         add_retrieved(one, other, 1, 17.25)
-        retrieved = text_of(reader, self.address(Run.objects.get(stage="retrieve_personas")))
+        retrieved = words_of(reader, self.address(Run.objects.get(stage="retrieve_personas")))
         assert "rank 1, score 17.250" in retrieved and "advice/test row 2" in retrieved
 
     def test_of_a_studys_outputs_it_shows_no_text_and_logs_the_look(self, analyst: User, reader: Client) -> None:
         study = make_study(owner=analyst)
         run = add_outputs(study, add_run("import_outputs", study=study))
-        text = text_of(reader, self.address(run))
+        text = words_of(reader, self.address(run))
         assert "Outputs (8)" in text and f"{study}, item item-1, arm 1" in text
         assert "take a walk" not in text and "is a gardener" not in text
         assert AuditLog.objects.get(action="run_seen").data == {"run": run.key}
@@ -229,7 +203,7 @@ class TestRun:
         run = add_run("serve_outputs")
         add_outputs(make_study(slug="mine", owner=analyst), run)
         add_outputs(make_study(slug="others"), run)
-        text = text_of(reader, self.address(run))
+        text = words_of(reader, self.address(run))
         assert "Outputs (8)" in text and "mine" in text and "others" not in text
 
     def test_the_live_part_alone_is_renewed(self, reader: Client) -> None:

@@ -5,39 +5,18 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
-from lxml import html
 
 from annotation.models import AuditLog
-from annotation.permissions import Role
-from annotation.services.members import role_give
 from modelhub.models import PairOutput, System
 from modelhub.systems import arm_bind
 from tests.factories import make_study, make_user
 from tests.modelhub.output_rows import make_output
 from tests.modelhub.pair_rows import make_pair, make_pairs, make_persona, make_system
+from tests.modelhub.reading import tree_of, words_of
 from tests.modelhub.verdict_rows import add_checks, add_comparison
 
 pytestmark = pytest.mark.django_db
 SYSTEMS, OUTPUTS = "/hub/systems/", "/hub/outputs/"
-
-
-@pytest.fixture
-def reader(client: Client) -> Client:
-    user = make_user("analyst")
-    role_give(user=user, role=Role.ANALYST)
-    client.force_login(user)
-    return client
-
-
-def tree_of(response: Any) -> Any:
-    """The elements of a page."""
-    return html.fromstring(response.content)
-
-
-def words_of(client: Client, address: str, **query: Any) -> str:
-    response = client.get(address, query)
-    assert response.status_code == 200
-    return " ".join(" ".join(tree_of(response).itertext()).split())
 
 
 def page_of(system: System) -> str:

@@ -8,16 +8,14 @@ from django.test import Client
 from django.urls import reverse
 
 from annotation.models import StudyMember, User
-from annotation.permissions import Role
 from annotation.plots import AXIS_WIDTH, WIDTH
-from annotation.services.members import role_give
 from modelhub.curve_plot import MOST_POINTS, Curve, curve_plot, scale_ticks, smooth, thin
 from modelhub.models import Run, TrainingLog
 from modelhub.queries.training import training_shown
 from modelhub.runs import run_finish
 from modelhub.training_curves import Entry, best_entry, comparison_plot, training_curves
-from tests.factories import make_study, make_user
-from tests.modelhub.test_run_pages import text_of, tree_of
+from tests.factories import make_study
+from tests.modelhub.reading import tree_of, words_of
 from tests.modelhub.training_rows import add_log, make_training
 
 HTMX = {"HX-Request": "true"}
@@ -146,19 +144,6 @@ class TestCurves:
         assert [path.look for path in plot.paths] == ["run-1", "run-2"]
 
 
-@pytest.fixture
-def analyst() -> User:
-    user = make_user("analyst")
-    role_give(user=user, role=Role.ANALYST)
-    return User.objects.get(pk=user.pk)
-
-
-@pytest.fixture
-def reader(analyst: User, client: Client) -> Client:
-    client.force_login(analyst)
-    return client
-
-
 def page_of(run: Run) -> str:
     return reverse("modelhub:run", args=[run.key])
 
@@ -174,7 +159,7 @@ class TestRunPage:
         add_log(run, "train", 1, 0.1, loss=0.6931, rewards_margins=0.0)
         add_log(run, "train", 10, 1.0, loss=0.5, rewards_margins=0.5)
         add_log(run, "eval", 10, 1.0, eval_loss=0.55, eval_rewards_margins=0.25)
-        text = text_of(reader, page_of(run))
+        text = words_of(reader, page_of(run))
         for shown in (
             "Base /models/llama-8b", "Goes on from /models/pt-sft", "1,200 examples of dpo_train trained on",
             "chosen: gold, inferred by large-model", "Left out 3 rows",
@@ -198,7 +183,7 @@ class TestRunPage:
     def test_it_renews_itself_while_the_run_trains_and_no_longer(self, reader: Client) -> None:
         run = make_training(finished=False)
         assert curves_of(run) in reader.get(page_of(run)).content.decode()
-        assert "Nothing was logged yet" in text_of(reader, page_of(run))
+        assert "Nothing was logged yet" in words_of(reader, page_of(run))
         add_log(run, "train", 7, 0.7, loss=1.5)
         part = reader.get(curves_of(run), headers=HTMX).content.decode()
         assert "Logged up to step 7" in part and "hx-get" in part and "<html" not in part
@@ -215,13 +200,13 @@ class TestRunPage:
 
     def test_an_empty_run_and_one_without_recorded_arguments_have_a_page(self, reader: Client) -> None:
         run = make_training(arguments={})
-        assert "Nothing was logged." in text_of(reader, page_of(run))
+        assert "Nothing was logged." in words_of(reader, page_of(run))
 
     def test_a_loss_that_is_no_number_is_named(self, reader: Client) -> None:
         run = make_training()
         add_log(run, "train", 1, 0.1, loss=1.0)
         add_log(run, "train", 2, 0.2, loss=None)
-        text = text_of(reader, page_of(run))
+        text = words_of(reader, page_of(run))
         assert "loss was no finite number at step 2." in text and "training diverges" in text
 
     def test_other_runs_have_no_curves(self, reader: Client) -> None:
@@ -233,7 +218,7 @@ class TestRunPage:
         run = make_training()
         Run.objects.filter(pk=run.pk).update(study=make_study(slug="others"))
         assert reader.get(curves_of(run), headers=HTMX).status_code == 404
-        assert run.key not in text_of(reader, reverse("modelhub:training"))
+        assert run.key not in words_of(reader, reverse("modelhub:training"))
         StudyMember.objects.create(study=make_study(), user=analyst, role="researcher")
         for address in (curves_of(run), reverse("modelhub:training")):
             assert reader.get(address, headers=HTMX).status_code == 403
@@ -278,13 +263,13 @@ class TestComparison:
 
     def test_more_than_four_are_cut_and_said_to_be(self, reader: Client) -> None:
         runs = [make_training() for _ in range(5)]
-        text = text_of(reader, self.address(*runs))
+        text = words_of(reader, self.address(*runs))
         assert "At most 4 runs" in text and "No validation loss was measured yet" in text
 
     def test_it_lists_training_runs_and_ignores_what_is_none(self, reader: Client) -> None:
-        assert "No model has been trained yet" in text_of(reader, f"{self.address()}run=nonsense")
+        assert "No model has been trained yet" in words_of(reader, f"{self.address()}run=nonsense")
         run, other = make_training(finished=False), make_training("infer_personas")
-        text = text_of(reader, self.address(other))
+        text = words_of(reader, self.address(other))
         assert run.key in text and other.key not in text
 
     def test_its_queries_do_not_grow(self, reader: Client, django_assert_num_queries: Any) -> None:
