@@ -23,6 +23,7 @@ from annotation.errors import ServiceError
 from annotation.models import Study
 from modelhub.files.records import file_sha256
 from modelhub.models import Run
+from modelhub.processes import is_alive
 
 LEASE_SECONDS = 120
 HIDDEN = "***"
@@ -130,20 +131,8 @@ def _scope_free(scope: str) -> None:
     """Take a run of this scope for lost if its process ran on this machine and is gone; no lease to wait for."""
     for run in Run.objects.filter(scope=scope, state=Run.State.RUNNING).exclude(scope=""):
         process = run.provenance.get("process", {})
-        if process.get("host") == socket.gethostname() and not _is_alive(process.get("pid")):
+        if process.get("host") == socket.gethostname() and not is_alive(process["pid"]):
             Run.objects.filter(pk=run.pk, state=Run.State.RUNNING).update(state=Run.State.LOST)
-
-
-def _is_alive(pid: int | None) -> bool:
-    if pid is None:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def command_line(argv: Sequence[str]) -> str:

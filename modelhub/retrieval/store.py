@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from modelhub.processes import is_alive
+
 MANIFEST = "manifest.json"
 _PARTIAL = ".partial-"
 _LOCK = ".publishing"
@@ -39,7 +41,7 @@ def begin(folder: Path) -> Path:
     # A process number says nothing about other machines, whose folders are left alone therefore.
     ours = f"{_PARTIAL}{folder.name}-{_host()}-"
     for left in folder.parent.glob(f"{ours}*"):
-        if not _is_alive(int(left.name.removeprefix(ours).split("-")[0])):
+        if not is_alive(int(left.name.removeprefix(ours).split("-")[0])):
             shutil.rmtree(left, ignore_errors=True)
     made = folder.parent / f"{ours}{os.getpid()}-{uuid.uuid4().hex}"
     # Unlike tempfile's folders, one with the usual permissions: colleagues on the machine may search it too.
@@ -74,13 +76,3 @@ def _alone(parent: Path) -> Iterator[None]:
 def _host() -> str:
     """Return this machine's name without the hyphens that separate parts of a folder's name."""
     return re.sub(r"[^A-Za-z0-9.]", "_", socket.gethostname())
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
