@@ -11,7 +11,7 @@ from typing import Any
 from modelhub.curve_plot import Curve, CurvePlot, Point, curve_plot, smooth, thin, thin_rules
 
 TRAIN, EVALUATION = "train", "eval"
-LOSS, VALIDATION_LOSS = "loss", "eval_loss"
+VALIDATION_LOSS = "eval_loss"
 _PREFIX = "eval_"
 _SMOOTHED_FROM = 60  # with fewer points, the line itself is readable
 _WINDOWS = 25  # a window of the mean is this part of the line
