@@ -10,9 +10,10 @@ was rejected is the better one for its own persona. On the test pairs, which no 
 
     log p(chosen response | prompt, persona) - log p(rejected response | prompt, persona)
 
-is measured for the persona of the chosen response, for that of another test pair's chosen response (shuffled), for the
-retrieved one, for the persona of the rejected response, and for none. The baseline gets personas in the first person,
-as when it generates. Differences between two personas of the same pair are free of the lengths of its responses.
+is measured for the persona of the chosen response, for those of other test pairs' chosen responses (shuffled, a mean of
+several), for the retrieved one, for the persona of the rejected response, and for none. The baseline gets personas in
+the first person, as when it generates. Differences between two personas of the same pair are free of the lengths of its
+responses; what a tailored model's difference has over the baseline's, pair by pair, is the effect of the method.
 """
 
 import argparse
@@ -38,9 +39,11 @@ from tests.tools.smallmodels import FloatArray, Size, device, log_probabilities,
 
 Row = Mapping[str, str]
 ARMS = {"none": "DPO", "chosen": "PT-DPO, chosen", "all": "PT-DPO, all"}
+BASELINE = "none"
 PERSONAS = ("chosen", "shuffled", "retrieved", "rejected", "none")
 DIFFERENCES = (("chosen", "shuffled"), ("chosen", "none"), ("chosen", "rejected"), ("retrieved", "shuffled"))
 SIDES = ("chosen", "rejected")
+SHUFFLES = 4  # other personas per pair: their mean says more than one of them
 REPLICATES = 10_000
 _TRAINERS = {SFT: train_sft, DPO: train_dpo}
 
@@ -93,21 +96,29 @@ def train(
 
 
 def personas_of(rows: Sequence[Row], seed: int) -> dict[str, list[str]]:
-    """Return what each condition shows with every row. Shuffled: the next row's in a random order, never its own."""
+    """Return what each condition shows with every row.
+
+    `shuffled 1` … `shuffled 4`: the chosen persona of the row one to four places on in a random order, so that no row
+    has its own or the same one twice. Raises SystemExit if there are too few rows for that.
+    """
+    if len(rows) <= SHUFFLES:
+        raise SystemExit(f"{len(rows)} test pairs are too few: a pair is shown the personas of {SHUFFLES} others.")
     order = np.random.default_rng(seed).permutation(len(rows))
-    other = dict(zip(order, np.roll(order, 1), strict=True))
     gold = [row["chosen_persona_gold"] for row in rows]
-    return {
+    shown = {
         "chosen": gold,
-        "shuffled": [gold[other[number]] for number in range(len(rows))],
         "retrieved": [row["chosen_persona_retr"] for row in rows],
         "rejected": [row["rejected_persona_gold"] for row in rows],
         "none": [""] * len(rows),
     }
+    for step in range(1, SHUFFLES + 1):
+        other = dict(zip(order, np.roll(order, step), strict=True))
+        shown[f"shuffled {step}"] = [gold[other[number]] for number in range(len(rows))]
+    return shown
 
 
 def margins(adapter: Path, rows: Sequence[Row], style: str, *, max_length: int, seed: int) -> dict[str, FloatArray]:
-    """Return, for every persona condition, the margins of the rows in nats, shape (rows, 2): whole and per token."""
+    """Return, for each of PERSONAS, the margins of the rows in nats, shape (rows, 2): whole and per token."""
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -126,7 +137,13 @@ def margins(adapter: Path, rows: Sequence[Row], style: str, *, max_length: int, 
         sums, counts = log_probabilities(model, tokenizer, asked, most=np.repeat(room, 2).tolist())
         both = np.stack([sums, sums / counts], axis=1).reshape(len(rows), 2, 2)
         found[condition] = both[:, 0] - both[:, 1]
-    return found
+    return mean_of_shuffled(found)
+
+
+def mean_of_shuffled(found: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """Return the margins by persona, with the mean of the shuffled ones, row by row, in their place."""
+    shuffled = np.mean([values for condition, values in found.items() if condition.startswith("shuffled")], axis=0)
+    return {persona: shuffled if persona == "shuffled" else found[persona] for persona in PERSONAS}
 
 
 def response_room(shown: Mapping[str, Sequence[str]], tokenizer: Callable[[str], Any], max_length: int) -> list[int]:
@@ -146,24 +163,37 @@ def interval(values: FloatArray, *, seed: int = 0) -> tuple[float, float, float]
 
 
 def report(found: Mapping[str, Mapping[str, FloatArray]]) -> str:
-    """Return two Markdown tables: the margins by model and persona, and the differences between personas."""
+    """Return Markdown tables: margins by model and persona, differences between personas, and those over DPO's."""
     lines = ["| model | " + " | ".join(PERSONAS) + " |", "|---|" + "---:|" * len(PERSONAS)]
     for arm, by_persona in found.items():
         cells = [f"{by_persona[one][:, 0].mean():.2f} ({by_persona[one][:, 1].mean():.3f})" for one in PERSONAS]
         lines.append(f"| {ARMS[arm]} | {' | '.join(cells)} |")
-    lines += ["", "| model | difference | nats | nats per token | pairs that agree |", "|---|---|---:|---:|---:|"]
-    for arm, by_persona in found.items():
-        for one, other in DIFFERENCES:
-            shift = by_persona[one] - by_persona[other]
-            whole, per_token = (interval(shift[:, column]) for column in (0, 1))
-            lines.append(
-                f"| {ARMS[arm]} | {one} − {other} | {_cell(whole, 2)} | {_cell(per_token, 4)} | "
-                f"{(shift[:, 0] > 0).mean():.0%} |"
-            )
+    shifts = {arm: differences(by_persona) for arm, by_persona in found.items()}
+    lines += _table("difference", {ARMS[arm]: by_name for arm, by_name in shifts.items()})
+    lines += _table("difference over DPO's", {
+        ARMS[arm]: {name: shift - shifts[BASELINE][name] for name, shift in by_name.items()}
+        for arm, by_name in shifts.items() if arm != BASELINE
+    })  # fmt: skip
     return "\n".join(lines)
 
 
-def _cell(value: tuple[float, float, float], digits: int) -> str:
+def differences(by_persona: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """Return how much further the margin is for one persona than for another, pair by pair, in the margins' shape."""
+    return {f"{one} − {other}": by_persona[one] - by_persona[other] for one, other in DIFFERENCES}
+
+
+def _table(title: str, shifts: Mapping[str, Mapping[str, FloatArray]]) -> list[str]:
+    lines = ["", f"| model | {title} | nats | nats per token | pairs above 0 |", "|---|---|---:|---:|---:|"]
+    for model, by_name in shifts.items():
+        for name, shift in by_name.items():
+            whole, per_token = (interval(shift[:, column]) for column in (0, 1))
+            above = (shift[:, 0] > 0).mean()
+            lines.append(f"| {model} | {name} | {cell(whole, 2)} | {cell(per_token, 4)} | {above:.0%} |")
+    return lines
+
+
+def cell(value: tuple[float, float, float], digits: int) -> str:
+    """Return a mean and its interval as text."""
     mean, low, high = (f"{one:+.{digits}f}" for one in value)
     return f"{mean} ({low} to {high})"
 
@@ -185,10 +215,11 @@ def run(options: argparse.Namespace, folder: Path) -> None:
         say(
             f"base: {len(texts)} texts, loss by epoch {[round(one, 3) for one in losses]}, {took:.0f} s, {asdict(size)}"
         )
-    recipe = load_recipe("tiny", settings=options.set + [
+    recipe = load_recipe("tiny", settings=[
         f"sft.epochs={options.sft_epochs}", f"dpo.epochs={options.dpo_epochs}", "sft.batch_size=8", "dpo.batch_size=8",
         f"sft.max_length={options.length}", f"dpo.max_length={options.length}", "lora.r=16", "lora.alpha=32",
         "sft.learning_rate=2e-3", "dpo.learning_rate=5e-4", "sft.logging_steps=50", "dpo.logging_steps=50",
+        *options.set,
     ])  # fmt: skip
     found = {}
     for personas in ARMS:

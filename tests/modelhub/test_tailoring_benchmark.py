@@ -5,7 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.tailoring import interval, personas_of, pretraining_texts, response_room
+from benchmarks.tailoring import (
+    DIFFERENCES,
+    PERSONAS,
+    SHUFFLES,
+    differences,
+    interval,
+    mean_of_shuffled,
+    personas_of,
+    pretraining_texts,
+    report,
+    response_room,
+)
 from tests.tools.smallmodels import log_probabilities
 
 ROWS = [
@@ -46,11 +57,27 @@ def test_responses_are_cut_alike_whatever_persona_is_shown(tiny_llama: Path) -> 
     assert response_room(shown, tokenizer, 100) == [100 - longest[0], 100 - longest[1]]
 
 
-def test_a_shuffled_persona_is_another_pairs_and_each_is_used_once() -> None:
+def test_shuffled_personas_are_those_of_other_pairs_and_each_pair_sees_different_ones() -> None:
     shown = personas_of(ROWS, seed=3)
+    shuffled = [shown[f"shuffled {number}"] for number in range(1, SHUFFLES + 1)]
 
-    assert sorted(shown["shuffled"]) == sorted(shown["chosen"])
-    assert not any(one == other for one, other in zip(shown["shuffled"], shown["chosen"], strict=True))
+    assert all(sorted(personas) == sorted(shown["chosen"]) for personas in shuffled)
+    for own, others in zip(shown["chosen"], zip(*shuffled, strict=True), strict=True):
+        assert len({own, *others}) == SHUFFLES + 1
+
+
+def test_too_few_pairs_to_show_each_other_personas_are_refused() -> None:
+    with pytest.raises(SystemExit, match=f"{SHUFFLES} test pairs are too few"):
+        personas_of(ROWS[:SHUFFLES], seed=0)
+
+
+def test_the_shuffled_margin_is_the_mean_over_the_shuffles_of_the_same_pair() -> None:
+    given = {name: np.zeros((2, 2)) for name in PERSONAS if name != "shuffled"}
+    first, second = np.array([[1.0, 10.0], [2.0, 20.0]]), np.array([[3.0, 30.0], [6.0, 60.0]])
+    found = mean_of_shuffled({**given, "shuffled 1": first, "shuffled 2": second})
+
+    assert list(found) == list(PERSONAS)
+    assert found["shuffled"].tolist() == [[2.0, 20.0], [4.0, 40.0]]
 
 
 def test_the_base_model_never_sees_a_persona_beside_a_response() -> None:
@@ -66,3 +93,17 @@ def test_the_interval_holds_the_mean_and_shrinks_with_the_pairs() -> None:
     assert low < mean < high
     assert mean == pytest.approx(values.mean())
     assert high - low < few[2] - few[1]
+
+
+def test_the_methods_effect_is_its_difference_over_the_baselines_in_the_same_pairs() -> None:
+    noise = np.random.default_rng(2).normal(0.0, 50.0, (200, 2))
+    flat = dict.fromkeys(PERSONAS, noise)
+    tailored = {**flat, "chosen": noise + [3.0, 0.5]}
+    text = report({"none": {**flat, "chosen": noise + [1.0, 0.5]}, "all": tailored})
+    effects = text.split("difference over DPO's")[1]
+
+    assert {name: shift.mean() for name, shift in differences(tailored).items()} == pytest.approx(
+        {f"{one} − {other}": 1.75 if one == "chosen" else 0.0 for one, other in DIFFERENCES}
+    )
+    assert "| chosen − shuffled | +2.00 (+2.00 to +2.00) | +0.0000 (+0.0000 to +0.0000) | 100% |" in effects
+    assert "| DPO |" not in effects
