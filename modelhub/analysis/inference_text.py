@@ -9,11 +9,13 @@ from modelhub.report.numbers import decimal, interval, percent, percent_interval
 _ACCURACY = ("data set", "system", "judge", "rubric", "direction", "n", "accuracy", "95 % CI", "disagree", "unscored")
 _GAPS = ("data set", "system", "judge", "rubric", "pairs", "chosen - rejected", "95 % CI")
 _COMPARISON = ("data set", "system", "judge", "rubric", "pairs", "unscored", "chosen", "tie", "rejected")
+_INFERRED = ("data set", "system", "direction", "personas", "unreadable", "flagged")
 _NAMES = ("dataset", "system", "judge", "rubric")
+_COUNTED = ("dataset", "system", "direction", "personas", "unreadable", "flagged")
 
 
 def results_as_text(results: dict[str, Any]) -> str:
-    """Return accuracy, gaps and comparisons as three tables; `–` stands for what is undefined."""
+    """Return accuracy, gaps, comparisons and counts as four tables; `–` stands for what is undefined."""
     accuracy, comparison = results["accuracy"], results["comparison"]
     parts = [
         "Accuracy of personas (unit: persona; each of two orders right or wrong)",
@@ -22,6 +24,8 @@ def results_as_text(results: dict[str, Any]) -> str:
         _table(_GAPS, [[*_group(row), *_gap(row["gap"])] for row in accuracy]),
         "Better persona of a pair (unit: pair; orders that disagree are a tie)",
         _table(_COMPARISON, [[*_group(row), *_outcomes(row)] for row in comparison]),
+        "Personas there are (unreadable answers hold none and are never judged, so accuracies leave them out)",
+        _table(_INFERRED, [[str(row[name]) for name in _COUNTED] for row in results["inferred"]]),
     ]
     return "\n\n".join(parts)
 

@@ -203,13 +203,18 @@ class TestCommand:
         assert "83.3" in text and "+50.0" in text
         assert "Accuracy of personas" in text and "Better persona of a pair" in text
 
+    def test_text_counts_the_unreadable_that_accuracies_leave_out(self, judged: None) -> None:
+        lines = [line.split() for line in printed().splitlines()]
+        assert ["data", "set", "system", "direction", "personas", "unreadable", "flagged"] in lines
+        assert [line[3:] for line in lines if line[:2] == ["forum", "inferrer"]] == [["1", "1", "1"]]
+
     def test_one_data_set_can_be_asked_for_and_must_exist(self, judged: None) -> None:
         assert json.loads(printed(json=True, dataset="forum"))["accuracy"] == []
         with pytest.raises(CommandError, match="no data set called 'nowhere'. Imported: advice, forum"):
             printed(dataset="nowhere")
 
     def test_without_data_it_prints_dashes(self, db: None) -> None:
-        assert printed().count("\n–") == 3
+        assert printed().count("\n–") == 4
 
 
 class TestPage:
