@@ -74,6 +74,9 @@ def read_pairs(
             problems += missing
             continue
         pair = _pair(record, columns)
+        if pair.chosen == pair.rejected:
+            problems.append(f"{record.place}: {columns.chosen!r} and {columns.rejected!r} say the same.")
+            continue
         if limit is not None and len(pairs) >= limit and pair.key not in pairs:
             continue
         pair = pairs.setdefault(pair.key, pair)

@@ -199,6 +199,7 @@ def test_every_mistake_is_listed_and_nothing_is_written(study: Study, tmp_path: 
         {**long_rows(5)[0], "direction": "left"},
         {**long_rows(6)[0], "source": "guessed"},
         {**long_rows(7)[0], "persona": None},
+        pair(8, rejected=" Good answer 8."),
     ]
     (tmp_path / "b.jsonl").write_text("{", encoding="utf-8")
     with pytest.raises(CommandError) as caught:
@@ -211,6 +212,7 @@ def test_every_mistake_is_listed_and_nothing_is_written(study: Study, tmp_path: 
         "a.jsonl line 6: direction must be chosen or rejected, not 'left'",
         "a.jsonl line 7: source must be gold or retrieved, not 'guessed'",
         "a.jsonl line 8: 'persona' is missing or empty",
+        "a.jsonl line 9: 'chosen' and 'rejected' say the same",
         "b.jsonl line 1: not valid JSON",
     ):
         assert part in str(caught.value)
