@@ -38,16 +38,14 @@ def system_register(
     Raises ServiceError if the engine cannot use these settings, or if the system is in use and would change. Its
     options may change at any time, but for those that change answers.
     """
-    system = System(
-        name=name, engine=engine, model=_stored_path(model), adapter=_stored_path(adapter), endpoint=endpoint,
-        persona_style=persona_style, decoding=dict(decoding), options=dict(options or {}),
-        exemplars=[dict(one) for one in exemplars],
+    system = _described(
+        name=name, engine=engine, model=model, adapter=adapter, endpoint=endpoint, persona_style=persona_style,
+        decoding=decoding, options=options, exemplars=exemplars,
     )  # fmt: skip
     try:
         engine_module(engine).check(engine_settings(system))
     except EngineError as error:
         raise ServiceError(str(error)) from error
-    system.fingerprint = present_fingerprint(system)
     with transaction.atomic():
         existing = System.objects.filter(name=name).first()
         if existing is not None:
@@ -55,6 +53,15 @@ def system_register(
             system.pk, system.created_at = existing.pk, existing.created_at
         system.save()
     return system
+
+
+def is_registered(*, name: str, **settings: Any) -> bool:
+    """Return whether a system of this name is registered just so, with files as they are now.
+
+    Takes what `system_register` takes.
+    """
+    wanted, existing = _described(name=name, **settings), System.objects.filter(name=name).first()
+    return existing is not None and existing.options == wanted.options and not _changed(existing, wanted)
 
 
 def system_register_imported(*, name: str, persona_style: str, sha256s: Sequence[str]) -> System:
@@ -183,9 +190,35 @@ def _usable_path(name: str) -> str:
     return str(inside) if name and not Path(name).is_absolute() and inside.exists() else name
 
 
-def _refuse_change(existing: System, wanted: System) -> None:
+def _described(
+    *,
+    name: str,
+    engine: str,
+    model: str,
+    adapter: str = "",
+    endpoint: str = "",
+    persona_style: str,
+    decoding: Mapping[str, Any],
+    options: Mapping[str, Any] | None = None,
+    exemplars: Sequence[Mapping[str, str]] = (),
+) -> System:
+    """Return the system that these settings describe, not stored, with its fingerprint."""
+    system = System(
+        name=name, engine=engine, model=_stored_path(model), adapter=_stored_path(adapter), endpoint=endpoint,
+        persona_style=persona_style, decoding=dict(decoding), options=dict(options or {}),
+        exemplars=[dict(one) for one in exemplars],
+    )  # fmt: skip
+    system.fingerprint = present_fingerprint(system)
+    return system
+
+
+def _changed(existing: System, wanted: System) -> list[str]:
     fields = ("engine", "model", "adapter", "endpoint", "persona_style", "decoding", "exemplars", "fingerprint")
-    changed = [field for field in fields if getattr(existing, field) != getattr(wanted, field)]
+    return [field for field in fields if getattr(existing, field) != getattr(wanted, field)]
+
+
+def _refuse_change(existing: System, wanted: System) -> None:
+    changed = _changed(existing, wanted)
     if not changed:
         return
     used = "is bound to an arm" if existing.bindings.exists() else "has made outputs"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from annotation.errors import ServiceError
 from modelhub.batch import BatchOptions, EngineStage
@@ -24,7 +25,7 @@ from modelhub.stages.infer_personas import infer_personas
 from modelhub.stages.judge_personas import CheckPersonas
 from modelhub.stages.profiles import profile_of
 from modelhub.stages.retrieve_personas import RetrievePersonas, all_left, retrieve_personas
-from modelhub.systems import system_register
+from modelhub.systems import is_registered, system_register
 
 TRAINING_SPLITS = ("sft_train", "sft_val", "dpo_train", "dpo_val")
 
@@ -72,7 +73,7 @@ class RegisterSystems:
 
     def left(self) -> Left:
         described = self._described()
-        there = [one for one in described if _is_registered(one)]
+        there = [one for one in described if is_registered(**_settings(one))]
         for one in [self.pipeline.inferring, self.pipeline.judge]:
             if one is not None and not one.engine:
                 system_named(one.name)
@@ -80,21 +81,18 @@ class RegisterSystems:
 
     def run(self, desk: Desk) -> None:
         for one in self._described():
-            system = system_register(
-                name=one.name, engine=one.engine, model=one.model, endpoint=one.endpoint,
-                persona_style=System.PersonaStyle.NONE, decoding=one.decoding, options=one.options,
-            )  # fmt: skip
+            system = system_register(**_settings(one))
             desk.say(f"{system.name}: fingerprint {system.fingerprint[:12]}…")
 
     def _described(self) -> list[SystemSettings]:
         return [one for one in (self.pipeline.inferring, self.pipeline.judge) if one is not None and one.engine]
 
 
-def _is_registered(wanted: SystemSettings) -> bool:
-    system = System.objects.filter(name=wanted.name).first()
-    return system is not None and (system.engine, system.decoding, system.options, system.endpoint) == (
-        wanted.engine, wanted.decoding, wanted.options, wanted.endpoint,
-    )  # fmt: skip
+def _settings(described: SystemSettings) -> dict[str, Any]:
+    return {
+        "name": described.name, "engine": described.engine, "model": described.model, "endpoint": described.endpoint,
+        "persona_style": System.PersonaStyle.NONE, "decoding": described.decoding, "options": described.options,
+    }  # fmt: skip
 
 
 def infer_step(pipeline: Pipeline) -> EngineStep:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Max, QuerySet
@@ -21,8 +22,14 @@ from modelhub.stages.filter_outputs import FilterWanted, filter_outputs
 from modelhub.stages.generate import Generate, generate
 from modelhub.stages.judge import Judge, judge
 from modelhub.stages.rate_outputs import RateWanted, add_outputs_to_rate
-from modelhub.stages.train import TrainingRequest, run_training_stage, trained_system_register, training_plan
-from modelhub.systems import arms_bind, present_fingerprint
+from modelhub.stages.train import (
+    TrainingRequest,
+    run_training_stage,
+    trained_settings,
+    trained_system_register,
+    training_plan,
+)
+from modelhub.systems import arms_bind, is_registered, present_fingerprint
 from modelhub.training.job import DPO, SFT
 from modelhub.training.manifest import MANIFEST
 from modelhub.training.trainer import EVALUATION, LogEntry
@@ -110,16 +117,29 @@ class RegisterTrained:
         for system in there:
             if present_fingerprint(system) != system.fingerprint:
                 raise ServiceError(f"The files of system {system.name!r} have changed since it was registered.")
-        return Left(len(ARMS) - len(there), len(there))
+        left = sum(not self._is_registered(arm) for arm in self.pipeline.system_names)
+        return Left(left, len(ARMS) - left)
 
     def run(self, desk: Desk) -> None:
-        how = self.pipeline.generation
-        for arm, name in self.pipeline.system_names.items():
-            system = trained_system_register(
-                name=name, out=model_folder(self.pipeline, DPO, arm), engine=how.engine, decoding=how.decoding,
-                options=how.options,
-            )  # fmt: skip
+        for arm in self.pipeline.system_names:
+            system = trained_system_register(out=self._folder(arm), **self._settings(arm))
             desk.say(f"{system.name}: fingerprint {system.fingerprint[:12]}…")
+
+    def _is_registered(self, arm: str) -> bool:
+        """Return whether the arm's model is registered with the settings that the file gives now."""
+        folder, settings = self._folder(arm), self._settings(arm)
+        known = (folder / MANIFEST).is_file() and System.objects.filter(name=settings["name"]).exists()
+        return known and is_registered(**settings, **trained_settings(folder))
+
+    def _folder(self, arm: str) -> Path:
+        return model_folder(self.pipeline, DPO, arm)
+
+    def _settings(self, arm: str) -> dict[str, Any]:
+        how = self.pipeline.generation
+        return {
+            "name": self.pipeline.system_names[arm], "engine": how.engine, "decoding": how.decoding,
+            "options": how.options,
+        }  # fmt: skip
 
 
 def generate_step(pipeline: Pipeline) -> EngineStep:
@@ -176,13 +196,16 @@ class FilterLoops:
                 desk.say(f"Run {report.run.key}: {one.sources[0]}, {report.excluded} of {report.pairs} pairs left out.")
 
     def _wanted(self) -> list[FilterWanted]:
-        how = self.pipeline.generation
+        how, names = self.pipeline.generation, self.pipeline.system_names
+        compared = [(tuple(names.values()), source) for source in how.sources]
+        if how.generic:
+            compared.append(((names[PLAIN],), PersonaSource.NONE))
         return [
             FilterWanted(
-                dataset=self.pipeline.dataset, split=how.split, systems=tuple(self.pipeline.system_names.values()),
-                sources=(str(source),), share=how.loop_share,
+                dataset=self.pipeline.dataset, split=how.split, systems=systems, sources=(str(source),),
+                share=how.loop_share,
             )
-            for source in how.sources
+            for systems, source in compared
         ]  # fmt: skip
 
     def _is_done(self, wanted: FilterWanted) -> bool:
@@ -196,21 +219,29 @@ class FilterLoops:
 
 
 def judge_step(pipeline: Pipeline, judging: Judging) -> EngineStep:
-    """Return the step in which the judge compares both arms, for every source, in quality and personalization."""
+    """Return the step in which the judge compares both arms, for every source, in quality and personalization.
+
+    With answers of the plain arm without personas, both arms are compared with these too: where they win,
+    personalization made things worse.
+    """
     names = pipeline.system_names
+    matched = [(TAILORED, "")]
+    if pipeline.generation.generic:
+        matched += [(arm, str(PersonaSource.NONE)) for arm in (PLAIN, TAILORED)]
     made = Judgement.objects.filter(
-        base__system__name=names[PLAIN], test__system__name=names[TAILORED], judge__name=judging.name,
-        rubric=RUBRICS[judging.format], test__pair__dataset=pipeline.dataset,
+        base__system__name=names[PLAIN], test__system__name__in=[names[arm] for arm, _ in matched],
+        judge__name=judging.name, rubric=RUBRICS[judging.format], test__pair__dataset=pipeline.dataset,
         test__pair__split=pipeline.generation.split,
     )  # fmt: skip
 
     def stages() -> list[Judge]:
         return [
             judge(
-                dataset=pipeline.dataset, split=pipeline.generation.split, base=names[PLAIN], base_source="",
-                test=names[TAILORED], source=str(source), judge=judging.name, metrics=METRICS, format=judging.format,
+                dataset=pipeline.dataset, split=pipeline.generation.split, base=names[PLAIN], base_source=base_source,
+                test=names[arm], source=str(source), judge=judging.name, metrics=METRICS, format=judging.format,
                 origin=origin_of(pipeline), profile=pipeline.profile,
             )
+            for arm, base_source in matched
             for source in pipeline.generation.sources
         ]  # fmt: skip
 

@@ -162,20 +162,22 @@ def trained_system_register(
 
     A model trained with personas gets them on their own line, any other in the first person.
     """
+    settings = trained_settings(out)
+    return system_register(name=name, engine=engine, decoding=decoding or {}, options=options, **settings)
+
+
+def trained_settings(out: Path) -> dict[str, Any]:
+    """Return model, adapter and persona style of the system that a finished folder holds; raise ServiceError."""
     try:
         manifest = read_manifest(out)
     except TrainingError as error:
         raise ServiceError(str(error)) from error
     without = manifest["data"]["personas"] == "none"
-    return system_register(
-        name=name,
-        engine=engine,
-        model=manifest["base"]["name"],
-        adapter=str(out),
-        persona_style=System.PersonaStyle.FIRST_PERSON if without else System.PersonaStyle.FIELD,
-        decoding=decoding or {},
-        options=options,
-    )
+    return {
+        "model": manifest["base"]["name"],
+        "adapter": str(out),
+        "persona_style": System.PersonaStyle.FIRST_PERSON if without else System.PersonaStyle.FIELD,
+    }
 
 
 class _Progress:

@@ -27,10 +27,14 @@ from modelhub.models import (
     System,
     TrainingLog,
 )
-from modelhub.pipeline.config import Pipeline, read_pipeline
-from modelhub.pipeline.personas import ImportPairs
+from modelhub.personas.sources import persona_key
+from modelhub.pipeline.config import PLAIN, TAILORED, Pipeline, read_pipeline
+from modelhub.pipeline.personas import ImportPairs, RegisterSystems, infer_step
 from modelhub.pipeline.steps import Desk, Left
-from modelhub.pipeline.tailoring import FilterLoops
+from modelhub.pipeline.tailoring import FilterLoops, RegisterTrained, judge_step, model_folder
+from modelhub.queries.judgements import judged_results
+from modelhub.training.job import DPO
+from modelhub.training.manifest import MANIFEST
 from tests.tools import smoke
 from tests.tools.processes import ProjectProcess, wait_until
 
@@ -233,6 +237,7 @@ def test_loops_are_looked_for_again_once_there_are_new_outputs(owner: User, base
     pipeline = read_pipeline(gold_only(tmp_path), {"training.base": base})
     ImportPairs(pipeline).run(Desk())
     _outputs(pipeline, PreferencePair.objects.filter(split="test")[:2])
+    pipeline = pipeline.model_copy(update={"generation": pipeline.generation.model_copy(update={"generic": False})})
     step = FilterLoops(pipeline)
     assert step.left() == Left(1, 0)
     step.run(Desk())
@@ -243,6 +248,80 @@ def test_loops_are_looked_for_again_once_there_are_new_outputs(owner: User, base
     step.run(Desk())
     assert step.left() == Left(0, 1)
     assert PairOutput.objects.exclude(excluded_reason="").count() == 2
+
+
+def test_what_infers_is_registered_anew_when_the_file_names_another_model(
+    owner: User, base: str, tmp_path: Path
+) -> None:
+    config = gold_only(tmp_path)
+    step = RegisterSystems(read_pipeline(config, {"training.base": base}))
+    step.run(Desk())
+    assert step.left() == Left(0, 2)
+
+    shutil.copy(tmp_path / "script.yaml", tmp_path / "other.yaml")
+    config.write_text(config.read_text(encoding="utf-8").replace('"script.yaml"', '"other.yaml"'), encoding="utf-8")
+    step = RegisterSystems(read_pipeline(config, {"training.base": base}))
+    assert step.left() == Left(1, 1)
+    step.run(Desk())
+    assert (step.left(), System.objects.filter(model__endswith="other.yaml").count()) == (Left(0, 2), 1)
+
+
+def test_trained_systems_that_the_file_describes_otherwise_now_are_refused(
+    owner: User, tiny_llama: Path, tiny_adapters: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(settings, "VAR_DIR", tmp_path / "var")
+    config = gold_only(tmp_path)
+    pipeline = read_pipeline(config, {"training.base": str(tiny_llama)})
+    for (arm, personas), adapter in zip(
+        {PLAIN: "none", TAILORED: "chosen"}.items(), tiny_adapters.values(), strict=True
+    ):
+        folder = model_folder(pipeline, DPO, arm)
+        shutil.copytree(adapter, folder)
+        manifest = {"base": {"name": str(tiny_llama)}, "data": {"personas": personas}}
+        (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    step = RegisterTrained(pipeline)
+    assert step.left() == Left(2, 0)
+    step.run(Desk())
+    assert step.left() == Left(0, 2)
+
+    ImportPairs(pipeline).run(Desk())
+    run = Run.objects.get(stage="import_preferences")
+    for system in System.objects.all():
+        Generation.objects.create(run=run, system=system, text="x", rendered_prompt="x", finish_reason="stop")
+    text = config.read_text(encoding="utf-8").replace("max_new_tokens = 60", "max_new_tokens = 47")
+    config.write_text(text, encoding="utf-8")
+    step = RegisterTrained(read_pipeline(config, {"training.base": str(tiny_llama)}))
+    assert step.left() == Left(2, 0)
+    with pytest.raises(ServiceError, match="this would change: decoding"):
+        step.run(Desk())
+
+
+def test_both_arms_are_judged_against_the_generic_answers_too(owner: User, base: str, tmp_path: Path) -> None:
+    pipeline = read_pipeline(gold_only(tmp_path), {"training.base": base})
+    assert pipeline.judge is not None and pipeline.generation.generic
+    ImportPairs(pipeline).run(Desk())
+    RegisterSystems(pipeline).run(Desk())
+    infer_step(pipeline).run(Desk())
+    pairs = PreferencePair.objects.filter(split="test")[:3]
+    _outputs(pipeline, pairs)
+    for output in PairOutput.objects.all():
+        inferred = InferredPersona.objects.get(pair=output.pair, direction="chosen").text
+        PairOutput.objects.filter(pk=output.pk).update(persona=inferred, persona_key=persona_key(inferred))
+    generic = System.objects.get(name=pipeline.system_names[PLAIN])
+    run = Run.objects.get(stage="import_preferences")
+    for pair, text in zip(pairs, ["Fine.", "Fine.", "round and round it goes " * 20], strict=True):
+        PairOutput.objects.create(system=generic, pair=pair, source="none", text=text, run=run)
+    assert FilterLoops(pipeline).left() == Left(2, 0)
+    FilterLoops(pipeline).run(Desk())
+
+    step = judge_step(pipeline, pipeline.judge)
+    # Four verdicts for each pair of outputs: three pairs between the arms, two that do not loop for each arm.
+    assert step.left() == Left(4 * (3 + 2 + 2), 0)
+    step.run(Desk())
+    assert step.left() == Left(0, 28)
+    generic_rows = {row["test"]: row for row in judged_results() if row["base_source"] == "none"}
+    assert set(generic_rows) == set(pipeline.system_names.values())
+    assert generic_rows[generic.name]["worse"]["quality"]["n"] == 2
 
 
 def _outputs(pipeline: Pipeline, pairs: Any, text: str = "Any answer will do.") -> None:
@@ -282,10 +361,10 @@ def test_killed_in_training_and_in_generation_it_goes_on_and_makes_nothing_twice
     assert process.process is not None
     assert process.process.wait(timeout=300) == 0, process.output()
     rows = (PreferencePair, InferredPersona, PersonaCheck, RetrievedPersona, PairOutput, Judgement)
-    assert [model.objects.count() for model in rows] == [44, 88, 32, 8, 40, 64]
+    assert [model.objects.count() for model in rows] == [44, 88, 32, 8, 40, 192]
     assert made <= set(PairOutput.objects.values_list("pk", flat=True))
-    # Of every row exactly one answer was asked for and kept: 88 + 32 + 40 + 64, and 16 of them again in the study.
-    assert Generation.objects.count() == 224 + 16
+    # Of every row exactly one answer was asked for and kept: 88 + 32 + 40 + 192, and 16 of them again in the study.
+    assert Generation.objects.count() == 352 + 16
     finished = Run.objects.filter(state=Run.State.FINISHED)
     assert finished.filter(stage="infer_personas").count() == 1
     assert trained <= set(finished.filter(stage="train_sft").values_list("pk", flat=True))
