@@ -121,7 +121,9 @@ class StageCommand(BaseCommand):
             if before is not None and before.system.model != stage.system.model:
                 kept.clear()
             report = self._run(stage, options, kept)
-            self.stdout.write(f"Run {report.run.key}: {report.done} {self.rows} made, {report.failures.count_in_words()}.")
+            self.stdout.write(
+                f"Run {report.run.key}: {report.done} {self.rows} made, {report.failures.count_in_words()}."
+            )
             if report.failures.total:
                 reasons.append(report.run.message)
         if reasons:

@@ -66,9 +66,9 @@ class TestSystems:
     def test_what_it_inferred_and_judged_is_counted_and_leads_there(self, reader: Client) -> None:
         system = make_system("large")
         (pair,) = make_pairs("advice", "test", 1)
-        personas = [make_persona(pair, side, system) for side in ("chosen", "rejected")]
-        add_checks(personas[0], system, "++")
-        add_comparison(*personas, system, "cr")
+        chosen, rejected = (make_persona(pair, side, system) for side in ("chosen", "rejected"))
+        add_checks(chosen, system, "++")
+        add_comparison(chosen, rejected, system, "cr")
         page = tree_of(reader.get(page_of(system)))
         links = dict(zip(page.xpath("//main//p/a/text()"), page.xpath("//main//p/a/@href"), strict=True))
         assert reader.get(links["2 inferred personas"]).context["system"] == "large"
