@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import ConnectionHandler, DatabaseError, OperationalError, connection
+from django.db import DatabaseError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import ConnectionHandler
 
 from modelhub.batch import BatchOptions, run_engine_stage
 from modelhub.models import InferredPersona, Run

@@ -167,11 +167,13 @@ def test_pages_lead_from_each_row_to_its_own_pairs(pairs: list[PreferencePair], 
     user = make_user("analyst")
     role_give(user=user, role=Role.ANALYST)
     client.force_login(user)
-    links = html.fromstring(client.get(reverse("modelhub:judgements")).content).xpath("//td/a")
+    page: Any = html.fromstring(client.get(reverse("modelhub:judgements")).content)
+    links = page.xpath("//td/a")
     assert sorted(int(link.text) for link in links if "quality" in link.get("aria-label")) == [1, 3, 4]
     for link in links:
         shown = client.get(link.get("href"))
-        assert len(html.fromstring(shown.content).xpath("//tbody/tr")) == int(link.text)
+        listed: Any = html.fromstring(shown.content)
+        assert len(listed.xpath("//tbody/tr")) == int(link.text)
         assert "personas inferred by" in shown.content.decode()
     nobody = links[0].get("href").replace("inferred_by=large", "inferred_by=medium")
     assert client.get(nobody).status_code == 404
