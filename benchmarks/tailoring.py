@@ -202,34 +202,53 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def run(options: argparse.Namespace, folder: Path) -> None:
-    """Train what is missing in the folder, measure, print, and keep the margins beside the models."""
-    names = ("sft_train", "sft_val", "dpo_train", "dpo_val", "test")
-    splits = {name: read_split(options.data, name, options.rows) for name in names}
-    size = Size(options.hidden, options.layers, options.vocabulary, options.length, options.pretrain_epochs)
-    texts = pretraining_texts([*splits["sft_train"], *splits["dpo_train"]])
-    if not (folder / "base" / "config.json").is_file():
-        start = time.perf_counter()
-        losses = make_base(texts, folder / "base", size, seed=options.seed)
-        took = time.perf_counter() - start
-        say(
-            f"base: {len(texts)} texts, loss by epoch {[round(one, 3) for one in losses]}, {took:.0f} s, {asdict(size)}"
-        )
-    recipe = load_recipe("tiny", settings=[
+def recipe_of(options: argparse.Namespace) -> Recipe:
+    """Return the hyper-parameters of both trainings, the same for every arm; what --set says comes last and wins."""
+    return load_recipe("tiny", settings=[
         f"sft.epochs={options.sft_epochs}", f"dpo.epochs={options.dpo_epochs}", "sft.batch_size=8", "dpo.batch_size=8",
         f"sft.max_length={options.length}", f"dpo.max_length={options.length}", "lora.r=16", "lora.alpha=32",
         "sft.learning_rate=2e-3", "dpo.learning_rate=5e-4", "sft.logging_steps=50", "dpo.logging_steps=50",
         *options.set,
     ])  # fmt: skip
+
+
+def claim(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Note what the models of the folder are made with; raise SystemExit if it was something else."""
+    noted, text = folder / "settings.json", json.dumps(settings, sort_keys=True)
+    if noted.is_file() and noted.read_text(encoding="utf-8") != text:
+        raise SystemExit(f"{folder} holds models of other settings, see {noted}. Give another folder to --out.")
+    noted.write_text(text, encoding="utf-8")
+
+
+def pretrain(splits: Mapping[str, Sequence[Row]], folder: Path, size: Size, seed: int) -> None:
+    """Make the base model, unless it is there."""
+    if (folder / "base" / "config.json").is_file():
+        return
+    texts = pretraining_texts([*splits["sft_train"], *splits["dpo_train"]])
+    start = time.perf_counter()
+    losses = [round(one, 3) for one in make_base(texts, folder / "base", size, seed=seed)]
+    say(f"base: {len(texts)} texts, loss by epoch {losses}, {time.perf_counter() - start:.0f} s, {asdict(size)}")
+
+
+def run(options: argparse.Namespace, folder: Path) -> None:
+    """Train what is missing in the folder, measure, print, and keep the margins beside the models."""
+    names = ("sft_train", "sft_val", "dpo_train", "dpo_val", "test")
+    splits = {name: read_split(options.data, name, options.rows) for name in names}
+    size = Size(options.hidden, options.layers, options.vocabulary, options.length, options.pretrain_epochs)
+    recipe, measured = recipe_of(options), splits[options.measured]
+    claim(folder, {
+        "size": asdict(size), "recipe": recipe.model_dump(mode="json"), "rows": options.rows, "seed": options.seed,
+    })  # fmt: skip
+    pretrain(splits, folder, size, options.seed)
     found = {}
     for personas in ARMS:
         for kind in (SFT, DPO):
             adapter = train(kind, personas, splits, folder, recipe, options.seed)
         style = PersonaStyle.FIRST_PERSON if personas == "none" else PersonaStyle.FIELD
-        found[personas] = margins(adapter, splits["test"], style, max_length=options.length, seed=options.seed)
+        found[personas] = margins(adapter, measured, style, max_length=options.length, seed=options.seed)
     kept = {arm: {one: values.tolist() for one, values in by_persona.items()} for arm, by_persona in found.items()}
-    (folder / "margins.json").write_text(json.dumps(kept), encoding="utf-8")
-    say(f"\n{len(splits['test'])} test pairs, on {device()}\n\n{report(found)}")
+    (folder / f"margins-{options.measured}.json").write_text(json.dumps(kept), encoding="utf-8")
+    say(f"\n{len(measured)} pairs of {options.measured}, on {device()}\n\n{report(found)}")
 
 
 def main() -> None:
@@ -246,16 +265,22 @@ def main() -> None:
     parser.add_argument("--sft-epochs", type=int, default=2)
     parser.add_argument("--dpo-epochs", type=int, default=1)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="over the recipe")
+    parser.add_argument(
+        "--measured",
+        choices=("dpo_val", "test"),
+        default="test",
+        help="split of the margins; choose settings on dpo_val",
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    start = time.perf_counter()
+    start, worked = time.perf_counter(), time.process_time()
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
         run(options, options.out)
     else:
         with tempfile.TemporaryDirectory() as folder:
             run(options, Path(folder))
-    say(f"\n{time.perf_counter() - start:.0f} s in all")
+    say(f"\n{time.perf_counter() - start:.0f} s in all, {time.process_time() - worked:.0f} s of processor time")
 
 
 if __name__ == "__main__":

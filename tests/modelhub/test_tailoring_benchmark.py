@@ -9,6 +9,7 @@ from benchmarks.tailoring import (
     DIFFERENCES,
     PERSONAS,
     SHUFFLES,
+    claim,
     differences,
     interval,
     mean_of_shuffled,
@@ -107,3 +108,12 @@ def test_the_methods_effect_is_its_difference_over_the_baselines_in_the_same_pai
     )
     assert "| chosen − shuffled | +2.00 (+2.00 to +2.00) | +0.0000 (+0.0000 to +0.0000) | 100% |" in effects
     assert "| DPO |" not in effects
+
+
+def test_a_folder_with_models_of_other_settings_is_refused_and_kept(tmp_path: Path) -> None:
+    claim(tmp_path, {"seed": 0, "rows": None})
+    claim(tmp_path, {"rows": None, "seed": 0})
+
+    with pytest.raises(SystemExit, match="models of other settings"):
+        claim(tmp_path, {"seed": 1, "rows": None})
+    claim(tmp_path, {"seed": 0, "rows": None})
