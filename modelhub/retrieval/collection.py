@@ -97,10 +97,18 @@ def embeddings_of(
         if known is not None:
             say("The rows to be searched have changed since they were encoded: encoding them anew.")
         _encode(folder, collection.prompts, load(), manifest, on_prompts)
-    lengths = np.load(folder / "lengths.npy")
-    shape = (int(lengths.sum()), -1)
-    tokens = np.memmap(folder / "tokens.f32", dtype=np.float32, mode="r").reshape(shape)
+    embeddings = _read(folder)
     check_still(folder, manifest)
+    return embeddings
+
+
+def _read(folder: Path) -> Embeddings:
+    """Return what is kept in the folder; raise RetrievalError if it is damaged, as by a full disk or a broken copy."""
+    try:
+        lengths = np.load(folder / "lengths.npy")
+        tokens = np.memmap(folder / "tokens.f32", dtype=np.float32, mode="r").reshape((int(lengths.sum()), -1))
+    except (OSError, EOFError, ValueError) as error:
+        raise RetrievalError(f"The embeddings in {folder} are damaged. Delete this folder; it is made anew.") from error
     return Embeddings(tokens, lengths)
 
 

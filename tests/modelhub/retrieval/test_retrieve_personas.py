@@ -132,6 +132,16 @@ def test_a_test_row_among_the_training_rows_is_refused(pairs: None, tiny_colbert
     assert not Run.objects.filter(stage="retrieve_personas").exists()
 
 
+@pytest.mark.parametrize("name", ["tokens.f32", "lengths.npy"])
+def test_damaged_embeddings_are_named_with_what_to_do(pairs: None, tiny_colbert: Path, name: str) -> None:
+    call("index_personas", tiny_colbert)
+    (file,) = settings.VAR_DIR.glob(f"indexes/*/embeddings/{name}")
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(CommandError, match="are damaged. Delete this folder; it is made anew"):
+        retrieve(tiny_colbert)
+    assert last_run().state == "failed" and not RetrievedPersona.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
