@@ -153,8 +153,8 @@ def _compared(matched: Matched, rows: Sequence[JudgedRow], excluded: int, seed: 
 
 
 def _is_generic(matched: Matched) -> bool:
-    """Return whether the base is the generic arm of the test: the same system, given no persona."""
-    return matched.base == matched.test and matched.base_source == NO_PERSONA != matched.source
+    """Return whether the base is a generic arm, of whichever system: given no persona where the test is given one."""
+    return matched.base_source == NO_PERSONA != matched.source
 
 
 def _worse(outcomes: Mapping[str, Mapping[str, str]], pairs: Mapping[str, int]) -> dict[str, Any]:

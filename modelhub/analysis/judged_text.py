@@ -27,7 +27,7 @@ _HEAD = (
     "unscored (P; Q)", "excluded",
 )  # fmt: skip
 _PUBLISHED_HEAD = ("published P", "published Q", "published Delta-PQ")
-_WORSE_HEAD = ("data set", "system", "persona", "judge", "rubric", "metric", "n", "generic wins", "95 % CI")
+_WORSE_HEAD = ("data set", "system", "generic", "persona", "judge", "rubric", "metric", "n", "generic wins", "95 % CI")
 
 
 @dataclass(frozen=True)
@@ -186,8 +186,8 @@ def _persona(source: str, inferred_by: str) -> str:
 def _worse(compared: Sequence[Mapping[str, Any]]) -> list[TextTable]:
     rows = [
         [
-            row["dataset"], one["test"], _persona(row["source"], one["inferred_by"]), one["judge"], one["rubric"],
-            metric, str(share["n"]), percent(share["share"]), percent_interval(share["ci"]),
+            row["dataset"], one["test"], one["base"], _persona(row["source"], one["inferred_by"]), one["judge"],
+            one["rubric"], metric, str(share["n"]), percent(share["share"]), percent_interval(share["ci"]),
         ]
         for one in compared
         for row in one["rows"]
@@ -196,7 +196,7 @@ def _worse(compared: Sequence[Mapping[str, Any]]) -> list[TextTable]:
     ]  # fmt: skip
     if not rows:
         return []
-    note = "Of the scored pairs, those where the same system's output without a persona wins in both orders."
+    note = "Of the scored pairs, those where the generic system's output, made without a persona, wins in both orders."
     return [TextTable("Share of pairs that personalization made worse", _WORSE_HEAD, rows, note)]
 
 

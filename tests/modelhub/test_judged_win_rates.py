@@ -133,6 +133,15 @@ def test_what_personalization_made_worse_is_what_the_generic_output_wins(capsys:
     assert "36.4 %" in printed(capsys).replace("\N{NO-BREAK SPACE}", " ")
 
 
+def test_a_plain_systems_answers_without_a_persona_are_a_generic_base_too(capsys: pytest.CaptureFixture[str]) -> None:
+    judged("one", "gold_chosen", outcomes(5, 3, 2), outcomes(3, 4, 3), base="dpo", base_source="none", test="pt-dpo")
+    judged("two", "gold_chosen", outcomes(5, 3, 2), outcomes(3, 4, 3), base="dpo", test="pt-dpo")
+    harm = {row["dataset"]: row["worse"] for row in judged_results()}
+    assert harm["one"]["personalization"]["share"] == pytest.approx(0.2) and harm["two"] is None
+    table = printed(capsys, "--markdown").partition("### Share of pairs that personalization made worse")[2]
+    assert "| data set | system | generic |" in table and "| one | pt-dpo | dpo | gold, chosen |" in table
+
+
 def test_systems_of_one_technique_can_go_by_one_name(capsys: pytest.CaptureFixture[str]) -> None:
     judged("one", "gold_chosen", outcomes(1, 0, 0), outcomes(1, 0, 0), base="dpo-1", test="pt-1")
     judged("two", "gold_chosen", outcomes(1, 0, 0), outcomes(1, 0, 0), base="dpo-2", test="pt-2")

@@ -112,11 +112,13 @@ def test_outputs_left_out_later_count_no_more_and_their_page_says_why(reader: Cl
     assert "Left out of the results: loop: 43 %" in words(page(reader, address))
 
 
-def test_harm_is_shown_where_the_base_is_the_same_system_without_personas(reader: Client, sides: Sides) -> None:
+@pytest.mark.parametrize("base", ["pt-dpo", "dpo"])
+def test_harm_is_shown_where_the_base_answered_without_personas(reader: Client, sides: Sides, base: str) -> None:
     assert "made worse" not in words(results(reader))
-    judged("advice", "retrieved_chosen", base="pt-dpo", base_source="none")
+    judged("advice", "retrieved_chosen", base=base, base_source="none")
     text = words(results(reader))
     assert "Pairs that personalization made worse" in text and "Personalization 1 of 9 11.1 %" in text
+    assert f"those where the output of {base} without personas wins in both orders" in text
 
 
 def test_comparisons_are_paged_and_each_stands_whole_on_one_page(reader: Client) -> None:
