@@ -7,7 +7,15 @@ from urllib.parse import urlencode
 from django.urls import reverse
 from playwright.sync_api import Page
 
-from modelhub.models import PairOutput, PersonaSource, PreferencePair, System
+from modelhub.models import (
+    Direction,
+    InferredPersona,
+    PairOutput,
+    PersonaSource,
+    PreferencePair,
+    RetrievedPersona,
+    System,
+)
 from modelhub.runs import run_start
 from tests.modelhub.judged_rows import RUBRIC, add_judgements
 from tests.modelhub.output_rows import make_output
@@ -20,6 +28,7 @@ _TIPS = ("one pan and three vegetables", "a quarter of an hour of easy running",
 _PERSONA = "The user is a patient beginner and prefers detailed steps that leave nothing open."
 _SOURCES = (PersonaSource.RETRIEVED_CHOSEN, PersonaSource.GOLD_CHOSEN, PersonaSource.RETRIEVED_REJECTED)
 _PAIRS = 24
+_INFERRER = "persona-llama-8b"
 
 
 def judged_spots() -> list[Spot]:
@@ -29,6 +38,7 @@ def judged_spots() -> list[Spot]:
     about = {
         "dataset": base.pair.dataset, "split": base.pair.split, "base": base.system.name, "base_source": base.source,
         "test": test.system.name, "source": test.source, "judge": "prometheus-2-7b", "rubric": RUBRIC,
+        "inferred_by": _INFERRER,
     }  # fmt: skip
     pairs = reverse("modelhub:judged_pairs")
     return [
@@ -45,9 +55,10 @@ def judged_spots() -> list[Spot]:
 def _judge_everything() -> tuple[PairOutput, PairOutput]:
     chance = random.Random(2)
     dpo, tailored, judge = (make_system(name) for name in ("dpo-llama-8b", "pt-dpo-llama-8b", "prometheus-2-7b"))
-    first, run = None, run_start(stage="judge", arguments={})
+    inferrer, first, run = make_system(_INFERRER), None, run_start(stage="judge", arguments={})
     for dataset in DATASETS:
         pairs = make_pairs(dataset, "judged", _PAIRS)
+        _infer_and_retrieve(pairs, inferrer)
         generic = _outputs(pairs, tailored, PersonaSource.NONE, chance)
         for source in _SOURCES:
             base, test = (_outputs(pairs, system, source, chance) for system in (dpo, tailored))
@@ -60,6 +71,20 @@ def _judge_everything() -> tuple[PairOutput, PairOutput]:
                     add_judgements(generic, test, judge, metric, drawn, run=run)
     assert first
     return first
+
+
+def _infer_and_retrieve(pairs: Sequence[PreferencePair], inferrer: System) -> None:
+    """Store where the personas of all sources come from: each pair finds its neighbour."""
+    inferred, found = (run_start(stage=stage, arguments={}) for stage in ("infer_personas", "retrieve_personas"))
+    InferredPersona.objects.bulk_create(
+        InferredPersona(pair=pair, direction=direction, system=inferrer, text=_PERSONA, run=inferred)
+        for pair in pairs
+        for direction in Direction.values
+    )
+    RetrievedPersona.objects.bulk_create(
+        RetrievedPersona(pair=pair, source=source, retriever="imported", rank=1, run=found)
+        for pair, source in zip(pairs, [*pairs[1:], pairs[0]], strict=True)
+    )
 
 
 def _outputs(

@@ -165,8 +165,8 @@ def _finish(run: Run, *, done: int) -> None:
 def _finish_all() -> None:
     """Let what made the rows above have taken a while, and have come to its end."""
     made = {
-        "import_preferences": PreferencePair, "retrieve_personas": RetrievedPersona, "generate": PairOutput,
-        "judge": Judgement,
+        "import_preferences": PreferencePair, "infer_personas": InferredPersona, "retrieve_personas": RetrievedPersona,
+        "generate": PairOutput, "judge": Judgement,
     }  # fmt: skip
     for run in Run.objects.filter(study=None, stage__in=made):
         done = made[run.stage]._default_manager.filter(run=run).count()
