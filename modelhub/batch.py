@@ -143,7 +143,7 @@ def run_engine_stage(
     stored stays.
     """
     _check_unchanged(stage.system)
-    _check_conditions(stage)
+    check_conditions(stage)
     tasks = tasks_left(stage, options)
     run = run_start(
         stage=stage.name,
@@ -273,7 +273,7 @@ def _arguments(stage: EngineStage, options: BatchOptions) -> dict[str, Any]:
     }
 
 
-def _check_conditions(stage: EngineStage) -> None:
+def check_conditions(stage: EngineStage) -> None:
     """Raise ServiceError if rows of this subject were made in another way: the two kinds could not be told apart."""
     earlier = Run.objects.filter(stage=stage.name, arguments__subject=stage.subject, generations__isnull=False)
     for run in earlier.distinct():

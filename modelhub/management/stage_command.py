@@ -10,7 +10,16 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from annotation.errors import ServiceError
-from modelhub.batch import BATCH_SIZE, BatchOptions, EngineStage, Shard, StageReport, run_engine_stage, tasks_left
+from modelhub.batch import (
+    BATCH_SIZE,
+    BatchOptions,
+    EngineStage,
+    Shard,
+    StageReport,
+    check_conditions,
+    run_engine_stage,
+    tasks_left,
+)
 from modelhub.engines.base import Engine
 from modelhub.interrupt import Interruptible
 from modelhub.runs import LEASE_SECONDS
@@ -104,6 +113,7 @@ class StageCommand(BaseCommand):
             raise CommandError("Stopped. The same command goes on from here.", returncode=INTERRUPTED) from error
 
     def _dry_run(self, stage: EngineStage, options: BatchOptions) -> None:
+        check_conditions(stage)
         tasks = tasks_left(stage, options)
         for task in tasks[:_DRY_RUN_PROMPTS]:
             request = stage.request(task)

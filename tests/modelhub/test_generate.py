@@ -170,8 +170,9 @@ def test_a_profile_with_another_start_of_answers_does_not_mix_with_the_first(tmp
     make_data(count=2)
     register(tmp_path)
     generate("--system", "A", "--persona", "none", "--limit", "1")
-    with pytest.raises(CommandError, match="under other conditions"):
-        generate("--system", "A", "--persona", "none", "--profile", "mnemonic")
+    for more in ([], ["--dry-run"]):
+        with pytest.raises(CommandError, match="under other conditions"):
+            generate("--system", "A", "--persona", "none", "--profile", "mnemonic", *more)
 
 
 def test_a_dry_run_shows_the_prompts_of_each_system_and_writes_nothing(tmp_path: Path) -> None:
