@@ -19,6 +19,7 @@ from modelhub.training.errors import TrainingError
 MANIFEST = "training.json"
 JOB = "training-job.json"
 CHECKPOINTS = "checkpoints"
+ADAPTER_CONFIG = "adapter_config.json"
 _PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets")
 # What makes a model, as opposed to what is said about it.
 _MODEL_FILES = {".safetensors", ".bin", ".model", ".jinja", ".txt", ".json"}
@@ -45,9 +46,9 @@ def digest_of(value: Any) -> str:
 
 
 def _file_digest(path: Path) -> str:
-    if path.name == "adapter_config.json":
+    if path.name == ADAPTER_CONFIG:
         # Sets of modules are written in any order.
-        values = {k: sorted(v) if isinstance(v, list) else v for k, v in _read(path).items()}
+        values = {k: sorted(v) if isinstance(v, list) else v for k, v in read_json(path).items()}
         return digest_of({k: v for k, v in values.items() if k != "base_model_name_or_path"})
     status = path.stat()
     return _cached_digest(path.resolve(), status.st_mtime_ns, status.st_size)
@@ -63,12 +64,21 @@ def versions() -> dict[str, str]:
     return {name: metadata.version(name) for name in _PACKAGES}
 
 
+def is_trained_here(folder: Path) -> bool:
+    """Return whether a folder says that it was trained by these commands, finished or not."""
+    return any((folder / name).is_file() for name in (MANIFEST, JOB))
+
+
 def read_manifest(folder: Path) -> dict[str, Any]:
     """Return what `training.json` says; raise TrainingError if the folder is no finished training."""
-    if not (folder / MANIFEST).is_file():
+    path = folder / MANIFEST
+    if not path.is_file():
         unfinished = " Its training has begun and is not finished." if (folder / JOB).is_file() else ""
         raise TrainingError(f"{folder} has no {MANIFEST}: it holds no finished training.{unfinished}")
-    return _read(folder / MANIFEST)
+    manifest = read_json(path)
+    if not (isinstance(manifest.get("kind"), str) and isinstance(manifest.get("base"), dict)):
+        raise TrainingError(f"{path} does not say what was trained on which base; take the file that training wrote.")
+    return manifest
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -94,7 +104,8 @@ def _shown(value: Any) -> str:
     return "nothing" if value is None else json.dumps(value, ensure_ascii=False)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file; raise TrainingError if there is none."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -106,4 +117,4 @@ def _read(path: Path) -> dict[str, Any]:
 
 def read_job(folder: Path) -> dict[str, Any] | None:
     """Return the job that a folder was begun for, None if there is none."""
-    return _read(folder / JOB) if (folder / JOB).is_file() else None
+    return read_json(folder / JOB) if (folder / JOB).is_file() else None

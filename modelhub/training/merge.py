@@ -1,6 +1,5 @@
 """Put an adapter's weights into its base, for tools that know no adapters."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,14 +8,23 @@ from modelhub.training.checks import check_disk
 from modelhub.training.errors import TrainingError
 from modelhub.training.job import MERGED
 from modelhub.training.loading import check_base, load_errors, load_tokenizer, quiet_environment, quiet_libraries
-from modelhub.training.manifest import MANIFEST, model_digest, versions, write_json
+from modelhub.training.manifest import (
+    ADAPTER_CONFIG,
+    MANIFEST,
+    is_trained_here,
+    model_digest,
+    read_json,
+    read_manifest,
+    versions,
+    write_json,
+)
 
 
 def merge_adapter(adapter: Path, out: Path, *, base: str = "") -> dict[str, Any]:
     """Write base and adapter as one model, in the precision of the base's files, and return its manifest.
 
     The base is the one the adapter names, unless `base` says where it is now. Nothing is left of a merge that fails.
-    Raises TrainingError if the folder is taken, the base is another one, or the disk is too full.
+    Raises TrainingError if the folder is taken, the adapter unfinished, the base another one, or the disk too full.
     """
     if out.exists():
         raise TrainingError(f"{out} exists already. Give a folder that does not.")
@@ -57,17 +65,15 @@ def _merge(base: str, adapter: Path, folder: Path) -> None:
 
 
 def _manifest_of(adapter: Path) -> dict[str, Any]:
-    """Return the adapter's manifest, empty for an adapter that was trained elsewhere."""
-    if not (adapter / "adapter_config.json").is_file():
-        raise TrainingError(f"{adapter} holds no adapter (no adapter_config.json).")
-    path = adapter / MANIFEST
-    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    """Return the adapter's manifest, empty for an adapter that was trained elsewhere; refuse an unfinished one."""
+    manifest = read_manifest(adapter) if is_trained_here(adapter) else {}
+    if not (adapter / ADAPTER_CONFIG).is_file():
+        raise TrainingError(f"{adapter} holds no adapter (no {ADAPTER_CONFIG}).")
     return manifest
 
 
 def _base_named_by(adapter: Path) -> str:
-    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
-    name = config.get("base_model_name_or_path")
+    name = read_json(adapter / ADAPTER_CONFIG).get("base_model_name_or_path")
     if not name:
         raise TrainingError(f"{adapter} does not say which base it belongs to; name it with --base.")
     return str(name)

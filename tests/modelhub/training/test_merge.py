@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from modelhub.training.errors import TrainingError
-from modelhub.training.manifest import model_digest, read_manifest
+from modelhub.training.manifest import MANIFEST, model_digest, read_manifest
 from modelhub.training.merge import merge_adapter
 from tests.modelhub.training.making import load
 
@@ -67,3 +67,40 @@ def test_a_folder_that_is_taken_or_no_adapter_is_refused(tiny_llama: Path, dpo_f
         merge_adapter(dpo_folder, tmp_path)
     with pytest.raises(TrainingError, match="holds no adapter"):
         merge_adapter(tiny_llama, tmp_path / "merged")
+
+
+@pytest.mark.parametrize("files", [[MANIFEST], [MANIFEST, "adapter_config.json"]])
+def test_a_training_that_was_killed_before_its_end_is_refused_as_unfinished(
+    dpo_folder: Path, tmp_path: Path, files: list[str]
+) -> None:
+    killed = tmp_path / "killed"
+    shutil.copytree(dpo_folder, killed)
+    for name in files:
+        (killed / name).unlink()
+    with pytest.raises(TrainingError, match=f"{killed} .* begun and is not finished"):
+        merge_adapter(killed, tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
+
+
+def test_an_adapter_that_was_trained_elsewhere_needs_no_manifest(
+    tiny_llama: Path, tiny_adapters: dict[str, Path], tmp_path: Path
+) -> None:
+    merge_adapter(tiny_adapters["brief"], tmp_path / "merged", base=str(tiny_llama))
+    assert (tmp_path / "merged" / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"kind": "dpo", "base": "b"}'])
+def test_a_manifest_that_cannot_be_read_is_named(dpo_folder: Path, tmp_path: Path, text: str) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(dpo_folder, broken)
+    (broken / MANIFEST).write_text(text)
+    with pytest.raises(TrainingError, match=str(broken / MANIFEST)):
+        merge_adapter(broken, tmp_path / "merged")
+
+
+def test_an_adapter_configuration_that_cannot_be_read_is_named(tiny_adapters: dict[str, Path], tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_adapters["brief"], broken)
+    (broken / "adapter_config.json").write_text("{")
+    with pytest.raises(TrainingError, match=str(broken / "adapter_config.json")):
+        merge_adapter(broken, tmp_path / "merged")
