@@ -175,13 +175,16 @@ def _place(name: str, folder: Path) -> str:
 
 
 def _set(values: dict[str, Any], path: Sequence[str], value: str) -> None:
+    """Put a value at its place; what stands where a table should is left for the check of the whole to name."""
     for name in path[:-1]:
         values = values.setdefault(name, {})
+        if not isinstance(values, dict):
+            return
     values[path[-1]] = value
 
 
 def _said(problem: Mapping[str, Any]) -> str:
-    kinds = {"extra_forbidden": "is not known", "missing": "is missing"}
+    kinds = {"extra_forbidden": "is not known", "missing": "is missing", "model_type": "must be a table"}
     return kinds.get(problem["type"], problem["msg"])
 
 

@@ -89,6 +89,16 @@ def test_every_mistake_in_the_file_is_named_at_once(tmp_path: Path) -> None:
     assert "generation.sources.0" in told
 
 
+@pytest.mark.parametrize(("name", "section"), [("training.base", "training"), ("retrieval.checkpoint", "retrieval")])
+@pytest.mark.parametrize("line", ['{} = "b"', "{} = [1]", "[[{}]]\nbase = 'b'"])
+def test_what_stands_where_a_table_should_is_named_whatever_is_put_over_it(
+    tmp_path: Path, name: str, section: str, line: str
+) -> None:
+    (tmp_path / "p.toml").write_text(line.format(section) + "\n", encoding="utf-8")
+    with pytest.raises(ServiceError, match=f"- {section}: must be a table"):
+        read_pipeline(tmp_path / "p.toml", {name: "other"})
+
+
 @pytest.mark.parametrize(
     ("lines", "told"),
     [
