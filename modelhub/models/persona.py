@@ -83,8 +83,13 @@ class PersonaVerdict(JudgeVerdict):
     verdict = models.CharField(max_length=1, choices=Verdict, blank=True)
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="+")
 
-    class Meta:
+    class Meta(JudgeVerdict.Meta):
         abstract = True
+        constraints = [
+            *JudgeVerdict.Meta.constraints,
+            models.CheckConstraint(condition=Q(order__in=["as_is", "swapped"]), name="%(class)s_order"),
+            models.CheckConstraint(condition=Q(verdict__in=["A", "B", ""]), name="%(class)s_verdict"),
+        ]
 
     @property
     def side(self) -> str:
@@ -102,6 +107,7 @@ class PersonaCheck(PersonaVerdict):
     class Meta:
         ordering = ["pk"]
         constraints = [
+            *PersonaVerdict.Meta.constraints,
             models.UniqueConstraint(fields=["persona", "judge", "rubric", "order"], name="personacheck_once"),
         ]
 
@@ -118,6 +124,7 @@ class PersonaComparison(PersonaVerdict):
     class Meta:
         ordering = ["pk"]
         constraints = [
+            *PersonaVerdict.Meta.constraints,
             models.UniqueConstraint(
                 fields=["chosen", "rejected", "judge", "rubric", "order"], name="personacomparison_once"
             ),

@@ -78,6 +78,10 @@ class Judgement(JudgeVerdict):
     class Meta:
         ordering = ["pk"]
         constraints = [
+            *JudgeVerdict.Meta.constraints,
+            models.CheckConstraint(condition=Q(metric__in=["quality", "personalization"]), name="judgement_metric"),
+            models.CheckConstraint(condition=Q(order__in=["base_first", "test_first"]), name="judgement_order"),
+            models.CheckConstraint(condition=Q(verdict__in=["A", "B", "tie", ""]), name="judgement_verdict"),
             models.UniqueConstraint(
                 fields=["base", "test", "metric", "judge", "rubric", "order"], name="judgement_once"
             ),

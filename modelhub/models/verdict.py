@@ -1,6 +1,7 @@
 """What the verdicts of judges have in common, whatever was judged."""
 
 from django.db import models
+from django.db.models import Q
 
 from modelhub.models.generation import Generation
 
@@ -15,3 +16,9 @@ class JudgeVerdict(models.Model):
 
     class Meta:
         abstract = True
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(verdict="", reason__gt="") | Q(verdict__gt="", reason=""),
+                name="%(class)s_unscored_has_reason",
+            ),
+        ]
