@@ -12,7 +12,7 @@ _SPLITS = {"train": "trained on", "validation": "validated on"}
 def training_summary(arguments: Mapping[str, Any], best: Entry | None) -> list[tuple[str, str]]:
     """Return names and words for what the arguments of a training run hold; what they lack is left out."""
     facts = {
-        "Base": arguments.get("base", ""),
+        "Base": _base(arguments),
         "Goes on from": arguments.get("sft", ""),
         "Written to": arguments.get("out", ""),
         "Data": _data(arguments.get("data", {})),
@@ -24,6 +24,11 @@ def training_summary(arguments: Mapping[str, Any], best: Entry | None) -> list[t
         "Best step": f"{best.step:,}, with validation loss {number_words(best.number('eval_loss'))}" if best else "",
     }
     return [(name, words) for name, words in facts.items() if words]
+
+
+def _base(arguments: Mapping[str, Any]) -> str:
+    revision = arguments.get("base_revision", "")
+    return f"{arguments.get('base', '')}{f' at {revision}' if revision else ''}"
 
 
 def _data(data: Mapping[str, Any]) -> str:

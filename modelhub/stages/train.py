@@ -32,7 +32,7 @@ from modelhub.training.job import (
     is_main_process,
     processes,
 )
-from modelhub.training.manifest import MANIFEST, read_manifest
+from modelhub.training.manifest import MANIFEST, hub_revision, read_manifest
 from modelhub.training.sft import train_sft
 from modelhub.training.trainer import TRAIN, LogEntry, Prepared, TrainingResult, Watch, prepare
 
@@ -274,6 +274,7 @@ def _scope(out: Path) -> str:
 def _arguments(plan: TrainingPlan) -> dict[str, Any]:
     return plan.job.describe() | {
         "base": plan.job.base,
+        "base_revision": hub_revision(plan.job.base),
         "out": str(plan.job.out),
         "sft": str(plan.job.sft or ""),
         "shortened": plan.prepared.shortening,

@@ -40,6 +40,24 @@ def model_digest(name: str) -> str:
     return digest_of({path.name: _file_digest(path) for path in files})
 
 
+def hub_revision(name: str) -> str:
+    """Return the commit of a model on the Hub as it lies in the Hub's cache; empty for a folder or where none does.
+
+    It is what a later run has to fetch for the same weights: a name alone stands for whatever is published by then.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    found = None if Path(name).is_dir() else try_to_load_from_cache(name, "config.json")
+    return Path(found).parent.name if isinstance(found, str) else ""  # …/snapshots/<commit>/config.json
+
+
+def base_entry(name: str) -> dict[str, str]:
+    """Return what a manifest says of the base: where it is, its digest and, from the Hub, its commit."""
+    place = str(Path(name).resolve()) if Path(name).is_dir() else name
+    revision = hub_revision(name)
+    return {"name": place, "digest": model_digest(name)} | ({"revision": revision} if revision else {})
+
+
 def digest_of(value: Any) -> str:
     """Return the SHA-256 of a JSON value."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode("utf-8")).hexdigest()

@@ -11,6 +11,7 @@ from modelhub.training.loading import check_base, load_errors, load_tokenizer, q
 from modelhub.training.manifest import (
     ADAPTER_CONFIG,
     MANIFEST,
+    base_entry,
     is_trained_here,
     model_digest,
     read_json,
@@ -40,7 +41,7 @@ def merge_adapter(adapter: Path, out: Path, *, base: str = "") -> dict[str, Any]
     try:
         _merge(name, adapter, half)
         merged = {
-            "format": 1, "kind": MERGED, "base": {"name": name, "digest": model_digest(name)},
+            "format": 1, "kind": MERGED, "base": base_entry(name),
             "parent": {"name": str(adapter.resolve()), "digest": model_digest(str(adapter))},
             "data": manifest.get("data"), "versions": versions(),
         }  # fmt: skip

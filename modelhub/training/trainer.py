@@ -30,7 +30,7 @@ from modelhub.training.loading import (
     quiet_libraries,
     weights_type,
 )
-from modelhub.training.manifest import MANIFEST, model_digest, versions, write_json
+from modelhub.training.manifest import MANIFEST, base_entry, model_digest, versions, write_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainerState
@@ -291,8 +291,7 @@ def _manifest(
     return {
         "format": 1,
         "kind": job.kind,
-        "base": {"name": str(Path(job.base).resolve()) if Path(job.base).is_dir() else job.base,
-                 "digest": described["base_digest"]},
+        "base": base_entry(job.base),
         "parent": {"name": str(job.sft.resolve()), "digest": described["sft_digest"]} if job.sft else None,
         "data": described["data"],
         "recipe": described["recipe"],
