@@ -5,31 +5,40 @@ again among the stored personas of its pair, by the text.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 
-from modelhub.models import InferredPersona, PersonaSource, RetrievedPersona
+from django.db.models import QuerySet
+
+from modelhub.models import Direction, InferredPersona, PairOutput, RetrievedPersona
 from modelhub.personas.sources import GOLD, RETRIEVED
 
 UNKNOWN = "an unknown system"
-Known = Mapping[tuple[int, str], set[str]]
-"""Who inferred a persona, by the id of the pair that it was given with, and its text."""
+Known = Mapping[tuple[str, int, str], set[str]]
+"""Who inferred a persona, by its source, the id of the pair that it was given with, and its text."""
 
 
 @dataclass
 class Inferrers:
-    """Who inferred personas; what is stored of a data set, split and source is read once."""
+    """Who inferred the personas of some data sets, read once and only where a source needs it."""
 
-    _known: dict[tuple[str, str, str], Known] = field(default_factory=dict)
+    datasets: Collection[str]
 
-    def of(self, dataset: str, split: str, source: str, pair: int, persona: str) -> frozenset[str] | None:
+    def of(self, source: str, pair: int, persona: str) -> frozenset[str] | None:
         """Return all who inferred this text for the pair; None where the source's personas are not inferred."""
         if source not in GOLD and source not in RETRIEVED:
             return None
-        place = (dataset, split, source)
-        if place not in self._known:
-            self._known[place] = _gold(*place) if source in GOLD else _retrieved(*place)
-        return frozenset(self._known[place].get((pair, persona.strip()), ()))
+        known = self._gold if source in GOLD else self._retrieved
+        return frozenset(known.get((source, pair, persona.strip()), ()))
+
+    @cached_property
+    def _gold(self) -> Known:
+        return _gold(self.datasets)
+
+    @cached_property
+    def _retrieved(self) -> Known:
+        return _retrieved(self.datasets)
 
 
 def surely(candidates: Iterable[frozenset[str] | None]) -> set[str]:
@@ -51,31 +60,36 @@ def told_apart(names: frozenset[str] | None, sure: Collection[str]) -> tuple[str
     return tuple(sorted(names.intersection(sure))) or (" or ".join(sorted(names)) or UNKNOWN,)
 
 
-def _gold(dataset: str, split: str, source: str) -> Known:
-    found: defaultdict[tuple[int, str], set[str]] = defaultdict(set)
-    rows = InferredPersona.objects.filter(
-        pair__dataset=dataset, pair__split=split, direction=GOLD[PersonaSource(source)]
-    ).exclude(text="")
-    for pair, text, name in rows.order_by().values_list("pair_id", "text", "system__name").iterator():
-        found[pair, text.strip()].add(name)
+def _gold(datasets: Collection[str]) -> Known:
+    source_of = {direction: source for source, direction in GOLD.items()}
+    answered = PairOutput.objects.filter(pair__dataset__in=datasets, source__in=GOLD)
+    found: defaultdict[tuple[str, int, str], set[str]] = defaultdict(set)
+    for pair, direction, text, name in _inferred(InferredPersona.objects.filter(pair__in=answered.values("pair"))):
+        found[source_of[direction], pair, text].add(name)
     return found
 
 
-def _retrieved(dataset: str, split: str, source: str) -> Known:
-    found: defaultdict[tuple[int, str], set[str]] = defaultdict(set)
-    rows = RetrievedPersona.objects.filter(pair__dataset=dataset, pair__split=split).order_by()
-    retrieved = list(rows.values_list("pair_id", "source_id", "retriever", "rank"))
-    several = len({retriever for _, _, retriever, _ in retrieved}) > 1
-    wanted = {training for _, training, _, _ in retrieved}
-    texts: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)
-    inferred = InferredPersona.objects.filter(
-        pair__dataset=dataset, direction=RETRIEVED[PersonaSource(source)]
-    ).exclude(text="")
-    for pair, text, name in inferred.order_by().values_list("pair_id", "text", "system__name").iterator():
-        if pair in wanted:
-            texts[pair].append((text.strip(), name))
-    for pair, training, retriever, rank in retrieved:
+def _retrieved(datasets: Collection[str]) -> Known:
+    rows = RetrievedPersona.objects.filter(pair__dataset__in=datasets).order_by()
+    retrieved = list(rows.values_list("pair_id", "pair__dataset", "pair__split", "source_id", "retriever", "rank"))
+    retrievers: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for _, dataset, split, _, retriever, _ in retrieved:
+        retrievers[dataset, split].add(retriever)
+    texts: defaultdict[int, list[tuple[Direction, str, str]]] = defaultdict(list)
+    for pair, direction, text, name in _inferred(InferredPersona.objects.filter(pair__in=rows.values("source"))):
+        texts[pair].append((direction, text, name))
+    source_of = {direction: source for source, direction in RETRIEVED.items()}
+    found: defaultdict[tuple[str, int, str], set[str]] = defaultdict(set)
+    for pair, dataset, split, training, retriever, rank in retrieved:
+        several = len(retrievers[dataset, split]) > 1
         how = f"{f', retrieved by {retriever}' if several else ''}{f', rank {rank}' if rank > 1 else ''}"
-        for text, name in texts[training]:
-            found[pair, text].add(f"{name}{how}")
+        for direction, text, name in texts[training]:
+            found[source_of[direction], pair, text].add(f"{name}{how}")
     return found
+
+
+def _inferred(personas: QuerySet[InferredPersona]) -> Iterator[tuple[int, Direction, str, str]]:
+    """Yield the pair's id, direction, text and inferring system of every persona that could be read."""
+    rows = personas.exclude(text="").order_by().values_list("pair_id", "direction", "text", "system__name")
+    for pair, direction, text, name in rows.iterator():
+        yield pair, Direction(direction), text.strip(), name

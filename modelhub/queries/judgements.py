@@ -121,8 +121,8 @@ def _units(judgements: QuerySet[Judgement]) -> dict[Matched, dict[str, _Unit]]:
     judged: defaultdict[Matched, set[tuple[int, int]]] = defaultdict(set)
     for *matched, base, test in judgements.order_by().values_list(*_MATCHED, "base_id", "test_id").distinct():
         judged[Matched(*matched)].add((base, test))
-    sides = _sides({place.dataset for place in judged})
-    inferrers = Inferrers()
+    datasets = {place.dataset for place in judged}
+    sides, inferrers = _sides(datasets), Inferrers(datasets)
     return {place: _units_of(place, seen, sides, inferrers) for place, seen in judged.items()}
 
 
@@ -168,8 +168,8 @@ def _pairs_of(place: Matched, sides: Mapping[tuple[str, ...], Sequence[_Output]]
 
 def _inferred_by(place: Matched, base: _Output, test: _Output, inferrers: Inferrers) -> frozenset[str] | None:
     """Return who inferred the personas of both outputs; None if neither is an inferred one."""
-    of_base = inferrers.of(place.dataset, place.split, place.base_source, base.pair, base.persona)
-    of_test = inferrers.of(place.dataset, place.split, place.source, test.pair, test.persona)
+    of_base = inferrers.of(place.base_source, base.pair, base.persona)
+    of_test = inferrers.of(place.source, test.pair, test.persona)
     if of_base is None or of_test is None:
         return of_base if of_test is None else of_test
     return of_base & of_test

@@ -160,12 +160,15 @@ def test_comparisons_that_were_not_judged_are_not_found(reader: Client, sides: S
 
 
 def test_queries_do_not_grow(reader: Client, sides: Sides, django_assert_max_num_queries: Any) -> None:
-    judged("forum", "gold_chosen")
+    for source in ("gold_chosen", "retrieved_chosen"):
+        judged("forum", source)
     (address,) = results(reader, dataset="advice").xpath("//a[contains(@aria-label, 'quality: the base wins')]/@href")
     pair = reverse("modelhub:judged_pair", args=[sides[0][0].pk, sides[1][0].pk])
     for _ in range(2):
         for one in (reverse("modelhub:judgements"), address, pair):
-            with django_assert_max_num_queries(13):
+            with django_assert_max_num_queries(14):
                 reader.get(one)
         add_judgements(sides[0][:5], sides[1][:5], make_system(f"judge {System.objects.count()}"), "quality",
                        outcomes(5, 0, 0))  # fmt: skip
+        for source in ("gold_rejected", "retrieved_rejected"):
+            judged(f"data {System.objects.count()}", source)
