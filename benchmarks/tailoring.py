@@ -6,7 +6,8 @@ DATA is the folder of a data set of `nbalepur/persona-tailoring` (sft_train.parq
 of this project. The base model learns prompts, responses and personas of the training splits as separate texts, so that
 no model learns from it which persona belongs to which response. It is then tuned by the project's own SFT and DPO:
 without personas (DPO, the baseline), with those of the chosen responses, and with all personas, where a response that
-was rejected is the better one for its own persona. On the test pairs, which no model has seen, the margin
+was rejected is the better one for its own persona; both directions of a pair then stand in one batch. On the test
+pairs, which no model has seen, the margin
 
     log p(chosen response | prompt, persona) - log p(rejected response | prompt, persona)
 
@@ -23,7 +24,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,11 +32,15 @@ from modelhub.files.records import read_records
 from modelhub.prompts import PersonaStyle, render_prompt
 from modelhub.training.config import Recipe, load_recipe
 from modelhub.training.data import TrainingRow, build_examples
-from modelhub.training.dpo import train_dpo
+from modelhub.training.dpo import make_dpo_trainer
 from modelhub.training.job import DPO, SFT, DataDescription, TrainingJob
 from modelhub.training.manifest import MANIFEST, read_manifest
 from modelhub.training.sft import train_sft
+from modelhub.training.trainer import Prepared, Watch, prepare, run_training
 from tests.tools.smallmodels import FloatArray, Size, device, log_probabilities, make_base
+
+if TYPE_CHECKING:
+    from trl import DPOTrainer
 
 Row = Mapping[str, str]
 ARMS = {"none": "DPO", "chosen": "PT-DPO, chosen", "all": "PT-DPO, all"}
@@ -45,7 +50,6 @@ DIFFERENCES = (("chosen", "shuffled"), ("chosen", "none"), ("chosen", "rejected"
 SIDES = ("chosen", "rejected")
 SHUFFLES = 4  # other personas per pair: their mean says more than one of them
 REPLICATES = 10_000
-_TRAINERS = {SFT: train_sft, DPO: train_dpo}
 
 
 def read_split(data: Path, split: str, limit: int | None) -> list[Row]:
@@ -88,11 +92,29 @@ def train(
         seed=seed, sft=folder / f"sft-{personas}" if kind == DPO else None,
     )  # fmt: skip
     if not (out / MANIFEST).is_file():
-        _TRAINERS[kind](job)
+        _train(job)
     best = read_manifest(out)
     say(f"{out.name}: validation loss {best['best']['eval_loss']:.4f} in epoch {best['best']['epoch']:g}, "
         f"{best['seconds']:.0f} s")  # fmt: skip
     return out
+
+
+def _train(job: TrainingJob) -> None:
+    if job.kind == SFT:
+        train_sft(job)
+    else:
+        run_training(job, prepare(job), in_order, Watch())
+
+
+def in_order(job: TrainingJob, prepared: Prepared) -> "DPOTrainer":
+    """Return the project's trainer, taking examples in the order of the rows, for every arm.
+
+    With all personas both directions of a pair then stand in one batch, and what they ask for without regard to the
+    persona cancels out. Apart from each other, each undoes what the other taught.
+    """
+    trainer = make_dpo_trainer(job, prepared)
+    trainer.args.train_sampling_strategy = "sequential"
+    return trainer
 
 
 def personas_of(rows: Sequence[Row], seed: int) -> dict[str, list[str]]:
@@ -205,10 +227,10 @@ def say(text: str) -> None:
 def recipe_of(options: argparse.Namespace) -> Recipe:
     """Return the hyper-parameters of both trainings, the same for every arm; what --set says comes last and wins."""
     return load_recipe("tiny", settings=[
-        f"sft.epochs={options.sft_epochs}", f"dpo.epochs={options.dpo_epochs}", "sft.batch_size=8", "dpo.batch_size=8",
-        f"sft.max_length={options.length}", f"dpo.max_length={options.length}", "lora.r=16", "lora.alpha=32",
-        "sft.learning_rate=2e-3", "dpo.learning_rate=5e-4", "sft.logging_steps=50", "dpo.logging_steps=50",
-        *options.set,
+        f"sft.epochs={options.sft_epochs}", "sft.batch_size=16", "sft.learning_rate=2e-3", "sft.logging_steps=50",
+        f"dpo.epochs={options.dpo_epochs}", "dpo.batch_size=16", "dpo.learning_rate=1e-3", "dpo.logging_steps=50",
+        "dpo.scheduler=cosine", "dpo.warmup=0.1", "lora.r=16", "lora.alpha=32",
+        f"sft.max_length={options.length}", f"dpo.max_length={options.length}", *options.set,
     ])  # fmt: skip
 
 
@@ -257,13 +279,13 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder with sft_train.parquet, sft_val, dpo_train, dpo_val and test")
     parser.add_argument("--out", type=Path, help="keep the models here; the same command goes on from them")
     parser.add_argument("--rows", type=int, help="only the first rows of every split")
-    parser.add_argument("--hidden", type=int, default=128, help="width of the model, a multiple of 32 (128)")
-    parser.add_argument("--layers", type=int, default=3)
+    parser.add_argument("--hidden", type=int, default=64, help="width of the model, a multiple of 32 (64)")
+    parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--vocabulary", type=int, default=2048)
     parser.add_argument("--length", type=int, default=256, help="longest text in tokens (256)")
-    parser.add_argument("--pretrain-epochs", type=int, default=3)
-    parser.add_argument("--sft-epochs", type=int, default=2)
-    parser.add_argument("--dpo-epochs", type=int, default=1)
+    parser.add_argument("--pretrain-epochs", type=int, default=2)
+    parser.add_argument("--sft-epochs", type=int, default=1)
+    parser.add_argument("--dpo-epochs", type=int, default=3)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="over the recipe")
     parser.add_argument(
         "--measured",
