@@ -1,5 +1,6 @@
 """The measure of the tailoring benchmark: log-probabilities of responses, and what personas are compared."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,20 @@ from benchmarks.tailoring import (
     SHUFFLES,
     claim,
     differences,
+    in_order,
     interval,
     mean_of_shuffled,
     personas_of,
     pretraining_texts,
     report,
     response_room,
+    training_rows,
 )
+from modelhub.training.config import load_recipe
+from modelhub.training.data import build_examples
+from modelhub.training.job import DPO, SFT, DataDescription, TrainingJob
+from modelhub.training.sft import train_sft
+from modelhub.training.trainer import prepare
 from tests.tools.smallmodels import log_probabilities
 
 ROWS = [
@@ -117,3 +125,19 @@ def test_a_folder_with_models_of_other_settings_is_refused_and_kept(tmp_path: Pa
     with pytest.raises(SystemExit, match="models of other settings"):
         claim(tmp_path, {"seed": 1, "rows": None})
     claim(tmp_path, {"seed": 0, "rows": None})
+
+
+def test_both_directions_of_a_pair_stand_in_one_batch(tiny_llama: Path, tmp_path: Path) -> None:
+    recipe = load_recipe("tiny", settings=["sft.epochs=1", "dpo.batch_size=4"])
+    shown = build_examples(training_rows(ROWS[:6]), personas="all", both_responses=True).examples
+    data = DataDescription("made up", "train", "val", personas="all")
+    sft = TrainingJob(SFT, str(tiny_llama), tmp_path / "sft", recipe, data, shown, shown[:2], seed=0)
+    train_sft(sft)
+    dpo = replace(sft, kind=DPO, out=tmp_path / "dpo", sft=sft.out)
+    trainer = in_order(dpo, prepare(dpo))
+
+    for number, batch in enumerate(trainer.get_train_dataloader()):
+        texts = trainer.processing_class.batch_decode(batch["input_ids"])
+        for pair in (2 * number, 2 * number + 1):
+            for side in ("chosen", "rejected"):
+                assert sum(f"Persona: {side} {pair}" in text for text in texts) == 2  # with either response
