@@ -124,6 +124,8 @@ def folder_state(job: TrainingJob) -> FolderState:
         if out.exists() and any(out.iterdir()):
             raise TrainingError(f"{out} holds something else already. Give a folder that is new or empty.")
         return FolderState.NEW
+    if last_checkpoint(job) is None and all(path.name in (JOB, CHECKPOINTS) for path in out.iterdir()):
+        return FolderState.NEW  # claimed, but nothing has come of it: another training may have the place
     different = differences(before, job.describe())
     if different:
         raise TrainingError(

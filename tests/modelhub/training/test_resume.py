@@ -10,6 +10,7 @@ import pytest
 from modelhub.training.dpo import train_dpo
 from modelhub.training.errors import TrainingError
 from modelhub.training.job import FolderState, TrainingJob, folder_state, last_checkpoint
+from modelhub.training.manifest import MANIFEST
 from modelhub.training.sft import train_sft
 from modelhub.training.trainer import LogEntry, Watch
 from tests.modelhub.training.making import make_job, same_weights
@@ -119,6 +120,27 @@ def test_the_folder_of_another_job_is_refused_with_what_differs(tiny_llama: Path
     assert "belongs to another training" in message
     for part in ("seed: 0 there, 4 here", "recipe.sft.learning_rate: 0.005 there, 0.001 here", "train.examples: 12"):
         assert part in message
+
+
+def test_a_folder_in_which_nothing_was_trained_yet_may_be_another_trainings(tiny_llama: Path, tmp_path: Path) -> None:
+    job = make_job("sft", tiny_llama, tmp_path / "out")
+    with pytest.raises(TrainingError, match="cannot be set up: nonsense is not supported"):
+        train_sft(replace(job, report_to=("nonsense",)))
+    interrupted(train_sft, job, step=1)
+    other = replace(job, seed=4)
+    assert folder_state(other) == FolderState.NEW
+    interrupted(train_sft, other)
+    with pytest.raises(TrainingError, match="belongs to another training"):
+        folder_state(job)
+
+
+def test_an_adapter_that_lost_its_manifest_is_not_written_over(
+    tiny_llama: Path, sft_folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(sft_folder, tmp_path / "out")
+    (tmp_path / "out" / MANIFEST).unlink()
+    with pytest.raises(TrainingError, match="belongs to another training"):
+        train_sft(make_job("sft", tiny_llama, tmp_path / "out", seed=4))
 
 
 def test_a_folder_with_something_else_in_it_is_refused(tiny_llama: Path, tmp_path: Path) -> None:
