@@ -11,7 +11,7 @@ LONG, SHORT = "One, two, three and four words more in all.", "One word."
 
 def _rows(count: int, seed: int) -> list[Row]:
     """Return pairs in which a persona says whether its response is the long one; half of the chosen ones are."""
-    rows = []
+    rows: list[Row] = []
     for number, wordy in enumerate(np.random.default_rng(seed).permutation(count) % 2):
         sides = ("chosen", "rejected") if wordy else ("rejected", "chosen")
         row = {"prompt": f"Prompt {number}?", "chosen_persona_retr": "The user prefers anything."}
