@@ -1,10 +1,12 @@
 """A base that is named on the Hub and lies in its cache."""
 
 import shutil
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
+from modelhub.models import Run
 from modelhub.training.job import SFT
 from modelhub.training.manifest import hub_revision, read_manifest
 from modelhub.training.merge import merge_adapter
@@ -12,6 +14,7 @@ from modelhub.training.sft import train_sft
 from modelhub.training.trainer import Watch
 from modelhub.training_summary import training_summary
 from tests.modelhub.training.making import make_job
+from tests.modelhub.training.stored import store_pairs, train
 
 NAME, COMMIT = "tiny/llama", "0123456789abcdef0123456789abcdef01234567"
 
@@ -35,6 +38,14 @@ def test_the_commit_of_a_base_on_the_hub_is_kept_with_what_was_trained_and_merge
     for folder in ("sft", "merged"):
         base = read_manifest(tmp_path / folder)["base"]
         assert base == {"name": NAME, "digest": f"hub:{NAME}", "revision": COMMIT}
+
+
+@pytest.mark.django_db
+def test_the_run_of_a_training_names_the_commit_of_its_base(cached: Path, tmp_path: Path) -> None:
+    store_pairs()
+    train("train_sft", base=NAME, out=str(tmp_path / "sft"), set=["sft.epochs=1"], stdout=StringIO())
+    arguments = Run.objects.get(stage="train_sft").arguments
+    assert (arguments["base"], arguments["base_revision"]) == (NAME, COMMIT)
 
 
 def test_a_folder_and_a_model_that_was_never_fetched_have_no_commit(cached: Path, tiny_llama: Path) -> None:
