@@ -176,11 +176,12 @@ def _place(name: str, folder: Path) -> str:
 
 def _set(values: dict[str, Any], path: Sequence[str], value: str) -> None:
     """Put a value at its place; what stands where a table should is left for the check of the whole to name."""
+    table: Any = values
     for name in path[:-1]:
-        values = values.setdefault(name, {})
-        if not isinstance(values, dict):
+        table = table.setdefault(name, {})
+        if not isinstance(table, dict):
             return
-    values[path[-1]] = value
+    table[path[-1]] = value
 
 
 def _said(problem: Mapping[str, Any]) -> str:
