@@ -287,7 +287,7 @@ def test_trained_systems_that_the_file_describes_otherwise_now_are_refused(
     ):
         folder = model_folder(pipeline, DPO, arm)
         shutil.copytree(adapter, folder)
-        manifest = {"base": {"name": str(tiny_llama)}, "data": {"personas": personas}}
+        manifest = {"kind": DPO, "base": {"name": str(tiny_llama)}, "data": {"personas": personas}}
         (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
     step = RegisterTrained(pipeline)
     assert step.left() == Left(2, 0)
