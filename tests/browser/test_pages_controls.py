@@ -3,12 +3,10 @@
 import json
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 from annotation.models import Followup
-from tests.browser.test_every_page import SIZES, UNLABELLED, visit
-from tests.browser.walk import sideways_scroll
+from tests.browser.visits import SIZES, barriers, visit
 from tests.tools.gallery import Spot
 from tests.tools.gallery_assessment import assessment_spots
 from tests.tools.gallery_controls import control_spots
@@ -29,12 +27,7 @@ def test_axe_finds_no_violation_on_any_page_of_controls_and_assessments(
         with visit(browser, server.base_url, spot, "", viewport=SIZES[size]) as seen:
             if spot.act:
                 spot.act(seen.page)
-            violations = Axe().run(seen.page).response["violations"]
-            problems = [f"{violation['id']}: {node['html']}" for violation in violations for node in violation["nodes"]]
-            problems += [f"no label: {control}" for control in seen.page.evaluate(UNLABELLED)]
-            if wider := sideways_scroll(seen.page):
-                problems.append(f"{wider} px wider than the window")
-            if problems:
+            if problems := barriers(seen.page):
                 found[spot.name] = problems
     assert not found, json.dumps(found, indent=2)
 

@@ -3,13 +3,11 @@
 import json
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
 from modelhub.models import Run
 from modelhub.runs import run_heartbeat
-from tests.browser.test_every_page import MAX_BYTES, MAX_REQUESTS, SIZES, UNLABELLED, visit
-from tests.browser.walk import sideways_scroll
+from tests.browser.visits import SIZES, barriers, cost, visit
 from tests.tools.gallery import Spot, session_of
 from tests.tools.gallery_pipeline import pipeline_spots
 from tests.tools.processes import Server
@@ -30,16 +28,10 @@ def test_the_pages_of_the_pipeline_are_accessible_and_light(
     for spot in spots:
         with visit(browser, server.base_url, spot, session, viewport=SIZES[size]) as seen:
             assert seen.document().status == 200, spot.name
-            transferred, requests = seen.transferred(), len(seen.finished)
+            problems = cost(seen)
             if spot.act:
                 spot.act(seen.page)
-            violations = Axe().run(seen.page).response["violations"]
-            problems = [f"{violation['id']}: {node['html']}" for violation in violations for node in violation["nodes"]]
-            problems += [f"no label: {control}" for control in seen.page.evaluate(UNLABELLED)]
-            if wider := sideways_scroll(seen.page):
-                problems.append(f"{wider} px wider than the window")
-            if transferred > MAX_BYTES or requests > MAX_REQUESTS:
-                problems.append(f"{transferred} bytes in {requests} requests")
+            problems += barriers(seen.page)
             if problems:
                 found[spot.name] = problems
     assert not found, json.dumps(found, indent=2)

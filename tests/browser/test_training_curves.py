@@ -9,7 +9,7 @@ from annotation.services.members import role_give
 from modelhub.demo import USERNAME
 from modelhub.models import Run
 from modelhub.runs import run_finish
-from tests.browser.test_every_page import visit
+from tests.browser.visits import visit
 from tests.factories import make_user
 from tests.modelhub.training_rows import add_log, make_training
 from tests.tools.gallery import Spot, session_of
