@@ -12,6 +12,8 @@ from tests.tools.gallery_assessment import assessment_spots
 from tests.tools.gallery_controls import control_spots
 from tests.tools.processes import Server
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.fixture
 def spots(server: Server) -> list[Spot]:
