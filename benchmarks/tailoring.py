@@ -225,9 +225,13 @@ def say(text: str) -> None:
 
 
 def recipe_of(options: argparse.Namespace) -> Recipe:
-    """Return the hyper-parameters of both trainings, the same for every arm; what --set says comes last and wins."""
+    """Return the hyper-parameters of both trainings, the same for every arm; what --set says comes last and wins.
+
+    SFT is gentle: the base has learned the same texts, and the harder SFT goes at a model this small, the less DPO can
+    teach it about personas (docs/benchmarks.md).
+    """
     return load_recipe("tiny", settings=[
-        f"sft.epochs={options.sft_epochs}", "sft.batch_size=16", "sft.learning_rate=2e-3", "sft.logging_steps=50",
+        f"sft.epochs={options.sft_epochs}", "sft.batch_size=16", "sft.learning_rate=1e-5", "sft.logging_steps=50",
         f"dpo.epochs={options.dpo_epochs}", "dpo.batch_size=16", "dpo.learning_rate=1e-3", "dpo.logging_steps=50",
         "dpo.scheduler=cosine", "dpo.warmup=0.1", "lora.r=16", "lora.alpha=32",
         f"sft.max_length={options.length}", f"dpo.max_length={options.length}", *options.set,
