@@ -162,7 +162,7 @@ def public_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
 def provenance() -> dict[str, Any]:
     """Return the code's git commit, package versions, Python, operating system, and the process by host and number."""
     return {
-        "git": _git(),
+        "git": _git(settings.BASE_DIR),
         "packages": _packages(),
         "python": platform.python_version(),
         "os": platform.platform(),
@@ -180,18 +180,18 @@ def _public(value: Any) -> Any:
     return value
 
 
-def _git() -> dict[str, Any] | str:
-    commit = _git_output("rev-parse", "HEAD")
+@cache
+def _git(folder: Path) -> dict[str, Any] | str:
+    # Asked once: a process runs the code that was there when it began, whatever is checked out while it runs.
+    commit = _git_output(folder, "rev-parse", "HEAD")
     if commit is None:
         return "not a git checkout"
-    return {"commit": commit, "dirty": bool(_git_output("status", "--porcelain"))}
+    return {"commit": commit, "dirty": bool(_git_output(folder, "status", "--porcelain"))}
 
 
-def _git_output(*arguments: str) -> str | None:
+def _git_output(folder: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=20, check=True
-        )
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
