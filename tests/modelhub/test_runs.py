@@ -1,5 +1,7 @@
 """What is recorded of every run."""
 
+import shutil
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 
@@ -35,6 +37,21 @@ def test_a_run_records_what_is_needed_to_repeat_it(tmp_path: Path) -> None:
 def test_outside_of_a_git_checkout_provenance_says_so(tmp_path: Path, settings: object) -> None:
     settings.BASE_DIR = tmp_path  # type: ignore[attr-defined]
     assert runs.provenance()["git"] == "not a git checkout"
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_provenance_names_the_commit_that_the_process_began_with(tmp_path: Path, settings: object) -> None:
+    def commit(message: str) -> None:
+        who = ["-c", "user.name=Tester", "-c", "user.email=tester@example.org"]
+        subprocess.run(["git", *who, "commit", "--quiet", "--allow-empty", "-m", message], cwd=tmp_path, check=True)
+
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    commit("Begin")
+    settings.BASE_DIR = tmp_path  # type: ignore[attr-defined]
+    before = runs.provenance()["git"]
+    commit("Pull something else while it runs")
+    assert len(before["commit"]) == 40 and before["dirty"] is False
+    assert runs.provenance()["git"] == before
 
 
 @pytest.mark.django_db
