@@ -24,7 +24,7 @@ from modelhub.engines.tokens import Answer
 from tests.tools.tinymodels import make_tokenizer
 
 if TYPE_CHECKING:
-    from modelhub.engines.transformers import TransformersEngine
+    from modelhub.engines.transformers.engine import TransformersEngine
 
 SHAPES = {
     "tiny": {

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from modelhub.files.records import read_records
-from modelhub.prompts import PersonaStyle, render_prompt
+from modelhub.prompting.layouts import PersonaStyle, render_prompt
 from modelhub.training.config import Recipe, load_recipe
 from modelhub.training.data import TrainingRow, build_examples
 from modelhub.training.dpo import make_dpo_trainer

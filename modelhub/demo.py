@@ -29,7 +29,7 @@ from annotation.services.studies import study_open, study_save
 from annotation.studyfile import read_study_file
 from modelhub.models import System
 from modelhub.stages.import_outputs import ImportOptions, import_outputs
-from modelhub.systems import arms_bind, system_register
+from modelhub.systems.registering import arms_bind, system_register
 
 FOLDER = settings.BASE_DIR / "examples" / "demo"
 SLUG = "demo"

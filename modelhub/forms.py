@@ -8,13 +8,13 @@ from django.http import QueryDict
 
 from annotation.models import Study
 from annotation.services.outputs import MAX_REASON
-from modelhub.analysis.judged import Matched
-from modelhub.judging.outputs import METRICS
 from modelhub.models import PersonaSource, Run
+from modelhub.pipeline_results.judged import Matched
+from modelhub.prompting.output_judging import METRICS
 from modelhub.queries.pairs import FLAG_KINDS, VERDICTS, PairSearch
 from modelhub.queries.runs import RunSearch
 from modelhub.queries.systems import KEPT, LEFT_OUT, MOST_SIDE_BY_SIDE, OutputSearch
-from modelhub.textstats import FEWEST
+from modelhub.stats.texts import FEWEST
 
 OUTCOMES = {
     "win": "The test wins",

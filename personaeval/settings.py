@@ -160,9 +160,9 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # `annotation` never imports `modelhub`; it calls these, in its own transaction, before a draft's outputs and personas
 # are discarded.
-DISCARD_HOOKS = ["modelhub.discard.discard_records"]
+DISCARD_HOOKS = ["modelhub.hooks.discard_records"]
 # The same, in the transaction that erases a participant's data.
-ERASURE_HOOKS = ["modelhub.erasure.erase_records"]
+ERASURE_HOOKS = ["modelhub.hooks.erase_records"]
 
 # --- Privacy -----------------------------------------------------------------------------------------------------
 

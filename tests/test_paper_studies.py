@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management import call_command
 
 from annotation.models import Assignment, Persona, Rating, Slot, Study
-from modelhub.systems import arms_bind, system_register
+from modelhub.systems.registering import arms_bind, system_register
 from tests.factories import make_user
 from tests.modelhub.live import write_script
 from tests.tools.processes import ProjectProcess, Server

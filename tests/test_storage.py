@@ -13,10 +13,10 @@ from django.db import DatabaseError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import ConnectionHandler
 
-from modelhub.batch import BatchOptions, run_engine_stage
 from modelhub.models import InferredPersona, Run
+from modelhub.runs.rows import BatchOptions, run_engine_stage
 from modelhub.stages.infer_personas import InferPersonas, infer_personas
-from modelhub.systems import system_register
+from modelhub.systems.registering import system_register
 from personaeval.storage import storage_problem
 from tests.modelhub.pair_rows import make_pairs, picking_script
 from tests.tools.processes import project_environment

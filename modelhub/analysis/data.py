@@ -12,7 +12,7 @@ from annotation.models import Aspect, Assignment, Participant, Study
 from modelhub.analysis.systems import System, find_system, systems_of
 from modelhub.files.pairs import RESPONSES
 from modelhub.models import PersonaOrigin
-from modelhub.textstats import word_count
+from modelhub.stats.texts import word_count
 
 ALL, WITHOUT_EXCLUDED = "all", "without_excluded"
 POPULATIONS = (ALL, WITHOUT_EXCLUDED)

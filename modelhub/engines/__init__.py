@@ -10,9 +10,9 @@ from typing import Protocol, cast
 from modelhub.engines.base import Engine, EngineError, EngineSettings
 
 _MODULES = {
-    "openai": "modelhub.engines.openai",
+    "openai": "modelhub.engines.openai.engine",
     "scripted": "modelhub.engines.scripted",
-    "transformers": "modelhub.engines.transformers",
+    "transformers": "modelhub.engines.transformers.engine",
     "vllm": "modelhub.engines.vllm",
 }
 

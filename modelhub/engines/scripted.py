@@ -31,7 +31,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure, GenerationRequest, GenerationResult
-from modelhub.engines.personas import persona_parts
+from modelhub.engines.scripted_personas import persona_parts
 
 STYLES = ("general", "tailored", "pick")
 _DECODING_KEYS = {"style", "fail_on"}

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from annotation.models import Arm, Output, Study
 from modelhub.files.records import Record
 from modelhub.models import ArmBinding, System
-from modelhub.prompts import PersonaStyle
-from modelhub.systems import arm_bind, describe_arms, find_arm, system_register_imported
+from modelhub.prompting.layouts import PersonaStyle
+from modelhub.systems.registering import arm_bind, describe_arms, find_arm, system_register_imported
 
 
 class ArmNames:

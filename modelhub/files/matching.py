@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from modelhub.files.records import Record
-from modelhub.prompts import PersonaStyle, render_prompt
+from modelhub.prompting.layouts import PersonaStyle, render_prompt
 
 _INFERENCE = re.compile(r"inference_type=(?:(?P<source>gold|retr)-(?P<direction>chosen|rejected)|none)\)")
 _SPACES = re.compile(r"\s+")

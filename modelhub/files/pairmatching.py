@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from modelhub.files.matching import Unit, match_released
 from modelhub.files.records import Record
 from modelhub.models import PairOutput, PreferencePair
-from modelhub.personas.sources import SourceTexts
 from modelhub.profiles import DatasetProfile
-from modelhub.prompts import PersonaStyle, strip_end_of_text, whole_answer
+from modelhub.prompting.layouts import PersonaStyle, strip_end_of_text, whole_answer
+from modelhub.queries.persona_sources import SourceTexts
 
 _RESPONSE = "\nResponse:"
 

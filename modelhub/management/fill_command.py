@@ -8,9 +8,9 @@ from annotation.errors import ServiceError
 from annotation.models import Study
 from annotation.studyref import study_from_reference
 from modelhub.files.pairs import SOURCES
+from modelhub.management.options import seed
 from modelhub.management.stage_command import positive
 from modelhub.models import Direction
-from modelhub.options import seed
 from modelhub.stages.fill_study import FillReport, WantedPersonas
 
 BOTH = "both"

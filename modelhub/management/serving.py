@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from tqdm import tqdm
 
 from annotation.models import Output
-from modelhub.interrupt import Interruptible
 from modelhub.models import Run
-from modelhub.runs import run_finish
+from modelhub.runs.interrupts import Interruptible
+from modelhub.runs.lifecycle import run_finish
 from modelhub.stages.serve_outputs import Server
 
 

@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 
 from modelhub.management.stage_command import positive
 from modelhub.models import PersonaSource
-from modelhub.personas.sources import Origin
+from modelhub.queries.persona_sources import Origin
 
 
 def add_source_arguments(parser: CommandParser, *, from_names: bool = False) -> None:

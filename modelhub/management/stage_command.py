@@ -10,7 +10,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from annotation.errors import ServiceError
-from modelhub.batch import (
+from modelhub.engines.base import Engine
+from modelhub.runs.interrupts import Interruptible
+from modelhub.runs.lifecycle import LEASE_SECONDS
+from modelhub.runs.rows import (
     BATCH_SIZE,
     BatchOptions,
     EngineStage,
@@ -20,9 +23,6 @@ from modelhub.batch import (
     run_engine_stage,
     tasks_left,
 )
-from modelhub.engines.base import Engine
-from modelhub.interrupt import Interruptible
-from modelhub.runs import LEASE_SECONDS
 
 MIN_LEASE_SECONDS = 3
 MAX_LEASE_SECONDS = 24 * 60 * 60  # a lease tells the dead from the slow, which takes no longer

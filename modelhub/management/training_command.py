@@ -11,10 +11,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from annotation.errors import ServiceError
-from modelhub.interrupt import Interruptible
+from modelhub.management.options import seed
 from modelhub.management.stage_command import INTERRUPTED, lease, positive
-from modelhub.options import seed
-from modelhub.runs import LEASE_SECONDS
+from modelhub.runs.interrupts import Interruptible
+from modelhub.runs.lifecycle import LEASE_SECONDS
 from modelhub.stages.train import (
     GOLD,
     PERSONA_SOURCES,

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from annotation.errors import ServiceError
 from modelhub.models import PersonaSource
-from modelhub.personas.sources import GOLD, RETRIEVED
-from modelhub.scan import LOOP_SHARE
+from modelhub.queries.persona_sources import GOLD, RETRIEVED
+from modelhub.screening.scan import LOOP_SHARE
 from modelhub.training.config import Recipe, load_recipe
 from modelhub.training.errors import TrainingError
 

@@ -5,27 +5,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from annotation.errors import ServiceError
-from modelhub.batch import BatchOptions, EngineStage
 from modelhub.engines import IMPORTED
 from modelhub.files.problems import refusal
 from modelhub.files.records import RecordError, file_sha256
 from modelhub.files.sources import read_sources
-from modelhub.judging.personas import ACCURACY_RUBRIC
 from modelhub.models import Direction, InferredPersona, PersonaCheck, PreferencePair, Run, System
 from modelhub.pipeline.config import Pipeline, SystemSettings
 from modelhub.pipeline.steps import Desk, EngineStep, Left
 from modelhub.profiles import SHOTS
+from modelhub.prompting.persona_judging import ACCURACY_RUBRIC
 from modelhub.queries.datasets import inferring_system, splits_of, system_named
 from modelhub.queries.personas import retrievers_of
 from modelhub.retrieval.checkpoint import find_checkpoint
 from modelhub.retrieval.ready import Preparation
 from modelhub.retrieval.rows import groups_of
+from modelhub.runs.rows import BatchOptions, EngineStage
 from modelhub.stages.import_preferences import PreferenceImport, import_preferences
 from modelhub.stages.infer_personas import infer_personas
 from modelhub.stages.judge_personas import CheckPersonas
 from modelhub.stages.profiles import profile_of
 from modelhub.stages.retrieve_personas import RetrievePersonas, all_left, retrieve_personas
-from modelhub.systems import is_registered, system_register
+from modelhub.systems.registering import is_registered, system_register
 
 TRAINING_SPLITS = ("sft_train", "sft_val", "dpo_train", "dpo_val")
 

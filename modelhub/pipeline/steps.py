@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from annotation.errors import ServiceError
-from modelhub.batch import BatchOptions, EngineStage, run_engine_stage, tasks_left
 from modelhub.engines.base import Engine
+from modelhub.runs.rows import BatchOptions, EngineStage, run_engine_stage, tasks_left
 
 
 @dataclass(frozen=True)

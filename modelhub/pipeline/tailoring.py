@@ -12,12 +12,12 @@ from annotation.errors import ServiceError
 from annotation.models import Output, Study, User
 from annotation.services.studies import study_save
 from annotation.studyfile import read_study_file
-from modelhub.judging.outputs import METRICS, RUBRICS
 from modelhub.models import Judgement, PairOutput, PersonaSource, Run, System
-from modelhub.personas.sources import Origin
 from modelhub.pipeline.config import PLAIN, TAILORED, Judging, Pipeline, StudyPart
 from modelhub.pipeline.personas import retriever_name
 from modelhub.pipeline.steps import Desk, EngineStep, Left
+from modelhub.prompting.output_judging import METRICS, RUBRICS
+from modelhub.queries.persona_sources import Origin
 from modelhub.stages.filter_outputs import FilterWanted, filter_outputs
 from modelhub.stages.generate import Generate, generate
 from modelhub.stages.judge import Judge, judge
@@ -29,7 +29,7 @@ from modelhub.stages.train import (
     trained_system_register,
     training_plan,
 )
-from modelhub.systems import arms_bind, is_registered, present_fingerprint
+from modelhub.systems.registering import arms_bind, is_registered, present_fingerprint
 from modelhub.training.job import DPO, SFT
 from modelhub.training.manifest import MANIFEST
 from modelhub.training.trainer import EVALUATION, LogEntry

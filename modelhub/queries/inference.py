@@ -6,10 +6,10 @@ from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet
 
-from modelhub.analysis.inference import Group, Pick, accuracy_report, comparison_report
-from modelhub.lemmas import lemma
 from modelhub.models import Direction, InferredPersona, PersonaCheck, PersonaComparison, PersonaVerdict, System
-from modelhub.textstats import salient_words
+from modelhub.pipeline_results.accuracy import Group, Pick, accuracy_report, comparison_report
+from modelhub.stats.lemmas import lemma
+from modelhub.stats.texts import salient_words
 
 _AS_IS = PersonaVerdict.Order.AS_IS
 

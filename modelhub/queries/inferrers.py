@@ -12,7 +12,7 @@ from functools import cached_property
 from django.db.models import QuerySet
 
 from modelhub.models import Direction, InferredPersona, PairOutput, RetrievedPersona
-from modelhub.personas.sources import GOLD, RETRIEVED
+from modelhub.queries.persona_sources import GOLD, RETRIEVED
 
 UNKNOWN = "an unknown system"
 Known = Mapping[tuple[str, int, str], set[str]]

@@ -10,7 +10,8 @@ from typing import Any
 
 from django.db.models import F, Q, QuerySet
 
-from modelhub.analysis.judged import (
+from modelhub.models import Judgement, PairOutput
+from modelhub.pipeline_results.judged import (
     NO_PERSONA,
     OTHER,
     SAME,
@@ -22,7 +23,6 @@ from modelhub.analysis.judged import (
     judged_report,
     outcomes_of,
 )
-from modelhub.models import Judgement, PairOutput
 from modelhub.queries.inferrers import Inferrers, surely, told_apart
 from modelhub.stats.winrate import Verdict, pair_outcomes
 

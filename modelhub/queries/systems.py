@@ -10,7 +10,6 @@ from django.db.models.functions import Coalesce
 
 from annotation.models import User
 from annotation.permissions import visible_studies
-from modelhub.flags import Flag
 from modelhub.models import (
     ArmBinding,
     Generation,
@@ -23,7 +22,8 @@ from modelhub.models import (
     PreferencePair,
     System,
 )
-from modelhub.scan import text_flags
+from modelhub.screening.flags import Flag
+from modelhub.screening.scan import text_flags
 
 SYSTEMS_PER_PAGE = 25
 PAIRS_PER_PAGE = 5

@@ -5,9 +5,9 @@ from typing import Any
 
 from annotation.models import User
 from modelhub.models import Run, TrainingLog
+from modelhub.pipeline_results.training_curves import Entry, training_curves
+from modelhub.pipeline_results.training_summary import training_summary
 from modelhub.queries.runs import visible_runs
-from modelhub.training_curves import Entry, training_curves
-from modelhub.training_summary import training_summary
 
 TRAINING_STAGES = ("train_sft", "train_dpo")
 MOST_LISTED = 50

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from modelhub.retrieval.errors import RetrievalError
-from modelhub.systems import content_digest
+from modelhub.systems.registering import content_digest
 
 PROJECTION = "linear.weight"
 METADATA = "artifact.metadata"

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from annotation.errors import ServiceError
-from modelhub.heartbeat import Heartbeat
 from modelhub.models import Run
-from modelhub.runs import run_finish
+from modelhub.runs.heartbeat import Heartbeat
+from modelhub.runs.lifecycle import run_finish
 
 
 def work_recorded(

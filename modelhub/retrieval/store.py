@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from modelhub.processes import is_alive
+from modelhub.runs.processes import is_alive
 
 MANIFEST = "manifest.json"
 _PARTIAL = ".partial-"

@@ -11,7 +11,7 @@ from annotation.errors import ServiceError
 from modelhub.models import PreferencePair, Run, System
 from modelhub.queries.datasets import inferring_system, splits_of
 from modelhub.queries.personas import Texts, gold_personas, retrieved_personas, retriever_of, retrievers_of
-from modelhub.runs import run_finish, run_heartbeat, run_start
+from modelhub.runs.lifecycle import run_finish, run_heartbeat, run_start
 
 COLUMNS = (
     "prompt", "chosen", "rejected",

@@ -5,15 +5,15 @@ from dataclasses import asdict, dataclass, field
 
 from annotation.errors import ServiceError
 from annotation.models import Item, Study, User
-from modelhub.draw import balanced_draw
 from modelhub.files.pairs import Pair, PersonaRow
 from modelhub.files.preferences import split_digest
 from modelhub.models import Direction, PreferencePair, System
-from modelhub.personas.studies import StudyPersonasReport, study_personas_add, study_takes_personas
 from modelhub.profiles import DatasetProfile
 from modelhub.queries.datasets import inferring_system, splits_of
 from modelhub.queries.personas import Texts, gold_personas, retrieved_personas, retriever_of
 from modelhub.stages.profiles import profile_of
+from modelhub.stages.study_personas import StudyPersonasReport, study_personas_add, study_takes_personas
+from modelhub.stats.sampling import balanced_draw
 
 MAX_SEED = 2**31 - 1  # what a run can keep
 _LONGEST_START = Item._meta.get_field("answer_start").max_length or 0

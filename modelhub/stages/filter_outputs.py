@@ -13,8 +13,8 @@ from django.db.models import QuerySet
 from annotation.errors import ServiceError
 from modelhub.models import PairOutput, Run, System
 from modelhub.queries.datasets import splits_of, system_named
-from modelhub.runs import run_finish, run_heartbeat, run_start
-from modelhub.scan import LOOP_GRAM, LOOP_SHARE, repeated_share
+from modelhub.runs.lifecycle import run_finish, run_heartbeat, run_start
+from modelhub.screening.scan import LOOP_GRAM, LOOP_SHARE, repeated_share
 
 _MARK = "loop: "
 _LONGEST = PairOutput._meta.get_field("excluded_reason").max_length or 0

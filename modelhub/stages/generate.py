@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from annotation.errors import ServiceError
-from modelhub.batch import Task
 from modelhub.engines import IMPORTED
 from modelhub.engines.base import GenerationRequest
 from modelhub.models import Generation, PairOutput, PreferencePair, Run, System
-from modelhub.personas.sources import Origin, SourceTexts, persona_key, source_texts
 from modelhub.profiles import DatasetProfile
-from modelhub.prompts import TEMPLATE_VERSION, strip_end_of_text, whole_answer
+from modelhub.prompting.layouts import TEMPLATE_VERSION, strip_end_of_text, whole_answer
 from modelhub.queries.datasets import splits_of, system_named
-from modelhub.requests import generation_request
+from modelhub.queries.persona_sources import Origin, SourceTexts, persona_key, source_texts
+from modelhub.runs.rows import Task
 from modelhub.stages.profiles import profile_of
+from modelhub.systems.requests import generation_request
 
 # Greedy, and the answer ends where the model begins to write the next prompt itself.
 DECODING = {"max_new_tokens": 512, "min_new_tokens": 10, "temperature": 0.0, "stop": ["\nPrompt:"]}

@@ -14,8 +14,8 @@ from modelhub.files.armnames import ArmNames
 from modelhub.files.matching import Match, Matches, Unit, is_released, match_generic, match_released, released_origin
 from modelhub.files.records import Record, RecordError, file_sha256, read_records
 from modelhub.models import ArmBinding, Generation, PersonaOrigin, Run
-from modelhub.prompts import PersonaStyle, strip_end_of_text, whole_answer
-from modelhub.runs import run_finish, run_heartbeat, run_start
+from modelhub.prompting.layouts import PersonaStyle, strip_end_of_text, whole_answer
+from modelhub.runs.lifecycle import run_finish, run_heartbeat, run_start
 
 MAX_PROBLEMS_SHOWN = 50
 

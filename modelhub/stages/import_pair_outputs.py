@@ -16,13 +16,13 @@ from modelhub.files.pairmatching import PairMatches, PairRow, SplitUnits
 from modelhub.files.problems import refusal
 from modelhub.files.records import Record, RecordError, file_sha256, read_records
 from modelhub.models import Generation, PairOutput, PersonaSource, PreferencePair, Run, System
-from modelhub.personas.sources import RETRIEVED, Origin, SourceTexts, persona_key, source_texts
-from modelhub.prompts import PersonaStyle, render_prompt
+from modelhub.prompting.layouts import PersonaStyle, render_prompt
 from modelhub.queries.datasets import splits_of
+from modelhub.queries.persona_sources import RETRIEVED, Origin, SourceTexts, persona_key, source_texts
 from modelhub.queries.personas import retrievers_of
-from modelhub.runs import run_finish, run_heartbeat, run_start
+from modelhub.runs.lifecycle import run_finish, run_heartbeat, run_start
 from modelhub.stages.profiles import profile_of
-from modelhub.systems import system_register_imported
+from modelhub.systems.registering import system_register_imported
 
 BATCH = 1000
 LEASE_SECONDS = 3600  # one transaction writes all, and nothing can beat meanwhile

@@ -8,7 +8,7 @@ from annotation.models import Study, User
 from modelhub.files.pairs import Columns, Pair, PersonaRow, read_pairs
 from modelhub.files.problems import refusal
 from modelhub.files.records import RecordError, file_sha256, read_records
-from modelhub.personas.studies import (
+from modelhub.stages.study_personas import (
     Condition,
     StudyPersonasReport,
     condition_of,

@@ -16,10 +16,10 @@ from modelhub.files.problems import refusal
 from modelhub.files.records import RecordError, file_sha256
 from modelhub.files.sources import SourceRows, read_sources
 from modelhub.models import InferredPersona, PreferencePair, Run, System
-from modelhub.personas.screening import screen_persona
-from modelhub.runs import run_finish, run_heartbeat, run_start
+from modelhub.runs.lifecycle import run_finish, run_heartbeat, run_start
+from modelhub.screening.persona_flags import screen_persona
 from modelhub.stages.import_retrieved import RetrievedReport, retrieved_store
-from modelhub.systems import system_register_imported
+from modelhub.systems.registering import system_register_imported
 
 BATCH = 1000
 LEASE_SECONDS = 3600  # one transaction writes all, and nothing can beat meanwhile

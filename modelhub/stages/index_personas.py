@@ -8,7 +8,7 @@ from modelhub.models import Run, System
 from modelhub.retrieval.ready import Preparation
 from modelhub.retrieval.recorded import work_recorded
 from modelhub.retrieval.rows import Group
-from modelhub.runs import LEASE_SECONDS, run_heartbeat, run_start
+from modelhub.runs.lifecycle import LEASE_SECONDS, run_heartbeat, run_start
 
 
 def index_personas(

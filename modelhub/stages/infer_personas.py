@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from annotation.errors import ServiceError
-from modelhub.batch import Task
 from modelhub.engines import IMPORTED
 from modelhub.engines.base import GenerationRequest
 from modelhub.models import Direction, Generation, InferredPersona, PreferencePair, Run, System
-from modelhub.personas.inference import INFERENCE_TEMPLATE, parse_persona, render_inference
-from modelhub.personas.screening import screen_persona
 from modelhub.profiles import SHOTS, DatasetProfile
+from modelhub.prompting.persona_inference import INFERENCE_TEMPLATE, parse_persona, render_inference
 from modelhub.queries.datasets import splits_of, system_named
+from modelhub.runs.rows import Task
+from modelhub.screening.persona_flags import screen_persona
 from modelhub.stages.profiles import has_texts, profile_digest, profile_of
 
 # One line is wanted; the published setting leaves room for models that think aloud first.

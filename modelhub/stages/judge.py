@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from annotation.errors import ServiceError
-from modelhub.batch import Task
 from modelhub.engines import IMPORTED
 from modelhub.engines.base import GenerationRequest
-from modelhub.judging.outputs import METRICS, PERSONALIZATION, RUBRICS, render_judgement
-from modelhub.judging.verdicts import parse_verdict
 from modelhub.models import Generation, Judgement, PairOutput, PersonaSource, Run, System
-from modelhub.personas.sources import Origin, persona_key, source_texts
 from modelhub.profiles import DatasetProfile
+from modelhub.prompting.output_judging import METRICS, PERSONALIZATION, RUBRICS, render_judgement
+from modelhub.prompting.verdicts import parse_verdict
 from modelhub.queries.datasets import splits_of, system_named
+from modelhub.queries.persona_sources import Origin, persona_key, source_texts
+from modelhub.runs.rows import Task
 from modelhub.stages.profiles import profile_digest, profile_of
-from modelhub.systems import engine_settings, present_fingerprint
+from modelhub.systems.registering import engine_settings, present_fingerprint
 
 # Judges explain themselves before they decide.
 DECODING = {"max_new_tokens": 1024, "min_new_tokens": 1, "temperature": 0.0, "stop": []}

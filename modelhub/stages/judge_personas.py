@@ -10,10 +10,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from modelhub.batch import Task
 from modelhub.engines.base import GenerationRequest
-from modelhub.judging.personas import ACCURACY_RUBRIC, COMPARISON_RUBRIC, render_accuracy, render_comparison
-from modelhub.judging.verdicts import parse_verdict
 from modelhub.models import (
     Direction,
     Generation,
@@ -25,6 +22,9 @@ from modelhub.models import (
     System,
 )
 from modelhub.profiles import DatasetProfile
+from modelhub.prompting.persona_judging import ACCURACY_RUBRIC, COMPARISON_RUBRIC, render_accuracy, render_comparison
+from modelhub.prompting.verdicts import parse_verdict
+from modelhub.runs.rows import Task
 from modelhub.stages.profiles import has_texts, profile_digest
 
 # Judges explain themselves before they decide.

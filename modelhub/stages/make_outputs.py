@@ -5,7 +5,7 @@ from annotation.models import Study, User
 from annotation.services.outputs import outputs_request_draft
 from modelhub.engines import IMPORTED
 from modelhub.models import ArmBinding, Run
-from modelhub.runs import run_start
+from modelhub.runs.lifecycle import run_start
 from modelhub.stages.serve_outputs import ServeOptions, Server
 
 

@@ -9,22 +9,22 @@ from annotation.errors import ServiceError
 from annotation.models import Arm, Output, Persona, Study, User
 from annotation.services.log import audit_log
 from annotation.services.outputs import output_import
-from modelhub.draw import balanced_draw
 from modelhub.files.pairs import Pair, PersonaRow
 from modelhub.files.preferences import split_digest
 from modelhub.models import ArmBinding, Generation, PairOutput, PersonaSource, PreferencePair, Run, System
-from modelhub.personas.sources import GOLD, RETRIEVED, Origin, named_rows, persona_key, source_texts
-from modelhub.personas.studies import (
+from modelhub.profiles import DatasetProfile
+from modelhub.queries.datasets import inferring_system, splits_of
+from modelhub.queries.persona_sources import GOLD, RETRIEVED, Origin, named_rows, persona_key, source_texts
+from modelhub.runs.lifecycle import run_finish, run_heartbeat, run_start
+from modelhub.stages.fill_study import answer_start
+from modelhub.stages.profiles import profile_of
+from modelhub.stages.study_personas import (
     StudyPersonasReport,
     study_personas_add,
     study_personas_conflicts,
     study_takes_personas,
 )
-from modelhub.profiles import DatasetProfile
-from modelhub.queries.datasets import inferring_system, splits_of
-from modelhub.runs import run_finish, run_heartbeat, run_start
-from modelhub.stages.fill_study import answer_start
-from modelhub.stages.profiles import profile_of
+from modelhub.stats.sampling import balanced_draw
 
 SOURCES = (*GOLD, *RETRIEVED)
 

@@ -14,13 +14,13 @@ from typing import Any
 from django.db import transaction
 
 from annotation.errors import ServiceError
-from modelhub.batch import BatchOptions
 from modelhub.models import PreferencePair, RetrievedPersona, Run, System
 from modelhub.retrieval.ready import Preparation
 from modelhub.retrieval.recorded import work_recorded
 from modelhub.retrieval.rows import Group
 from modelhub.retrieval.search import RECALL_COMPARISONS, RECALL_QUERIES, Found, Nearest
-from modelhub.runs import run_heartbeat, run_start
+from modelhub.runs.lifecycle import run_heartbeat, run_start
+from modelhub.runs.rows import BatchOptions
 from modelhub.stages.index_personas import arguments_of, conditions
 
 NAME = "retrieve_personas"

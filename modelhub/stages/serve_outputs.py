@@ -21,12 +21,12 @@ from modelhub.engines.base import (
     GenerationResult,
 )
 from modelhub.engines.decoding import plain_text
-from modelhub.heartbeat import Heartbeat
 from modelhub.models import ArmBinding, Generation, Run, System
-from modelhub.prompts import strip_end_of_text, whole_answer
-from modelhub.requests import generation_request
-from modelhub.runs import run_heartbeat
-from modelhub.systems import engine_settings, present_fingerprint
+from modelhub.prompting.layouts import strip_end_of_text, whole_answer
+from modelhub.runs.heartbeat import Heartbeat
+from modelhub.runs.lifecycle import run_heartbeat
+from modelhub.systems.registering import engine_settings, present_fingerprint
+from modelhub.systems.requests import generation_request
 
 logger = logging.getLogger(__name__)
 

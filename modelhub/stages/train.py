@@ -11,12 +11,12 @@ from typing import Any
 
 from annotation.errors import ServiceError
 from modelhub.files.problems import first_lines
-from modelhub.heartbeat import Heartbeat
 from modelhub.models import PreferencePair, Run, System, TrainingLog
 from modelhub.queries.datasets import inferring_system, splits_of
 from modelhub.queries.personas import Texts, gold_personas, retrieved_personas, retriever_of
-from modelhub.runs import LEASE_SECONDS, run_finish, run_heartbeat, run_start
-from modelhub.systems import system_register
+from modelhub.runs.heartbeat import Heartbeat
+from modelhub.runs.lifecycle import LEASE_SECONDS, run_finish, run_heartbeat, run_start
+from modelhub.systems.registering import system_register
 from modelhub.training.config import Recipe
 from modelhub.training.data import Example, TrainingRow, build_examples
 from modelhub.training.dpo import train_dpo

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from modelhub.prompts import strip_end_of_text
+from modelhub.prompting.layouts import strip_end_of_text
 
 TrainingPersona = Literal["chosen", "rejected", "all", "none"]
 TRAINING_PERSONAS: tuple[str, ...] = get_args(TrainingPersona)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from modelhub.prompts import PersonaStyle, render_prompt, strip_end_of_text, text_behind_end
+from modelhub.prompting.layouts import PersonaStyle, render_prompt, strip_end_of_text, text_behind_end
 from modelhub.training.data import Example
 from modelhub.training.errors import TrainingError
 

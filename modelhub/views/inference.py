@@ -7,11 +7,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from modelhub.accuracy_plot import accuracy_plot
-from modelhub.analysis.inference_text import points, points_interval
 from modelhub.forms import ResultsForm, WordsForm
 from modelhub.http import get_pipeline_reader
 from modelhub.models import Direction, System
+from modelhub.pipeline_results.accuracy_plot import accuracy_plot
+from modelhub.pipeline_results.accuracy_text import points, points_interval
 from modelhub.queries.inference import Words, persona_results, persona_sources, persona_words
 from modelhub.report.numbers import decimal, interval, percent, percent_interval
 

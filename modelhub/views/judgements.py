@@ -12,11 +12,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from annotation.plots import Plot, Row, row_plot
-from modelhub.analysis.judged import METRICS, SAME, SHARES, WITHOUT, Matched, comparisons, metric_shares
-from modelhub.analysis.judged_text import delta_pq_text, source_name
 from modelhub.forms import OUTCOMES, JudgedForm, ResultsForm
 from modelhub.http import get_pipeline_reader
 from modelhub.models import Judgement
+from modelhub.pipeline_results.judged import METRICS, SAME, SHARES, WITHOUT, Matched, comparisons, metric_shares
+from modelhub.pipeline_results.judged_text import delta_pq_text, source_name
 from modelhub.queries.judgements import (
     judged_comparisons,
     judged_datasets,

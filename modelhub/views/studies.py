@@ -14,7 +14,7 @@ from annotation.services.outputs import outputs_exclude, outputs_include
 from modelhub.forms import ExcludeForm
 from modelhub.http import get_study_to_unblind
 from modelhub.queries.arms import arm_rows, runs_of
-from modelhub.scan import scan_study
+from modelhub.screening.scan import scan_study
 
 PAIRS_PER_PAGE = 10
 

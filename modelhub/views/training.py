@@ -8,6 +8,7 @@ from django.views.decorators.http import require_GET
 
 from modelhub.http import get_pipeline_reader
 from modelhub.models import Run
+from modelhub.pipeline_results.training_curves import Entry, best_entry, comparison_plot, epoch_words, number_words
 from modelhub.queries.runs import visible_runs
 from modelhub.queries.training import (
     MOST_COMPARED,
@@ -17,7 +18,6 @@ from modelhub.queries.training import (
     training_shown,
     validation_entries,
 )
-from modelhub.training_curves import Entry, best_entry, comparison_plot, epoch_words, number_words
 
 
 @require_GET

@@ -20,7 +20,7 @@ from annotation.export import study_tables
 from annotation.models import Assignment, Event, Output, Participant, Rating, Study
 from annotation.services.participants import participant_create
 from annotation.services.studies import study_open
-from modelhub.systems import arms_bind, system_register
+from modelhub.systems.registering import arms_bind, system_register
 from tests.annotation.study_rows import make_frozen_study
 from tests.factories import make_study, make_user
 from tests.modelhub.live import write_script

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from modelhub.models import Run
-from modelhub.runs import run_heartbeat
+from modelhub.runs.lifecycle import run_heartbeat
 from tests.browser.visits import SIZES, barriers, cost, visit
 from tests.tools.gallery import Spot, session_of
 from tests.tools.gallery_pipeline import pipeline_spots

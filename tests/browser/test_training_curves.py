@@ -8,7 +8,7 @@ from annotation.permissions import Role
 from annotation.services.members import role_give
 from modelhub.demo import USERNAME
 from modelhub.models import Run
-from modelhub.runs import run_finish
+from modelhub.runs.lifecycle import run_finish
 from tests.browser.visits import visit
 from tests.factories import make_user
 from tests.modelhub.training_rows import add_log, make_training

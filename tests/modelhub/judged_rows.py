@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from modelhub.judging.outputs import RUBRICS
 from modelhub.models import Generation, Judgement, PairOutput, Run, System
-from modelhub.runs import run_start
+from modelhub.prompting.output_judging import RUBRICS
+from modelhub.runs.lifecycle import run_start
 
 RUBRIC = RUBRICS["direct"]
 # What a judge says in the orders base_first and test_first.

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from annotation.models import Output, Participant, Persona, Study
 from annotation.services.outputs import outputs_request
-from modelhub.systems import arms_bind, system_register
+from modelhub.systems.registering import arms_bind, system_register
 from tests.factories import make_study
 
 SCRIPT = {

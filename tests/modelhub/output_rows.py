@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from modelhub.models import Generation, PairOutput, PreferencePair, Run, System
-from modelhub.personas.sources import persona_key
-from modelhub.runs import run_start
+from modelhub.queries.persona_sources import persona_key
+from modelhub.runs.lifecycle import run_start
 
 
 def make_output(

@@ -7,7 +7,7 @@ import yaml
 
 from modelhub.files.pairs import pair_key
 from modelhub.models import InferredPersona, PreferencePair, Run, System
-from modelhub.runs import run_start
+from modelhub.runs.lifecycle import run_start
 
 
 def make_pairs(dataset: str, split: str, count: int) -> list[PreferencePair]:

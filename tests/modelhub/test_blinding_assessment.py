@@ -11,7 +11,7 @@ from annotation.services.participants import participant_create
 from annotation.services.studies import study_open
 from modelhub.models import PersonaOrigin, System
 from tests.annotation.test_blinding_walk import forbidden, leaks, provoke_errors, rate
-from tests.modelhub.test_import_personas import load
+from tests.modelhub.stages.test_import_personas import load
 from tests.tools.processes import Server
 from tests.tools.visitor import Visitor
 

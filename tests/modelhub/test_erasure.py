@@ -9,7 +9,7 @@ from django.core.management import call_command
 from annotation.export import study_tables
 from annotation.models import Assignment, Output, Participant, Persona
 from annotation.services.withdrawal import participant_erase
-from modelhub.export import unblinded_tables
+from modelhub.analysis.unblinded import unblinded_tables
 from modelhub.models import Generation, PersonaOrigin, Run
 from tests.annotation.study_rows import add_assignment
 from tests.modelhub.live import make_live_study, write_persona
@@ -23,7 +23,7 @@ def author_of(persona: Persona) -> Participant:
 
 
 def test_the_hook_is_installed() -> None:
-    assert settings.ERASURE_HOOKS == ["modelhub.erasure.erase_records"]
+    assert settings.ERASURE_HOOKS == ["modelhub.hooks.erase_records"]
 
 
 def test_an_erasure_deletes_the_authors_generations_and_no_others(tmp_path: Path) -> None:

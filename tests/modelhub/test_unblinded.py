@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from annotation.models import AuditLog, Output, Persona, Study, User
 from modelhub.models import ArmBinding, Generation, PersonaOrigin, System
-from modelhub.runs import run_start
+from modelhub.runs.lifecycle import run_start
 from tests.annotation.study_rows import add_assignment, add_participant, make_frozen_study
 from tests.factories import make_study, make_user
 

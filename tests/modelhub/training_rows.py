@@ -3,7 +3,7 @@
 from typing import Any
 
 from modelhub.models import Run, TrainingLog
-from modelhub.runs import run_finish, run_start
+from modelhub.runs.lifecycle import run_finish, run_start
 
 ARGUMENTS: dict[str, Any] = {
     "kind": "dpo",

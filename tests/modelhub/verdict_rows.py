@@ -1,6 +1,5 @@
 """Judges' verdicts on inferred personas, for the tests of the pages and of the results."""
 
-from modelhub.judging.personas import ACCURACY_RUBRIC, COMPARISON_RUBRIC
 from modelhub.models import (
     Generation,
     InferredPersona,
@@ -12,7 +11,8 @@ from modelhub.models import (
     Run,
     System,
 )
-from modelhub.runs import run_start
+from modelhub.prompting.persona_judging import ACCURACY_RUBRIC, COMPARISON_RUBRIC
+from modelhub.runs.lifecycle import run_start
 
 ORDERS = (PersonaVerdict.Order.AS_IS, PersonaVerdict.Order.SWAPPED)
 

@@ -16,7 +16,7 @@ from modelhub.models import (
     RetrievedPersona,
     System,
 )
-from modelhub.runs import run_start
+from modelhub.runs.lifecycle import run_start
 from tests.modelhub.judged_rows import RUBRIC, add_judgements
 from tests.modelhub.output_rows import make_output
 from tests.modelhub.pair_rows import make_pairs, make_system

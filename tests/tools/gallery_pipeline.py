@@ -21,7 +21,7 @@ from modelhub.models import (
     Run,
     System,
 )
-from modelhub.runs import run_finish, run_heartbeat, run_start
+from modelhub.runs.lifecycle import run_finish, run_heartbeat, run_start
 from tests.factories import make_user
 from tests.modelhub.pair_rows import make_pair, make_system
 from tests.modelhub.verdict_rows import add_checks, add_comparison, add_retrieved

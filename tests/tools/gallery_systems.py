@@ -4,7 +4,7 @@ from django.urls import reverse
 from playwright.sync_api import Page
 
 from modelhub.models import PairOutput, System
-from modelhub.runs import run_start
+from modelhub.runs.lifecycle import run_start
 from tests.modelhub.output_rows import make_output
 from tests.modelhub.pair_rows import make_pair, make_system
 from tests.tools.gallery import Spot

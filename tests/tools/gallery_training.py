@@ -9,7 +9,7 @@ from django.utils import timezone
 from playwright.sync_api import Page
 
 from modelhub.models import Run, TrainingLog
-from modelhub.runs import run_heartbeat
+from modelhub.runs.lifecycle import run_heartbeat
 from tests.modelhub.training_rows import ARGUMENTS, make_training
 from tests.tools.gallery import Spot
 

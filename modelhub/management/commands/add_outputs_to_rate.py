@@ -6,9 +6,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.errors import ServiceError
 from annotation.studyref import study_from_reference
+from modelhub.management.options import seed
 from modelhub.management.source_arguments import add_origin_arguments, add_split_arguments, origin_of
 from modelhub.management.stage_command import positive
-from modelhub.options import seed
 from modelhub.stages.rate_outputs import SOURCES, RateWanted, add_outputs_to_rate
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from modelhub.files.tables import TableError, read_ratings
-from modelhub.options import replicates, seed
+from modelhub.management.options import replicates, seed
 from modelhub.stats.agreement import agreement_report
 from modelhub.stats.bootstrap import REPLICATES
 from modelhub.stats.ratings import Level

@@ -16,9 +16,9 @@ from modelhub.analysis.data import load_data
 from modelhub.analysis.judge import read_judgements
 from modelhub.analysis.results import analyze_data
 from modelhub.files.tables import TableError
-from modelhub.options import seed
+from modelhub.management.options import seed
 from modelhub.report.bundle import bundle_refusal, bundle_write
-from modelhub.runs import command_line
+from modelhub.runs.lifecycle import command_line
 from modelhub.stats.bootstrap import REPLICATES
 from modelhub.stats.winrate import Verdict
 

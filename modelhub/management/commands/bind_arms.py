@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.errors import ServiceError
 from annotation.studyref import study_from_reference
-from modelhub.systems import arms_bind
+from modelhub.systems.registering import arms_bind
 
 
 class Command(BaseCommand):

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from modelhub.files.tables import TableError, read_pairs
-from modelhub.options import finite, seed
+from modelhub.management.options import finite, seed
 from modelhub.stats.paired import paired_report
 
 

@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from annotation.errors import ServiceError
-from modelhub.interrupt import Interruptible
 from modelhub.management.stage_command import INTERRUPTED
+from modelhub.runs.interrupts import Interruptible
 from modelhub.stages.export_augmented import COLUMNS, FORMATS, SplitExport, export_augmented
 
 

@@ -12,7 +12,7 @@ from annotation.export import FORMATS
 from annotation.services.log import audit_log
 from annotation.studyref import study_from_reference
 from modelhub.access import analyst_named
-from modelhub.export import unblinded_write
+from modelhub.analysis.unblinded import unblinded_write
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.errors import ServiceError
 from modelhub.management.source_arguments import add_persona_argument, add_split_arguments
-from modelhub.scan import LOOP_SHARE
+from modelhub.screening.scan import LOOP_SHARE
 from modelhub.stages.filter_outputs import FilterWanted, filter_outputs, filter_undo
 
 

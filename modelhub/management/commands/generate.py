@@ -7,7 +7,7 @@ from django.core.management.base import CommandParser
 
 from modelhub.management.source_arguments import add_source_arguments, origin_of
 from modelhub.management.stage_command import StageCommand
-from modelhub.personas.sources import named_rows
+from modelhub.queries.persona_sources import named_rows
 from modelhub.stages.generate import Generate, generate
 
 

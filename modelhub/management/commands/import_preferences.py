@@ -10,9 +10,9 @@ from tqdm import tqdm
 from annotation.errors import ServiceError
 from modelhub.files.pairs import Columns
 from modelhub.files.problems import first_lines
-from modelhub.interrupt import Interruptible
 from modelhub.management.stage_command import INTERRUPTED
 from modelhub.retrieval.splits import SEARCHED
+from modelhub.runs.interrupts import Interruptible
 from modelhub.stages.import_preferences import PreferenceImport, SplitReport, import_preferences
 
 _PLACES_SHOWN = 10

@@ -6,10 +6,10 @@ from typing import Any
 from django.core.management.base import CommandParser
 from tqdm import tqdm
 
-from modelhub.interrupt import Interruptible
 from modelhub.management.retrieval_command import RetrievalCommand
 from modelhub.management.stage_command import lease
-from modelhub.runs import LEASE_SECONDS
+from modelhub.runs.interrupts import Interruptible
+from modelhub.runs.lifecycle import LEASE_SECONDS
 from modelhub.stages.index_personas import index_personas
 
 

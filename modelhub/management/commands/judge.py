@@ -4,10 +4,10 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from modelhub.judging.outputs import DIRECT, METRICS, RUBRICS
 from modelhub.management.source_arguments import add_origin_arguments, add_split_arguments, origin_of
 from modelhub.management.stage_command import StageCommand
 from modelhub.models import PersonaSource
+from modelhub.prompting.output_judging import DIRECT, METRICS, RUBRICS
 from modelhub.stages.judge import Judge, judge
 
 

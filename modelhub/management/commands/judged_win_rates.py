@@ -6,10 +6,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.errors import ServiceError
-from modelhub.analysis.judged import SAME, WITHOUT, SameNameError, comparisons
-from modelhub.analysis.judged_text import judged_tables, tables_as_markdown, tables_as_text
-from modelhub.analysis.published import published_tables
-from modelhub.options import seed
+from modelhub.management.options import seed
+from modelhub.pipeline_results.judged import SAME, WITHOUT, SameNameError, comparisons
+from modelhub.pipeline_results.judged_text import judged_tables, tables_as_markdown, tables_as_text
+from modelhub.pipeline_results.published import published_tables
 from modelhub.queries.datasets import splits_of, system_named
 from modelhub.queries.judgements import judged_results
 

@@ -6,10 +6,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.errors import ServiceError
 from annotation.studyref import study_from_reference
-from modelhub.interrupt import Interruptible
 from modelhub.management.serving import serve_and_close
 from modelhub.management.stage_command import lease, positive
-from modelhub.runs import LEASE_SECONDS, runs_mark_lost
+from modelhub.runs.interrupts import Interruptible
+from modelhub.runs.lifecycle import LEASE_SECONDS, runs_mark_lost
 from modelhub.stages.make_outputs import draft_outputs_request, draft_server
 
 

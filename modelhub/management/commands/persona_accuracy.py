@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.errors import ServiceError
-from modelhub.analysis.inference_text import results_as_text
+from modelhub.pipeline_results.accuracy_text import results_as_text
 from modelhub.queries.datasets import splits_of
 from modelhub.queries.inference import persona_results
 

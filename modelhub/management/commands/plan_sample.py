@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from modelhub.options import finite, seed
+from modelhub.management.options import finite, seed
 from modelhub.stats.power import Design, simulate_power
 
 

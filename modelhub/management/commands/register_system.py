@@ -6,10 +6,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.errors import ServiceError
-from modelhub.fewshot import PERSONAS, SHOTS, SPLIT, FewShot, check_style, few_shot_exemplars
 from modelhub.management.stage_command import positive
 from modelhub.models import Direction, System
-from modelhub.systems import system_register
+from modelhub.systems.few_shot import PERSONAS, SHOTS, SPLIT, FewShot, check_style, few_shot_exemplars
+from modelhub.systems.registering import system_register
 
 
 class Command(BaseCommand):

@@ -10,13 +10,13 @@ from tqdm import tqdm
 from annotation.errors import ServiceError
 from annotation.models import User
 from annotation.studyref import user_from_name
-from modelhub.batch import BATCH_SIZE, BatchOptions
-from modelhub.interrupt import Interruptible
 from modelhub.management.stage_command import INTERRUPTED, lease, positive
 from modelhub.pipeline.config import Pipeline, read_pipeline
 from modelhub.pipeline.plan import Planned, pipeline_check, pipeline_plan, pipeline_run, pipeline_steps
 from modelhub.pipeline.steps import Desk, Step
-from modelhub.runs import LEASE_SECONDS
+from modelhub.runs.interrupts import Interruptible
+from modelhub.runs.lifecycle import LEASE_SECONDS
+from modelhub.runs.rows import BATCH_SIZE, BatchOptions
 
 
 class Command(BaseCommand):

@@ -6,9 +6,9 @@ from typing import Any
 from django.core.management.base import CommandParser
 from tqdm import tqdm
 
-from modelhub.interrupt import Interruptible
 from modelhub.management.retrieval_command import RetrievalCommand
 from modelhub.management.stage_command import add_batch_arguments, batch_options, positive
+from modelhub.runs.interrupts import Interruptible
 from modelhub.stages.retrieve_personas import RetrievalReport, RetrievePersonas, all_left, retrieve_personas
 
 _DRY_RUN_PROMPTS = 2

@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from modelhub.interrupt import Interruptible
 from modelhub.management.serving import serve_and_close
-from modelhub.runs import run_start, runs_mark_lost
+from modelhub.runs.interrupts import Interruptible
+from modelhub.runs.lifecycle import run_start, runs_mark_lost
 from modelhub.stages.serve_outputs import ServeOptions, Server
 
 MIN_LEASE_SECONDS = 3

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.errors import ServiceError
 from annotation.studyref import study_from_reference
-from modelhub.scan import ScannedPair, scan_study
+from modelhub.screening.scan import ScannedPair, scan_study
 
 
 class Command(BaseCommand):

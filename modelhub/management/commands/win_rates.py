@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from modelhub.files.tables import TableError, read_verdicts
-from modelhub.options import seed
+from modelhub.management.options import seed
 from modelhub.stats.winrate import pair_outcomes, win_rates
 
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from modelhub.engines.base import EngineSettings, GenerationFailure, GenerationRequest, GenerationResult
-from modelhub.engines.openai import OpenAIEngine
-from modelhub.engines.openai_settings import read_settings
+from modelhub.engines.openai.engine import OpenAIEngine
+from modelhub.engines.openai.settings import read_settings
 from tests.tools.faultproxy import FaultProxy, Reply
 
 KEY = "sk-very-secret-4711"

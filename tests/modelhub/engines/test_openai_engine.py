@@ -15,7 +15,7 @@ import pytest
 
 from modelhub.engines import engine_module
 from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure, GenerationRequest, GenerationResult
-from modelhub.engines.openai import create
+from modelhub.engines.openai.engine import create
 from tests.modelhub.engines.openai_asking import (
     SHORT,
     Waits,

@@ -9,8 +9,8 @@ import pytest
 
 from modelhub.engines import engine_module
 from modelhub.engines.base import EngineError
-from modelhub.engines.openai import OpenAIEngine, check, create
-from modelhub.engines.openai_settings import read_settings
+from modelhub.engines.openai.engine import OpenAIEngine, check, create
+from modelhub.engines.openai.settings import read_settings
 from tests.modelhub.engines.openai_asking import (
     KEY,
     VARIABLE,

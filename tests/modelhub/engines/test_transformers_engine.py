@@ -11,7 +11,7 @@ import pytest
 
 from modelhub.engines import engine_module
 from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure, GenerationResult
-from modelhub.engines.transformers import TransformersEngine
+from modelhub.engines.transformers.engine import TransformersEngine
 from tests.modelhub.engines.asking import LENGTH, answers, essence, length, load, request, requests
 from tests.tools.tinymodels import CONTEXT, texts
 
@@ -131,7 +131,7 @@ def test_adapters_answer_in_their_own_ways_on_one_base_loaded_once(
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     prompt = texts()[0][0]
-    with caplog.at_level(logging.INFO, logger="modelhub.engines.basemodels"):
+    with caplog.at_level(logging.INFO, logger="modelhub.engines.transformers.basemodels"):
         engines = {name: load("transformers", tiny_llama, folder) for name, folder in tiny_adapters.items()}
         engines["none"] = load("transformers", tiny_llama)
     assert [record.message for record in caplog.records].count(f"loading {tiny_llama} (float32) on cpu") == 1
@@ -251,9 +251,9 @@ def without_template(tiny_llama: Path, folder: Path) -> Path:
 
 
 def test_chat_without_a_template_is_refused_before_and_after_loading(tiny_llama: Path, tmp_path: Path) -> None:
-    from modelhub.engines.basemodels import load_base
     from modelhub.engines.decoding import parse_decoding
     from modelhub.engines.tokens import Codec
+    from modelhub.engines.transformers.basemodels import load_base
 
     folder = without_template(tiny_llama, tmp_path / "model")
     with pytest.raises(EngineError, match="has no chat template"):

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError
 
 from modelhub.models import InferredPersona, RetrievedPersona, Run, System, TrainingLog
-from modelhub.runs import run_start
+from modelhub.runs.lifecycle import run_start
 from modelhub.training.manifest import read_manifest
 from tests.modelhub.pair_rows import make_pair
 from tests.modelhub.training.stored import pairs_of, store_pairs, train

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from modelhub.models import Run
+from modelhub.pipeline_results.training_summary import training_summary
 from modelhub.training.job import SFT
 from modelhub.training.manifest import hub_revision, read_manifest
 from modelhub.training.merge import merge_adapter
 from modelhub.training.sft import train_sft
 from modelhub.training.trainer import Watch
-from modelhub.training_summary import training_summary
 from tests.modelhub.training.making import make_job
 from tests.modelhub.training.stored import store_pairs, train
 

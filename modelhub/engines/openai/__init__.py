@@ -1,0 +1,1 @@
+"""The openai engine: any server that speaks the OpenAI protocol."""

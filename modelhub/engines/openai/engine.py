@@ -1,0 +1,194 @@
+"""The openai engine: any server that speaks the OpenAI protocol, such as vLLM, `transformers serve` or a provider.
+
+Requests are sent concurrently. What may go better another time (a timeout, a cut connection, 429, 5xx, an unreadable
+answer) is sent again after a growing wait; see docs/engines.md for every setting and for what ends a run.
+"""
+
+import asyncio
+import logging
+import random
+import threading
+import time
+import weakref
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure, GenerationRequest, GenerationResult
+from modelhub.engines.decoding import cut_at_stop
+from modelhub.engines.openai.client import Client
+from modelhub.engines.openai.ledger import Ledger
+from modelhub.engines.openai.replies import Answer, Reply, Trouble
+from modelhub.engines.openai.settings import ServerSettings, read_settings
+
+logger = logging.getLogger(__name__)
+
+FIRST_WAIT = 1.0  # seconds
+LONGEST_WAIT = 60.0  # seconds, unless the server asks for more
+
+Sleep = Callable[[float], Awaitable[object]]
+
+
+@dataclass
+class _Batch:
+    """What the requests of one call share: why no more of them are sent, if so."""
+
+    stopped: str = ""
+
+
+class OpenAIEngine:
+    """Asks one model on one server. May be used from several threads."""
+
+    def __init__(self, server: ServerSettings, *, sleep: Sleep = asyncio.sleep) -> None:
+        self._server = server
+        self._sleep = sleep
+        self._client = Client(server)
+        self._ledger = Ledger(server.options)
+        self._slots = asyncio.Semaphore(server.options.concurrency)
+        # A thread of its own: the caller's may run an event loop already, and Ctrl-C there must not wait for answers.
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=_run, args=[self._loop], name="openai engine", daemon=True).start()
+        weakref.finalize(self, _stop, self._loop, self._client)
+
+    def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult | GenerationFailure]:
+        """Return one result or failure per request, in their order.
+
+        What makes every further request useless (a refused key, an unknown model, the budget used up) raises
+        EngineError if no answer was made; answers that were made are returned, the others as failures to be tried
+        again, and it is the next call that raises.
+        """
+        if self._ledger.used_up:
+            raise EngineError(self._budget_text())
+        batch = _Batch()
+        future = asyncio.run_coroutine_threadsafe(self._all(requests, batch), self._loop)
+        try:
+            results = future.result()
+        finally:
+            future.cancel()  # after Ctrl-C, so that nothing more is sent; does nothing to one that is done
+        if batch.stopped and not any(isinstance(result, GenerationResult) for result in results):
+            raise EngineError(batch.stopped)
+        return results
+
+    def usage(self) -> dict[str, Any]:
+        """Return requests, retries, failed, prompt_tokens, completion_tokens and cost (None without prices)."""
+        return self._ledger.usage()
+
+    async def _all(
+        self, requests: Sequence[GenerationRequest], batch: _Batch
+    ) -> list[GenerationResult | GenerationFailure]:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._one(request, batch)) for request in requests]
+        return [task.result() for task in tasks]
+
+    async def _one(self, request: GenerationRequest, batch: _Batch) -> GenerationResult | GenerationFailure:
+        # The place is kept while waiting to try again, so that a server that is overloaded gets fewer requests.
+        async with self._slots:
+            result = await self._answer(request, batch)
+        if isinstance(result, GenerationFailure):
+            self._ledger.fail()
+        return result
+
+    async def _answer(self, request: GenerationRequest, batch: _Batch) -> GenerationResult | GenerationFailure:
+        attempt = 0
+        while True:
+            attempt += 1
+            if not batch.stopped and not self._ledger.take(retry=attempt > 1):
+                batch.stopped = self._budget_text()
+            if batch.stopped:
+                return GenerationFailure(batch.stopped)
+            started = time.perf_counter()
+            reply = await self._client.ask(request)
+            self._ledger.use(reply)
+            if isinstance(reply.outcome, Answer):
+                return self._result(reply, reply.outcome, time.perf_counter() - started)
+            failure = self._failure(reply.outcome, attempt, batch)
+            if failure is not None:
+                return failure
+            await self._wait(reply.outcome, attempt)
+
+    def _result(self, reply: Reply, answer: Answer, seconds: float) -> GenerationResult:
+        # Some servers leave the stop text in the answer, some know no stop texts at all.
+        text, cut = cut_at_stop(answer.text, self._server.decoding.stop)
+        reason = "stop" if cut else answer.finish_reason
+        return GenerationResult(text, reason, reply.prompt_tokens, reply.completion_tokens, seconds)
+
+    def _failure(self, trouble: Trouble, attempt: int, batch: _Batch) -> GenerationFailure | None:
+        """Return the failure that a trouble amounts to, None if the request is to be sent again."""
+        options = self._server.options
+        if trouble.verdict == "fatal":
+            batch.stopped = batch.stopped or fatal_text(trouble, self._server)
+            return GenerationFailure(batch.stopped)
+        if trouble.verdict == "final":
+            return GenerationFailure(trouble.reason, final=True)
+        if attempt > options.max_retries:
+            return GenerationFailure(f"{trouble.reason} Attempts: {attempt}.", kind=trouble.reason)
+        if (trouble.wait or 0.0) > options.max_wait_seconds:
+            return GenerationFailure(
+                f"{trouble.reason} It asks for a wait of more than {options.max_wait_seconds:g} s (max_wait_seconds)."
+            )
+        return None
+
+    async def _wait(self, trouble: Trouble, attempt: int) -> None:
+        seconds = wait_seconds(attempt, asked=trouble.wait, jitter=random.random())
+        logger.info("%s Attempt %d; the next one in %.1f s.", trouble.reason, attempt, seconds)
+        await self._sleep(seconds)
+
+    def _budget_text(self) -> str:
+        return (
+            f"The budget of {self._server.options.max_requests} requests (max_requests) is used up. Raise it, and the "
+            "same command goes on."
+        )
+
+
+def check(settings: EngineSettings) -> None:
+    """Raise EngineError for settings that cannot be used or a key that is not set; no request is made."""
+    read_settings(settings)
+
+
+def create(settings: EngineSettings) -> OpenAIEngine:
+    """Return the engine; raise EngineError for settings that cannot be used or a key that is not set."""
+    return OpenAIEngine(read_settings(settings))
+
+
+def wait_seconds(attempt: int, *, asked: float | None, jitter: float) -> float:
+    """Return the wait after attempt 1, 2, …: doubled each time, and never less than the server asks for.
+
+    `jitter` in [0, 1) spreads requests that were refused together: over the upper half of the wait ("equal jitter"),
+    or over a second after the time asked for.
+    """
+    own = min(FIRST_WAIT * 2.0 ** (attempt - 1), LONGEST_WAIT) * (0.5 + jitter / 2)
+    return own if asked is None else max(own, asked + jitter)
+
+
+def fatal_text(trouble: Trouble, server: ServerSettings) -> str:
+    """Return why no request to this server can succeed, and what to do."""
+    start = trouble.reason.removesuffix(".")
+    if trouble.status == 401 and not server.key:
+        hint = "It wants a key: name the environment variable that holds it in the option api_key_variable."
+    elif trouble.status == 401 or trouble.code == "invalid_api_key":
+        hint = f"It does not accept the key in the environment variable {server.key_variable}."
+    elif trouble.status == 402 or trouble.code in ("insufficient_quota", "billing_not_active"):
+        hint = "The account behind the key has no credit left."
+    elif trouble.status == 403:
+        hint = f"The key may not be used for model {server.model!r}, or not from here."
+    elif trouble.status is not None and 300 <= trouble.status < 400:
+        hint = "It sends requests to another address; give that address as the endpoint."
+    else:
+        hint = (
+            f"It has no model {server.model!r}, or not at this address: most addresses end in /v1, and a server that "
+            "offers chat only needs the decoding setting chat."
+        )
+    return f"{start}. {hint} ({server.url})"
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_forever()
+    loop.close()
+
+
+def _stop(loop: asyncio.AbstractEventLoop, client: Client) -> None:
+    async def close() -> None:
+        await client.close()
+        loop.stop()
+
+    asyncio.run_coroutine_threadsafe(close(), loop)

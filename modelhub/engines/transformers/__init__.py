@@ -1,0 +1,1 @@
+"""The transformers engine: models that run in this process."""

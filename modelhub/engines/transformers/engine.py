@@ -1,0 +1,183 @@
+"""The transformers engine: models run in this process, on a CPU or a GPU, in batches of prompts of like length.
+
+`System.model` is a folder or a Hub name, `System.adapter` that of a LoRA adapter on it. Answers under greedy decoding
+in float32 do not depend on what else is in a batch.
+"""
+
+import logging
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure, GenerationRequest, GenerationResult
+from modelhub.engines.decoding import Decoding, parse_decoding, parse_settings
+from modelhub.engines.modelfiles import check_files
+from modelhub.engines.packages import require
+from modelhub.engines.tokens import Answer, Codec, StopTexts, TokenPrompt
+from modelhub.engines.transformers.basemodels import LoadedBase, load_base
+from modelhub.engines.transformers.continuous import ContinuousBatches
+from modelhub.engines.usage import TokenUsage
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+logger = logging.getLogger(__name__)
+
+
+class Options(BaseModel):
+    """How answers are computed. `device` auto is a GPU if there is one.
+
+    `batch_size` is the most prompts at once, halved for good when memory runs out. Continuous batching, which takes up
+    the next prompt as soon as one has ended, is used on a GPU unless it is switched off, and elsewhere if switched on.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    batch_size: int = Field(default=8, ge=1)
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    continuous_batching: bool | None = None
+
+
+class TransformersEngine:
+    """A loaded base with an adapter or none, and how it is to decode."""
+
+    def __init__(self, base: LoadedBase, decoding: Decoding, options: Options, *, adapter: str) -> None:
+        self._base = base
+        self._decoding = decoding
+        self._adapter = base.load_adapter(adapter) if adapter else ""
+        self._batch_size = options.batch_size
+        self._usage = TokenUsage()
+        self._codec = Codec(base.tokenizer, decoding, context=base.context, end_tokens=base.end_tokens, model=base.name)
+        on_gpu = base.model.device.type == "cuda"
+        continuous = on_gpu if options.continuous_batching is None else options.continuous_batching
+        self._continuous = ContinuousBatches(base, self._codec, decoding) if continuous else None
+
+    def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult | GenerationFailure]:
+        """Return one result per request, in their order; prompts that are too long or too large for memory fail."""
+        prompts, failed = self._codec.encode(requests)
+        results: dict[int, GenerationResult | GenerationFailure] = dict(failed)
+        with self._base.using(self._adapter) as model:
+            for prompt, answer in self._answers(model, prompts):
+                results[prompt.index] = answer if isinstance(answer, GenerationFailure) else self._codec.result(answer)
+        ordered = [results[index] for index in range(len(requests))]
+        self._usage.add(ordered)
+        return ordered
+
+    def usage(self) -> dict[str, Any]:
+        """Return the requests answered and the tokens read and made."""
+        return asdict(self._usage)
+
+    def _answers(
+        self, model: "PreTrainedModel", prompts: list[TokenPrompt]
+    ) -> Iterator[tuple[TokenPrompt, Answer | GenerationFailure]]:
+        if self._continuous is not None:
+            answers = self._continuous.answers(model, prompts, batch_size=self._batch_size)
+            # It knows no least number of tokens: what has ended too early is made again in the plain way.
+            early = [one.prompt for one in answers if self._codec.ended_early(one)]
+            again = {prompt.index for prompt in early}
+            yield from ((one.prompt, one) for one in answers if one.prompt.index not in again)
+            prompts = early
+        # Rows of a batch have the same limit, so that none is continued beyond the model's context; the longest first,
+        # so that memory runs out at once if it does.
+        ordered = sorted(prompts, key=lambda prompt: (prompt.limit, -len(prompt.ids)))
+        for _, group in groupby(ordered, key=lambda prompt: prompt.limit):
+            yield from self._batches(model, list(group))
+
+    def _batches(
+        self, model: "PreTrainedModel", prompts: list[TokenPrompt]
+    ) -> Iterator[tuple[TokenPrompt, Answer | GenerationFailure]]:
+        import torch
+
+        done = 0
+        while done < len(prompts):
+            batch = prompts[done : done + self._batch_size]
+            try:
+                answers: Sequence[Answer] | None = self._batch(model, batch)
+            except torch.OutOfMemoryError:
+                answers = None  # handled below, where the exception no longer holds on to the memory
+            if answers is not None:
+                yield from ((answer.prompt, answer) for answer in answers)
+            elif len(batch) > 1:
+                self._halve(len(batch))
+                continue
+            else:
+                yield batch[0], self._too_large(batch[0])
+            done += len(batch)
+
+    def _halve(self, size: int) -> None:
+        import torch
+
+        self._batch_size = size // 2
+        logger.warning("out of memory with %d prompts at once; going on with %d", size, self._batch_size)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _too_large(self, prompt: TokenPrompt) -> GenerationFailure:
+        return GenerationFailure(
+            f"The device ran out of memory on this prompt alone ({len(prompt.ids)} tokens, up to {prompt.limit} new "
+            "ones). Lower max_new_tokens, use a smaller dtype or model, or free the device's memory.",
+            kind="The device ran out of memory on a prompt alone.",
+        )
+
+    def _batch(self, model: "PreTrainedModel", batch: Sequence[TokenPrompt]) -> list[Answer]:
+        """Continue prompts together, padded on the left; all have the same limit."""
+        import torch
+        from transformers import StoppingCriteriaList
+
+        started = time.perf_counter()
+        width = max(len(prompt.ids) for prompt in batch)
+        rows = [[self._base.pad] * (width - len(prompt.ids)) + prompt.ids for prompt in batch]
+        masks = [[0] * (width - len(prompt.ids)) + [1] * len(prompt.ids) for prompt in batch]
+        stops = StopTexts(self._codec, self._decoding.stop, prompt_width=width)
+        torch.manual_seed(_batch_seed(self._decoding.seed, rows))
+        made = model.generate(
+            input_ids=torch.tensor(rows, device=model.device),
+            attention_mask=torch.tensor(masks, device=model.device),
+            generation_config=self._base.generation_config(self._decoding, limit=batch[0].limit),
+            stopping_criteria=StoppingCriteriaList([stops] if self._decoding.stop else []),
+        )
+        new = made[:, width:].tolist()
+        seconds = (time.perf_counter() - started) / len(batch)
+        return [Answer(prompt, new[row][: stops.ended_at.get(row)], seconds) for row, prompt in enumerate(batch)]
+
+
+def _batch_seed(seed: int, rows: Sequence[Sequence[int]]) -> int:
+    # The same batch gives the same answers whenever it is made; another batch does not reuse its random numbers.
+    return zlib.crc32(repr(rows).encode(), seed)
+
+
+def check(settings: EngineSettings) -> None:
+    """Raise EngineError if the packages, the settings or the local files cannot be used; loads nothing heavy."""
+    require("transformers", ("torch", "transformers", *(("peft",) if settings.adapter else ())), "requirements-ml.txt")
+    decoding = parse_decoding(settings.decoding)
+    _parse_options(settings)
+    check_files(settings, decoding)
+
+
+def create(settings: EngineSettings) -> TransformersEngine:
+    """Return the engine with its model loaded; raise EngineError if it cannot be."""
+    check(settings)
+    decoding, options = parse_decoding(settings.decoding), _parse_options(settings)
+    base = load_base(settings.model, dtype=decoding.dtype, device=_device(options.device))
+    return TransformersEngine(base, decoding, options, adapter=settings.adapter)
+
+
+def _parse_options(settings: EngineSettings) -> Options:
+    return parse_settings(Options, settings.options, "options of the transformers engine")
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise EngineError(f"The device {name} is asked for, but torch sees no GPU here. Use the device cpu or auto.")
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise EngineError("The device mps is asked for, but torch cannot use it here. Use the device cpu or auto.")
+    return name

@@ -1,1 +1,0 @@
-"""What judges are asked, and how their verdicts are read."""

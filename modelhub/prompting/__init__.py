@@ -1,0 +1,1 @@
+"""Pure: what systems and judges are asked, letter by letter, and how their answers are read."""

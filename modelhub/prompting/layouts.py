@@ -1,0 +1,94 @@
+"""What a model is given: the layout its training used, with the persona in one of five ways. Pure functions.
+
+Layout and the released variant: Balepur et al., "Whose Boat Does it Float?" (ACL 2025), arXiv 2501.11549.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+from modelhub.prompting.grammar import first_person
+
+# Part of every system's fingerprint: raise it whenever a change below alters a single rendered character.
+TEMPLATE_VERSION = "1"
+
+_END_OF_TEXT = re.compile(r"<\|end_of_text\|>|<\|eot_id\|>|<\|endoftext\|>|<\|im_end\|>|</s>")
+
+
+class PersonaStyle(StrEnum):
+    """How a persona enters the prompt; the same values as `System.PersonaStyle`."""
+
+    FIELD = "field"
+    FIRST_PERSON = "first_person"
+    RELEASED_FIRST_PERSON = "released_first_person"
+    SYSTEM_MESSAGE = "system_message"
+    NONE = "none"
+
+
+def render_prompt(
+    *, prompt: str, persona: str, style: str, answer_start: str = "", exemplars: Sequence[Mapping[str, str]] = ()
+) -> str:
+    """Return the text a model is given.
+
+    FIELD puts the persona on a line of its own, as the tailored models were trained; the first-person styles append
+    it to the prompt, as a model trained without personas is given one; SYSTEM_MESSAGE leaves it to `system_message`.
+    An empty persona leaves no trace. `exemplars` (prompt, persona, response) come first, in the same layout: few-shot.
+    """
+    blocks = [
+        f"{_block(one['prompt'], one['persona'], style)}\nResponse: {one['response'].strip()}" for one in exemplars
+    ]
+    last = _block(prompt, persona, style)
+    blocks.append(f"{last}\nResponse: {answer_start}" if answer_start else f"{last}\nResponse:")
+    return "\n\n".join(blocks)
+
+
+def system_message(*, persona: str, style: str) -> str:
+    """Return what goes before the prompt where the persona is a system message; empty in every other style."""
+    persona = persona.strip()
+    if style != PersonaStyle.SYSTEM_MESSAGE or not persona:
+        return ""
+    return f"Answer in the way that suits this user best. {persona}"
+
+
+def _block(prompt: str, persona: str, style: str) -> str:
+    """Return the prompt's line, and the persona's where it has one."""
+    persona = "" if style in (PersonaStyle.NONE, PersonaStyle.SYSTEM_MESSAGE) else persona.strip()
+    lines = [f"Prompt: {prompt}"]
+    if persona and style == PersonaStyle.FIELD:
+        lines.append(f"Persona: {persona}")
+    elif persona:
+        rewritten = first_person(persona) if style == PersonaStyle.FIRST_PERSON else released_first_person(persona)
+        lines[0] += f" {rewritten}"
+    return "\n".join(lines)
+
+
+def released_first_person(persona: str) -> str:
+    """Return the persona as the released baseline inputs have it: "The user is" becomes "I am", and nothing else.
+
+    The verbs that follow stay in the third person ("I am … and prefers"), which handicaps the baseline; use it only to
+    replicate the published comparison.
+    """
+    return persona.replace("The user is", "I am")
+
+
+def strip_end_of_text(text: str) -> tuple[str, bool]:
+    """Return the text up to its first end-of-text token, and whether there was one."""
+    match = _END_OF_TEXT.search(text)
+    return (text[: match.start()], True) if match else (text, False)
+
+
+def text_behind_end(text: str) -> str:
+    """Return what stands behind the first end-of-text token, without further ones; empty if there is none."""
+    match = _END_OF_TEXT.search(text)
+    return _END_OF_TEXT.sub("", text[match.end() :]).strip() if match else ""
+
+
+def whole_answer(answer_start: str, completion: str) -> str:
+    """Return what a reader sees: the given start of the answer, if any, and what the model added to it.
+
+    Empty if the model added nothing.
+    """
+    completion = completion.strip()
+    if not completion or not answer_start or completion.startswith(answer_start):
+        return completion
+    return f"{answer_start} {completion}"

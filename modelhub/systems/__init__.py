@@ -1,0 +1,1 @@
+"""Systems: how they are registered and told apart, and what they are asked."""

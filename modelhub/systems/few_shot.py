@@ -1,0 +1,77 @@
+"""Few-shot as a strategy: worked examples of a stored split that a system is shown before each prompt."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from annotation.errors import ServiceError
+from modelhub.models import Direction, PreferencePair, System
+from modelhub.queries.datasets import inferring_system, splits_of
+from modelhub.queries.persona_sources import named_rows
+from modelhub.queries.personas import gold_personas
+
+SPLIT = "fewshot"
+SHOTS = 5  # of the published setting
+NO_PERSONA = "none"
+PERSONAS = (*Direction.values, NO_PERSONA)
+
+
+@dataclass(frozen=True)
+class FewShot:
+    """Exemplars (prompt, persona, response) in the order of their rows, and the rows that could be none."""
+
+    exemplars: list[dict[str, str]]
+    left_out: Sequence[PreferencePair]
+
+    @property
+    def note(self) -> str:
+        """What to tell of rows that were passed over; empty if there were none."""
+        return f"Passed over, without a persona or a response: {named_rows(self.left_out)}." if self.left_out else ""
+
+
+def few_shot_exemplars(*, source: str, shots: int, persona: str, inferring: str = "") -> FewShot:
+    """Return the first `shots` rows of a split (`NAME` or `NAME/SPLIT`) that have the persona and its response.
+
+    The response is the one that the persona explains, as it is stored; without personas, the chosen one. Raises
+    ServiceError for unknown names and for too few rows.
+    """
+    dataset, split = _split_of(source)
+    direction = Direction.CHOSEN if persona == NO_PERSONA else Direction(persona)
+    personas = {}
+    if persona != NO_PERSONA:
+        personas = gold_personas(dataset, [split], inferring_system(dataset, inferring))
+    exemplars: list[dict[str, str]] = []
+    left_out = []
+    for pair in PreferencePair.objects.filter(dataset=dataset, split=split).order_by("row", "pk"):
+        if len(exemplars) == shots:
+            break
+        text = personas.get(pair.pk, {}).get(direction, "").strip()
+        response = pair.chosen if direction == Direction.CHOSEN else pair.rejected
+        if not response.strip() or (persona != NO_PERSONA and not text):
+            left_out.append(pair)
+        else:
+            exemplars.append({"prompt": pair.prompt, "persona": text, "response": response})
+    found = FewShot(exemplars, left_out)
+    if len(exemplars) < shots:
+        raise ServiceError(
+            f"{dataset}/{split} gives {len(exemplars)} exemplars of the {shots} asked for. {found.note}".strip()
+        )
+    return found
+
+
+def check_style(style: str, persona: str) -> None:
+    """Raise ServiceError if the exemplars would have personas that this persona style does not show in them."""
+    if persona != NO_PERSONA and style in (System.PersonaStyle.NONE, System.PersonaStyle.SYSTEM_MESSAGE):
+        raise ServiceError(
+            f"With the persona style {style}, exemplars are shown without personas: give --few-shot-persona "
+            f"{NO_PERSONA}, or another --persona-style."
+        )
+
+
+def _split_of(source: str) -> tuple[str, str]:
+    """Return data set and split; a data set's name may hold a slash of its own."""
+    if PreferencePair.objects.filter(dataset=source).exists():
+        dataset, split = source, SPLIT
+    else:
+        dataset, slash, split = source.rpartition("/")
+        dataset, split = (dataset, split) if slash else (source, SPLIT)
+    return dataset, splits_of(dataset, [split])[0]

@@ -1,0 +1,265 @@
+"""Register systems and bind arms to them. The one place where a blinded arm meets the model behind it."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from annotation.errors import NotAllowedNow, ServiceError
+from annotation.models import Arm, Study, User
+from annotation.services.log import audit_log
+from annotation.services.outputs import arm_fingerprint_set, study_demonstration_set
+from modelhub.engines import IMPORTED, SCRIPTED, SHAPING_OPTIONS, engine_module
+from modelhub.engines.base import EngineError, EngineSettings
+from modelhub.files.records import file_sha256
+from modelhub.models import ArmBinding, System
+from modelhub.prompting.layouts import TEMPLATE_VERSION
+
+
+def system_register(
+    *,
+    name: str,
+    engine: str,
+    model: str,
+    adapter: str = "",
+    endpoint: str = "",
+    persona_style: str,
+    decoding: Mapping[str, Any],
+    options: Mapping[str, Any] | None = None,
+    exemplars: Sequence[Mapping[str, str]] = (),
+) -> System:
+    """Register a system, or change one that was never used; the same registration again changes nothing.
+
+    Raises ServiceError if the engine cannot use these settings, or if the system is in use and would change. Its
+    options may change at any time, but for those that change answers.
+    """
+    system = _described(
+        name=name, engine=engine, model=model, adapter=adapter, endpoint=endpoint, persona_style=persona_style,
+        decoding=decoding, options=options, exemplars=exemplars,
+    )  # fmt: skip
+    try:
+        engine_module(engine).check(engine_settings(system))
+    except EngineError as error:
+        raise ServiceError(str(error)) from error
+    with transaction.atomic():
+        existing = System.objects.filter(name=name).first()
+        if existing is not None:
+            _refuse_change(existing, system)
+            system.pk, system.created_at = existing.pk, existing.created_at
+        system.save()
+    return system
+
+
+def is_registered(*, name: str, **settings: Any) -> bool:
+    """Return whether a system of this name is registered just so, with files as they are now.
+
+    Takes what `system_register` takes.
+    """
+    wanted, existing = _described(name=name, **settings), System.objects.filter(name=name).first()
+    return existing is not None and existing.options == wanted.options and not _changed(existing, wanted)
+
+
+def system_register_imported(*, name: str, persona_style: str, sha256s: Sequence[str]) -> System:
+    """Register a system whose outputs were made elsewhere; its fingerprint stands for the files they came in."""
+    parts = {"engine": IMPORTED, "name": name, "files": sorted(sha256s)}
+    return System.objects.create(
+        name=name, engine=IMPORTED, persona_style=persona_style, fingerprint=_digest(parts)
+    )  # fmt: skip
+
+
+def arms_bind(*, study: Study, bindings: Mapping[str, str], user: User | None = None) -> list[ArmBinding]:
+    """Bind arms (by code, or by number from 1) to systems (by name), mark the study if one is scripted, and log it.
+
+    Raises NotAllowedNow unless the study is a draft, and ServiceError listing every mistake; nothing is bound then.
+    """
+    if study.state != Study.State.DRAFT:
+        raise NotAllowedNow(f"Arms can be bound only while the study is a draft; {study} is {study.state}.")
+    pairs = _resolve(study, bindings)
+    with transaction.atomic():
+        bound = [arm_bind(arm=arm, system=system) for arm, system in pairs.items()]
+        audit_log(user=user, action="arms_bound", study=study, arms=[arm.code for arm in pairs])
+    return bound
+
+
+def arm_bind(*, arm: Arm, system: System) -> ArmBinding:
+    """Bind one arm, write its fingerprint, and keep the study's demonstration mark right.
+
+    Raises ServiceError if participants write personas and the system can answer none, since its outputs were imported.
+    """
+    if system.engine == IMPORTED and arm.study.written_personas_per_participant:
+        raise ServiceError(
+            f"Participants of {arm.study} write personas, and system {system.name!r} has imported outputs only: it "
+            "cannot answer them. Register the model behind it with register_system, under this name or another."
+        )
+    with transaction.atomic():
+        binding, _ = ArmBinding.objects.update_or_create(arm=arm, defaults={"system": system})
+        arm_fingerprint_set(arm=arm, fingerprint=system.fingerprint)
+        scripted = ArmBinding.objects.filter(arm__study=arm.study, system__engine=SCRIPTED).exists()
+        study_demonstration_set(study=arm.study, demonstration=scripted)
+    return binding
+
+
+def find_arm(study: Study, reference: str) -> Arm | None:
+    """Return the study's arm with this code or number (1..n), if there is one."""
+    for arm in study.arms.all():
+        if reference in (arm.code, str(arm.ordinal)):
+            return arm
+    return None
+
+
+def describe_arms(study: Study) -> str:
+    """Return the arms as a person may name them: `1 (arm-7f3c09d1), 2 (arm-…)`."""
+    return ", ".join(f"{arm.ordinal} ({arm.code})" for arm in study.arms.all())
+
+
+def engine_settings(system: System, *, defaults: Mapping[str, Any] | None = None) -> EngineSettings:
+    """Return what an engine needs to know of a system, with usable paths.
+
+    `defaults` are a stage's decoding settings, which the system's own override; the scripted engine has none.
+    """
+    decoding = system.decoding if system.engine == SCRIPTED else {**(defaults or {}), **system.decoding}
+    return EngineSettings(
+        model=_usable_path(system.model),
+        adapter=_usable_path(system.adapter),
+        endpoint=system.endpoint,
+        decoding=decoding,
+        options=system.options,
+    )
+
+
+def present_fingerprint(system: System) -> str:
+    """Return the SHA-256 over everything that shapes the system's outputs, reading its files as they are now."""
+    if system.engine == IMPORTED:
+        return system.fingerprint
+    parts = {
+        "engine": system.engine,
+        "model": content_digest(_usable_path(system.model)),
+        "adapter": content_digest(_usable_path(system.adapter)),
+        "template": TEMPLATE_VERSION,
+        "persona_style": str(system.persona_style),
+        "decoding": system.decoding,
+    }
+    # Named only where there are any, so that the fingerprints of systems without them stay what they were.
+    shaping = {name: value for name, value in system.options.items() if name in SHAPING_OPTIONS}
+    later = {"endpoint": system.endpoint, "exemplars": system.exemplars, "options": shaping}
+    return _digest(parts | {name: value for name, value in later.items() if value})
+
+
+def content_digest(name: str) -> str:
+    """Return a digest of a file, or of all files below a folder with their names; other names stand for themselves."""
+    path = Path(name)
+    if name and path.is_file():
+        return _file_digest(path)
+    if name and path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        return _digest({str(file.relative_to(path)): _file_digest(file) for file in files})
+    return name
+
+
+def _file_digest(path: Path) -> str:
+    status = path.stat()
+    return _cached_digest(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=1024)
+def _cached_digest(path: Path, mtime_ns: int, size: int) -> str:
+    # Keyed by time and size: a worker checks its files before every batch, and weights take minutes to read.
+    return file_sha256(path)
+
+
+def _digest(parts: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _stored_path(name: str) -> str:
+    """Return an existing path so that it holds from any working directory, and is short inside the project."""
+    path = Path(name)
+    if not name or not path.exists():
+        return name
+    absolute = path.resolve()
+    return str(absolute.relative_to(settings.BASE_DIR) if absolute.is_relative_to(settings.BASE_DIR) else absolute)
+
+
+def _usable_path(name: str) -> str:
+    inside = settings.BASE_DIR / name
+    return str(inside) if name and not Path(name).is_absolute() and inside.exists() else name
+
+
+def _described(
+    *,
+    name: str,
+    engine: str,
+    model: str,
+    adapter: str = "",
+    endpoint: str = "",
+    persona_style: str,
+    decoding: Mapping[str, Any],
+    options: Mapping[str, Any] | None = None,
+    exemplars: Sequence[Mapping[str, str]] = (),
+) -> System:
+    """Return the system that these settings describe, not stored, with its fingerprint."""
+    system = System(
+        name=name, engine=engine, model=_stored_path(model), adapter=_stored_path(adapter), endpoint=endpoint,
+        persona_style=persona_style, decoding=dict(decoding), options=dict(options or {}),
+        exemplars=[dict(one) for one in exemplars],
+    )  # fmt: skip
+    system.fingerprint = present_fingerprint(system)
+    return system
+
+
+def _changed(existing: System, wanted: System) -> list[str]:
+    fields = ("engine", "model", "adapter", "endpoint", "persona_style", "decoding", "exemplars", "fingerprint")
+    return [field for field in fields if getattr(existing, field) != getattr(wanted, field)]
+
+
+def _refuse_change(existing: System, wanted: System) -> None:
+    changed = _changed(existing, wanted)
+    if not changed:
+        return
+    used = "is bound to an arm" if existing.bindings.exists() else "has made outputs"
+    if existing.bindings.exists() or existing.generations.exists():
+        raise ServiceError(
+            f"System {existing.name!r} {used}, so it must stay as it is; this would change: {', '.join(changed)}. "
+            "Register the new one under another name."
+        )
+
+
+def _resolve(study: Study, bindings: Mapping[str, str]) -> dict[Arm, System]:
+    problems: list[str] = []
+    pairs: dict[Arm, System] = {}
+    for reference, name in bindings.items():
+        arm, system = find_arm(study, reference), System.objects.filter(name=name).first()
+        if arm is None:
+            problems.append(f"Arm {reference!r} is not in {study}. Its arms: {describe_arms(study)}.")
+        if system is None:
+            problems.append(f"There is no system called {name!r}. Registered: {_known_systems()}.")
+        if arm is not None and arm in pairs:
+            problems.append(f"Arm {reference!r} is given twice.")
+        if arm is not None and system is not None:
+            problems += _binding_problems(arm, system)
+            pairs[arm] = system
+    if problems:
+        raise ServiceError("\n".join(problems))
+    return pairs
+
+
+def _binding_problems(arm: Arm, system: System) -> list[str]:
+    problems = []
+    if present_fingerprint(system) != system.fingerprint:
+        problems.append(
+            f"The files of system {system.name!r} have changed since it was registered. Restore them, or register "
+            "what they are now under another name."
+        )
+    binding = ArmBinding.objects.filter(arm=arm).first()
+    if binding is not None and binding.system_id != system.pk and arm.outputs.exists():
+        problems.append(f"Arm {arm.ordinal} already has outputs of another system. Load the study anew to start over.")
+    return problems
+
+
+def _known_systems() -> str:
+    return ", ".join(System.objects.values_list("name", flat=True)) or "none yet; see register_system"

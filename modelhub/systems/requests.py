@@ -1,0 +1,15 @@
+"""What an engine is asked for a prompt and a persona, in the way the system was registered with."""
+
+from modelhub.engines.base import GenerationRequest
+from modelhub.models import System
+from modelhub.prompting.layouts import render_prompt, system_message
+
+
+def generation_request(system: System, *, prompt: str, persona: str, answer_start: str = "") -> GenerationRequest:
+    """Return the request; a system that is shown no personas gets none, whatever is given."""
+    shown = "" if system.persona_style == System.PersonaStyle.NONE else persona
+    rendered = render_prompt(
+        prompt=prompt, persona=shown, style=system.persona_style, answer_start=answer_start, exemplars=system.exemplars
+    )
+    message = system_message(persona=shown, style=system.persona_style)
+    return GenerationRequest(rendered=rendered, prompt=prompt, persona=shown, system_message=message)

@@ -1,0 +1,149 @@
+"""Verdicts are read where they are declared, the last one counts, and what cannot be read stays unscored."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelhub.prompting.verdicts import Verdict, parse_verdict
+
+DECLARING = ["verdict", "answer", "choice", "decision", "judg", "preference", "winner", "result", "boxed"]
+PROSE = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=200).filter(
+    lambda text: not any(word in text.casefold() for word in DECLARING) and "<" not in text
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Short and clear suits this user.\nVerdict: A", "A"),
+        ("verdict: b", "B"),
+        ("VERDICT : B.", "B"),
+        ("**Verdict:** (B)", "B"),
+        ("**Verdict: A**", "A"),
+        ("### Final verdict: **B**", "B"),
+        ("- Verdict: B", "B"),
+        ("Verdict：A", "A"),
+        ("Verdict:\n\n**B**", "B"),
+        ("Verdict: Response A", "A"),
+        ("Final answer: Response B", "B"),
+        ("Verdict: [B]", "B"),
+        ("Verdict: 'A'", "A"),
+        ("Feedback: the first is too long. [RESULT] A", "A"),
+        ("Feedback: fine [RESULT] (B)", "B"),
+        ("[RESULT]: B", "B"),
+        ("My final choice is B.", "B"),
+        ("The answer is: Option A", "A"),
+        ('{"reasons": "concise", "verdict": "B"}', "B"),
+        ("<verdict>A</verdict>", "A"),
+        (r"Thus $\boxed{B}$", "B"),
+        (r"\boxed{B}", "B"),
+        ("It is plain.\n\nB", "B"),
+        ("It is plain.\n[[A]]", "A"),
+        ("Verdict: A, because it is brief.", "A"),
+        ("Verdict: A is better than B", "A"),
+        ("Verdict: B - the user likes detail", "B"),
+        ("<think>Verdict: A, or rather not</think>Verdict: B", "B"),
+    ],
+)
+def test_a_declared_verdict_is_read_in_many_spellings(text: str, value: str) -> None:
+    assert parse_verdict(text).value == value
+
+
+def test_the_last_verdict_counts() -> None:
+    assert parse_verdict("Verdict: A\nOn reflection the other fits.\nVerdict: B").value == "B"
+    assert parse_verdict("[RESULT] B\nVerdict: A").value == "A"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "   \n",
+        "A better response would have been shorter.",
+        "Response A is detailed, and response B is short.",
+        "The user would enjoy B.",
+        "A user like this reads a lot.",
+        "The answer is a matter of taste.",
+        "The choice is between A and B",
+        "a",
+    ],
+)
+def test_prose_holds_no_verdict(text: str) -> None:
+    assert parse_verdict(text) == Verdict("", "No verdict is declared.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Verdict: A better response would be shorter",
+        "Verdict: I cannot decide",
+        "Verdict: not A",
+        "Verdict: A\nVerdict: unclear",
+        "Verdict:",
+    ],
+)
+def test_a_declaration_without_a_choice_is_unscored_whatever_stood_before(text: str) -> None:
+    assert parse_verdict(text) == Verdict("", "The last verdict cannot be read.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Verdict: A or B",
+        "Verdict: A/B",
+        "Verdict: A, B",
+        "Verdict: Response A and Response B.",
+        "Verdict: A Verdict: B",
+        "Verdict: A\nVerdict: A or Verdict: B",
+        "`Verdict: A` or `Verdict: B`",
+        "[RESULT] A [RESULT] B",
+    ],
+)
+def test_a_last_line_that_contradicts_itself_is_unscored(text: str) -> None:
+    assert parse_verdict(text) == Verdict("", "The last verdict names more than one choice.")
+
+
+def test_saying_the_same_twice_contradicts_nothing() -> None:
+    assert parse_verdict("Verdict: A. Final verdict: A").value == "A"
+
+
+@pytest.mark.parametrize(
+    "text", ["Verdict: C", "Verdict: tie", "Verdict: both", "Verdict: 1", "Verdict: A\nVerdict: D"]
+)
+def test_a_verdict_outside_what_was_asked_is_unscored(text: str) -> None:
+    assert parse_verdict(text) == Verdict("", "The verdict is none of A, B.")
+
+
+@pytest.mark.parametrize(
+    "text", ["Verdict: tie", "**Verdict:** Tie.", "Verdict: draw", "Verdict: neither", "[RESULT] TIE"]
+)
+def test_a_tie_is_a_tie_where_ties_are_allowed(text: str) -> None:
+    assert parse_verdict(text, allowed=("A", "B", "tie")) == Verdict("tie")
+
+
+def test_an_answer_cut_off_in_its_reasoning_is_unscored() -> None:
+    assert parse_verdict("<think>Verdict: A might") == Verdict("", "The answer ends inside its reasoning.")
+
+
+@given(
+    reasons=PROSE,
+    choice=st.sampled_from(["A", "B"]),
+    form=st.sampled_from(["Verdict: {}", "[RESULT] {}", "**Verdict:** ({})"]),
+)
+def test_reasons_never_change_what_the_last_line_declares(reasons: str, choice: str, form: str) -> None:
+    assert parse_verdict(f"{reasons}\n{form.format(choice)}") == Verdict(choice)
+
+
+@given(st.text(alphabet="AB abei:.,/[]*\nVverdictRESULTorand", max_size=120))
+def test_every_answer_is_either_scored_or_says_why_not(text: str) -> None:
+    verdict = parse_verdict(text)
+    assert verdict.value in {"A", "B", ""}
+    assert bool(verdict.value) != bool(verdict.reason)
+
+
+@given(PROSE)
+def test_text_without_any_declaration_scores_only_by_a_bare_last_line(text: str) -> None:
+    verdict = parse_verdict(text)
+    if verdict.value:
+        last = text.strip().splitlines()[-1]
+        assert sum(character.isalnum() for character in last) == 1 or last.split()[-1].strip("*_.,)!") == verdict.value
