@@ -15,6 +15,7 @@ import httpx
 from lxml import html
 
 from annotation.botmind import Knowledge, Mind
+from annotation.errors import ServiceError
 
 # Varied on purpose: first and third person, one that asks for brevity, line breaks, emoji, quotes, another script,
 # and a start that a spreadsheet would take for a formula.
@@ -37,7 +38,7 @@ MAX_PAGES = 5000
 ENDS = ("done", "full", "screened_out", "returned", "withdrawn")
 
 
-class BotError(Exception):
+class BotError(ServiceError):
     """A page that a bot cannot go on from. Names the page and the field, never the address, which holds a token."""
 
 

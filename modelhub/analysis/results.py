@@ -83,7 +83,7 @@ from modelhub.analysis.output_rating import stratum_report
 from modelhub.analysis.pairs import choices, rated_pairs
 from modelhub.analysis.persona_assessment import persona_report
 from modelhub.analysis.position import order_report, position_report
-from modelhub.runs.lifecycle import provenance
+from modelhub.runs.provenance import provenance
 from modelhub.stats.bootstrap import REPLICATES
 from modelhub.stats.winrate import Verdict
 from personaeval import __version__

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from annotation.errors import ServiceError
+
 FinishReason = Literal["stop", "length", "unknown"]
 
 
-class EngineError(Exception):
+class EngineError(ServiceError):
     """An engine cannot be set up or cannot go on. The message says why and what to do, without any prompt text."""
 
 

@@ -15,13 +15,15 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
+from annotation.errors import ServiceError
+
 _READ_SIZE = 1 << 20  # bytes hashed at a time
 # Of one CSV field. Python's own limit (128 KiB) is below the longest answers and forum posts there are; it is set once
 # for the process, since it holds for all readers.
 csv.field_size_limit(2**31 - 1)
 
 
-class RecordError(Exception):
+class RecordError(ServiceError):
     """A file cannot be read; `problems` has one line per mistake."""
 
     def __init__(self, problems: list[str]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
+from annotation.errors import ServiceError
 from modelhub.stats.paired import Pair
 from modelhub.stats.ratings import Level, Ratings, Value, make_ratings
 from modelhub.stats.winrate import ORDERS, PERSONALIZATION, QUALITY, Verdict
@@ -17,7 +18,7 @@ VERDICTS = ("A", "B", "tie", None)
 _MOST_CELLS = 50_000_000
 
 
-class TableError(Exception):
+class TableError(ServiceError):
     """A table that cannot be used. The message names file, row (the header is row 1) and column."""
 
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from annotation.models import Study
 from annotation.studyref import study_from_reference
 from modelhub.files.pairs import SOURCES
@@ -16,7 +16,7 @@ from modelhub.stages.fill_study import FillReport, WantedPersonas
 BOTH = "both"
 
 
-class FillCommand(BaseCommand):
+class FillCommand(ProjectCommand):
     """A command that brings personas of the database into a draft study."""
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -54,10 +54,7 @@ class FillCommand(BaseCommand):
             limit=options["limit"],
             seed=options["seed"],
         )
-        try:
-            report = self.fill(study_from_reference(options["study"]), wanted, options)
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
+        report = self.fill(study_from_reference(options["study"]), wanted, options)
         self.stdout.write(
             f"Run {report.study.run.key}: {report.study.pairs} pairs, {report.study.added} personas added, "
             f"{report.study.unchanged} were there already."

@@ -4,9 +4,10 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from modelhub.management.stage_command import INTERRUPTED
 from modelhub.models import System
 from modelhub.queries.datasets import inferring_system
@@ -27,7 +28,7 @@ def search(text: str) -> tuple[str, tuple[str, ...]]:
     return split, names
 
 
-class RetrievalCommand(BaseCommand):
+class RetrievalCommand(ProjectCommand):
     """A command on training prompts and a ColBERT checkpoint. It exits with 130 if it was interrupted."""
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -8,9 +8,9 @@ from tqdm import tqdm
 
 from annotation.models import Output
 from modelhub.models import Run
-from modelhub.runs.interrupts import Interruptible
 from modelhub.runs.lifecycle import run_finish
 from modelhub.stages.serve_outputs import Server
+from personaeval.interrupts import Interruptible
 
 
 def serve_and_close(server: Server, signals: Interruptible) -> None:

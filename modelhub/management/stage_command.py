@@ -6,12 +6,12 @@ from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from tqdm import tqdm
 
 from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from modelhub.engines.base import Engine
-from modelhub.runs.interrupts import Interruptible
 from modelhub.runs.lifecycle import LEASE_SECONDS
 from modelhub.runs.rows import (
     BATCH_SIZE,
@@ -23,6 +23,7 @@ from modelhub.runs.rows import (
     run_engine_stage,
     tasks_left,
 )
+from personaeval.interrupts import Interruptible
 
 MIN_LEASE_SECONDS = 3
 MAX_LEASE_SECONDS = 24 * 60 * 60  # a lease tells the dead from the slow, which takes no longer
@@ -77,7 +78,7 @@ def batch_options(options: dict[str, Any]) -> BatchOptions:
     )
 
 
-class StageCommand(BaseCommand):
+class StageCommand(ProjectCommand):
     """A command around `EngineStage`s. It exits with 1 if rows failed and with 130 if it was interrupted."""
 
     rows = "rows"

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from tqdm import tqdm
 
 from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from modelhub.management.options import seed
 from modelhub.management.stage_command import INTERRUPTED, lease, positive
-from modelhub.runs.interrupts import Interruptible
 from modelhub.runs.lifecycle import LEASE_SECONDS
 from modelhub.stages.train import (
     GOLD,
@@ -27,9 +27,9 @@ from modelhub.stages.train import (
 )
 from modelhub.training.config import Recipe, load_recipe, recipe_names
 from modelhub.training.data import TRAINING_PERSONAS
-from modelhub.training.errors import TrainingError
 from modelhub.training.job import is_main_process
 from modelhub.training.trainer import EVALUATION, LogEntry
+from personaeval.interrupts import Interruptible
 
 _DRY_RUN_EXAMPLES = 2
 
@@ -54,7 +54,7 @@ class Model:
     sft: Path | None = None
 
 
-class TrainingCommand(BaseCommand):
+class TrainingCommand(ProjectCommand):
     """A command around one training. It exits with 130 if it was interrupted."""
 
     kind = ""
@@ -92,7 +92,7 @@ class TrainingCommand(BaseCommand):
         raise NotImplementedError
 
     def model(self, options: dict[str, Any], recipe: Recipe) -> Model:
-        """Return what is trained; raise TrainingError for what cannot be."""
+        """Return what is trained; raise ServiceError for what cannot be."""
         raise NotImplementedError
 
     def _request(self, options: dict[str, Any]) -> TrainingRequest:
@@ -124,7 +124,7 @@ class TrainingCommand(BaseCommand):
                 self._dry_run(plan)
             else:
                 self._train(plan, options)
-        except (ServiceError, TrainingError) as error:
+        except ServiceError as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt as error:
             raise CommandError(

@@ -22,6 +22,8 @@ class Run(models.Model):
     scope = models.CharField(
         max_length=200, blank=True, help_text="What the run works on: of one scope, one run at a time."
     )
+    subject = models.TextField(blank=True, help_text="What its rows are about: those of one subject are made alike.")
+    conditions = models.JSONField(default=dict, help_text="All that shapes its rows, beside the system.")
     study = models.ForeignKey(Study, on_delete=models.PROTECT, null=True, blank=True, related_name="runs")
     state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
     command = models.TextField(help_text="The command line, as typed.")

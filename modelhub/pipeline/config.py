@@ -13,7 +13,6 @@ from modelhub.models import PersonaSource
 from modelhub.queries.persona_sources import GOLD, RETRIEVED
 from modelhub.screening.scan import LOOP_SHARE
 from modelhub.training.config import Recipe, load_recipe
-from modelhub.training.errors import TrainingError
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
 Place = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]  # a path or a Hub name
@@ -113,10 +112,7 @@ class Pipeline(_Section):
         """Return the hyper-parameters; raise ServiceError naming every unknown key and every wrong value."""
         training = self.training
         config = Path(training.recipe_file) if training.recipe_file else None
-        try:
-            return load_recipe(training.recipe, config=config, settings=training.settings)
-        except TrainingError as error:
-            raise ServiceError(str(error)) from error
+        return load_recipe(training.recipe, config=config, settings=training.settings)
 
 
 def read_pipeline(path: Path, changes: Mapping[str, str | None]) -> Pipeline:

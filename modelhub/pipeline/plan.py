@@ -14,7 +14,6 @@ from modelhub.pipeline.steps import Desk, Left, Step
 from modelhub.pipeline.tailoring import DraftStudy, FilterLoops, RegisterTrained, Train, generate_step, judge_step
 from modelhub.retrieval.checkpoint import find_checkpoint
 from modelhub.stages.profiles import profile_of
-from modelhub.training.errors import TrainingError
 from modelhub.training.job import DPO, SFT
 from modelhub.training.loading import check_base
 
@@ -71,7 +70,7 @@ def pipeline_check(pipeline: Pipeline, *, owner: User | None) -> None:
 def _problem(check: Callable[[], object]) -> str:
     try:
         check()
-    except (ServiceError, TrainingError) as error:
+    except ServiceError as error:
         return str(error)
     return ""
 

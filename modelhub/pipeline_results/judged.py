@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from annotation.errors import ServiceError
 from modelhub.stats.adjusted import clustered_share
 from modelhub.stats.winrate import PERSONALIZATION, QUALITY, Verdict, pair_outcomes, win_rates
 
@@ -64,10 +65,6 @@ class JudgedRow:
     verdict: str | None
 
 
-class SameNameError(ValueError):
-    """Two systems that were judged on the same pairs go by the same name."""
-
-
 def judged_report(
     rows: Iterable[JudgedRow], excluded: Mapping[Matched, int] | None = None, *, seed: int = 0
 ) -> list[dict[str, Any]]:
@@ -98,7 +95,7 @@ def comparisons(report: Sequence[Mapping[str, Any]], names: Mapping[str, str] | 
     or another), base, test, split, judge, rubric, inferred_by, rows, average.
 
     Raises:
-        SameNameError: two rows of a comparison are about the same data set and source.
+        ServiceError: two rows of a comparison are about the same data set and source.
     """
     called = names or {}
     found: defaultdict[Comparison, list[Mapping[str, Any]]] = defaultdict(list)
@@ -179,7 +176,7 @@ def _check_names(one: Comparison, rows: Sequence[Mapping[str, Any]]) -> None:
         about = (row["dataset"], row["base_source"], row["source"], row["inferred_by"])
         if first := seen.get(about):
             both = " and ".join(f"{each['base']} with {each['test']}" for each in (first, row))
-            raise SameNameError(
+            raise ServiceError(
                 f"{row['dataset']}, {row['source']}: {both} would both be rows of {one.base} with {one.test}; give "
                 "systems that answered the same pairs names of their own."
             )

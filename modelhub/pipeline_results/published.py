@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from modelhub.profiles import ProfileError, load_profile
+from annotation.errors import ServiceError
+from modelhub.profiles import load_profile
 
 _FILE = Path(__file__).with_name("published.yaml")
 
@@ -59,7 +60,7 @@ def published_name(dataset: str) -> str:
     """Return the name by which the published tables know a data set; its own where they cannot."""
     try:
         return load_profile(dataset).name
-    except ProfileError:
+    except ServiceError:
         return dataset
 
 

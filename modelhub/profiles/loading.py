@@ -8,14 +8,11 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from annotation.errors import ServiceError
 from modelhub.profiles.profile import DatasetProfile
 
 _FOLDER = Path(__file__).parent / "builtin"
 _SUFFIXES = {".yaml", ".yml"}
-
-
-class ProfileError(ValueError):
-    """There is no such profile, or its file has mistakes. The message names all of them, one per line."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -44,7 +41,7 @@ def load_profile(name_or_path: str | Path) -> DatasetProfile:
     "Anthropic HHH" is hhh. What ends in .yaml or .yml is a path.
 
     Raises:
-        ProfileError: if there is no such profile, or with every mistake in its file.
+        ServiceError: if there is no such profile, or with every mistake in its file.
     """
     text = str(name_or_path)
     if Path(text).suffix.lower() in _SUFFIXES:
@@ -53,7 +50,7 @@ def load_profile(name_or_path: str | Path) -> DatasetProfile:
         if _plain(text) in {_plain(name) for name in (profile.name, *profile.aliases)}:
             return profile
     known = ", ".join(profile.name for profile in builtin_profiles())
-    raise ProfileError(
+    raise ServiceError(
         f"There is no dataset profile {text!r}. Built in: {known}. For another dataset, give the path of a YAML file "
         "(.yaml or .yml); docs/persona-inference.md describes it."
     )
@@ -74,16 +71,16 @@ def _read(path: Path) -> DatasetProfile:
     try:
         data = loader.get_single_data()
     except yaml.YAMLError as error:
-        raise ProfileError(f"The profile {path} is not readable as YAML: {error}") from error
+        raise ServiceError(f"The profile {path} is not readable as YAML: {error}") from error
     if not isinstance(data, dict):
-        raise ProfileError(f"The profile {path} must be a mapping with the keys {_keys()}.")
+        raise ServiceError(f"The profile {path} must be a mapping with the keys {_keys()}.")
     try:
         profile = DatasetProfile.model_validate(data)
         problems = loader.repeated
     except ValidationError as error:
         problems = loader.repeated + [_describe(details) for details in error.errors(include_url=False)]
     if problems:
-        raise ProfileError("\n".join([f"The profile {path} has mistakes:", *problems]))
+        raise ServiceError("\n".join([f"The profile {path} has mistakes:", *problems]))
     return profile
 
 
@@ -91,9 +88,9 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ProfileError(f"The profile {path} cannot be read: {error.strerror}.") from error
+        raise ServiceError(f"The profile {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise ProfileError(f"The profile {path} is not in UTF-8 (byte {error.start}). Save it as UTF-8.") from error
+        raise ServiceError(f"The profile {path} is not in UTF-8 (byte {error.start}). Save it as UTF-8.") from error
 
 
 def _keys() -> str:

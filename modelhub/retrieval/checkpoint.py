@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from modelhub.retrieval.errors import RetrievalError
+from annotation.errors import ServiceError
 from modelhub.systems.registering import content_digest
 
 PROJECTION = "linear.weight"
@@ -36,11 +36,11 @@ class CheckpointFiles:
 def find_checkpoint(name: str) -> CheckpointFiles:
     """Return the checkpoint in a folder, or that of this Hub name, which is downloaded if it is not here yet.
 
-    Raises RetrievalError listing what is missing or unknown; and for packages that are not installed.
+    Raises ServiceError listing what is missing or unknown; and for packages that are not installed.
     """
     missing = [package for package in PACKAGES if find_spec(package) is None]
     if missing:
-        raise RetrievalError(
+        raise ServiceError(
             f"Retrieval needs {', '.join(missing)}, not installed here. Install with: "
             "pip install -r requirements-ml.txt"
         )
@@ -48,7 +48,7 @@ def find_checkpoint(name: str) -> CheckpointFiles:
     folder = folder.resolve() if folder.is_dir() else _download(name)
     problems = _problems(folder)
     if problems:
-        raise RetrievalError(f"{name} is no ColBERT checkpoint that can be used: {'; '.join(problems)}.")
+        raise ServiceError(f"{name} is no ColBERT checkpoint that can be used: {'; '.join(problems)}.")
     return CheckpointFiles(folder, name, content_digest(str(folder)))
 
 
@@ -59,9 +59,9 @@ def _download(name: str) -> Path:
     try:
         return Path(snapshot_download(name))
     except HFValidationError as error:
-        raise RetrievalError(f"There is no folder {name}.") from error
+        raise ServiceError(f"There is no folder {name}.") from error
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise RetrievalError(
+        raise ServiceError(
             f"There is no folder {name}, and the Hub did not give a checkpoint of this name ({type(error).__name__}). "
             "Give the path of a folder, or download the checkpoint first."
         ) from error

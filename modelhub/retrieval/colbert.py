@@ -14,8 +14,8 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from annotation.errors import ServiceError
 from modelhub.retrieval.checkpoint import CheckpointFiles
-from modelhub.retrieval.errors import RetrievalError
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +25,7 @@ _CURED = "personaeval_cured"
 
 
 class Encoder:
-    """The model of a checkpoint, loaded; nothing is compiled for it. Raises RetrievalError if it does not load."""
+    """The model of a checkpoint, loaded; nothing is compiled for it. Raises ServiceError if it does not load."""
 
     def __init__(self, files: CheckpointFiles) -> None:
         with quiet():
@@ -36,7 +36,7 @@ class Encoder:
             try:
                 self._model = _checkpoint_class()(str(files.folder), colbert_config(files))
             except (OSError, ValueError, RuntimeError) as error:
-                raise RetrievalError(f"The checkpoint {files.name} does not load: {error}") from error
+                raise ServiceError(f"The checkpoint {files.name} does not load: {error}") from error
         self.dim = int(self._model.colbert_config.dim)
 
     def queries(self, texts: Sequence[str]) -> "torch.Tensor":
@@ -97,7 +97,7 @@ def _cured(original: Callable[[str], Any]) -> Callable[[str], Any]:
     def class_factory(name_or_path: str) -> Any:
         if not Path(name_or_path).is_dir():
             # Here colbert-ai takes another model, from the Hub, for one whose class it could not make.
-            raise RetrievalError(f"colbert-ai could not make the model class and fell back to {name_or_path}.")
+            raise ServiceError(f"colbert-ai could not make the model class and fell back to {name_or_path}.")
         made = original(name_or_path)
         made.all_tied_weights_keys = {}
         made._keys_to_ignore_on_load_unexpected = {"cls"}

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from annotation.errors import ServiceError
 from modelhub.retrieval import store
-from modelhub.retrieval.errors import RetrievalError
 from modelhub.retrieval.splits import PromptRow
 
 if TYPE_CHECKING:
@@ -103,19 +103,19 @@ def embeddings_of(
 
 
 def _read(folder: Path) -> Embeddings:
-    """Return what is kept in the folder; raise RetrievalError if it is damaged, as by a full disk or a broken copy."""
+    """Return what is kept in the folder; raise ServiceError if it is damaged, as by a full disk or a broken copy."""
     try:
         lengths = np.load(folder / "lengths.npy")
         tokens = np.memmap(folder / "tokens.f32", dtype=np.float32, mode="r").reshape((int(lengths.sum()), -1))
     except (OSError, EOFError, ValueError) as error:
-        raise RetrievalError(f"The embeddings in {folder} are damaged. Delete this folder; it is made anew.") from error
+        raise ServiceError(f"The embeddings in {folder} are damaged. Delete this folder; it is made anew.") from error
     return Embeddings(tokens, lengths)
 
 
 def check_still(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Raise RetrievalError if another process has put other rows' embeddings or index there since."""
+    """Raise ServiceError if another process has put other rows' embeddings or index there since."""
     if not store.holds(folder, manifest):
-        raise RetrievalError(
+        raise ServiceError(
             f"{folder} was made anew by another run, for other rows, while this one read it. Give the command again "
             "when no other run retrieves or indexes."
         )

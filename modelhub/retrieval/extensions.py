@@ -13,7 +13,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from modelhub.retrieval.errors import RetrievalError
+from annotation.errors import ServiceError
 
 VARIABLE = "TORCH_EXTENSIONS_DIR"
 
@@ -29,7 +29,7 @@ def versioned(folder: Path) -> Path:
 def compiled() -> Iterator[None]:
     """Hold this around whatever loads the extensions; one process at a time compiles, the others wait for it.
 
-    Raises RetrievalError if something is missing that compiling takes.
+    Raises ServiceError if something is missing that compiling takes.
     """
     _tools_on_path()
     folder = Path(os.environ.setdefault(VARIABLE, str(versioned(settings.VAR_DIR / "torch_extensions"))))
@@ -51,7 +51,7 @@ def _tools_on_path() -> None:
     compiler = os.environ.get("CXX", "c++")
     missing = [name for name in (compiler, "ninja") if shutil.which(name) is None]
     if missing:
-        raise RetrievalError(
+        raise ServiceError(
             f"An index needs programs that are not on the path here: {', '.join(missing)} (a C++ compiler and ninja; "
             "with Debian: apt install g++ ninja-build). --exact searches without an index and needs neither."
         )
@@ -59,13 +59,13 @@ def _tools_on_path() -> None:
 
 
 def _cuda_compiler() -> None:
-    """Raise RetrievalError for a GPU without nvcc: colbert-ai compiles for any GPU that torch sees."""
+    """Raise ServiceError for a GPU without nvcc: colbert-ai compiles for any GPU that torch sees."""
     import torch
     from torch.utils import cpp_extension
 
     home = cpp_extension.CUDA_HOME
     if torch.cuda.device_count() and not (home and (Path(home) / "bin" / "nvcc").is_file()):
-        raise RetrievalError(
+        raise ServiceError(
             f"With a GPU an index needs nvcc, which is not here (looked for in {home or 'CUDA_HOME and the path'}): "
             f"install the CUDA toolkit {torch.version.cuda} and set CUDA_HOME to its folder; or index on the processor "
             "(CUDA_VISIBLE_DEVICES= before the command); or search with --exact, which needs no index."

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from annotation.errors import ServiceError
 from modelhub.retrieval import store
 from modelhub.retrieval.checkpoint import CheckpointFiles
 from modelhub.retrieval.colbert import colbert_config, cure, quiet, silent_descriptors
 from modelhub.retrieval.collection import Embeddings
-from modelhub.retrieval.errors import RetrievalError
 from modelhub.retrieval.extensions import compiled
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _SKETCHED = 4
 
 
 class Index:
-    """An index that is open for searching. Raises RetrievalError if its extensions cannot be compiled."""
+    """An index that is open for searching. Raises ServiceError if its extensions cannot be compiled."""
 
     def __init__(self, folder: Path, files: CheckpointFiles, prompts: int) -> None:
         load_extensions()
@@ -61,10 +61,10 @@ def make_index(
 ) -> bool:
     """Make the index in `folder`, unless it is there, whole and of this collection; return whether it was made.
 
-    Raises RetrievalError for a collection that is too small, and if the extensions cannot be compiled.
+    Raises ServiceError for a collection that is too small, and if the extensions cannot be compiled.
     """
     if len(embeddings.tokens) < LEAST_TOKENS:
-        raise RetrievalError(
+        raise ServiceError(
             f"{len(embeddings.lengths)} prompts ({len(embeddings.tokens)} tokens) are too few for an index, which "
             f"takes {LEAST_TOKENS} tokens. Search them exactly: --exact."
         )
@@ -95,7 +95,7 @@ def _make(folder: Path, embeddings: Embeddings, files: CheckpointFiles, manifest
 
 
 def load_extensions() -> None:
-    """Load colbert-ai's extensions, compiled if need be. Raises RetrievalError if they cannot be compiled.
+    """Load colbert-ai's extensions, compiled if need be. Raises ServiceError if they cannot be compiled.
 
     All of them beforehand, so that no process waits until another one's index is made.
     """

@@ -9,7 +9,7 @@ from annotation.errors import ServiceError
 from modelhub.models import InferredPersona, PreferencePair, System
 from modelhub.queries.datasets import splits_of
 from modelhub.retrieval.collection import Collection
-from modelhub.retrieval.splits import PromptRow, SplitError, check_overlap, is_evaluated, searched_splits
+from modelhub.retrieval.splits import PromptRow, check_overlap, is_evaluated, searched_splits
 
 ALL = "all"
 
@@ -42,16 +42,13 @@ def groups_of(
     """
     wanted = splits_of(dataset, [] if list(splits) == [ALL] else splits)
     by_searched: dict[tuple[str, ...], list[str]] = {}
-    try:
-        for split in wanted:
-            by_searched.setdefault(searched_splits(split, stated), []).append(split)
-        groups = [_group(dataset, found, searched, system) for searched, found in by_searched.items()]
-        for group in groups:
-            for split in group.splits:
-                if is_evaluated(split, group.searched):
-                    check_overlap(_prompt_rows(dataset, [split]), group.collection.rows)
-    except SplitError as error:
-        raise ServiceError(str(error)) from error
+    for split in wanted:
+        by_searched.setdefault(searched_splits(split, stated), []).append(split)
+    groups = [_group(dataset, found, searched, system) for searched, found in by_searched.items()]
+    for group in groups:
+        for split in group.splits:
+            if is_evaluated(split, group.searched):
+                check_overlap(_prompt_rows(dataset, [split]), group.collection.rows)
     return groups
 
 

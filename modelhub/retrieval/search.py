@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from annotation.errors import ServiceError
 from modelhub.retrieval.collection import Collection, Embeddings
-from modelhub.retrieval.errors import RetrievalError
 from modelhub.retrieval.maxsim import DECIMALS, Scores, best, maxsim
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Nearest:
 
         `queries` has shape (queries, query tokens, dim). Rows with a query's own key, in `keys`, are not found.
         `measured` says which queries are searched exactly as well, for the recall of the index.
-        Raises RetrievalError if there are fewer than k rows to find.
+        Raises ServiceError if there are fewer than k rows to find.
         """
         for key in keys:
             self._check_size(k, key)
@@ -131,7 +131,7 @@ class Nearest:
     def _check_size(self, k: int, key: str) -> None:
         own = len(self.collection.rows_by_key.get(key, ()))
         if k > len(self.collection.rows) - own:
-            raise RetrievalError(
+            raise ServiceError(
                 f"k is {k}, but only {len(self.collection.rows) - own} rows can be found"
                 f"{' beside the row itself' if own else ''}."
             )

@@ -7,6 +7,8 @@ the table: Balepur et al., "Whose Boat Does it Float?" (ACL 2025), section on pe
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from annotation.errors import ServiceError
+
 SEARCHED: Mapping[str, tuple[str, ...]] = {
     "test": ("sft_train", "dpo_train"),
     "sft_val": ("sft_train",),
@@ -20,10 +22,6 @@ TRAINING_SIDE = ("sft_train", "dpo_train", "fewshot")
 # Held out from training: whatever searched them would be given what is to be predicted, or train on it.
 HELD_OUT = ("test", "sft_val", "dpo_val")
 _EXAMPLES_SHOWN = 3
-
-
-class SplitError(ValueError):
-    """Splits that may not be searched as asked; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -40,18 +38,18 @@ def searched_splits(split: str, stated: Mapping[str, Sequence[str]] | None = Non
     """Return the splits in which rows of `split` look for neighbours; `stated` goes before the table above.
 
     Raises:
-        SplitError: for a split that neither knows, and for stated ones that are held out.
+        ServiceError: for a split that neither knows, and for stated ones that are held out.
     """
     if stated and split in stated:
         if held_out := [name for name in stated[split] if name in HELD_OUT]:
-            raise SplitError(
+            raise ServiceError(
                 f"Rows of {split} may not search {' and '.join(held_out)}: personas of held-out rows would leak. Only "
                 "training rows can be searched."
             )
         return tuple(stated[split])
     if split not in SEARCHED:
         known = ", ".join(SEARCHED)
-        raise SplitError(
+        raise ServiceError(
             f"It is not known which splits rows of {split!r} may search (known: {known}). Say so with "
             f"--search {split}=SPLIT+SPLIT."
         )
@@ -75,14 +73,14 @@ def overlap(queries: Sequence[PromptRow], documents: Sequence[PromptRow]) -> lis
 
 
 def check_overlap(queries: Sequence[PromptRow], documents: Sequence[PromptRow]) -> None:
-    """Raise SplitError, with counts and places, if an evaluated row is among the rows it would search."""
+    """Raise ServiceError, with counts and places, if an evaluated row is among the rows it would search."""
     shared = overlap(queries, documents)
     if not shared:
         return
     shown = ", ".join(
         f"{one.split} row {one.row} = {twin.split} row {twin.row}" for one, twin in shared[:_EXAMPLES_SHOWN]
     )
-    raise SplitError(
+    raise ServiceError(
         f"{len(shared)} of {len(queries)} rows are among the rows they would search: {shown}. Their personas "
         "would leak into the evaluation. Take them out of one of the splits."
     )

@@ -1,20 +1,12 @@
 """Record every execution of a stage: what was asked, with what, on which code; and whether its process still lives."""
 
-import os
-import platform
-import re
-import shlex
 import socket
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -24,12 +16,9 @@ from annotation.models import Study
 from modelhub.files.records import file_sha256
 from modelhub.models import Run
 from modelhub.runs.processes import is_alive
+from modelhub.runs.provenance import command_line, provenance, public_arguments
 
 LEASE_SECONDS = 120
-HIDDEN = "***"
-
-_SECRET_NAME = re.compile(r"key|token(?!s|iz)|secret|password|passwd|credential|auth(?!or)", re.IGNORECASE)
-_URL_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
 class ScopeTaken(ServiceError):
@@ -48,19 +37,24 @@ def run_start(
     inputs: Sequence[Path] = (),
     seed: int | None = None,
     scope: str = "",
+    subject: str = "",
+    conditions: Mapping[str, Any] | None = None,
     total: int | None = None,
     lease_seconds: int = LEASE_SECONDS,
 ) -> Run:
-    """Record that a stage has started, with all that is needed to repeat it.
+    """Record that a stage has started, with all that is needed to repeat it. Stages do so by `recorded_run` alone.
 
     `arguments` holds every option, given or defaulted. `inputs` are files, kept by name and SHA-256. Values that look
     like secrets are never stored. `scope` names the rows the run works on: of one scope one run goes on at a time.
+    `subject` names what its rows are about, and `conditions` all that shapes them: what later runs are held to.
     Raises ScopeTaken while another one does.
     """
     now = timezone.now()
     run = Run(
         stage=stage,
         scope=scope,
+        subject=subject,
+        conditions=dict(conditions or {}),
         study=study,
         command=command_line(sys.argv),
         arguments=public_arguments(arguments),
@@ -133,71 +127,3 @@ def _scope_free(scope: str) -> None:
         process = run.provenance.get("process", {})
         if process.get("host") == socket.gethostname() and not is_alive(process["pid"]):
             Run.objects.filter(pk=run.pk, state=Run.State.RUNNING).update(state=Run.State.LOST)
-
-
-def command_line(argv: Sequence[str]) -> str:
-    """Return the command as typed, with the values of secret options and the credentials in addresses hidden."""
-    shown: list[str] = []
-    hide_next = False
-    for argument in argv:
-        name, equals, value = argument.partition("=")
-        secret = bool(_SECRET_NAME.search(name)) and name.startswith("-")
-        if hide_next:
-            shown.append(HIDDEN)
-        elif secret and equals:
-            shown.append(f"{name}={HIDDEN}")
-        else:
-            shown.append(_URL_CREDENTIALS.sub(HIDDEN, argument))
-        hide_next = secret and not equals
-    return shlex.join(shown)
-
-
-def public_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments as JSON values, with secrets hidden at every level."""
-    return {
-        name: HIDDEN if _SECRET_NAME.search(name) and value else _public(value) for name, value in arguments.items()
-    }
-
-
-def provenance() -> dict[str, Any]:
-    """Return the code's git commit, package versions, Python, operating system, and the process by host and number."""
-    return {
-        "git": _git(settings.BASE_DIR),
-        "packages": _packages(),
-        "python": platform.python_version(),
-        "os": platform.platform(),
-        "process": {"host": socket.gethostname(), "pid": os.getpid()},
-    }
-
-
-def _public(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return public_arguments(value)
-    if isinstance(value, list | tuple):
-        return [_public(one) for one in value]
-    if isinstance(value, str | Path):
-        return _URL_CREDENTIALS.sub(HIDDEN, str(value))
-    return value
-
-
-@cache
-def _git(folder: Path) -> dict[str, Any] | str:
-    # Asked once: a process runs the code that was there when it began, whatever is checked out while it runs.
-    commit = _git_output(folder, "rev-parse", "HEAD")
-    if commit is None:
-        return "not a git checkout"
-    return {"commit": commit, "dirty": bool(_git_output(folder, "status", "--porcelain"))}
-
-
-def _git_output(folder: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=20, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
-
-
-@cache
-def _packages() -> dict[str, str]:
-    found = {package.metadata["Name"]: package.version for package in metadata.distributions()}
-    return dict(sorted(found.items(), key=lambda pair: pair[0].lower()))

@@ -4,14 +4,14 @@ import hashlib
 
 from annotation.errors import ServiceError
 from modelhub.models import PreferencePair
-from modelhub.profiles import DatasetProfile, ProfileError, load_profile
+from modelhub.profiles import DatasetProfile, load_profile
 
 
 def profile_of(name_or_path: str) -> DatasetProfile:
     """Return a profile by the name of its data set, or from a YAML file; raise ServiceError saying what is wrong."""
     try:
         return load_profile(name_or_path)
-    except ProfileError as error:
+    except ServiceError as error:
         raise ServiceError(
             f"{error}\nName a profile with --profile, or write one; see docs/persona-inference.md."
         ) from error

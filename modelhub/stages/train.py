@@ -20,7 +20,6 @@ from modelhub.systems.registering import system_register
 from modelhub.training.config import Recipe
 from modelhub.training.data import Example, TrainingRow, build_examples
 from modelhub.training.dpo import train_dpo
-from modelhub.training.errors import TrainingError
 from modelhub.training.job import (
     DPO,
     SFT,
@@ -103,13 +102,10 @@ def training_plan(request: TrainingRequest) -> TrainingPlan:
         kind=request.kind, base=request.base, out=request.out, recipe=request.recipe, data=described, train=train,
         validation=validation, seed=request.seed, sft=request.sft, report_to=request.report_to,
     )  # fmt: skip
-    try:
-        if request.sft is not None:
-            check_start(request.sft, base=request.base, data=described)
-        prepared = prepare(job)
-        finished = _is_finished(job)
-    except TrainingError as error:
-        raise ServiceError(str(error)) from error
+    if request.sft is not None:
+        check_start(request.sft, base=request.base, data=described)
+    prepared = prepare(job)
+    finished = _is_finished(job)
     return TrainingPlan(job, prepared, left_out, _shared(request), finished)
 
 
@@ -168,10 +164,7 @@ def trained_system_register(
 
 def trained_settings(out: Path) -> dict[str, Any]:
     """Return model, adapter and persona style of the system that a finished folder holds; raise ServiceError."""
-    try:
-        manifest = read_manifest(out)
-    except TrainingError as error:
-        raise ServiceError(str(error)) from error
+    manifest = read_manifest(out)
     without = manifest["data"]["personas"] == "none"
     return {
         "model": manifest["base"]["name"],
@@ -218,10 +211,7 @@ class _Progress:
 
 
 def _train(plan: TrainingPlan, watch: Watch) -> TrainingResult:
-    try:
-        return _TRAININGS[plan.job.kind](plan.job, watch, prepared=plan.prepared)
-    except TrainingError as error:
-        raise ServiceError(str(error)) from error
+    return _TRAININGS[plan.job.kind](plan.job, watch, prepared=plan.prepared)
 
 
 def _personas(request: TrainingRequest) -> tuple[DataDescription, Texts]:

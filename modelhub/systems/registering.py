@@ -15,7 +15,7 @@ from annotation.models import Arm, Study, User
 from annotation.services.log import audit_log
 from annotation.services.outputs import arm_fingerprint_set, study_demonstration_set
 from modelhub.engines import IMPORTED, SCRIPTED, SHAPING_OPTIONS, engine_module
-from modelhub.engines.base import EngineError, EngineSettings
+from modelhub.engines.base import EngineSettings
 from modelhub.files.records import file_sha256
 from modelhub.models import ArmBinding, System
 from modelhub.prompting.layouts import TEMPLATE_VERSION
@@ -42,10 +42,7 @@ def system_register(
         name=name, engine=engine, model=model, adapter=adapter, endpoint=endpoint, persona_style=persona_style,
         decoding=decoding, options=options, exemplars=exemplars,
     )  # fmt: skip
-    try:
-        engine_module(engine).check(engine_settings(system))
-    except EngineError as error:
-        raise ServiceError(str(error)) from error
+    engine_module(engine).check(engine_settings(system))
     with transaction.atomic():
         existing = System.objects.filter(name=name).first()
         if existing is not None:

@@ -4,8 +4,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from annotation.errors import ServiceError
 from modelhub.training.config import LoraSettings
-from modelhub.training.errors import TrainingError
 from modelhub.training.loading import load_tokenizer, lora_config, on_gpu, weights_type
 
 # Two checkpoints are kept, the best and the newest, and a third stands beside them while it is written.
@@ -26,7 +26,7 @@ class Sizes:
 def model_sizes(base: str, lora: LoraSettings) -> Sizes:
     """Return the parameters of the base and of the adapter, from the configuration alone: no weights are read.
 
-    Raises TrainingError if the base is no causal language model or has none of the modules to be adapted.
+    Raises ServiceError if the base is no causal language model or has none of the modules to be adapted.
     """
     import torch
     from peft import get_peft_model
@@ -38,18 +38,18 @@ def model_sizes(base: str, lora: LoraSettings) -> Sizes:
             count = sum(one.numel() for one in model.parameters())
             adapted = get_peft_model(model, lora_config(lora))
     except (OSError, ValueError, KeyError) as error:
-        raise TrainingError(
+        raise ServiceError(
             f"{base} cannot be given an adapter: {error} If modules are the matter, try lora.target_modules=all-linear."
         ) from error
     return Sizes(count, sum(one.numel() for one in adapted.parameters() if one.requires_grad))
 
 
 def check_disk(folder: Path, needed: int) -> None:
-    """Raise TrainingError unless the disk of `folder` has `needed` bytes left."""
+    """Raise ServiceError unless the disk of `folder` has `needed` bytes left."""
     existing = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
     free = shutil.disk_usage(existing).free
     if free < needed:
-        raise TrainingError(
+        raise ServiceError(
             f"{existing} has {gigabytes(free)} left, and about {gigabytes(needed)} are needed. Free some, or choose "
             "another folder with --out."
         )
@@ -62,7 +62,7 @@ def training_bytes(sizes: Sizes) -> int:
 
 
 def check_memory(sizes: Sizes, *, precision: str, reference: bool) -> None:
-    """Raise TrainingError if the weights and the optimizer alone do not fit on the GPU; activations come on top.
+    """Raise ServiceError if the weights and the optimizer alone do not fit on the GPU; activations come on top.
 
     `reference`: a frozen copy of the adapter is held beside it.
     """
@@ -75,20 +75,20 @@ def check_memory(sizes: Sizes, *, precision: str, reference: bool) -> None:
     needed = weights + sizes.adapter * _FLOAT * (5 if reference else 4)
     free, _ = torch.cuda.mem_get_info()
     if free < needed:
-        raise TrainingError(
+        raise ServiceError(
             f"The GPU has {gigabytes(free)} left, and weights and optimizer alone need {gigabytes(needed)}. Use a "
             "smaller base, a larger GPU, or several with FSDP (deploy/accelerate/fsdp.yaml)."
         )
 
 
 def check_tokenizer_fits(base: str) -> None:
-    """Raise TrainingError if the tokenizer has tokens that the base has no embedding for."""
+    """Raise ServiceError if the tokenizer has tokens that the base has no embedding for."""
     from transformers import AutoConfig
 
     size = AutoConfig.from_pretrained(base).get_text_config().vocab_size
     tokens = len(load_tokenizer(base))
     if tokens > size:
-        raise TrainingError(f"The tokenizer of {base} has {tokens} tokens, and the model knows {size}.")
+        raise ServiceError(f"The tokenizer of {base} has {tokens} tokens, and the model knows {size}.")
 
 
 def gigabytes(size: float) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from modelhub.training.errors import TrainingError
+from annotation.errors import ServiceError
 
 _FOLDER = Path(__file__).parent / "recipes"
 
@@ -102,10 +102,10 @@ def recipe_names() -> list[str]:
 def load_recipe(name: str = "paper", *, config: Path | None = None, settings: Sequence[str] = ()) -> Recipe:
     """Return a built-in recipe, with what a TOML file and then single settings (`dpo.beta=0.2`) put in its place.
 
-    Raises TrainingError naming every unknown key and every wrong value.
+    Raises ServiceError naming every unknown key and every wrong value.
     """
     if name not in recipe_names():
-        raise TrainingError(f"There is no recipe {name!r}. Built in: {', '.join(recipe_names())}.")
+        raise ServiceError(f"There is no recipe {name!r}. Built in: {', '.join(recipe_names())}.")
     values = _read(_FOLDER / f"{name}.toml")
     if config is not None:
         _overlay(values, _read(config))
@@ -115,19 +115,19 @@ def load_recipe(name: str = "paper", *, config: Path | None = None, settings: Se
     except ValidationError as error:
         problems += [_problem(one["loc"], one["type"], one["msg"]) for one in error.errors()]
     if problems:
-        raise TrainingError("\n".join(["The training configuration cannot be used:", *problems, _known()]))
+        raise ServiceError("\n".join(["The training configuration cannot be used:", *problems, _known()]))
     return recipe
 
 
 def continue_adapter(recipe: Recipe, name: str, lora: Mapping[str, Any]) -> Recipe:
     """Return the recipe with the adapter settings of the model that training goes on from.
 
-    `name` is the built-in recipe it was made from. Raises TrainingError if other adapter settings were asked for.
+    `name` is the built-in recipe it was made from. Raises ServiceError if other adapter settings were asked for.
     """
     before = LoraSettings.model_validate(lora)
     if recipe.lora not in (before, load_recipe(name).lora):
         wrong = [f"{key}={value}" for key, value in recipe.lora.model_dump().items() if value != getattr(before, key)]
-        raise TrainingError(
+        raise ServiceError(
             f"DPO goes on with the adapter of the SFT model, whose settings are {before}; it cannot have "
             f"{', '.join(wrong)}. Leave the lora settings out."
         )
@@ -138,11 +138,11 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise TrainingError(f"{path}: the file cannot be read: {error.strerror or error}.") from error
+        raise ServiceError(f"{path}: the file cannot be read: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
-        raise TrainingError(f"{path}: the file is not UTF-8 (byte {error.start}). Save it as UTF-8.") from error
+        raise ServiceError(f"{path}: the file is not UTF-8 (byte {error.start}). Save it as UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
-        raise TrainingError(f"{path}: not valid TOML: {error}.") from error
+        raise ServiceError(f"{path}: not valid TOML: {error}.") from error
 
 
 def _overlay(values: dict[str, Any], other: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ SFT model, so that one loaded base serves every arm.
 from functools import partial
 from typing import TYPE_CHECKING
 
-from modelhub.training.errors import TrainingError
+from annotation.errors import ServiceError
 from modelhub.training.job import TrainingJob
 from modelhub.training.loading import load_errors, load_model
 from modelhub.training.trainer import (
@@ -30,13 +30,13 @@ POLICY, REFERENCE = "default", "ref"  # the trainer's names for the adapter it t
 def train_dpo(job: TrainingJob, watch: Watch | None = None, *, prepared: Prepared | None = None) -> TrainingResult:
     """Train the SFT adapter on to prefer one response over the other, with the persona in view or without.
 
-    Raises TrainingError; whether the SFT model matches the job is for `check_start` to say.
+    Raises ServiceError; whether the SFT model matches the job is for `check_start` to say.
     """
     return run_training(job, prepared or prepare(job), make_dpo_trainer, watch or Watch())
 
 
 def make_dpo_trainer(job: TrainingJob, prepared: Prepared) -> "DPOTrainer":
-    """Return the trainer with all pairs in it; raise TrainingError if it has dropped any."""
+    """Return the trainer with all pairs in it; raise ServiceError if it has dropped any."""
     from datasets import Dataset
     from trl import DPOConfig, DPOTrainer
 
@@ -62,10 +62,10 @@ def _policy(job: TrainingJob) -> "PeftModel":
     from peft import PeftModel
 
     if job.sft is None:
-        raise TrainingError("DPO starts from an SFT model; name its folder.")
+        raise ServiceError("DPO starts from an SFT model; name its folder.")
     try:
         model = PeftModel.from_pretrained(load_model(job.base, job.settings.precision), str(job.sft), is_trainable=True)
     except load_errors() as error:
-        raise TrainingError(f"The adapter {job.sft} cannot be loaded into {job.base}: {error}") from error
+        raise ServiceError(f"The adapter {job.sft} cannot be loaded into {job.base}: {error}") from error
     model.save_pretrained = partial(model.save_pretrained, selected_adapters=[POLICY])
     return model

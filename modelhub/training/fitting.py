@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from annotation.errors import ServiceError
 from modelhub.prompting.layouts import PersonaStyle, render_prompt, strip_end_of_text, text_behind_end
 from modelhub.training.data import Example
-from modelhub.training.errors import TrainingError
 
 LEAST_OF_PROMPT = 16  # fewer tokens of a prompt say nothing
 LEAST_OF_RESPONSE = 16
@@ -77,7 +77,7 @@ def fit_examples(
     """Return the texts to train on, one row per example in their order, and what was shortened.
 
     Responses come whole: the trainer cuts what exceeds `max_length`, and appends the end-of-text token to the others.
-    Raises TrainingError naming every row whose labels and persona leave no room for anything else.
+    Raises ServiceError naming every row whose labels and persona leave no room for anything else.
     """
     fitted = Fitted([])
     problems = []
@@ -86,7 +86,7 @@ def fit_examples(
         answers = [_completion(one, fitted.shortening) for one in responses]
         try:
             prompt = _fit_prompt(example, answers, tokenizer, lengths, fitted.shortening)
-        except TrainingError as error:
+        except ServiceError as error:
             problems.append(str(error))
             continue
         _count_responses(prompt, answers, tokenizer, lengths, fitted.shortening)
@@ -94,7 +94,7 @@ def fit_examples(
         fitted.rows.append({"prompt": prompt, **dict(zip(names, answers, strict=True))})
     if problems:
         more = [f"… and {len(problems) - _SHOWN} more."] if len(problems) > _SHOWN else []
-        raise TrainingError("\n".join([*problems[:_SHOWN], *more, "Raise max_length."]))
+        raise ServiceError("\n".join([*problems[:_SHOWN], *more, "Raise max_length."]))
     return fitted
 
 
@@ -124,7 +124,7 @@ def _fit_prompt(
         limit = frame + LEAST_OF_PROMPT
         counts.beyond_limit += 1
         if limit + LEAST_OF_RESPONSE > lengths.max_length:
-            raise TrainingError(
+            raise ServiceError(
                 f"{example.place}: labels and persona take {frame} tokens, and the whole text may take "
                 f"{lengths.max_length}."
             )

@@ -9,9 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from annotation.errors import ServiceError
 from modelhub.training.config import DpoSettings, Recipe, SftSettings
 from modelhub.training.data import Example
-from modelhub.training.errors import TrainingError
 from modelhub.training.manifest import (
     CHECKPOINTS,
     JOB,
@@ -115,20 +115,20 @@ class FolderState(StrEnum):
 
 
 def folder_state(job: TrainingJob) -> FolderState:
-    """Return what the job's output folder holds; raise TrainingError if it is no place for this job."""
+    """Return what the job's output folder holds; raise ServiceError if it is no place for this job."""
     out = job.out
     if out.exists() and not out.is_dir():
-        raise TrainingError(f"{out} is a file; give a folder.")
+        raise ServiceError(f"{out} is a file; give a folder.")
     before = read_job(out)
     if before is None:
         if out.exists() and any(out.iterdir()):
-            raise TrainingError(f"{out} holds something else already. Give a folder that is new or empty.")
+            raise ServiceError(f"{out} holds something else already. Give a folder that is new or empty.")
         return FolderState.NEW
     if last_checkpoint(job) is None and all(path.name in (JOB, CHECKPOINTS) for path in out.iterdir()):
         return FolderState.NEW  # claimed, but nothing has come of it: another training may have the place
     different = differences(before, job.describe())
     if different:
-        raise TrainingError(
+        raise ServiceError(
             "\n".join([f"{out} belongs to another training:", *different, "Give another folder, or remove that one."])
         )
     return FolderState.FINISHED if (out / MANIFEST).is_file() else FolderState.UNFINISHED
@@ -163,15 +163,15 @@ def _whole(checkpoint: Path) -> bool:
 
 
 def read_start(sft: Path) -> dict[str, Any]:
-    """Return the manifest of the model that DPO is to start from; raise TrainingError unless it is an SFT adapter."""
+    """Return the manifest of the model that DPO is to start from; raise ServiceError unless it is an SFT adapter."""
     manifest = read_manifest(sft)
     if manifest["kind"] != SFT:
-        raise TrainingError(f"{sft} is no sft model but a {manifest['kind']} one; DPO starts from what train_sft made.")
+        raise ServiceError(f"{sft} is no sft model but a {manifest['kind']} one; DPO starts from what train_sft made.")
     return manifest
 
 
 def check_start(sft: Path, *, base: str, data: DataDescription) -> None:
-    """Raise TrainingError unless the SFT model matches what DPO is to train: its reference would be another arm's.
+    """Raise ServiceError unless the SFT model matches what DPO is to train: its reference would be another arm's.
 
     Base, data set and everything about the personas must agree.
     """
@@ -182,7 +182,7 @@ def check_start(sft: Path, *, base: str, data: DataDescription) -> None:
     }
     problems = differences(there, {"base_digest": model_digest(base), **data.condition()})
     if problems:
-        raise TrainingError(
+        raise ServiceError(
             "\n".join([f"DPO cannot start from {sft}, which was trained otherwise:", *problems,
                        "Train the matching SFT model, or give the options it was trained with."])
         )  # fmt: skip

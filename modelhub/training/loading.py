@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelhub.engines.base import EngineError, EngineSettings
+from annotation.errors import ServiceError
+from modelhub.engines.base import EngineSettings
 from modelhub.engines.decoding import Decoding
 from modelhub.engines.modelfiles import check_files
 from modelhub.training.config import LoraSettings
-from modelhub.training.errors import TrainingError
 
 if TYPE_CHECKING:
     import torch
@@ -46,17 +46,14 @@ def load_errors() -> tuple[type[Exception], ...]:
 
 
 def check_base(base: str) -> None:
-    """Raise TrainingError listing what is wrong with the files of the base model."""
-    try:
-        check_files(EngineSettings(model=base), Decoding())
-    except EngineError as error:
-        raise TrainingError(str(error)) from error
+    """Raise ServiceError listing what is wrong with the files of the base model."""
+    check_files(EngineSettings(model=base), Decoding())
 
 
 def load_tokenizer(base: str) -> "PreTrainedTokenizerBase":
     """Return the base's tokenizer, padding with its end-of-text token if it has none for padding.
 
-    Padding is masked, so the end of a text is learned all the same. Raises TrainingError for a tokenizer that cannot
+    Padding is masked, so the end of a text is learned all the same. Raises ServiceError for a tokenizer that cannot
     be loaded or knows no end of text: models trained with it would never stop.
     """
     from transformers import AutoTokenizer
@@ -64,9 +61,9 @@ def load_tokenizer(base: str) -> "PreTrainedTokenizerBase":
     try:
         tokenizer = AutoTokenizer.from_pretrained(base)
     except load_errors() as error:
-        raise TrainingError(f"The tokenizer of {base} cannot be loaded: {error}") from error
+        raise ServiceError(f"The tokenizer of {base} cannot be loaded: {error}") from error
     if tokenizer.eos_token is None:
-        raise TrainingError(f"The tokenizer of {base} has no end-of-text token (eos_token), so no answer could end.")
+        raise ServiceError(f"The tokenizer of {base} has no end-of-text token (eos_token), so no answer could end.")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -89,13 +86,13 @@ def weights_type(precision: str) -> "torch.dtype":
 
 
 def load_model(base: str, precision: str) -> "PreTrainedModel":
-    """Return the base model. Raises TrainingError."""
+    """Return the base model. Raises ServiceError."""
     from transformers import AutoModelForCausalLM
 
     try:
         return AutoModelForCausalLM.from_pretrained(base, dtype=weights_type(precision))
     except load_errors() as error:
-        raise TrainingError(f"The model {base} cannot be loaded: {error}") from error
+        raise ServiceError(f"The model {base} cannot be loaded: {error}") from error
 
 
 def lora_config(lora: LoraSettings) -> "LoraConfig":

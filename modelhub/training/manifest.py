@@ -13,8 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from annotation.errors import ServiceError
 from modelhub.files.records import file_sha256
-from modelhub.training.errors import TrainingError
 
 MANIFEST = "training.json"
 JOB = "training-job.json"
@@ -88,14 +88,14 @@ def is_trained_here(folder: Path) -> bool:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return what `training.json` says; raise TrainingError if the folder is no finished training."""
+    """Return what `training.json` says; raise ServiceError if the folder is no finished training."""
     path = folder / MANIFEST
     if not path.is_file():
         unfinished = " Its training has begun and is not finished." if (folder / JOB).is_file() else ""
-        raise TrainingError(f"{folder} has no {MANIFEST}: it holds no finished training.{unfinished}")
+        raise ServiceError(f"{folder} has no {MANIFEST}: it holds no finished training.{unfinished}")
     manifest = read_json(path)
     if not (isinstance(manifest.get("kind"), str) and isinstance(manifest.get("base"), dict)):
-        raise TrainingError(f"{path} does not say what was trained on which base; take the file that training wrote.")
+        raise ServiceError(f"{path} does not say what was trained on which base; take the file that training wrote.")
     return manifest
 
 
@@ -123,13 +123,13 @@ def _shown(value: Any) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file; raise TrainingError if there is none."""
+    """Return the JSON object in a file; raise ServiceError if there is none."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise TrainingError(f"{path} cannot be read: {error}.") from error
+        raise ServiceError(f"{path} cannot be read: {error}.") from error
     if not isinstance(value, dict):
-        raise TrainingError(f"{path} is no JSON object.")
+        raise ServiceError(f"{path} is no JSON object.")
     return value
 
 

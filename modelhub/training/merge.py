@@ -4,8 +4,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from annotation.errors import ServiceError
 from modelhub.training.checks import check_disk
-from modelhub.training.errors import TrainingError
 from modelhub.training.job import MERGED
 from modelhub.training.loading import check_base, load_errors, load_tokenizer, quiet_environment, quiet_libraries
 from modelhub.training.manifest import (
@@ -25,10 +25,10 @@ def merge_adapter(adapter: Path, out: Path, *, base: str = "") -> dict[str, Any]
     """Write base and adapter as one model, in the precision of the base's files, and return its manifest.
 
     The base is the one the adapter names, unless `base` says where it is now. Nothing is left of a merge that fails.
-    Raises TrainingError if the folder is taken, the adapter unfinished, the base another one, or the disk too full.
+    Raises ServiceError if the folder is taken, the adapter unfinished, the base another one, or the disk too full.
     """
     if out.exists():
-        raise TrainingError(f"{out} exists already. Give a folder that does not.")
+        raise ServiceError(f"{out} exists already. Give a folder that does not.")
     manifest = _manifest_of(adapter)
     name = base or manifest.get("base", {}).get("name") or _base_named_by(adapter)
     quiet_environment(name)
@@ -61,7 +61,7 @@ def _merge(base: str, adapter: Path, folder: Path) -> None:
         model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype="auto"), str(adapter))
         model.merge_and_unload(safe_merge=True).save_pretrained(folder)
     except load_errors() as error:
-        raise TrainingError(f"The adapter {adapter} cannot be merged into {base}: {error}") from error
+        raise ServiceError(f"The adapter {adapter} cannot be merged into {base}: {error}") from error
     load_tokenizer(base).save_pretrained(folder)
 
 
@@ -69,21 +69,21 @@ def _manifest_of(adapter: Path) -> dict[str, Any]:
     """Return the adapter's manifest, empty for an adapter that was trained elsewhere; refuse an unfinished one."""
     manifest = read_manifest(adapter) if is_trained_here(adapter) else {}
     if not (adapter / ADAPTER_CONFIG).is_file():
-        raise TrainingError(f"{adapter} holds no adapter (no {ADAPTER_CONFIG}).")
+        raise ServiceError(f"{adapter} holds no adapter (no {ADAPTER_CONFIG}).")
     return manifest
 
 
 def _base_named_by(adapter: Path) -> str:
     name = read_json(adapter / ADAPTER_CONFIG).get("base_model_name_or_path")
     if not name:
-        raise TrainingError(f"{adapter} does not say which base it belongs to; name it with --base.")
+        raise ServiceError(f"{adapter} does not say which base it belongs to; name it with --base.")
     return str(name)
 
 
 def _check_same_base(name: str, manifest: dict[str, Any]) -> None:
     trained_on = manifest.get("base", {}).get("digest")
     if trained_on and trained_on != model_digest(name):
-        raise TrainingError(f"{name} is not the base that the adapter was trained on: its files differ.")
+        raise ServiceError(f"{name} is not the base that the adapter was trained on: its files differ.")
 
 
 def _bytes_of(base: str) -> int:

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 def train_sft(job: TrainingJob, watch: Watch | None = None, *, prepared: Prepared | None = None) -> TrainingResult:
     """Train an adapter of the base to answer prompts, with the persona in view or without, as the examples do.
 
-    Raises TrainingError.
+    Raises ServiceError.
     """
     return run_training(job, prepared or prepare(job), make_sft_trainer, watch or Watch())
 
 
 def make_sft_trainer(job: TrainingJob, prepared: Prepared) -> "SFTTrainer":
-    """Return the trainer with all examples in it; raise TrainingError if it has dropped any."""
+    """Return the trainer with all examples in it; raise ServiceError if it has dropped any."""
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 

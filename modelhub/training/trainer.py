@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from annotation.errors import ServiceError
 from modelhub.training.checks import check_disk, check_memory, check_tokenizer_fits, model_sizes, training_bytes
-from modelhub.training.errors import TrainingError
 from modelhub.training.fitting import Fitted, Lengths, fit_examples
 from modelhub.training.job import (
     DPO,
@@ -86,13 +86,13 @@ class TrainingResult:
 
 
 def prepare(job: TrainingJob) -> Prepared:
-    """Check the base, load its tokenizer and fit the examples; nothing is written. Raises TrainingError."""
+    """Check the base, load its tokenizer and fit the examples; nothing is written. Raises ServiceError."""
     quiet_environment(job.base)
     quiet_libraries()
     check_base(job.base)
     for name, examples in (("training", job.train), ("validation", job.validation)):
         if not examples:
-            raise TrainingError(f"There are no {name} examples.")
+            raise ServiceError(f"There are no {name} examples.")
     tokenizer = load_tokenizer(job.base)
     lengths = Lengths(job.settings.max_length, job.settings.max_prompt_length, tokenizer.eos_token)
     both = job.kind == DPO
@@ -104,13 +104,13 @@ def prepare(job: TrainingJob) -> Prepared:
 
 
 def check_room(job: TrainingJob) -> None:
-    """Raise TrainingError unless model, tokenizer, context, disk and GPU allow the training."""
+    """Raise ServiceError unless model, tokenizer, context, disk and GPU allow the training."""
     from transformers import AutoConfig
 
     check_tokenizer_fits(job.base)
     context = getattr(AutoConfig.from_pretrained(job.base).get_text_config(), "max_position_embeddings", None)
     if context is not None and job.settings.max_length > context:
-        raise TrainingError(f"max_length is {job.settings.max_length}, and {job.base} reads {context} tokens.")
+        raise ServiceError(f"max_length is {job.settings.max_length}, and {job.base} reads {context} tokens.")
     sizes = model_sizes(job.base, job.recipe.lora)
     check_disk(job.out, training_bytes(sizes))
     check_memory(sizes, precision=job.settings.precision, reference=job.kind == DPO)
@@ -162,20 +162,20 @@ def run_training(
 ) -> TrainingResult:
     """Train from the start, or from the last checkpoint of the same job, and write the best adapter.
 
-    Raises TrainingError if the folder is another job's, or if there is no room. A KeyboardInterrupt goes up; what the
+    Raises ServiceError if the folder is another job's, or if there is no room. A KeyboardInterrupt goes up; what the
     last checkpoint holds stays.
     """
     if is_main_process():
         # Alone: another process would take a folder that is being claimed for somebody else's.
         if folder_state(job) == FolderState.FINISHED:
-            raise TrainingError(f"{job.out} holds this training, finished.")
+            raise ServiceError(f"{job.out} holds this training, finished.")
         check_room(job)
         folder_claim(job)
         drop_broken_checkpoints(job)
     try:
         trainer = make_trainer(job, prepared)
     except (ImportError, RuntimeError, ValueError) as error:
-        raise TrainingError(f"The trainer cannot be set up: {error}") from error
+        raise ServiceError(f"The trainer cannot be set up: {error}") from error
     checkpoint = last_checkpoint(job)
     watching = _callback(watch)
     trainer.callback_handler.callbacks = [
@@ -195,7 +195,7 @@ def _train(trainer: "Trainer", checkpoint: Path | None, out: Path) -> None:
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except torch.OutOfMemoryError as error:
-        raise TrainingError(
+        raise ServiceError(
             f"The GPU is out of memory: {error} Lower batch_size (and raise gradient_accumulation) or max_length, or "
             "set gradient_checkpointing=true."
         ) from error
@@ -203,15 +203,15 @@ def _train(trainer: "Trainer", checkpoint: Path | None, out: Path) -> None:
         # What writes checkpoints names a full disk in ways of its own, such as "unexpected pos 154176 vs 154068".
         if shutil.disk_usage(out).free > _FULL:
             raise
-        raise TrainingError(
+        raise ServiceError(
             f"The disk of {out} is full: {error} Free some; the same command goes on from the last whole checkpoint."
         ) from error
 
 
 def check_complete(rows: int, trained: int) -> None:
-    """Raise TrainingError if the trainer has dropped rows: none may vanish silently."""
+    """Raise ServiceError if the trainer has dropped rows: none may vanish silently."""
     if rows != trained:
-        raise TrainingError(
+        raise ServiceError(
             f"The trainer took {trained} of {rows} examples; the others hold no token of their response. Raise "
             "max_length."
         )
@@ -275,11 +275,11 @@ def _finish(
 
 
 def _best(state: "TrainerState") -> dict[str, Any]:
-    """Return the log entry of the best validation loss; raise TrainingError if none was a number."""
+    """Return the log entry of the best validation loss; raise ServiceError if none was a number."""
     for entry in state.log_history:
         if entry.get("step") == state.best_global_step and math.isfinite(entry.get("eval_loss", math.nan)):
             return dict(entry)
-    raise TrainingError("No validation loss was a number. Lower the learning rate, or use float32.")
+    raise ServiceError("No validation loss was a number. Lower the learning rate, or use float32.")
 
 
 def _manifest(

@@ -3,17 +3,17 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from annotation.dryrun import DryRun, dry_run
-from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from annotation.rehearsal import rehearse
 from annotation.studyfile import read_study_file
 
 SHOWN = 10  # participants whose items are listed
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Check a study file and say what it comes to: pages, minutes, places, participants. Writes nothing."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -27,10 +27,7 @@ class Command(BaseCommand):
         count = options["participants"]
         if count is not None and count < 1:
             raise CommandError("--participants must be at least 1.")
-        try:
-            document = read_study_file(options["file"]).document()
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
+        document = read_study_file(options["file"]).document()
         report = dry_run(document, participants=count)
         self.stdout.write("\n".join(_summary(document, report)))
         self._tell_walks(document, report, count or report.participants_needed)

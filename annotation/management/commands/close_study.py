@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from annotation.services.studies import study_close
 from annotation.studyref import study_from_reference
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "End a study for good. Closed is final."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -17,9 +17,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Close it; raise CommandError with the reasons why it cannot be done."""
-        try:
-            study = study_from_reference(options["study"])
-            study_close(study=study, user=None)
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
+        study = study_from_reference(options["study"])
+        study_close(study=study, user=None)
         self.stdout.write(f"{study.slug}@{study.version} is closed.")

@@ -3,16 +3,17 @@
 import csv
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 from django.urls import reverse
 
 from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from annotation.models import Participant, Study
 from annotation.services.participants import participant_create, participants_create
 from annotation.studyref import study_from_reference
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Make participant links and print them as CSV: code,link."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -25,11 +26,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Make the links and print them; raise CommandError if the study takes none."""
-        try:
-            study = study_from_reference(options["study"])
-            made = _previews(study, options["count"]) if options["preview"] else _people(study, options["count"])
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
+        study = study_from_reference(options["study"])
+        made = _previews(study, options["count"]) if options["preview"] else _people(study, options["count"])
         writer = csv.writer(self.stdout, lineterminator="\n")
         writer.writerow(["code", "link"])
         for participant in made:

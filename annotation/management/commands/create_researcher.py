@@ -4,16 +4,17 @@ import secrets
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import IntegrityError, transaction
 
+from annotation.management.base import ProjectCommand
 from annotation.models import User
 from annotation.permissions import Role
 from annotation.services.log import audit_log
 from annotation.services.members import role_give
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Make an account for a researcher and print its random password. `changepassword` sets another one."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from annotation.services.withdrawal import participant_erase
 from annotation.studyref import participant_from_code, study_from_reference, user_from_name
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Erase everything that one participant gave. Cannot be undone."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -19,13 +19,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Erase and print the receipt; raise CommandError where there is nobody to erase."""
-        try:
-            study = study_from_reference(options["study"])
-            participant = participant_from_code(study, options["code"])
-            user = user_from_name(options["user"])
-            erased = participant_erase(participant=participant, user=user, action="participant_erase")
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
+        study = study_from_reference(options["study"])
+        participant = participant_from_code(study, options["code"])
+        user = user_from_name(options["user"])
+        erased = participant_erase(participant=participant, user=user, action="participant_erase")
         self.stdout.write(f"Erased the data of {participant.code}. Receipt: {erased.receipt}")
         for name, count in erased.tombstone["counts"].items():
             self.stdout.write(f"  {name.replace('_', ' ')}: {count}")

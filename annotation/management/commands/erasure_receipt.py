@@ -3,12 +3,13 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from annotation.management.base import ProjectCommand
 from annotation.services.withdrawal import erasure_find
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Say what was erased, and when, for the code of a receipt."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -5,15 +5,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from annotation.errors import ServiceError
 from annotation.export import FORMATS, export_write
+from annotation.management.base import ProjectCommand
 from annotation.services.log import audit_log
 from annotation.studyref import study_from_reference
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Write ratings, personas, outputs and participants with a codebook. Arms appear by code only."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -48,8 +48,6 @@ class Command(BaseCommand):
                 external_ids=options["include_external_ids"],
                 progress=lambda name: self.stderr.write(f"writing {name} …"),
             )
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"The export cannot be written to {options['out']}: {error}") from error
         asked = {"format": options["format"], "external_ids": options["include_external_ids"]}

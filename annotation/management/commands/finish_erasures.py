@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from annotation.management.base import ProjectCommand
 from annotation.services.withdrawal import erasures_finish
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Clean the database's files of text that erasures deleted. Does nothing where that is done."
 
     def handle(self, *args: Any, **options: Any) -> None:

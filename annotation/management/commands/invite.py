@@ -4,16 +4,16 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.urls import reverse
 
-from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from annotation.peoplefiles import read_invitations
 from annotation.services.recruitment import participants_invite
 from annotation.studyref import study_from_reference
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Make a personal link for each id of a CSV file. An id that has a link keeps it."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -37,8 +37,6 @@ class Command(BaseCommand):
                 for person in people:
                     path = reverse("annotation:participant", args=[person.token])
                     writer.writerow([person.external_id, person.code, options["url"].rstrip("/") + path])
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"{error.filename}: {error.strerror}") from error
         self.stdout.write(f"{len(people)} links are in {out}. Send each one to one person only.")

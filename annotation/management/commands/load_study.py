@@ -3,15 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from annotation.models import Persona, Study, User
 from annotation.services.studies import study_save
 from annotation.studyfile import read_study_file
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Create or update a draft study from its file. Every mistake is reported at once; then nothing is written."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -24,15 +25,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Load the file; raise CommandError with everything that is wrong."""
-        try:
-            study = study_save(
-                definition=read_study_file(options["file"]),
-                owner=_owner(options["owner"]),
-                new_version=options["new_version"],
-                discard_outputs=options["discard_outputs"],
-            )
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
+        study = study_save(
+            definition=read_study_file(options["file"]),
+            owner=_owner(options["owner"]),
+            new_version=options["new_version"],
+            discard_outputs=options["discard_outputs"],
+        )
         self.stdout.write("\n".join(_summary(study)))
 
 

@@ -3,15 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from annotation.peoplefiles import read_submissions
 from annotation.services.recruitment import submissions_sync
 from annotation.studyref import study_from_reference
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Read the submissions that Prolific exports: who returned or timed out gives the place back."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -24,8 +24,6 @@ class Command(BaseCommand):
             submissions = read_submissions(options["file"].read_bytes())
             study = study_from_reference(options["study"])
             effects = submissions_sync(study=study, submissions=submissions, user=None)
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"{error.filename}: {error.strerror}") from error
         self.stdout.write(f"{len(submissions)} submissions read.")

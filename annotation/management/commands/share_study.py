@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from annotation.models import StudyMember
 from annotation.services.members import member_add, member_remove
 from annotation.studyref import study_from_reference
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Let another researcher or analyst see a study, or take that back. Logged."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -23,16 +24,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Attach or detach; raise CommandError if there is nobody, or no right, to attach."""
         username, role = options["username"], options["role"]
-        try:
-            study = study_from_reference(options["study"])
-            if not options["remove"]:
-                member_add(study=study, username=username, role=role, by=None)
-                self.stdout.write(f"{username} is attached to {study} as {role}.")
-                return
-            member = StudyMember.objects.filter(study=study, user__username=username).select_related("user").first()
-            if member is None:
-                raise ServiceError(f"{username} is not attached to {study}.")
-            member_remove(member=member, by=None)
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
+        study = study_from_reference(options["study"])
+        if not options["remove"]:
+            member_add(study=study, username=username, role=role, by=None)
+            self.stdout.write(f"{username} is attached to {study} as {role}.")
+            return
+        member = StudyMember.objects.filter(study=study, user__username=username).select_related("user").first()
+        if member is None:
+            raise ServiceError(f"{username} is not attached to {study}.")
+        member_remove(member=member, by=None)
         self.stdout.write(f"{username} is no longer attached to {study}.")

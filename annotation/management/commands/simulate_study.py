@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import httpx
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import connection
 from django.urls import reverse
 from tqdm import tqdm
@@ -16,7 +16,7 @@ from annotation.botmind import Knowledge
 from annotation.botopinions import Effect, Opinions, effects_of
 from annotation.bots import Bot, BotReport
 from annotation.controls.rehearsal import knowledge_of
-from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from annotation.models import Participant, Study
 from annotation.services.participants import participant_create
 from annotation.studyref import study_from_reference
@@ -33,7 +33,7 @@ class _Company:
     effects: list[Effect]
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Let bots take a study through a running server. Their answers are kept apart from people's."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -59,11 +59,8 @@ class Command(BaseCommand):
             raise CommandError("--participants and --concurrency must be at least 1.")
         if not 0 <= options["careless"] <= 1:
             raise CommandError("--careless is a share, from 0 (nobody) to 1 (everybody).")
-        try:
-            study = study_from_reference(options["study"])
-            effects = effects_of(study, options["effect"])
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
+        study = study_from_reference(options["study"])
+        effects = effects_of(study, options["effect"])
         url = options["url"].rstrip("/")
         _check(study, url)
         company = _Company(url, options["seed"], options["careless"], knowledge_of(study), effects)

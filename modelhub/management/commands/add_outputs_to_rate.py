@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from annotation.studyref import study_from_reference
 from modelhub.management.options import seed
 from modelhub.management.source_arguments import add_origin_arguments, add_split_arguments, origin_of
@@ -12,7 +12,7 @@ from modelhub.management.stage_command import positive
 from modelhub.stages.rate_outputs import SOURCES, RateWanted, add_outputs_to_rate
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Bring prompts, personas and the stored outputs of the arms' systems into a draft output rating."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -35,10 +35,7 @@ class Command(BaseCommand):
             limit=options["limit"],
             seed=options["seed"],
         )
-        try:
-            report = add_outputs_to_rate(study=study_from_reference(options["study"]), wanted=wanted)
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
+        report = add_outputs_to_rate(study=study_from_reference(options["study"]), wanted=wanted)
         self.stdout.write(
             f"Run {report.run.key}: {report.study.pairs} pairs, {report.study.added} personas and {report.outputs} "
             f"outputs added, {report.unchanged} outputs were there already."

@@ -5,9 +5,8 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-
-from modelhub.files.tables import TableError, read_ratings
+from annotation.management.base import ProjectCommand
+from modelhub.files.tables import read_ratings
 from modelhub.management.options import replicates, seed
 from modelhub.stats.agreement import agreement_report
 from modelhub.stats.bootstrap import REPLICATES
@@ -27,7 +26,8 @@ MEASURES = {
 }
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
+    refused = 2
     help = "Report agreement for a CSV with columns rater, item, value (empty value = missing; other columns ignored)."
     requires_system_checks: list[str] = []
 
@@ -41,14 +41,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         domain = options["domain"]
-        try:
-            ratings, inferred = read_ratings(
-                options["file"],
-                level=Level(options["level"]),
-                domain=None if domain is None else [part.strip() for part in domain.split(",")],
-            )
-        except TableError as error:
-            raise CommandError(str(error), returncode=2) from error
+        ratings, inferred = read_ratings(
+            options["file"],
+            level=Level(options["level"]),
+            domain=None if domain is None else [part.strip() for part in domain.split(",")],
+        )
         report = agreement_report(
             ratings, seed=options["seed"], replicates=options["replicates"], domain_inferred=inferred
         )

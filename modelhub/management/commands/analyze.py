@@ -4,10 +4,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from annotation.errors import ServiceError
 from annotation.export import export_refusal
+from annotation.management.base import ProjectCommand
 from annotation.models import Study
 from annotation.services.log import audit_log
 from annotation.studyref import study_from_reference
@@ -15,15 +15,14 @@ from modelhub.access import analyst_named
 from modelhub.analysis.data import load_data
 from modelhub.analysis.judge import read_judgements
 from modelhub.analysis.results import analyze_data
-from modelhub.files.tables import TableError
 from modelhub.management.options import seed
 from modelhub.report.bundle import bundle_refusal, bundle_write
-from modelhub.runs.lifecycle import command_line
+from modelhub.runs.provenance import command_line
 from modelhub.stats.bootstrap import REPLICATES
 from modelhub.stats.winrate import Verdict
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Analyse a study, unblinded, and write its report: text, tables, figures, results and a datasheet. Logged."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -43,8 +42,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             self._analyze(**options)
-        except (ServiceError, TableError) as error:
-            raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"The report cannot be written to {options['out']}: {error}") from error
 

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from annotation.studyref import study_from_reference
 from modelhub.systems.registering import arms_bind
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Bind the arms of a draft study to registered systems."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -17,11 +17,8 @@ class Command(BaseCommand):
         parser.add_argument("bindings", nargs="+", metavar="ARM=SYSTEM", help="an arm's code or number, and a system")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            study = study_from_reference(options["study"])
-            bound = arms_bind(study=study, bindings=_pairs(options["bindings"]))
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
+        study = study_from_reference(options["study"])
+        bound = arms_bind(study=study, bindings=_pairs(options["bindings"]))
         for binding in bound:
             self.stdout.write(f"Arm {binding.arm.ordinal} ({binding.arm.code}) of {study} is {binding.system.name}.")
         if study.demonstration:

@@ -5,14 +5,16 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
-from modelhub.files.tables import TableError, read_pairs
+from annotation.management.base import ProjectCommand
+from modelhub.files.tables import read_pairs
 from modelhub.management.options import finite, seed
 from modelhub.stats.paired import paired_report
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
+    refused = 2
     help = "Compare two systems from a CSV with columns participant, item, system, value. Differences: test minus base."
     requires_system_checks: list[str] = []
 
@@ -26,10 +28,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["margin"] is not None and options["margin"] <= 0:
             raise CommandError(f"--margin {options['margin']}: a margin is a positive number of points", returncode=2)
-        try:
-            pairs, base, test, single = read_pairs(options["file"], base=options["base"])
-        except TableError as error:
-            raise CommandError(str(error), returncode=2) from error
+        pairs, base, test, single = read_pairs(options["file"], base=options["base"])
         report = {"base": base, "test": test, "unpaired_ratings": single}
         report |= paired_report(pairs, margin=options["margin"], seed=options["seed"])
         self.stdout.write(json.dumps(report, indent=2) if options["json"] else _as_text(report))

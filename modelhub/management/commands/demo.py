@@ -4,16 +4,16 @@ from shlex import quote
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 from django.db import connection
 from django.urls import reverse
 
-from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from annotation.models import Study
 from modelhub.demo import USERNAME, Demo, check_port, collect_static, demo_prepare, serve, stop_signals
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Set up the demonstration study, then run the server and the worker until Ctrl-C. Data is kept between runs."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -23,19 +23,16 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Set up and serve; raise CommandError with what stands in the way."""
         port, serving = options["port"], not options["no_serve"]
-        try:
-            if serving:
-                check_port(port)
-            with stop_signals() as stop:
-                demo = demo_prepare()
-                collect_static()
-                self.stdout.write("\n".join(welcome(demo, f"http://127.0.0.1:{port}")))
-                if serving and not stop.is_set():
-                    self.stdout.write("Ctrl-C stops the server and the worker.")
-                    self.stdout.flush()
-                    serve(port, stop)
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
+        if serving:
+            check_port(port)
+        with stop_signals() as stop:
+            demo = demo_prepare()
+            collect_static()
+            self.stdout.write("\n".join(welcome(demo, f"http://127.0.0.1:{port}")))
+            if serving and not stop.is_set():
+                self.stdout.write("Ctrl-C stops the server and the worker.")
+                self.stdout.flush()
+                serve(port, stop)
 
 
 def welcome(demo: Demo, address: str) -> list[str]:

@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 from django.db import transaction
 
 from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from annotation.models import Persona
 from annotation.services.outputs import outputs_exclude
 from annotation.studyref import study_from_reference
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Exclude the outputs of items from a draft study, those of all arms together. Logged."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -21,18 +22,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         items = list(dict.fromkeys(options["items"]))
-        try:
-            study = study_from_reference(options["study"])
-            given = study.items.filter(key__in=items, personas__source=Persona.Source.GIVEN)
-            unknown = sorted(set(items) - set(given.values_list("key", flat=True)))
-            if unknown:
-                raise ServiceError(
-                    f"{study} has no item with a given persona called {', '.join(map(repr, unknown))}. "
-                    "Nothing was excluded."
-                )
-            with transaction.atomic():
-                for persona in Persona.objects.filter(item__study=study, item__key__in=items).select_related("item"):
-                    outputs_exclude(persona=persona, reason=options["reason"], user=None)
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
+        study = study_from_reference(options["study"])
+        given = study.items.filter(key__in=items, personas__source=Persona.Source.GIVEN)
+        unknown = sorted(set(items) - set(given.values_list("key", flat=True)))
+        if unknown:
+            raise ServiceError(
+                f"{study} has no item with a given persona called {', '.join(map(repr, unknown))}. "
+                "Nothing was excluded."
+            )
+        with transaction.atomic():
+            for persona in Persona.objects.filter(item__study=study, item__key__in=items).select_related("item"):
+                outputs_exclude(persona=persona, reason=options["reason"], user=None)
         self.stdout.write(f"Excluded {len(items)} items from {study}.")

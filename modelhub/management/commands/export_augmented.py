@@ -5,16 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from tqdm import tqdm
 
 from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from modelhub.management.stage_command import INTERRUPTED
-from modelhub.runs.interrupts import Interruptible
 from modelhub.stages.export_augmented import COLUMNS, FORMATS, SplitExport, export_augmented
+from personaeval.interrupts import Interruptible
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = f"Write a data set with its personas, one file per split, for datasets.load_dataset: {', '.join(COLUMNS)}."
 
     def add_arguments(self, parser: CommandParser) -> None:

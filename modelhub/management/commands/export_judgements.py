@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from annotation.errors import ServiceError
 from annotation.export import export_refusal
+from annotation.management.base import ProjectCommand
 from annotation.services.log import audit_log
 from annotation.studyref import study_from_reference
 from modelhub.access import analyst_named
@@ -15,7 +15,7 @@ from modelhub.pipeline_results.judged_studies import study_judgements
 from modelhub.queries.datasets import system_named
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Write a judge's verdicts on what a closed study showed, for analyze --judgements and win_rates. Logged."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -32,8 +32,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             self._export(**options)
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"The judgements cannot be written to {options['out']}: {error}") from error
 

@@ -5,17 +5,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from annotation.errors import ServiceError
 from annotation.export import FORMATS
+from annotation.management.base import ProjectCommand
 from annotation.services.log import audit_log
 from annotation.studyref import study_from_reference
 from modelhub.access import analyst_named
 from modelhub.analysis.unblinded import unblinded_write
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Write ratings and outputs with the system behind each arm. Needs the permission to unblind; logged."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -38,8 +38,6 @@ class Command(BaseCommand):
                 command=shlex.join(["manage.py", *sys.argv[1:]]),
                 include_bots=options["include_bots"],
             )
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(f"The export cannot be written to {options['out']}: {error}") from error
         for name, rows in counts.items():

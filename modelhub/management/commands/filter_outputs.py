@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from modelhub.management.source_arguments import add_persona_argument, add_split_arguments
 from modelhub.screening.scan import LOOP_SHARE
 from modelhub.stages.filter_outputs import FilterWanted, filter_outputs, filter_undo
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Mark pairs in which an output of any of the systems loops, in all of them alike; or undo that."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -34,10 +34,7 @@ class Command(BaseCommand):
             sources=options["persona"],
             share=options["share"],
         )
-        try:
-            report = filter_undo(wanted) if options["undo"] else filter_outputs(wanted)
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
+        report = filter_undo(wanted) if options["undo"] else filter_outputs(wanted)
         if options["undo"]:
             self.stdout.write(f"Run {report.run.key}: {report.excluded} pairs, {report.marked} marks taken away.")
             return

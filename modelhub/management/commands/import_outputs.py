@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from annotation.studyref import study_from_reference
 from modelhub.stages.import_outputs import ImportOptions, import_outputs
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = (
         "Import outputs from JSONL, CSV or Parquet (columns item, text, and as needed persona, arm or system), or "
         "from released files of rendered prompts and responses. Rows are matched by item and persona."
@@ -29,19 +29,16 @@ class Command(BaseCommand):
         parser.add_argument("--replace", action="store_true", help="overwrite texts that differ")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            report = import_outputs(
-                study=study_from_reference(options["study"]),
-                files=[Path(name) for name in options["files"]],
-                options=ImportOptions(
-                    system=options["system"],
-                    arm=options["arm"],
-                    allow_unmatched=options["allow_unmatched"],
-                    replace=options["replace"],
-                ),
-            )
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
+        report = import_outputs(
+            study=study_from_reference(options["study"]),
+            files=[Path(name) for name in options["files"]],
+            options=ImportOptions(
+                system=options["system"],
+                arm=options["arm"],
+                allow_unmatched=options["allow_unmatched"],
+                replace=options["replace"],
+            ),
+        )
         self.stdout.write(
             f"Run {report.run.key}: {report.imported} outputs imported, {report.unchanged} were there already, "
             f"{report.skipped} rows belong to no item and persona."

@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from modelhub.management.source_arguments import add_source_arguments, origin_of
 from modelhub.stages.import_pair_outputs import FileReport, PairOutputImport, import_pair_outputs
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Import outputs for stored pairs that were made elsewhere, such as the released generations."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -29,10 +29,7 @@ class Command(BaseCommand):
             profile=options["profile"],
             allow_unmatched=options["allow_unmatched"],
         )
-        try:
-            report = import_pair_outputs(options["files"], wanted)
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
+        report = import_pair_outputs(options["files"], wanted)
         for file in report.files:
             self._report(file)
         self.stdout.write(f"Run {report.run.key}.")

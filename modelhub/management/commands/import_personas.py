@@ -3,16 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from annotation.studyref import study_from_reference
 from modelhub.files.pairs import SOURCES, Columns
 from modelhub.management.stage_command import positive
 from modelhub.stages.import_personas import import_personas
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = (
         "Import preference pairs and the personas inferred from them (Parquet, JSONL or CSV) into a draft whose file "
         "says `items: imported`: columns prompt, chosen, rejected with chosen_persona and rejected_persona (or …_gold, "
@@ -42,15 +42,12 @@ class Command(BaseCommand):
             system=options["system"],
             stratum=options["stratum"],
         )
-        try:
-            report = import_personas(
-                study=study_from_reference(options["study"]),
-                files=[Path(name) for name in options["files"]],
-                columns=columns,
-                limit=options["limit"],
-            )
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
+        report = import_personas(
+            study=study_from_reference(options["study"]),
+            files=[Path(name) for name in options["files"]],
+            columns=columns,
+            limit=options["limit"],
+        )
         self.stdout.write(
             f"Run {report.run.key}: {report.pairs} pairs read, {report.added} personas imported, "
             f"{report.unchanged} were there already."

@@ -4,21 +4,22 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from tqdm import tqdm
 
 from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from modelhub.files.pairs import Columns
 from modelhub.files.problems import first_lines
 from modelhub.management.stage_command import INTERRUPTED
 from modelhub.retrieval.splits import SEARCHED
-from modelhub.runs.interrupts import Interruptible
 from modelhub.stages.import_preferences import PreferenceImport, SplitReport, import_preferences
+from personaeval.interrupts import Interruptible
 
 _PLACES_SHOWN = 10
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = (
         "Import preference pairs from Parquet, JSONL, JSON or CSV files, folders with a file per split, or the Hub "
         "(hub:owner/name): columns prompt, chosen, rejected and, where there are any, chosen_persona (or …_gold) and "

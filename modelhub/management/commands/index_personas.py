@@ -8,9 +8,9 @@ from tqdm import tqdm
 
 from modelhub.management.retrieval_command import RetrievalCommand
 from modelhub.management.stage_command import lease
-from modelhub.runs.interrupts import Interruptible
 from modelhub.runs.lifecycle import LEASE_SECONDS
 from modelhub.stages.index_personas import index_personas
+from personaeval.interrupts import Interruptible
 
 
 class Command(RetrievalCommand):

@@ -3,18 +3,19 @@
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from modelhub.management.options import seed
-from modelhub.pipeline_results.judged import SAME, WITHOUT, SameNameError, comparisons
+from modelhub.pipeline_results.judged import SAME, WITHOUT, comparisons
 from modelhub.pipeline_results.judged_text import judged_tables, tables_as_markdown, tables_as_text
 from modelhub.pipeline_results.published import published_tables
 from modelhub.queries.datasets import splits_of, system_named
 from modelhub.queries.judgements import judged_results
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Report win rates and Delta-PQ of all outputs that were judged, beside the published ones if wanted."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -29,13 +30,10 @@ class Command(BaseCommand):
         form.add_argument("--markdown", action="store_true", help="print Markdown")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            if options["dataset"]:
-                splits_of(options["dataset"])
-            names = _names(options["name"])
-            compared = comparisons(judged_results(options["dataset"], seed=options["seed"]), names)
-        except (ServiceError, SameNameError) as error:
-            raise CommandError(str(error)) from error
+        if options["dataset"]:
+            splits_of(options["dataset"])
+        names = _names(options["name"])
+        compared = comparisons(judged_results(options["dataset"], seed=options["seed"]), names)
         if options["published"]:
             _check_published(compared)
         if options["json"]:

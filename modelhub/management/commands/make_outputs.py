@@ -2,18 +2,18 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from annotation.studyref import study_from_reference
 from modelhub.management.serving import serve_and_close
 from modelhub.management.stage_command import lease, positive
-from modelhub.runs.interrupts import Interruptible
 from modelhub.runs.lifecycle import LEASE_SECONDS, runs_mark_lost
 from modelhub.stages.make_outputs import draft_outputs_request, draft_server
+from personaeval.interrupts import Interruptible
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Let the systems of a draft's arms answer its given personas now, to be scanned and frozen when it opens."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -25,11 +25,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         runs_mark_lost()
-        try:
-            study = study_from_reference(options["study"])
-            queued = draft_outputs_request(study=study)
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
+        study = study_from_reference(options["study"])
+        queued = draft_outputs_request(study=study)
         with Interruptible() as signals:
             server = draft_server(study=study, batch_size=options["batch_size"], lease_seconds=options["lease_seconds"])
             serve_and_close(server, signals)

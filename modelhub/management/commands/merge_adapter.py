@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
+from annotation.management.base import ProjectCommand
 from modelhub.management.training_command import model_folder, model_name
-from modelhub.training.errors import TrainingError
 from modelhub.training.merge import merge_adapter
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Write an adapter and its base as one model, for tools that know no adapters."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -20,8 +20,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         base = model_name(options["base"]) if options["base"] else ""
         out = model_folder(options["out"])
-        try:
-            merge_adapter(model_folder(options["adapter"]), out, base=base)
-        except TrainingError as error:
-            raise CommandError(str(error)) from error
+        merge_adapter(model_folder(options["adapter"]), out, base=base)
         self.stdout.write(f"Merged into {out}.")

@@ -5,14 +5,15 @@ from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from tqdm import tqdm
 
+from annotation.management.base import ProjectCommand
 from modelhub.management.options import finite, seed
 from modelhub.stats.power import Design, simulate_power
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Simulate the power of a paired design for every combination of --participants and --prompts."
     requires_system_checks: list[str] = []
 

@@ -3,16 +3,17 @@
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from modelhub.management.stage_command import positive
 from modelhub.models import Direction, System
 from modelhub.systems.few_shot import PERSONAS, SHOTS, SPLIT, FewShot, check_style, few_shot_exemplars
 from modelhub.systems.registering import system_register
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Register a system: an engine, a model or script, how a persona enters its prompt, and its decoding."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -37,21 +38,18 @@ class Command(BaseCommand):
         group.add_argument("--few-shot-system", default="", metavar="NAME", help="what inferred the personas")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            few_shot = _few_shot(options)
-            system = system_register(
-                name=options["name"],
-                engine=options["engine"],
-                model=options["model"],
-                adapter=options["adapter"],
-                endpoint=options["endpoint"],
-                persona_style=options["persona_style"],
-                decoding=_json_object("--decoding", options["decoding"]),
-                options=_json_object("--options", options["options"]),
-                exemplars=few_shot.exemplars,
-            )
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
+        few_shot = _few_shot(options)
+        system = system_register(
+            name=options["name"],
+            engine=options["engine"],
+            model=options["model"],
+            adapter=options["adapter"],
+            endpoint=options["endpoint"],
+            persona_style=options["persona_style"],
+            decoding=_json_object("--decoding", options["decoding"]),
+            options=_json_object("--options", options["options"]),
+            exemplars=few_shot.exemplars,
+        )
         self.stdout.write(f"Registered {system.name} ({system.engine}), fingerprint {system.fingerprint[:12]}…")
         if few_shot.note:
             self.stdout.write(few_shot.note)

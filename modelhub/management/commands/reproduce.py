@@ -4,22 +4,23 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from tqdm import tqdm
 
 from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from annotation.models import User
 from annotation.studyref import user_from_name
 from modelhub.management.stage_command import INTERRUPTED, lease, positive
 from modelhub.pipeline.config import Pipeline, read_pipeline
 from modelhub.pipeline.plan import Planned, pipeline_check, pipeline_plan, pipeline_run, pipeline_steps
 from modelhub.pipeline.steps import Desk, Step
-from modelhub.runs.interrupts import Interruptible
 from modelhub.runs.lifecycle import LEASE_SECONDS
 from modelhub.runs.rows import BATCH_SIZE, BatchOptions
+from personaeval.interrupts import Interruptible
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = (
         "Infer personas, retrieve them, train both arms, let them answer, judge the answers, and draft a study of "
         "them, as far as it is left to do. The plan is printed first."

@@ -8,8 +8,8 @@ from tqdm import tqdm
 
 from modelhub.management.retrieval_command import RetrievalCommand
 from modelhub.management.stage_command import add_batch_arguments, batch_options, positive
-from modelhub.runs.interrupts import Interruptible
 from modelhub.stages.retrieve_personas import RetrievalReport, RetrievePersonas, all_left, retrieve_personas
+from personaeval.interrupts import Interruptible
 
 _DRY_RUN_PROMPTS = 2
 

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 from django.db.models import Count
 
-from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from annotation.models import Study
 from annotation.services.outputs import outputs_failed, outputs_retry
 from annotation.studyref import study_from_reference
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Say why outputs failed, and put those that can still be rated back into the queue."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -20,13 +20,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """List the reasons and queue; raise CommandError where that cannot be done."""
-        try:
-            study = study_from_reference(options["study"])
-            self._list(study)
-            if not options["only_list"]:
-                self._queue(study)
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
+        study = study_from_reference(options["study"])
+        self._list(study)
+        if not options["only_list"]:
+            self._queue(study)
 
     def _list(self, study: Study) -> None:
         reasons = outputs_failed(study).values_list("arm__code", "error").annotate(n=Count("pk"))

@@ -2,17 +2,18 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from annotation.management.base import ProjectCommand
 from modelhub.management.serving import serve_and_close
-from modelhub.runs.interrupts import Interruptible
 from modelhub.runs.lifecycle import run_start, runs_mark_lost
 from modelhub.stages.serve_outputs import ServeOptions, Server
+from personaeval.interrupts import Interruptible
 
 MIN_LEASE_SECONDS = 3
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "Claim requested outputs, generate them, fill them in. Any number of workers may run on one database."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -4,9 +4,9 @@ import csv
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from modelhub.management.stage_command import positive
 from modelhub.models import Direction
 from modelhub.queries.datasets import inferring_system, splits_of
@@ -17,7 +17,7 @@ from modelhub.stats.texts import FEWEST
 COLUMNS = ("word", "count_chosen", "count_rejected", "share", "ci_low", "ci_high")
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "List P(chosen | word) over the words of a system's personas, in their dictionary form."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -35,11 +35,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         dataset, direction = options["dataset"], options["direction"]
-        try:
-            splits_of(dataset)
-            system = inferring_system(dataset, options["system"])
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
+        splits_of(dataset)
+        system = inferring_system(dataset, options["system"])
         words = persona_words(dataset, system, min_count=options["min_count"])
         rows = [_row(word) for word in (words.rows if direction == "both" else words.telling_of(direction))]
         if options["json"]:

@@ -4,14 +4,14 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from annotation.errors import ServiceError
+from annotation.management.base import ProjectCommand
 from annotation.studyref import study_from_reference
 from modelhub.screening.scan import ScannedPair, scan_study
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
     help = "List outputs that reveal their system, loop, are empty or were cut off. Arms are not shown."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -19,10 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the pairs with their texts as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            study = study_from_reference(options["study"])
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
+        study = study_from_reference(options["study"])
         pairs = scan_study(study)
         if options["json"]:
             self.stdout.write(json.dumps([asdict(pair) for pair in pairs], ensure_ascii=False, indent=2))

@@ -5,14 +5,14 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-
-from modelhub.files.tables import TableError, read_verdicts
+from annotation.management.base import ProjectCommand
+from modelhub.files.tables import read_verdicts
 from modelhub.management.options import seed
 from modelhub.stats.winrate import pair_outcomes, win_rates
 
 
-class Command(BaseCommand):
+class Command(ProjectCommand):
+    refused = 2
     help = (
         'Report win rates for JSONL rows {"pair_id", "metric": "personalization"|"quality", '
         '"order": "base_first"|"test_first", "verdict": "A"|"B"|"tie"|null}; A was shown first. '
@@ -26,10 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="Print JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            sets = read_verdicts(options["file"])
-        except TableError as error:
-            raise CommandError(str(error), returncode=2) from error
+        sets = read_verdicts(options["file"])
         reports = {name: win_rates(pair_outcomes(rows), seed=options["seed"]) for name, rows in sets.items()}
         if set(reports) <= {""}:
             report: dict[str, Any] = reports.get("") or win_rates({})

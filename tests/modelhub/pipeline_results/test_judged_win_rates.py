@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from annotation.errors import ServiceError
 from modelhub.models import PairOutput, PreferencePair, System
-from modelhub.pipeline_results.judged import SameNameError, comparisons
+from modelhub.pipeline_results.judged import comparisons
 from modelhub.pipeline_results.published import published_tables
 from modelhub.queries.judgements import judged_results
 from tests.modelhub.judged_rows import add_judgements, outcomes
@@ -157,7 +158,7 @@ def test_two_systems_that_answered_the_same_pairs_cannot_share_a_name() -> None:
             "one", "gold_chosen", outcomes(1, 0, 0), outcomes(1, 0, 0), base="sft" if test == "pt-1" else "dpo",
             test=test,
         )  # fmt: skip
-    with pytest.raises(SameNameError, match="dpo with pt-2 and sft with pt-1 would both be rows of B with PT"):
+    with pytest.raises(ServiceError, match="dpo with pt-2 and sft with pt-1 would both be rows of B with PT"):
         comparisons(judged_results(), {"pt-1": "PT", "pt-2": "PT", "sft": "B", "dpo": "B"})
 
 

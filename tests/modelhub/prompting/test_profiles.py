@@ -8,7 +8,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelhub.profiles import SHOTS, ProfileError, builtin_profiles, load_profile
+from annotation.errors import ServiceError
+from modelhub.profiles import SHOTS, builtin_profiles, load_profile
 from modelhub.screening.persona_flags import longest_shared
 
 DIALOGUE = "\n\nHuman: Is tea warm?\n\nAssistant: Often.\n\nHuman: And ice?\n\n"
@@ -52,7 +53,7 @@ def test_no_name_belongs_to_two_profiles() -> None:
 
 
 def test_an_unknown_name_is_told_what_there_is() -> None:
-    with pytest.raises(ProfileError, match="no dataset profile 'tails'. Built in: beavertails, hhh, mnemonic, shp"):
+    with pytest.raises(ServiceError, match="no dataset profile 'tails'. Built in: beavertails, hhh, mnemonic, shp"):
         load_profile("tails")
 
 
@@ -119,7 +120,7 @@ def test_every_mistake_in_a_file_is_named_at_once(tmp_path: Path) -> None:
     data["exemplars"][0]["persona"] = "The user …"
     data["exemplars"][1]["chosen"] = " "
     data["exemplars"][2]["rejected"] = "Yes."
-    with pytest.raises(ProfileError) as caught:
+    with pytest.raises(ServiceError) as caught:
         load_profile(written(tmp_path, data))
     message = str(caught.value)
     assert message.startswith(f"The profile {tmp_path / 'ours.yaml'} has mistakes:\n")
@@ -140,23 +141,23 @@ def test_every_mistake_in_a_file_is_named_at_once(tmp_path: Path) -> None:
 def test_exemplars_are_five(tmp_path: Path, count: int) -> None:
     data = custom()
     data["exemplars"] = [{**data["exemplars"][0], "prompt": f"{number}?"} for number in range(count)]
-    with pytest.raises(ProfileError, match=r"exemplars: .* at (least|most) 5 items"):
+    with pytest.raises(ServiceError, match=r"exemplars: .* at (least|most) 5 items"):
         load_profile(written(tmp_path, data))
 
 
 def test_the_same_prompt_in_two_exemplars_is_refused(tmp_path: Path) -> None:
     data = custom()
     data["exemplars"][4]["prompt"] = "Question 0?"
-    with pytest.raises(ProfileError, match="two exemplars have the same prompt"):
+    with pytest.raises(ServiceError, match="two exemplars have the same prompt"):
         load_profile(written(tmp_path, data))
 
 
 def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, yaml.safe_dump(custom()) + "name: other\n")
-    with pytest.raises(ProfileError, match="name: stands here twice, the second time on line"):
+    with pytest.raises(ServiceError, match="name: stands here twice, the second time on line"):
         load_profile(path)
     path = written(tmp_path, "name: other\nname: another\n")
-    with pytest.raises(ProfileError, match=r"name: stands here twice.*\n(?s:.*)- task: is missing"):
+    with pytest.raises(ServiceError, match=r"name: stands here twice.*\n(?s:.*)- task: is missing"):
         load_profile(path)
 
 
@@ -164,13 +165,13 @@ def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
     ("content", "message"), [("- a\n- b\n", "must be a mapping"), ("a: [", "not readable as YAML"), ("", "a mapping")]
 )
 def test_a_file_that_is_no_profile_is_refused(tmp_path: Path, content: str, message: str) -> None:
-    with pytest.raises(ProfileError, match=message):
+    with pytest.raises(ServiceError, match=message):
         load_profile(written(tmp_path, content))
 
 
 def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
-    with pytest.raises(ProfileError, match=r"none\.yml cannot be read: No such file"):
+    with pytest.raises(ServiceError, match=r"none\.yml cannot be read: No such file"):
         load_profile(tmp_path / "none.yml")
     (tmp_path / "latin.yaml").write_bytes("name: é".encode("latin-1"))
-    with pytest.raises(ProfileError, match="not in UTF-8"):
+    with pytest.raises(ServiceError, match="not in UTF-8"):
         load_profile(tmp_path / "latin.yaml")

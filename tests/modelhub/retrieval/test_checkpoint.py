@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from annotation.errors import ServiceError
 from modelhub.retrieval.checkpoint import find_checkpoint
 from modelhub.retrieval.colbert import Encoder, cure
-from modelhub.retrieval.errors import RetrievalError
 
 
 @pytest.fixture
@@ -57,27 +57,27 @@ def test_a_checkpoint_that_cannot_be_used_is_refused_with_its_reason(
     copied: Path, damage: Callable[[Path], None], reason: str
 ) -> None:
     damage(copied)
-    with pytest.raises(RetrievalError, match=reason):
+    with pytest.raises(ServiceError, match=reason):
         find_checkpoint(str(copied))
 
 
 def test_all_that_is_wrong_with_a_checkpoint_is_said_at_once(copied: Path) -> None:
     without("artifact.metadata")(copied)
     without_projection(copied)
-    with pytest.raises(RetrievalError, match=r"artifact\.metadata.*; .*linear\.weight"):
+    with pytest.raises(ServiceError, match=r"artifact\.metadata.*; .*linear\.weight"):
         find_checkpoint(str(copied))
 
 
 @pytest.mark.parametrize("name", ["/nowhere/at/all", "owner/unknown-checkpoint"])
 def test_a_checkpoint_that_is_nowhere_is_an_error(name: str) -> None:
-    with pytest.raises(RetrievalError, match="There is no folder"):
+    with pytest.raises(ServiceError, match="There is no folder"):
         find_checkpoint(name)
 
 
 def test_weights_that_do_not_fit_the_settings_are_an_error(copied: Path) -> None:
     path = copied / "artifact.metadata"
     path.write_text(path.read_text(encoding="utf-8").replace('"dim": 32', '"dim": 16'), encoding="utf-8")
-    with pytest.raises(RetrievalError, match="does not load"):
+    with pytest.raises(ServiceError, match="does not load"):
         Encoder(find_checkpoint(str(copied)))
 
 
@@ -113,7 +113,7 @@ def test_the_cure_is_applied_once_and_lets_no_other_model_in(tiny_colbert: Path)
     cure()
     assert hf_colbert.class_factory is cured is base_colbert.class_factory
     assert cured(str(tiny_colbert))._keys_to_ignore_on_load_unexpected == {"cls"}
-    with pytest.raises(RetrievalError, match="fell back to bert-base-uncased"):
+    with pytest.raises(ServiceError, match="fell back to bert-base-uncased"):
         cured("bert-base-uncased")
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from annotation.errors import ServiceError
 from modelhub.retrieval import plaid, store
 from modelhub.retrieval.checkpoint import CheckpointFiles, find_checkpoint
 from modelhub.retrieval.colbert import Encoder, cure, silent_descriptors
 from modelhub.retrieval.collection import Collection, Embeddings, embeddings_of, manifest_for
-from modelhub.retrieval.errors import RetrievalError
 from modelhub.retrieval.extensions import compiled
 from modelhub.retrieval.search import Nearest
 from modelhub.retrieval.splits import PromptRow
@@ -168,7 +168,7 @@ def test_without_a_compiler_an_index_is_refused_and_the_way_round_it_is_named(
     prepared: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(RetrievalError, match="not on the path here: no-such-compiler .*--exact"):
+    with pytest.raises(ServiceError, match="not on the path here: no-such-compiler .*--exact"):
         prepared.make()
 
 
@@ -209,5 +209,5 @@ def test_with_a_gpu_and_without_nvcc_an_index_is_refused_and_the_ways_round_it_a
 
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(cpp_extension, "CUDA_HOME", None)
-    with pytest.raises(RetrievalError, match="needs nvcc.* CUDA_HOME .*CUDA_VISIBLE_DEVICES= .*--exact"):
+    with pytest.raises(ServiceError, match="needs nvcc.* CUDA_HOME .*CUDA_VISIBLE_DEVICES= .*--exact"):
         prepared.make()

@@ -2,7 +2,8 @@
 
 import pytest
 
-from modelhub.retrieval.splits import PromptRow, SplitError, check_overlap, is_evaluated, overlap, searched_splits
+from annotation.errors import ServiceError
+from modelhub.retrieval.splits import PromptRow, check_overlap, is_evaluated, overlap, searched_splits
 
 
 @pytest.mark.parametrize(
@@ -27,12 +28,12 @@ def test_what_is_stated_goes_before_the_table() -> None:
 @pytest.mark.parametrize("split", ["test", "sft_train", "dev"])
 @pytest.mark.parametrize("held_out", ["test", "sft_val", "dpo_val"])
 def test_held_out_rows_are_searched_by_none_whatever_is_stated(split: str, held_out: str) -> None:
-    with pytest.raises(SplitError, match=f"{split} may not search {held_out}: .* would leak"):
+    with pytest.raises(ServiceError, match=f"{split} may not search {held_out}: .* would leak"):
         searched_splits(split, {split: ["dpo_train", held_out]})
 
 
 def test_a_split_without_a_rule_is_an_error_that_says_how_to_give_one() -> None:
-    with pytest.raises(SplitError, match="'dev'.*--search dev=SPLIT"):
+    with pytest.raises(ServiceError, match="'dev'.*--search dev=SPLIT"):
         searched_splits("dev")
 
 
@@ -51,12 +52,12 @@ def test_rows_overlap_by_pair_or_by_prompt_whatever_its_case_and_spacing() -> No
     training = [row("train", 1, "a", "How do I  cook rice?"), row("train", 2, "b", "Another one")]
     tests = [row("test", 1, "x", "how do i cook RICE?"), row("test", 2, "b", "Other words"), row("test", 3, "c", "New")]
     assert [(one.row, twin.row) for one, twin in overlap(tests, training)] == [(1, 1), (2, 2)]
-    with pytest.raises(SplitError, match="2 of 3 rows .* test row 1 = train row 1, test row 2 = train row 2"):
+    with pytest.raises(ServiceError, match="2 of 3 rows .* test row 1 = train row 1, test row 2 = train row 2"):
         check_overlap(tests, training)
     check_overlap(tests[2:], training)
 
 
 def test_the_error_names_no_text() -> None:
-    with pytest.raises(SplitError) as raised:
+    with pytest.raises(ServiceError) as raised:
         check_overlap([row("test", 1, "a", "A secret prompt")], [row("train", 1, "a", "A secret prompt")])
     assert "secret" not in str(raised.value)

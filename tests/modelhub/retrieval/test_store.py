@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from annotation.errors import ServiceError
 from modelhub.retrieval import collection as module
 from modelhub.retrieval import store
 from modelhub.retrieval.collection import Collection, embeddings_of
-from modelhub.retrieval.errors import RetrievalError
 from modelhub.retrieval.splits import PromptRow
 
 
@@ -96,5 +96,5 @@ def test_embeddings_that_another_run_replaces_while_they_are_read_are_refused(
         return lengths
 
     monkeypatch.setattr(module.np, "load", replaced)
-    with pytest.raises(RetrievalError, match=r"made anew by another run|reshape"):
+    with pytest.raises(ServiceError, match=r"made anew by another run|reshape"):
         embeddings_of(folder, mine, "checkpoint", load)  # type: ignore[arg-type]

@@ -9,8 +9,9 @@ import pytest
 from django.utils import timezone
 
 from modelhub.models import Run
-from modelhub.runs import lifecycle
-from modelhub.runs.lifecycle import command_line, public_arguments, run_finish, run_heartbeat, run_start, runs_mark_lost
+from modelhub.runs import provenance as recorded
+from modelhub.runs.lifecycle import run_finish, run_heartbeat, run_start, runs_mark_lost
+from modelhub.runs.provenance import command_line, public_arguments
 
 
 def test_secrets_never_stand_in_a_command_line() -> None:
@@ -36,7 +37,7 @@ def test_a_run_records_what_is_needed_to_repeat_it(tmp_path: Path) -> None:
 @pytest.mark.django_db
 def test_outside_of_a_git_checkout_provenance_says_so(tmp_path: Path, settings: object) -> None:
     settings.BASE_DIR = tmp_path  # type: ignore[attr-defined]
-    assert lifecycle.provenance()["git"] == "not a git checkout"
+    assert recorded.provenance()["git"] == "not a git checkout"
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
@@ -48,10 +49,10 @@ def test_provenance_names_the_commit_that_the_process_began_with(tmp_path: Path,
     subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
     commit("Begin")
     settings.BASE_DIR = tmp_path  # type: ignore[attr-defined]
-    before = lifecycle.provenance()["git"]
+    before = recorded.provenance()["git"]
     commit("Pull something else while it runs")
     assert len(before["commit"]) == 40 and before["dirty"] is False
-    assert lifecycle.provenance()["git"] == before
+    assert recorded.provenance()["git"] == before
 
 
 @pytest.mark.django_db

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from annotation.errors import ServiceError
 from modelhub.training.checks import Sizes, check_disk, check_memory, model_sizes, training_bytes
 from modelhub.training.config import load_recipe
-from modelhub.training.errors import TrainingError
 from modelhub.training.sft import train_sft
 from tests.modelhub.training.making import load, make_job, weights
 
@@ -29,7 +29,7 @@ def test_a_full_disk_is_noticed_before_anything_is_written(
     tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
-    with pytest.raises(TrainingError, match=r"has 0\.0 GB left, and about 0\.1 GB are needed"):
+    with pytest.raises(ServiceError, match=r"has 0\.0 GB left, and about 0\.1 GB are needed"):
         train_sft(make_job("sft", tiny_llama, tmp_path / "new" / "out"))
     assert not (tmp_path / "new").exists()
 
@@ -45,9 +45,9 @@ def test_a_gpu_too_small_for_the_weights_is_refused(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (20 * 2**30, 24 * 2**30))
     small, large = Sizes(8_000_000_000, 10_000_000), Sizes(16_000_000_000, 10_000_000)
     check_memory(small, precision="bfloat16", reference=True)
-    with pytest.raises(TrainingError, match=r"20\.0 GB left, and weights and optimizer alone need 30\.\d GB"):
+    with pytest.raises(ServiceError, match=r"20\.0 GB left, and weights and optimizer alone need 30\.\d GB"):
         check_memory(large, precision="bfloat16", reference=True)
-    with pytest.raises(TrainingError, match="weights and optimizer"):
+    with pytest.raises(ServiceError, match="weights and optimizer"):
         check_memory(small, precision="float32", reference=False)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError
 
+from annotation.errors import ServiceError
 from modelhub.models import InferredPersona, RetrievedPersona, Run, System, TrainingLog
 from modelhub.runs.lifecycle import run_start
 from modelhub.training.manifest import read_manifest
@@ -182,10 +183,8 @@ def train_merge(adapter: str, out: str, stdout: StringIO) -> None:
 def test_an_error_in_training_closes_the_run_as_failed(
     base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from modelhub.training.errors import TrainingError
-
     def no_number(state: object) -> dict[str, Any]:
-        raise TrainingError("No validation loss was a number.")
+        raise ServiceError("No validation loss was a number.")
 
     monkeypatch.setattr("modelhub.training.trainer._best", no_number)
     with pytest.raises(CommandError, match="No validation loss"):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from annotation.errors import ServiceError
 from modelhub.training.config import continue_adapter, load_recipe, recipe_names
-from modelhub.training.errors import TrainingError
 
 
 def test_the_paper_recipe_has_the_published_hyper_parameters() -> None:
@@ -38,7 +38,7 @@ def test_lists_and_nothing_can_be_set() -> None:
 
 
 def test_every_unknown_key_and_wrong_type_is_named_at_once() -> None:
-    with pytest.raises(TrainingError) as caught:
+    with pytest.raises(ServiceError) as caught:
         load_recipe(settings=["dpo.betta=0.2", "sft.epochs=many", "lora.r=0", "beta=0.2", "rl.steps=3"])
     message = str(caught.value)
     for part in ("dpo.betta: is not known", "sft.epochs", "lora.r", "beta=0.2: write section.key=value", "rl: is not"):
@@ -55,7 +55,7 @@ def test_every_unknown_key_and_wrong_type_is_named_at_once() -> None:
     ],
 )  # fmt: skip
 def test_a_value_of_another_type_or_without_a_bound_is_refused(setting: str) -> None:
-    with pytest.raises(TrainingError, match=re.escape(f"- {setting.partition('=')[0]}")):
+    with pytest.raises(ServiceError, match=re.escape(f"- {setting.partition('=')[0]}")):
         load_recipe(settings=[setting])
 
 
@@ -65,24 +65,24 @@ def test_a_value_of_another_type_or_without_a_bound_is_refused(setting: str) -> 
 def test_a_file_that_cannot_be_used_is_refused_by_what_is_wrong(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "bad.toml"
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(TrainingError, match=said):
+    with pytest.raises(ServiceError, match=said):
         load_recipe(config=file)
 
 
 def test_a_missing_file_and_an_unknown_recipe_are_named(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"nowhere\.toml"):
+    with pytest.raises(ServiceError, match=r"nowhere\.toml"):
         load_recipe(config=tmp_path / "nowhere.toml")
-    with pytest.raises(TrainingError, match="Built in: paper, tiny"):
+    with pytest.raises(ServiceError, match="Built in: paper, tiny"):
         load_recipe("papper")
 
 
 def test_prompts_must_leave_room_for_responses() -> None:
-    with pytest.raises(TrainingError, match="leaves no room for responses"):
+    with pytest.raises(ServiceError, match="leaves no room for responses"):
         load_recipe(settings=["dpo.max_prompt_length=512"])
 
 
 def test_dpo_takes_over_the_adapter_settings_of_the_sft_model() -> None:
     smaller = load_recipe(settings=["lora.r=4"]).lora.model_dump()
     assert continue_adapter(load_recipe(), "paper", smaller).lora.r == 4
-    with pytest.raises(TrainingError, match="it cannot have r=8"):
+    with pytest.raises(ServiceError, match="it cannot have r=8"):
         continue_adapter(load_recipe(settings=["lora.r=8"]), "paper", smaller)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from annotation.errors import ServiceError
 from modelhub.training.dpo import make_dpo_trainer, train_dpo
-from modelhub.training.errors import TrainingError
 from modelhub.training.manifest import model_digest, read_manifest
 from modelhub.training.trainer import EVALUATION, TRAIN, LogEntry, prepare
 from tests.modelhub.training.making import examples, load, make_job, margins, response_log_probability, weights
@@ -72,5 +72,5 @@ def test_both_arms_work_on_one_loaded_base(dpo_folder: Path, sft_folder: Path, t
 
 
 def test_dpo_without_an_sft_model_is_refused(tiny_llama: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="DPO starts from an SFT model"):
+    with pytest.raises(ServiceError, match="DPO starts from an SFT model"):
         train_dpo(make_job("dpo", tiny_llama, tmp_path / "out"))

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from annotation.errors import ServiceError
 from modelhub.training.data import Example
-from modelhub.training.errors import TrainingError
 from modelhub.training.fitting import Lengths, Shortening, fit_examples
 
 PERSONA = "The user is patient and prefers detail."
@@ -90,7 +90,7 @@ def test_a_long_persona_stays_whole_with_the_end_of_its_prompt_and_is_counted() 
 
 
 def test_a_persona_that_leaves_no_room_for_anything_else_is_refused_by_its_row() -> None:
-    with pytest.raises(TrainingError, match=r"row 7: labels and persona take 86 tokens.* 100\.\nRaise max_length"):
+    with pytest.raises(ServiceError, match=r"row 7: labels and persona take 86 tokens.* 100\.\nRaise max_length"):
         fit(example(200, persona="very " * 80))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from modelhub.training.errors import TrainingError
+from annotation.errors import ServiceError
 from modelhub.training.manifest import MANIFEST, model_digest, read_manifest
 from modelhub.training.merge import merge_adapter
 from tests.modelhub.training.making import load
@@ -40,7 +40,7 @@ def test_another_base_is_refused_and_nothing_is_left(tiny_llama: Path, dpo_folde
     other = tmp_path / "other"
     shutil.copytree(tiny_llama, other)
     (other / "config.json").write_text((other / "config.json").read_text() + "\n")
-    with pytest.raises(TrainingError, match="not the base that the adapter was trained on"):
+    with pytest.raises(ServiceError, match="not the base that the adapter was trained on"):
         merge_adapter(dpo_folder, tmp_path / "merged", base=str(other))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other"]
 
@@ -57,15 +57,15 @@ def test_a_broken_adapter_leaves_nothing_behind(tiny_llama: Path, dpo_folder: Pa
     broken = tmp_path / "broken"
     shutil.copytree(dpo_folder, broken)
     (broken / "adapter_model.safetensors").write_bytes(b"no tensors")
-    with pytest.raises(TrainingError, match="cannot be merged"):
+    with pytest.raises(ServiceError, match="cannot be merged"):
         merge_adapter(broken, tmp_path / "merged")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["broken"]
 
 
 def test_a_folder_that_is_taken_or_no_adapter_is_refused(tiny_llama: Path, dpo_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="exists already"):
+    with pytest.raises(ServiceError, match="exists already"):
         merge_adapter(dpo_folder, tmp_path)
-    with pytest.raises(TrainingError, match="holds no adapter"):
+    with pytest.raises(ServiceError, match="holds no adapter"):
         merge_adapter(tiny_llama, tmp_path / "merged")
 
 
@@ -77,7 +77,7 @@ def test_a_training_that_was_killed_before_its_end_is_refused_as_unfinished(
     shutil.copytree(dpo_folder, killed)
     for name in files:
         (killed / name).unlink()
-    with pytest.raises(TrainingError, match=f"{killed} .* begun and is not finished"):
+    with pytest.raises(ServiceError, match=f"{killed} .* begun and is not finished"):
         merge_adapter(killed, tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
 
@@ -94,7 +94,7 @@ def test_a_manifest_that_cannot_be_read_is_named(dpo_folder: Path, tmp_path: Pat
     broken = tmp_path / "broken"
     shutil.copytree(dpo_folder, broken)
     (broken / MANIFEST).write_text(text)
-    with pytest.raises(TrainingError, match=str(broken / MANIFEST)):
+    with pytest.raises(ServiceError, match=str(broken / MANIFEST)):
         merge_adapter(broken, tmp_path / "merged")
 
 
@@ -102,5 +102,5 @@ def test_an_adapter_configuration_that_cannot_be_read_is_named(tiny_adapters: di
     broken = tmp_path / "broken"
     shutil.copytree(tiny_adapters["brief"], broken)
     (broken / "adapter_config.json").write_text("{")
-    with pytest.raises(TrainingError, match=str(broken / "adapter_config.json")):
+    with pytest.raises(ServiceError, match=str(broken / "adapter_config.json")):
         merge_adapter(broken, tmp_path / "merged")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from annotation.errors import ServiceError
 from modelhub.training.dpo import train_dpo
-from modelhub.training.errors import TrainingError
 from modelhub.training.job import FolderState, TrainingJob, folder_state, last_checkpoint
 from modelhub.training.manifest import MANIFEST
 from modelhub.training.sft import train_sft
@@ -114,7 +114,7 @@ def test_the_folder_of_another_job_is_refused_with_what_differs(tiny_llama: Path
     job = make_job("sft", tiny_llama, tmp_path / "out")
     interrupted(train_sft, job)
     other = make_job("sft", tiny_llama, tmp_path / "out", "sft.learning_rate=1e-3", seed=4, train=job.train[:8])
-    with pytest.raises(TrainingError) as caught:
+    with pytest.raises(ServiceError) as caught:
         train_sft(other)
     message = str(caught.value)
     assert "belongs to another training" in message
@@ -124,13 +124,13 @@ def test_the_folder_of_another_job_is_refused_with_what_differs(tiny_llama: Path
 
 def test_a_folder_in_which_nothing_was_trained_yet_may_be_another_trainings(tiny_llama: Path, tmp_path: Path) -> None:
     job = make_job("sft", tiny_llama, tmp_path / "out")
-    with pytest.raises(TrainingError, match="cannot be set up: nonsense is not supported"):
+    with pytest.raises(ServiceError, match="cannot be set up: nonsense is not supported"):
         train_sft(replace(job, report_to=("nonsense",)))
     interrupted(train_sft, job, step=1)
     other = replace(job, seed=4)
     assert folder_state(other) == FolderState.NEW
     interrupted(train_sft, other)
-    with pytest.raises(TrainingError, match="belongs to another training"):
+    with pytest.raises(ServiceError, match="belongs to another training"):
         folder_state(job)
 
 
@@ -139,15 +139,15 @@ def test_an_adapter_that_lost_its_manifest_is_not_written_over(
 ) -> None:
     shutil.copytree(sft_folder, tmp_path / "out")
     (tmp_path / "out" / MANIFEST).unlink()
-    with pytest.raises(TrainingError, match="belongs to another training"):
+    with pytest.raises(ServiceError, match="belongs to another training"):
         train_sft(make_job("sft", tiny_llama, tmp_path / "out", seed=4))
 
 
 def test_a_folder_with_something_else_in_it_is_refused(tiny_llama: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(TrainingError, match="holds something else"):
+    with pytest.raises(ServiceError, match="holds something else"):
         train_sft(make_job("sft", tiny_llama, tmp_path))
-    with pytest.raises(TrainingError, match="is a file"):
+    with pytest.raises(ServiceError, match="is a file"):
         train_sft(make_job("sft", tiny_llama, tmp_path / "notes.txt"))
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
@@ -155,7 +155,7 @@ def test_a_folder_with_something_else_in_it_is_refused(tiny_llama: Path, tmp_pat
 def test_a_finished_training_is_not_done_again(tiny_llama: Path, sft_folder: Path) -> None:
     job = make_job("sft", tiny_llama, sft_folder)
     assert folder_state(job) == FolderState.FINISHED
-    with pytest.raises(TrainingError, match="finished"):
+    with pytest.raises(ServiceError, match="finished"):
         train_sft(job)
 
 
@@ -169,7 +169,7 @@ def test_a_disk_that_fills_up_is_named_and_training_goes_on_when_there_is_room(
 ) -> None:
     job = make_job("sft", tiny_llama, tmp_path / "out")
     full = shutil.disk_usage(tmp_path)._replace(free=0)
-    with monkeypatch.context() as patch, pytest.raises(TrainingError, match=r"The disk of .*out is full: unexpected"):
+    with monkeypatch.context() as patch, pytest.raises(ServiceError, match=r"The disk of .*out is full: unexpected"):
         train_sft(job, break_at(8, lambda: patch.setattr(shutil, "disk_usage", lambda path: full)))
     assert train_sft(job).resumed_at == 6
     assert same_weights(job.out, sft_folder)

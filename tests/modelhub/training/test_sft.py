@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from modelhub.training.errors import TrainingError
+from annotation.errors import ServiceError
 from modelhub.training.manifest import read_manifest
 from modelhub.training.sft import make_sft_trainer, train_sft
 from modelhub.training.trainer import EVALUATION, TRAIN, LogEntry, prepare
@@ -156,12 +156,12 @@ def test_a_tokenizer_without_an_end_of_text_is_refused(tiny_llama: Path, tmp_pat
     tokenizer = AutoTokenizer.from_pretrained(base)
     tokenizer.eos_token = None
     tokenizer.save_pretrained(base)
-    with pytest.raises(TrainingError, match="no end-of-text token"):
+    with pytest.raises(ServiceError, match="no end-of-text token"):
         train_sft(make_job("sft", base, tmp_path / "out"))
 
 
 def test_an_adapter_given_as_base_is_told_apart(sft_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="It is an adapter: give its base"):
+    with pytest.raises(ServiceError, match="It is an adapter: give its base"):
         train_sft(make_job("sft", sft_folder, tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
@@ -173,11 +173,11 @@ def test_an_adapter_given_as_base_is_told_apart(sft_folder: Path, tmp_path: Path
 def test_settings_the_base_cannot_have_are_refused_before_anything_is_written(
     tiny_llama: Path, tmp_path: Path, setting: str, said: str
 ) -> None:
-    with pytest.raises(TrainingError, match=said):
+    with pytest.raises(ServiceError, match=said):
         train_sft(make_job("sft", tiny_llama, tmp_path / "out", setting))
     assert not (tmp_path / "out").exists()
 
 
 def test_an_unknown_place_to_report_to_is_refused(tiny_llama: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="nowhere"):
+    with pytest.raises(ServiceError, match="nowhere"):
         train_sft(make_job("sft", tiny_llama, tmp_path / "out", report_to=("nowhere",)))

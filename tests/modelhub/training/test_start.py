@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from modelhub.training.errors import TrainingError
+from annotation.errors import ServiceError
 from modelhub.training.job import check_start
 from tests.modelhub.training.making import described, make_job
 
@@ -30,7 +30,7 @@ def test_the_matching_sft_model_is_accepted(tiny_llama: Path, sft_folder: Path) 
 def test_another_arms_sft_model_is_refused_with_what_disagrees(
     tiny_llama: Path, sft_folder: Path, changed: dict[str, str], said: str
 ) -> None:
-    with pytest.raises(TrainingError) as caught:
+    with pytest.raises(ServiceError) as caught:
         check_start(sft_folder, base=str(tiny_llama), data=described("dpo", **changed))
     assert said in str(caught.value)
 
@@ -41,16 +41,16 @@ def test_another_base_and_data_set_are_named_together(tiny_llama: Path, sft_fold
     config = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps(config | {"rope_theta": 1.0}))
     data = described("dpo")
-    with pytest.raises(TrainingError) as caught:
+    with pytest.raises(ServiceError) as caught:
         check_start(sft_folder, base=str(other), data=type(data)(**{**vars(data), "dataset": "another"}))
     assert "base_digest: " in str(caught.value)
     assert 'dataset: "tiny" there, "another" here' in str(caught.value)
 
 
 def test_dpo_models_and_unfinished_folders_are_no_start(tiny_llama: Path, dpo_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="no sft model but a dpo one"):
+    with pytest.raises(ServiceError, match="no sft model but a dpo one"):
         check_start(dpo_folder, base=str(tiny_llama), data=described("dpo"))
-    with pytest.raises(TrainingError, match=r"has no training\.json"):
+    with pytest.raises(ServiceError, match=r"has no training\.json"):
         check_start(tmp_path, base=str(tiny_llama), data=described("dpo"))
 
 

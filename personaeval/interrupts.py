@@ -3,21 +3,22 @@
 import signal
 import threading
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, Self
 
 
 class Interruptible:
     """A context in which the first SIGINT or SIGTERM raises KeyboardInterrupt, also in the middle of a batch.
 
-    One that comes before `arm()` waits for it, so that no run is left without an end. Later ones are ignored: they
+    Where it is not `armed`, a signal waits: for `arm()`, or for the end of the context. Later ones are ignored: they
     would leave leases to expire that are just being given back.
     """
 
-    def __init__(self) -> None:
-        self._armed = self._asked = self._raised = False
+    def __init__(self, *, armed: bool = True) -> None:
+        self._armed = armed
+        self._asked = self._raised = False
         self._before: dict[signal.Signals, Any] = {}
 
-    def __enter__(self) -> "Interruptible":
+    def __enter__(self) -> Self:
         # Python lets only the main thread handle signals.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -29,12 +30,18 @@ class Interruptible:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        if error is None and self._asked and not self._raised:
+            self._interrupt()
 
     def arm(self) -> None:
         """From now on a signal interrupts; one that came before does so at once."""
         self._armed = True
-        if self._asked:
+        if self._asked and not self._raised:
             self._interrupt()
+
+    def disarm(self) -> None:
+        """From now on a signal waits for the end of the context."""
+        self._armed = False
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self._asked = True

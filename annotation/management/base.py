@@ -1,0 +1,31 @@
+"""What every command of the project has in common: how it ends when it is refused or stopped."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from annotation.errors import ServiceError
+from personaeval.interrupts import Interruptible
+
+INTERRUPTED = 130  # the exit status of a program that Ctrl-C ended
+
+
+class ProjectCommand(BaseCommand):
+    """A command that ends with what a ServiceError says, and with 130 after Ctrl-C or SIGTERM.
+
+    Raises:
+        CommandError: for every ServiceError, with the exit status `refused`, and for an interruption.
+    """
+
+    refused = 1
+    stopped = "Stopped."
+    """What is said after an interruption: what became of the work, and whether the same command goes on."""
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        try:
+            with Interruptible():
+                return super().execute(*args, **options)
+        except ServiceError as error:
+            raise CommandError(str(error), returncode=self.refused) from error
+        except KeyboardInterrupt as error:
+            raise CommandError(self.stopped, returncode=INTERRUPTED) from error
