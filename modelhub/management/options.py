@@ -2,15 +2,28 @@
 
 import math
 from argparse import ArgumentTypeError
+from collections.abc import Callable
+
+from modelhub.runs.parameters import seed_number, whole_number
 
 FEWEST_REPLICATES = 10
 
 
 def seed(text: str) -> int:
     """Return a seed: a whole number, not negative. Raises ArgumentTypeError."""
-    if not (text.isascii() and text.isdigit()):
-        raise ArgumentTypeError(f"{text!r} is no seed; a seed is a whole number from 0")
-    return int(text)
+    return _checked(seed_number, text)
+
+
+def positive(text: str) -> int:
+    """Return a whole number from 1 to 2³¹ - 1. Raises ArgumentTypeError."""
+    return _checked(whole_number, text)
+
+
+def _checked(read: Callable[[str], int], text: str) -> int:
+    try:
+        return read(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from error
 
 
 def replicates(text: str) -> int:

@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from annotation.errors import ServiceError
 from modelhub.models import PersonaSource
 from modelhub.queries.persona_sources import GOLD, RETRIEVED
+from modelhub.runs.parameters import Lease, Positive, message_of
+from modelhub.runs.registry import stage_names
+from modelhub.runs.stage import P, Stage
 from modelhub.screening.scan import LOOP_SHARE
 from modelhub.training.config import Recipe, load_recipe
 
@@ -20,11 +23,11 @@ _GIVEN = tuple(str(source) for source in (*RETRIEVED, *GOLD))
 TAILORED, PLAIN = "tailored", "plain"
 
 
-class _Section(BaseModel):
+class _PipelineSection(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SystemSettings(_Section):
+class SystemSettings(_PipelineSection):
     """A system by its name; with `engine`, it is registered so, without, it is known already."""
 
     name: Name
@@ -35,13 +38,13 @@ class SystemSettings(_Section):
     options: dict[str, Any] = {}
 
 
-class Retrieval(_Section):
+class Retrieval(_PipelineSection):
     """The ColBERT checkpoint, a folder or a Hub name."""
 
     checkpoint: Place
 
 
-class Training(_Section):
+class Training(_PipelineSection):
     """What both arms have in common, and the personas that the tailored one is trained with."""
 
     base: Place
@@ -52,7 +55,7 @@ class Training(_Section):
     seed: int = Field(default=0, ge=0)
 
 
-class Generation(_Section):
+class Generated(_PipelineSection):
     """What the trained systems answer, by which engine. `generic` adds answers of the plain one without personas."""
 
     split: str = "test"
@@ -74,7 +77,7 @@ class Judging(SystemSettings):
     check_splits: tuple[str, ...] = ("test",)
 
 
-class StudyPart(_Section):
+class StudyPart(_PipelineSection):
     """The study file, and which outputs go into it: those for personas of `source`, of at most `limit` pairs."""
 
     file: Place
@@ -83,7 +86,7 @@ class StudyPart(_Section):
     seed: int = Field(default=0, ge=0)
 
 
-class Pipeline(_Section):
+class Pipeline(_PipelineSection):
     """All of it. Without a judge nothing is checked or judged, without a study none is made."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=40)]
@@ -93,9 +96,30 @@ class Pipeline(_Section):
     inferring: SystemSettings
     retrieval: Retrieval | None = None
     training: Training
-    generation: Generation = Generation()
+    generation: Generated = Generated()
     judge: Judging | None = None
     study: StudyPart | None = None
+    batch_size: Positive | None = None
+    lease_seconds: Lease | None = None
+    stages: dict[str, dict[str, Any]] = {}
+
+    def told(self, stage: Stage[P], **given: Any) -> P:
+        """Return the parameters of a stage: what the pipeline gives, and what the file adds under [stages.NAME].
+
+        Raises ServiceError naming every wrong value, and what the file may not change.
+        """
+        added = self.stages.get(stage.name, {})
+        if taken := sorted(given.keys() & added.keys()):
+            raise ServiceError(
+                f"stages.{stage.name}: {', '.join(taken)} follow from the other sections; leave them out."
+            )
+        try:
+            return stage.parameters.model_validate(given | added)
+        except ValidationError as error:
+            problems = [
+                f"stages.{stage.name}.{'.'.join(map(str, one['loc']))}: {message_of(one)}" for one in error.errors()
+            ]
+            raise ServiceError("\n".join(problems)) from error
 
     @property
     def system_names(self) -> dict[str, str]:
@@ -129,7 +153,7 @@ def read_pipeline(path: Path, changes: Mapping[str, str | None]) -> Pipeline:
     try:
         pipeline = Pipeline.model_validate(values)
     except ValidationError as error:
-        problems = [f"- {'.'.join(map(str, one['loc'])) or 'the file'}: {_said(one)}" for one in error.errors()]
+        problems = [f"- {'.'.join(map(str, one['loc'])) or 'the file'}: {message_of(one)}" for one in error.errors()]
         raise ServiceError("\n".join([f"{path} cannot be used:", *problems])) from error
     problems = _contradictions(pipeline)
     if problems:
@@ -180,13 +204,8 @@ def _set(values: dict[str, Any], path: Sequence[str], value: str) -> None:
     table[path[-1]] = value
 
 
-def _said(problem: Mapping[str, Any]) -> str:
-    kinds = {"extra_forbidden": "is not known", "missing": "is missing", "model_type": "must be a table"}
-    return kinds.get(problem["type"], problem["msg"])
-
-
 def _contradictions(pipeline: Pipeline) -> list[str]:
-    problems = []
+    problems = [f"- stages.{name}: there is no such stage." for name in pipeline.stages if name not in stage_names()]
     if PersonaSource.NONE in pipeline.generation.sources:
         problems.append("- generation.sources: both arms are given personas; `generic = true` adds answers without.")
     if pipeline.study and pipeline.study.source not in pipeline.generation.sources:

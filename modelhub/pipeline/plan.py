@@ -8,12 +8,13 @@ from pathlib import Path
 from annotation.errors import ServiceError
 from annotation.models import User
 from annotation.studyfile import read_study_file
+from modelhub.pipeline.comparing import DraftStudy, RegisterTrained, filter_step, generate_step, judge_step, train_step
 from modelhub.pipeline.config import PLAIN, TAILORED, Pipeline
-from modelhub.pipeline.personas import ImportPairs, RegisterSystems, Retrieve, check_step, infer_step
-from modelhub.pipeline.steps import Desk, Left, Step
-from modelhub.pipeline.tailoring import DraftStudy, FilterLoops, RegisterTrained, Train, generate_step, judge_step
+from modelhub.pipeline.inferring import RegisterSystems, check_step, import_step, infer_step, retrieve_step
+from modelhub.pipeline.steps import StageStep, Step
 from modelhub.retrieval.checkpoint import find_checkpoint
-from modelhub.stages.profiles import profile_of
+from modelhub.runs.stage import Remaining, Reporting
+from modelhub.stages.shared.profiles import profile_of
 from modelhub.training.job import DPO, SFT
 from modelhub.training.loading import check_base
 
@@ -23,7 +24,7 @@ class Planned:
     """A step with what is left of it; None where that cannot be known before an earlier step is done."""
 
     step: Step
-    left: Left | None
+    left: Remaining | None
 
     def __str__(self) -> str:
         if self.left is None:
@@ -36,13 +37,13 @@ class Planned:
 
 def pipeline_steps(pipeline: Pipeline, *, owner: User | None) -> list[Step]:
     """Return the steps in their order."""
-    steps: list[Step] = [ImportPairs(pipeline), RegisterSystems(pipeline), infer_step(pipeline)]
+    steps: list[Step] = [import_step(pipeline), RegisterSystems(pipeline), infer_step(pipeline)]
     if pipeline.judge and pipeline.judge.check_splits:
         steps.append(check_step(pipeline, pipeline.judge.name, pipeline.judge.check_splits))
     if pipeline.needs_retrieval:
-        steps.append(Retrieve(pipeline))
-    steps += [Train(pipeline, kind, arm) for arm in (PLAIN, TAILORED) for kind in (SFT, DPO)]
-    steps += [RegisterTrained(pipeline), generate_step(pipeline), FilterLoops(pipeline)]
+        steps.append(retrieve_step(pipeline))
+    steps += [train_step(pipeline, kind, arm) for arm in (PLAIN, TAILORED) for kind in (SFT, DPO)]
+    steps += [RegisterTrained(pipeline), generate_step(pipeline), filter_step(pipeline)]
     if pipeline.judge:
         steps.append(judge_step(pipeline, pipeline.judge))
     if pipeline.study and owner:
@@ -60,6 +61,7 @@ def pipeline_check(pipeline: Pipeline, *, owner: User | None) -> None:
         checks.append(lambda: find_checkpoint(retrieval.checkpoint))
     if study := pipeline.study:
         checks.append(lambda: read_study_file(Path(study.file)))
+    checks += [step.parameters for step in pipeline_steps(pipeline, owner=owner) if isinstance(step, StageStep)]
     problems = [problem for check in checks if (problem := _problem(check))]
     if pipeline.study and owner is None:
         problems.append("The study needs an owner: name an account, --owner, or make one with create_researcher.")
@@ -84,7 +86,7 @@ def pipeline_plan(steps: Sequence[Step]) -> list[Planned]:
     waiting = False
     for step in steps:
         try:
-            left: Left | None = step.left()
+            left: Remaining | None = step.remaining()
         except ServiceError:
             if not waiting:
                 raise
@@ -94,7 +96,7 @@ def pipeline_plan(steps: Sequence[Step]) -> list[Planned]:
     return planned
 
 
-def pipeline_run(steps: Sequence[Step], desk: Desk, *, on_step: Callable[[Planned], object]) -> None:
+def pipeline_run(steps: Sequence[Step], reporting: Reporting, *, on_step: Callable[[Planned], object]) -> None:
     """Do what is left, step by step; what is finished is never done again.
 
     Raises ServiceError, with the step's name, at the first step that cannot go on; a KeyboardInterrupt goes up. What is
@@ -102,10 +104,10 @@ def pipeline_run(steps: Sequence[Step], desk: Desk, *, on_step: Callable[[Planne
     """
     for number, step in enumerate(steps, start=1):
         try:
-            left = step.left()
+            left = step.remaining()
             on_step(Planned(step, left))
             if left.left:
-                step.run(desk)
+                step.run(reporting)
         except ServiceError as error:
             raise ServiceError(
                 f"Step {number} of {len(steps)}, {step.name}: {error}\nThe same command goes on from here."

@@ -1,31 +1,12 @@
-"""What the steps of a pipeline have in common: what is left to do, and how a step that asks engines does it."""
+"""What a step of the pipeline is: what is left to do, and how it is done; as a rule a stage with its parameters."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from annotation.errors import ServiceError
-from modelhub.engines.base import Engine
-from modelhub.runs.rows import BatchOptions, EngineStage, run_engine_stage, tasks_left
-
-
-@dataclass(frozen=True)
-class Left:
-    """How many rows (models, systems, studies) a step has to make, and how many of its own are there already."""
-
-    left: int
-    done: int
-
-
-@dataclass(frozen=True)
-class Desk:
-    """Where a step reports: lines, and the rows of a progress bar. `allow_failed`: rows that fail are gone without."""
-
-    say: Callable[[str], object] = lambda line: None
-    start: Callable[[int], object] = lambda total: None
-    advance: Callable[[int], object] = lambda count: None
-    options: BatchOptions = field(default_factory=BatchOptions)
-    allow_failed: bool = False
+from modelhub.runs.parameters import Parameters
+from modelhub.runs.stage import Remaining, Reporting, Stage
 
 
 class Step(Protocol):
@@ -39,39 +20,45 @@ class Step(Protocol):
     def unit(self) -> str:
         """What it makes, in the plural."""
 
-    def left(self) -> Left:
+    def remaining(self) -> Remaining:
         """Count; raise ServiceError if something it needs is missing."""
 
-    def run(self, desk: Desk) -> None:
+    def run(self, reporting: Reporting) -> None:
         """Do what is left; raise ServiceError where it cannot go on."""
 
 
 @dataclass(frozen=True)
-class EngineStep:
-    """Asks systems row by row: the stages, and a count of the rows there are, are made anew each time."""
+class StageStep:
+    """A stage, once for each of its parameters, and how many rows it has made.
+
+    `counted` is what the step makes, if not the unit of the stage.
+    The parameters are those of the file: they can be had, and are checked, before anything is done.
+    """
 
     name: str
-    unit: str
-    stages: Callable[[], Sequence[EngineStage]]
-    made: Callable[[], int]
+    stage: Stage[Any]
+    parameters: Callable[[], Sequence[Parameters]]
+    made: Callable[[], int] | None = None
+    counted: str = ""
 
-    def left(self) -> Left:
-        return Left(sum(len(tasks_left(stage, BatchOptions())) for stage in self.stages()), self.made())
+    @property
+    def unit(self) -> str:
+        return self.counted or self.stage.unit
 
-    def run(self, desk: Desk) -> None:
-        """Run the stages that have rows left; a model stays loaded while the next stage's system stands on it."""
-        kept: list[Engine] = []
-        before = ""
-        for stage in self.stages():
-            if not tasks_left(stage, BatchOptions()):
-                continue
-            if before != stage.system.model:
-                kept.clear()  # memory may not hold two models
-            before = stage.system.model
-            report = run_engine_stage(
-                stage, desk.options, on_start=desk.start, on_rows=desk.advance, on_engine=kept.append
-            )
-            failed = report.failures.count_in_words()
-            desk.say(f"Run {report.run.key} ({stage.system.name}): {report.done} {self.unit}, {failed}.")
-            if report.failures.total and not desk.allow_failed:
-                raise ServiceError(f"{report.run.message}\nTo go on without these rows, give --allow-failed.")
+    def remaining(self) -> Remaining:
+        counts = [self._left(wanted) for wanted in self.parameters()]
+        done = self.made() if self.made else sum(count.done for count in counts)
+        return Remaining(sum(count.left for count in counts), done)
+
+    def run(self, reporting: Reporting) -> None:
+        try:
+            for wanted in self.parameters():
+                if self._left(wanted).left:
+                    self.stage.run(wanted, reporting)
+        finally:
+            reporting.engines.clear()  # the next step may need the memory
+
+    def _left(self, wanted: Parameters) -> Remaining:
+        if self.stage.left is None:
+            raise ServiceError(f"{self.stage.name} cannot say what is left of it, so it is no step.")
+        return self.stage.left(wanted)

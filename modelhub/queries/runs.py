@@ -20,31 +20,10 @@ from modelhub.models import (
     RetrievedPersona,
     Run,
 )
+from modelhub.runs.registry import unit_of
 
 RUNS_PER_PAGE = 25
 ROWS_PER_PAGE = 25
-# What each stage counts, in the plural; what has several kinds of rows counts "rows".
-UNITS = {
-    "add_inferred_personas": "personas",
-    "add_personas_to_rate": "personas",
-    "check_personas": "verdicts",
-    "compare_personas": "verdicts",
-    "export_augmented": "rows",
-    "filter_outputs": "outputs",
-    "generate": "outputs",
-    "import_outputs": "outputs",
-    "import_pair_outputs": "outputs",
-    "import_personas": "personas",
-    "import_preferences": "pairs",
-    "index_personas": "prompts",
-    "infer_personas": "personas",
-    "judge": "verdicts",
-    "make_outputs": "outputs",
-    "retrieve_personas": "pairs",
-    "serve_outputs": "outputs",
-    "train_dpo": "steps",
-    "train_sft": "steps",
-}
 _SHOWN_OF_TEXT = 160  # characters of a prompt or persona in a list
 
 
@@ -67,7 +46,7 @@ class RunProgress:
     @property
     def unit(self) -> str:
         """What the run counts, in the plural."""
-        return UNITS.get(self.run.stage, "rows")
+        return unit_of(self.run.stage)
 
     @property
     def handled(self) -> int:

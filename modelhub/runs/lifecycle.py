@@ -15,10 +15,9 @@ from annotation.errors import ServiceError
 from annotation.models import Study
 from modelhub.files.records import file_sha256
 from modelhub.models import Run
+from modelhub.runs.parameters import LEASE_SECONDS
 from modelhub.runs.processes import is_alive
 from modelhub.runs.provenance import command_line, provenance, public_arguments
-
-LEASE_SECONDS = 120
 
 
 class ScopeTaken(ServiceError):

@@ -10,7 +10,8 @@ from django.db import DatabaseError
 from annotation.errors import ServiceError
 from modelhub.models import Run
 from modelhub.runs.heartbeat import Heartbeat
-from modelhub.runs.lifecycle import LEASE_SECONDS, run_finish, run_heartbeat, run_start
+from modelhub.runs.lifecycle import run_finish, run_heartbeat, run_start
+from modelhub.runs.parameters import LEASE_SECONDS
 from personaeval.interrupts import Interruptible
 from personaeval.storage import storage_problem
 

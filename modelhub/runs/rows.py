@@ -7,53 +7,28 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import IntegrityError, transaction
 
 from annotation.errors import ServiceError
 from modelhub.engines import engine_module
-from modelhub.engines.base import Engine, EngineError, GenerationFailure, GenerationRequest, GenerationResult
+from modelhub.engines.base import Engine, GenerationFailure, GenerationRequest, GenerationResult
 from modelhub.engines.decoding import plain_text
 from modelhub.models import Generation, Run, System
 from modelhub.runs.failures import Failures
-from modelhub.runs.heartbeat import Heartbeat
-from modelhub.runs.lifecycle import LEASE_SECONDS, run_finish, run_heartbeat, run_start
+from modelhub.runs.parameters import BatchOptions
+from modelhub.runs.recording import Execution, recorded_run
+from modelhub.runs.stage import Remaining, Reporting, Stage
 from modelhub.systems.registering import engine_settings, present_fingerprint
-from personaeval.storage import storage_problem
 
 logger = logging.getLogger(__name__)
 
-BATCH_SIZE = 64
+B = TypeVar("B", bound=BatchOptions)
 _SCOPE_LENGTH = 200
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Part `number` of `count`, from 1. Rows belong to a part by their key, so every machine agrees on the split."""
-
-    number: int = 1
-    count: int = 1
-
-    def __str__(self) -> str:
-        return f"{self.number}/{self.count}"
-
-    def holds(self, key: str) -> bool:
-        """Return whether the row of this key belongs to the part."""
-        digest = hashlib.sha256(key.encode("utf-8")).digest()
-        return int.from_bytes(digest[:8], "big") % self.count == self.number - 1
-
-
-@dataclass(frozen=True)
-class BatchOptions:
-    """What every stage can be told. `batch_size` rows are stored together; `limit` is the most rows made."""
-
-    limit: int | None = None
-    shard: Shard = field(default_factory=Shard)
-    batch_size: int = BATCH_SIZE
-    lease_seconds: int = LEASE_SECONDS
+_DRY_RUN_PROMPTS = 2
 
 
 @dataclass(frozen=True)
@@ -113,13 +88,6 @@ class StageReport:
     failures: Failures
 
 
-@dataclass
-class _Progress:
-    done: int = 0
-    failures: Failures = field(default_factory=Failures)
-    engine: Engine | None = None
-
-
 def tasks_left(stage: EngineStage, options: BatchOptions) -> list[Task]:
     """Return what the stage would do now: the rows of this shard that are not stored, at most `limit`."""
     mine = (task for task in stage.tasks() if options.shard.holds(task.key))
@@ -129,78 +97,99 @@ def tasks_left(stage: EngineStage, options: BatchOptions) -> list[Task]:
 def run_engine_stage(
     stage: EngineStage,
     options: BatchOptions,
-    *,
-    on_start: Callable[[int], object] = lambda total: None,
-    on_rows: Callable[[int], object] = lambda count: None,
-    on_engine: Callable[[Engine], object] = lambda engine: None,
+    reporting: Reporting | None = None,
 ) -> StageReport:
     """Make every row that is left, batch by batch, and return what was done.
-
-    `on_engine` is handed the engine once it is loaded, to keep it beyond the run.
 
     Ctrl-C closes the run as stopped and goes on up. Raises ScopeTaken while another run does the same, and
     ServiceError if the system's files have changed since it was registered or its engine cannot go on; what was
     stored stays.
     """
+    reporting = reporting or Reporting()
     _check_unchanged(stage.system)
     check_conditions(stage)
     tasks = tasks_left(stage, options)
-    run = run_start(
-        stage=stage.name,
-        scope=_scope(stage, options),
-        arguments=_arguments(stage, options),
-        total=len(tasks),
-        lease_seconds=options.lease_seconds,
+    failures = Failures()
+    with recorded_run(
+        stage=stage.name, scope=_scope(stage, options), subject=stage.subject, conditions=stage.conditions,
+        arguments=_arguments(stage, options), total=len(tasks), lease_seconds=options.lease_seconds, named=True,
+    ) as execution:  # fmt: skip
+        reporting.start(len(tasks))
+        try:
+            if tasks:
+                _work(stage, execution, tasks, options, failures, reporting)
+        finally:
+            execution.remark = failures.summary()
+    return StageReport(execution.run, execution.done, failures)
+
+
+def run_engine_stages(stages: Sequence[EngineStage], options: BatchOptions, reporting: Reporting, *, unit: str) -> None:
+    """Run the stages in turn. Raises ServiceError with the reasons of all rows that failed, unless that is allowed."""
+    reasons = []
+    for stage in stages:
+        report = run_engine_stage(stage, options, reporting)
+        reporting.say(f"Run {report.run.key}: {report.done} {unit} made, {report.failures.count_in_words()}.")
+        if report.failures.total:
+            reasons.append(report.run.message)
+    if reasons and not reporting.allow_failed:
+        raise ServiceError("\n".join(reasons))
+
+
+def show_engine_stages(
+    stages: Sequence[EngineStage], options: BatchOptions, reporting: Reporting, *, unit: str
+) -> None:
+    """Say what the stages would ask first, and how many rows they would make."""
+    for stage in stages:
+        check_conditions(stage)
+        tasks = tasks_left(stage, options)
+        for task in tasks[:_DRY_RUN_PROMPTS]:
+            request = stage.request(task)
+            message = f"{request.system_message}\n\n" if request.system_message else ""
+            reporting.say(f"--- {task.key}\n{message}{request.rendered}\n")
+        reporting.say(f"{len(tasks)} {unit} to make. Nothing was made or stored: this was a dry run.")
+
+
+def engine_stage(
+    *,
+    name: str,
+    summary: str,
+    unit: str,
+    parameters: type[B],
+    stages: Callable[[B, Reporting], Sequence[EngineStage]],
+) -> Stage[B]:
+    """Declare a stage that asks systems row by row; `stages` returns one for each system that is asked."""
+    return Stage(
+        name=name,
+        summary=summary,
+        unit=unit,
+        parameters=parameters,
+        run=lambda wanted, reporting: run_engine_stages(stages(wanted, reporting), wanted, reporting, unit=unit),
+        dry_run=lambda wanted, reporting: show_engine_stages(stages(wanted, reporting), wanted, reporting, unit=unit),
+        left=lambda wanted: Remaining(sum(len(tasks_left(one, wanted)) for one in stages(wanted, Reporting()))),
     )
-    on_start(len(tasks))
-    progress = _Progress()
-    _close(run, progress, lambda: _work(stage, run, tasks, options, progress, on_rows, on_engine))
-    return StageReport(run, progress.done, progress.failures)
-
-
-def _close(run: Run, progress: _Progress, work: Callable[[], None]) -> None:
-    """Do the work, and close the run however that ends, short of a kill: with what the engine used until then."""
-    state, message = Run.State.FAILED, "It ended with an error; see the terminal."
-    try:
-        work()
-        state, message = Run.State.FINISHED, ""
-    except KeyboardInterrupt:
-        state, message = Run.State.STOPPED, "Stopped by a signal. The same command goes on from here."
-        raise
-    except (EngineError, ServiceError) as error:
-        message = str(error)
-        raise ServiceError(f"Run {run.key} failed after {progress.done} rows: {error}") from error
-    except (DatabaseError, OSError) as error:
-        message = storage_problem(error) or message
-        raise
-    finally:
-        usage = progress.engine.usage() if progress.engine else {}
-        said = [text for text in (message, progress.failures.summary()) if text]
-        run_finish(run=run, state=state, message="\n".join(said), usage=usage)
 
 
 def _work(
     stage: EngineStage,
-    run: Run,
+    execution: Execution,
     tasks: Sequence[Task],
     options: BatchOptions,
-    progress: _Progress,
-    on_rows: Callable[[int], object],
-    on_engine: Callable[[Engine], object],
+    failures: Failures,
+    reporting: Reporting,
 ) -> None:
-    if not tasks:
-        return
-    with Heartbeat(run, lease_seconds=options.lease_seconds):
-        # Loading a large model takes longer than a lease, so it happens under the heartbeat.
-        engine = engine_module(stage.system.engine).create(engine_settings(stage.system, defaults=stage.defaults))
-        progress.engine = engine
-        on_engine(engine)
-        for start in range(0, len(tasks), options.batch_size):
-            batch = tasks[start : start + options.batch_size]
-            done, failed = _batch(stage, run, engine, batch, progress.failures)
-            progress.done += done
-            run_heartbeat(run=run, done=done, failed=failed, lease_seconds=options.lease_seconds)
-            on_rows(len(batch))
+    # An engine frees its model when it goes. It stays while the next system stands on the same model, which is loaded
+    # once then, and goes before another one is loaded, since memory may not hold two.
+    if any(model != stage.system.model for model, _ in reporting.engines):
+        reporting.engines.clear()
+    # Loading a large model takes longer than a lease, so it happens while the run is recorded.
+    engine = engine_module(stage.system.engine).create(engine_settings(stage.system, defaults=stage.defaults))
+    execution.usage = engine.usage
+    reporting.engines.append((stage.system.model, engine))
+    for start in range(0, len(tasks), options.batch_size):
+        batch = tasks[start : start + options.batch_size]
+        done, failed = _batch(stage, execution.run, engine, batch, failures)
+        execution.advance(done, failed=failed)
+        reporting.advance(len(batch))
 
 
 def _batch(stage: EngineStage, run: Run, engine: Engine, batch: Sequence[Task], failures: Failures) -> tuple[int, int]:
@@ -259,6 +248,7 @@ def _scope(stage: EngineStage, options: BatchOptions) -> str:
 def _arguments(stage: EngineStage, options: BatchOptions) -> dict[str, Any]:
     system = stage.system
     return {
+        **options.stored(),
         "subject": stage.subject,
         "selection": stage.selection,
         "conditions": stage.conditions,
@@ -266,19 +256,15 @@ def _arguments(stage: EngineStage, options: BatchOptions) -> dict[str, Any]:
         "fingerprint": system.fingerprint,
         "decoding": engine_settings(system, defaults=stage.defaults).decoding,
         "options": system.options,
-        "shard": str(options.shard),
-        "limit": options.limit,
-        "batch_size": options.batch_size,
-        "lease_seconds": options.lease_seconds,
     }
 
 
 def check_conditions(stage: EngineStage) -> None:
     """Raise ServiceError if rows of this subject were made in another way: the two kinds could not be told apart."""
-    earlier = Run.objects.filter(stage=stage.name, arguments__subject=stage.subject, generations__isnull=False)
+    earlier = Run.objects.filter(stage=stage.name, subject=stage.subject, generations__isnull=False)
     for run in earlier.distinct():
-        if run.arguments["conditions"] != stage.conditions:
-            before, now = (json.dumps(one, sort_keys=True) for one in (run.arguments["conditions"], stage.conditions))
+        if run.conditions != stage.conditions:
+            before, now = (json.dumps(one, sort_keys=True) for one in (run.conditions, stage.conditions))
             raise ServiceError(
                 f"Run {run.key} made rows of {stage.subject} under other conditions: {before}; now {now}. Register the "
                 "system under another name to make them anew, or give the same options."

@@ -2,27 +2,43 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from annotation.errors import ServiceError
 from modelhub.models import PreferencePair, Run, System
 from modelhub.queries.datasets import inferring_system, splits_of
 from modelhub.queries.personas import Texts, gold_personas, retrieved_personas, retriever_of, retrievers_of
-from modelhub.runs.lifecycle import run_finish, run_heartbeat, run_start
+from modelhub.runs.parameters import Option
+from modelhub.runs.recording import recorded_run
+from modelhub.runs.stage import Reporting, Stage
+from modelhub.stages.shared.parameters import Name, OfDataset
 
 COLUMNS = (
     "prompt", "chosen", "rejected",
     "chosen_persona_gold", "rejected_persona_gold", "chosen_persona_retr", "rejected_persona_retr",
 )  # fmt: skip
 PERSONA_COLUMNS = COLUMNS[3:]
-FORMATS = ("parquet", "jsonl")
+NOTHING = "Nothing was written."
 CARD = "README.md"
 _BATCH = 1000
 
 Row = dict[str, str]
+
+
+class AugmentedOptions(OfDataset):
+    """What `export_augmented` can be told."""
+
+    out: Annotated[Path, Option(metavar="FOLDER")] = Field(description="made if it does not exist")
+    system: Name = Field(default="", description="whose personas; default: the only ones")
+    retriever: Name = Field(default="", description="what retrieved; default: the only one")
+    format: Literal["parquet", "jsonl"] = Field(default="parquet", description="of the files")
+    force: bool = Field(default=False, description="write into a folder that is not empty")
 
 
 @dataclass
@@ -45,45 +61,31 @@ class AugmentedExport:
 
 
 def export_augmented(
-    *,
-    dataset: str,
-    out: Path,
-    system: str = "",
-    retriever: str = "",
-    format: str = "parquet",
-    force: bool = False,
-    on_start: Callable[[int], object] = lambda total: None,
-    on_rows: Callable[[int], object] = lambda count: None,
+    wanted: AugmentedOptions,
+    reporting: Reporting,
 ) -> AugmentedExport:
-    """Write every split of a data set into `out`, in the order of its source, with the seven columns of the method.
+    """Write every split of a data set, in the order of its source, with the seven columns of the method.
 
     A missing persona is an empty text. Files are written beside their place and moved there at the end. Raises
     ServiceError for unknown names, where several systems or retrievers could be meant, and unless `out` is empty or
     `force` is given.
     """
+    dataset, out = wanted.dataset, wanted.out
     splits = splits_of(dataset)
-    made_by = inferring_system(dataset, system)
+    made_by = inferring_system(dataset, wanted.system)
     known = retrievers_of(dataset, splits)
-    retriever = retriever_of(dataset, splits, retriever) if known or retriever else ""
-    _check_place(out, force=force)
+    retriever = retriever_of(dataset, splits, wanted.retriever) if known or wanted.retriever else ""
+    _check_place(out, force=wanted.force)
     total = PreferencePair.objects.filter(dataset=dataset).count()
-    named = {"dataset": dataset, "out": str(out), "system": made_by.name, "retriever": retriever}
-    run = run_start(stage="export_augmented", arguments={**named, "format": format, "force": force}, total=total)
-    on_start(total)
-    state, message = Run.State.FAILED, "It ended with an error; see the terminal. Nothing was written."
-    try:
-        written = _write(dataset, splits, made_by, retriever, out, format, on_rows)
-        run_heartbeat(run=run, done=total)
-        state, message = Run.State.FINISHED, ""
-    except KeyboardInterrupt:
-        state, message = Run.State.STOPPED, "Stopped by a signal. Nothing was written."
-        raise
-    except OSError as error:
-        message = f"{out} cannot be written: {error.strerror or error}."
-        raise ServiceError(message) from error
-    finally:
-        run_finish(run=run, state=state, message=message)
-    return AugmentedExport(run, written, made_by, retriever)
+    arguments = wanted.stored() | {"system": made_by.name, "retriever": retriever}
+    with recorded_run(stage="export_augmented", arguments=arguments, total=total, leaves=NOTHING) as execution:
+        reporting.start(total)
+        try:
+            written = _write(dataset, splits, made_by, retriever, out, wanted.format, reporting)
+        except OSError as error:
+            raise ServiceError(f"{out} cannot be written: {error.strerror or error}.") from error
+        execution.advance(total)
+    return AugmentedExport(execution.run, written, made_by, retriever)
 
 
 def _check_place(out: Path, *, force: bool) -> None:
@@ -100,7 +102,7 @@ def _write(
     retriever: str,
     out: Path,
     format: str,
-    on_rows: Callable[[int], object],
+    reporting: Reporting,
 ) -> list[SplitExport]:
     out.mkdir(parents=True, exist_ok=True)
     write = {"parquet": _write_parquet, "jsonl": _write_jsonl}[format]
@@ -111,7 +113,7 @@ def _write(
             export = SplitExport(split)
             gold = gold_personas(dataset, [split], system)
             retrieved = retrieved_personas(dataset, [split], system, retriever)
-            write(beside / f"{split}.{format}", _counted(_rows(dataset, split, gold, retrieved), export, on_rows))
+            write(beside / f"{split}.{format}", _counted(_rows(dataset, split, gold, retrieved), export, reporting))
             written.append(export)
         (beside / CARD).write_text(_card(dataset, splits, format), encoding="utf-8")
         for path in sorted(beside.iterdir()):
@@ -134,12 +136,12 @@ def _rows(dataset: str, split: str, gold: Texts, retrieved: Texts) -> Iterator[R
         }
 
 
-def _counted(rows: Iterator[Row], export: SplitExport, on_rows: Callable[[int], object]) -> Iterator[Row]:
+def _counted(rows: Iterator[Row], export: SplitExport, reporting: Reporting) -> Iterator[Row]:
     for row in rows:
         export.rows += 1
         for name in PERSONA_COLUMNS:
             export.missing[name] += not row[name]
-        on_rows(1)
+        reporting.advance(1)
         yield row
 
 
@@ -165,3 +167,25 @@ def _card(dataset: str, splits: Sequence[str], format: str) -> str:
     for split in splits:
         lines += [f"  - split: {split}", f"    path: {split}.{format}"]
     return "\n".join([*lines, "---", "", f"# {dataset}", "", "Preference pairs with inferred personas.", ""])
+
+
+def _run(wanted: AugmentedOptions, reporting: Reporting) -> None:
+    report = export_augmented(wanted, reporting)
+    reporting.say(f"Run {report.run.key}: personas by {report.system}, retrieved by {report.retriever or 'nothing'}")
+    for split in report.splits:
+        reporting.say("\n".join(_lines(split)))
+
+
+def _lines(split: SplitExport) -> Iterator[str]:
+    yield f"{split.name}: {split.rows} rows"
+    yield from (f"  {count} without {name}" for name, count in split.missing.items() if count)
+
+
+STAGE = Stage(
+    name="export_augmented",
+    summary=f"Write a data set with its personas, one file per split, for datasets.load_dataset: {', '.join(COLUMNS)}.",
+    unit="rows",
+    parameters=AugmentedOptions,
+    run=_run,
+    leaves=NOTHING,
+)

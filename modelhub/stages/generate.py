@@ -5,22 +5,36 @@ Decoding, stop rule and the sources are those of Balepur et al., "Whose Boat Doe
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from annotation.errors import ServiceError
 from modelhub.engines import IMPORTED
 from modelhub.engines.base import GenerationRequest
-from modelhub.models import Generation, PairOutput, PreferencePair, Run, System
+from modelhub.models import Generation, PairOutput, PersonaSource, PreferencePair, Run, System
 from modelhub.profiles import DatasetProfile
 from modelhub.prompting.layouts import TEMPLATE_VERSION, strip_end_of_text, whole_answer
 from modelhub.queries.datasets import splits_of, system_named
-from modelhub.queries.persona_sources import Origin, SourceTexts, persona_key, source_texts
-from modelhub.runs.rows import Task
-from modelhub.stages.profiles import profile_of
+from modelhub.queries.persona_sources import Origin, SourceTexts, named_rows, persona_key, source_texts
+from modelhub.runs.parameters import BatchOptions, Option
+from modelhub.runs.rows import Task, engine_stage
+from modelhub.runs.stage import Reporting
+from modelhub.stages.shared.parameters import Names, OfOrigin, OfSplit
+from modelhub.stages.shared.profiles import profile_of
 from modelhub.systems.requests import generation_request
 
 # Greedy, and the answer ends where the model begins to write the next prompt itself.
 DECODING = {"max_new_tokens": 512, "min_new_tokens": 10, "temperature": 0.0, "stop": ["\nPrompt:"]}
+
+
+class GenerateOptions(OfOrigin, OfSplit, BatchOptions):
+    """What `generate` can be told."""
+
+    persona: Annotated[tuple[PersonaSource, ...], Option(metavar="SOURCE")] = Field(
+        description=f"where personas come from: {', '.join(PersonaSource.values)}"
+    )
+    system: Names = Field(description="what answers, one by one")
 
 
 @dataclass(frozen=True)
@@ -118,3 +132,30 @@ def generate(
 
 def _key(pair: PreferencePair, source: str, persona: str) -> str:
     return "/".join([pair.dataset, pair.split, pair.key, source, *([persona_key(persona)] if persona else [])])
+
+
+def _stages(wanted: GenerateOptions, reporting: Reporting) -> list[Generate]:
+    stages = generate(
+        dataset=wanted.dataset,
+        split=wanted.split,
+        systems=wanted.system,
+        sources=[source.value for source in wanted.persona],
+        origin=wanted.origin,
+        profile=wanted.profile,
+    )
+    for one in stages[0].sources:
+        if one.missing:
+            reporting.say(
+                f"{len(one.missing)} of {len(one.missing) + len(one.texts)} pairs have no persona of {one.source} and "
+                f"get no output: {named_rows(one.missing)}."
+            )
+    return stages
+
+
+STAGE = engine_stage(
+    name=Generate.name,
+    summary="Let registered systems answer the prompts of a stored split, with personas of any sources or none.",
+    unit="outputs",
+    parameters=GenerateOptions,
+    stages=_stages,
+)

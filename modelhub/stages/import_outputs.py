@@ -3,31 +3,46 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 from django.db import transaction
+from pydantic import Field
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Arm, Output, Persona, Study, User
 from annotation.services.log import audit_log
 from annotation.services.outputs import output_import
+from annotation.studyref import study_from_reference
 from modelhub.files.armnames import ArmNames
 from modelhub.files.matching import Match, Matches, Unit, is_released, match_generic, match_released, released_origin
 from modelhub.files.records import Record, RecordError, file_sha256, read_records
 from modelhub.models import ArmBinding, Generation, PersonaOrigin, Run
 from modelhub.prompting.layouts import PersonaStyle, strip_end_of_text, whole_answer
-from modelhub.runs.lifecycle import run_finish, run_heartbeat, run_start
+from modelhub.runs.parameters import Option, Parameters
+from modelhub.runs.recording import recorded_run
+from modelhub.runs.stage import Reporting, Stage
+from modelhub.stages.shared import parameters as shared
 
 MAX_PROBLEMS_SHOWN = 50
+NOTHING = "Nothing was imported."
 
 
-@dataclass(frozen=True)
-class ImportOptions:
-    """`system` and `arm` apply to rows that do not name their own."""
+class ImportOptions(Parameters):
+    """How rows are taken. `system` and `arm` apply to rows that do not name their own."""
 
-    system: str = ""
-    arm: str = ""
-    allow_unmatched: bool = False
-    replace: bool = False
+    system: shared.Name = Field(default="", description="what made the rows; bound to a free arm if new")
+    arm: Annotated[str, Option(metavar="CODE")] = Field(default="", description="the arm's code or number")
+    allow_unmatched: bool = Field(default=False, description="skip rows that belong to no item and persona")
+    replace: bool = Field(default=False, description="overwrite texts that differ")
+
+
+class OutputImport(ImportOptions):
+    """What `import_outputs` can be told."""
+
+    study: shared.Study = Field(description=shared.STUDY)
+    files: Annotated[tuple[Path, ...], Option(metavar="FILE", positional=True)] = Field(
+        description="JSONL, CSV or Parquet"
+    )
 
 
 @dataclass(frozen=True)
@@ -54,7 +69,7 @@ class _Row:
 
 
 @dataclass
-class _Plan:
+class _ImportPlan:
     """All that an import is going to write, or why it cannot."""
 
     rows: list[_Row] = field(default_factory=list)
@@ -80,28 +95,25 @@ def import_outputs(
     _check_origins(plan)
     if plan.problems:
         raise ServiceError(_listed(plan.problems))
-    run = run_start(
+    with recorded_run(
         stage="import_outputs",
         study=study,
-        arguments={"study": str(study), "files": [file.name for file in files], **vars(options)},
+        arguments={**options.stored(), "study": str(study), "files": [file.name for file in files]},
         inputs=files,
-    )
-    try:
+        renewed=False,
+        leaves=NOTHING,
+    ) as execution:
         with transaction.atomic():
             bindings = names.bind(plan.styles, [file_sha256(file) for file in files])
-            imported = _store(plan.rows, run, bindings, options)
-            _store_origins(plan.origins, run)
-            audit_log(user=user, action="outputs_imported", study=study, run=run.key, outputs=imported)
-    except ServiceError as error:
-        run_finish(run=run, state=Run.State.FAILED, message=str(error))
-        raise
-    run_heartbeat(run=run, done=imported)
-    run_finish(run=run, state=Run.State.FINISHED)
-    return ImportReport(run, imported, len(plan.rows) - imported, plan.skipped, _missing(study))
+            imported = _store(plan.rows, execution.run, bindings, options)
+            _store_origins(plan.origins, execution.run)
+            audit_log(user=user, action="outputs_imported", study=study, run=execution.run.key, outputs=imported)
+        execution.advance(imported)
+    return ImportReport(execution.run, imported, len(plan.rows) - imported, plan.skipped, _missing(study))
 
 
-def _plan(study: Study, files: Sequence[Path], options: ImportOptions, names: ArmNames) -> _Plan:
-    plan = _Plan()
+def _plan(study: Study, files: Sequence[Path], options: ImportOptions, names: ArmNames) -> _ImportPlan:
+    plan = _ImportPlan()
     units = _units(study)
     for file in files:
         try:
@@ -114,7 +126,12 @@ def _plan(study: Study, files: Sequence[Path], options: ImportOptions, names: Ar
 
 
 def _plan_file(
-    plan: _Plan, file: Path, records: Sequence[Record], units: Sequence[Unit], options: ImportOptions, names: ArmNames
+    plan: _ImportPlan,
+    file: Path,
+    records: Sequence[Record],
+    units: Sequence[Unit],
+    options: ImportOptions,
+    names: ArmNames,
 ) -> None:
     released = is_released(records)
     problems = _column_problems(records, ("prompt", "response") if released else ("item", "text"))
@@ -137,7 +154,7 @@ def _plan_file(
     _plan_origins(plan, file, matches)
 
 
-def _plan_origins(plan: _Plan, file: Path, matches: Matches) -> None:
+def _plan_origins(plan: _ImportPlan, file: Path, matches: Matches) -> None:
     origin = released_origin(file.name)
     if origin is None or matches.style in (None, PersonaStyle.NONE):
         return
@@ -178,7 +195,7 @@ def _generic_row(match: Match, arm: Arm) -> _Row:
     return _Row(match.record.place, match.units[0], arm, text.strip(), "unknown", "")
 
 
-def _check_conflicts(plan: _Plan, options: ImportOptions) -> None:
+def _check_conflicts(plan: _ImportPlan, options: ImportOptions) -> None:
     """Add a problem for each unit and arm that would get a second, different text."""
     personas = {row.unit.persona_id for row in plan.rows}
     ready = Output.objects.filter(persona__in=personas, state=Output.State.READY)
@@ -219,7 +236,7 @@ def _store(rows: Sequence[_Row], run: Run, bindings: Mapping[int, ArmBinding], o
     return stored
 
 
-def _check_origins(plan: _Plan) -> None:
+def _check_origins(plan: _ImportPlan) -> None:
     """Add a problem if the files' names contradict what an earlier import recorded of the same personas."""
     known = PersonaOrigin.objects.filter(persona__in=plan.origins)
     changed = [one for one in known if (one.direction, one.source) != plan.origins[one.persona_id]]
@@ -266,3 +283,26 @@ def _listed(problems: Sequence[str]) -> str:
     if len(problems) > len(shown):
         shown.append(f"… and {len(problems) - len(shown)} more of the same kind.")
     return "\n".join([f"Nothing was imported; {len(problems)} rows or files need attention:", *shown])
+
+
+def _run(wanted: OutputImport, reporting: Reporting) -> None:
+    report = import_outputs(study=study_from_reference(wanted.study), files=wanted.files, options=wanted)
+    reporting.say(
+        f"Run {report.run.key}: {report.imported} outputs imported, {report.unchanged} were there already, "
+        f"{report.skipped} rows belong to no item and persona."
+    )
+    for code, count in report.missing.items():
+        reporting.say(f"{code}: {count} given personas still have no output.")
+
+
+STAGE = Stage(
+    name="import_outputs",
+    summary=(
+        "Import outputs from JSONL, CSV or Parquet (columns item, text, and as needed persona, arm or system), or "
+        "from released files of rendered prompts and responses. Rows are matched by item and persona."
+    ),
+    unit="outputs",
+    parameters=OutputImport,
+    run=_run,
+    leaves=NOTHING,
+)

@@ -4,10 +4,12 @@ Everything is checked before anything is written.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from django.db import transaction
+from pydantic import Field
 
 from annotation.errors import ServiceError
 from modelhub.engines import IMPORTED
@@ -18,28 +20,32 @@ from modelhub.files.records import Record, RecordError, file_sha256, read_record
 from modelhub.models import Generation, PairOutput, PersonaSource, PreferencePair, Run, System
 from modelhub.prompting.layouts import PersonaStyle, render_prompt
 from modelhub.queries.datasets import splits_of
-from modelhub.queries.persona_sources import RETRIEVED, Origin, SourceTexts, persona_key, source_texts
+from modelhub.queries.persona_sources import RETRIEVED, SourceTexts, persona_key, source_texts
 from modelhub.queries.personas import retrievers_of
-from modelhub.runs.lifecycle import run_finish, run_heartbeat, run_start
-from modelhub.stages.profiles import profile_of
+from modelhub.runs.parameters import Option
+from modelhub.runs.recording import recorded_run
+from modelhub.runs.stage import Reporting, Stage
+from modelhub.stages.shared.parameters import Name, OfOrigin, OfSplit
+from modelhub.stages.shared.profiles import profile_of
 from modelhub.systems.registering import system_register_imported
 
 BATCH = 1000
+NOTHING = "Nothing was imported."
 LEASE_SECONDS = 3600  # one transaction writes all, and nothing can beat meanwhile
 _SOURCES = {f"{source.partition('_')[0]} {source.partition('_')[2]}": source for source in PersonaSource}
 
 
-@dataclass(frozen=True)
-class PairOutputImport:
-    """What is to be imported. `source` applies to files whose name does not say where their personas come from."""
+class PairOutputImport(OfOrigin, OfSplit):
+    """What is to be imported. `persona` applies to files whose name does not say where their personas come from."""
 
-    dataset: str
-    split: str
-    system: str
-    source: str = ""
-    origin: Origin = field(default_factory=Origin)
-    profile: str = ""
-    allow_unmatched: bool = False
+    files: Annotated[tuple[Path, ...], Option(metavar="FILE", positional=True)] = Field(
+        description="JSONL, JSON, CSV or Parquet"
+    )
+    persona: Annotated[str, Option(choices=lambda: PersonaSource.values)] = Field(
+        default="", description="where personas come from, if no name says"
+    )
+    system: Name = Field(description="what made them; registered if it is new")
+    allow_unmatched: bool = Field(default=False, description="leave out rows that belong to no pair")
 
 
 @dataclass
@@ -63,18 +69,19 @@ class PairOutputImportReport:
 
 
 @dataclass
-class _Plan:
+class _FilePlan:
     report: FileReport
     styles: tuple[PersonaStyle, ...]
     rows: list[PairRow]
 
 
-def import_pair_outputs(files: Sequence[Path], wanted: PairOutputImport) -> PairOutputImportReport:
+def import_pair_outputs(wanted: PairOutputImport) -> PairOutputImportReport:
     """Import the files as outputs of one system, and return what was done.
 
     Raises ServiceError listing everything that is wrong in any of them; nothing is written then.
     """
     (split,) = splits_of(wanted.dataset, [wanted.split])
+    files = wanted.files
     system = System.objects.filter(name=wanted.system).first()
     if system and system.engine != IMPORTED:
         raise ServiceError(
@@ -85,34 +92,32 @@ def import_pair_outputs(files: Sequence[Path], wanted: PairOutputImport) -> Pair
     problems += _style_problems(plans, system)
     if problems:
         raise ServiceError(refusal(problems))
-    run = run_start(
+    with recorded_run(
         stage="import_pair_outputs",
-        arguments={**vars(wanted), "origin": vars(wanted.origin), "files": [file.name for file in files]},
+        arguments={**wanted.stored(), "files": [file.name for file in files]},
         inputs=files,
         scope=f"import_pair_outputs:{wanted.dataset}:{wanted.system}",
         total=sum(len(plan.rows) for plan in plans),
         lease_seconds=LEASE_SECONDS,
-    )
-    state, message = Run.State.FAILED, "It ended with an error; see the terminal. Nothing was imported."
-    try:
+        renewed=False,
+        leaves=NOTHING,
+    ) as execution:
         with transaction.atomic():
             system = system or _register(wanted.system, plans, files)
             _settle_style(system, plans)
             for plan in plans:
-                _store(plan, system, run)
-        run_heartbeat(run=run, done=sum(plan.report.imported for plan in plans))
-        state, message = Run.State.FINISHED, _message(plans)
-    finally:
-        run_finish(run=run, state=state, message=message)
-    return PairOutputImportReport(run, [plan.report for plan in plans])
+                _store(plan, system, execution.run)
+        execution.advance(sum(plan.report.imported for plan in plans))
+        execution.remark = _message(plans)
+    return PairOutputImportReport(execution.run, [plan.report for plan in plans])
 
 
-def _plans(files: Sequence[Path], split: str, wanted: PairOutputImport) -> tuple[list[_Plan], list[str]]:
+def _plans(files: Sequence[Path], split: str, wanted: PairOutputImport) -> tuple[list[_FilePlan], list[str]]:
     profile = profile_of(wanted.profile or wanted.dataset)
     pairs = list(PreferencePair.objects.filter(dataset=wanted.dataset, split=split).order_by("row", "pk"))
     plans, problems = [], []
     for file in files:
-        source = wanted.source or released_source(file.name)
+        source = wanted.persona or released_source(file.name)
         if not source:
             problems.append(f"{file.name}: its name does not say where its personas come from; give --persona.")
             continue
@@ -128,7 +133,7 @@ def _plans(files: Sequence[Path], split: str, wanted: PairOutputImport) -> tuple
         found, wrong = _match(records, SplitUnits(pairs, given, profile))
         problems += wrong if wrong or wanted.allow_unmatched else found.unmatched
         report = FileReport(file.name, source, from_file=found.from_file, unmatched=found.unmatched)
-        plans.append(_Plan(report, found.styles, found.rows))
+        plans.append(_FilePlan(report, found.styles, found.rows))
     return plans, problems
 
 
@@ -155,7 +160,7 @@ def _column_problems(record: Record, *, released: bool) -> Iterable[str]:
         yield f"{record.place}: {'response' if released else 'text'} must be a string, not {type(text).__name__}."
 
 
-def _conflicts(plans: Sequence[_Plan], system: System | None) -> list[str]:
+def _conflicts(plans: Sequence[_FilePlan], system: System | None) -> list[str]:
     """Drop rows that repeat an output or are stored already; return those that say something else."""
     problems = []
     stored = PairOutput.objects.filter(system=system).order_by().values_list("pair", "source", "persona_key", "text")
@@ -180,7 +185,7 @@ def _conflicts(plans: Sequence[_Plan], system: System | None) -> list[str]:
     return problems
 
 
-def _style_problems(plans: Sequence[_Plan], system: System | None) -> list[str]:
+def _style_problems(plans: Sequence[_FilePlan], system: System | None) -> list[str]:
     """Return a problem if personas entered the prompts in two ways: these would be two systems."""
     if _common_style(plans, system) or not (shown := _shown_styles(plans, system)):
         return []
@@ -188,14 +193,14 @@ def _style_problems(plans: Sequence[_Plan], system: System | None) -> list[str]:
     return [f"Personas entered these prompts in several ways ({names}): import them as systems of their own."]
 
 
-def _common_style(plans: Sequence[_Plan], system: System | None) -> PersonaStyle | None:
+def _common_style(plans: Sequence[_FilePlan], system: System | None) -> PersonaStyle | None:
     """Return the way in which all personas can have entered their prompts; the system's own, if it is one of them."""
     shown = _shown_styles(plans, system)
     common = [style for style in PersonaStyle if shown and all(style in styles for styles in shown)]
     return next((style for style in common if system and style == system.persona_style), next(iter(common), None))
 
 
-def _shown_styles(plans: Sequence[_Plan], system: System | None) -> list[tuple[PersonaStyle, ...]]:
+def _shown_styles(plans: Sequence[_FilePlan], system: System | None) -> list[tuple[PersonaStyle, ...]]:
     """Return the styles that each file, and what is stored of the system, can have; what does not tell is left out."""
     shown = [plan.styles for plan in plans if plan.styles]
     return [*shown, stored] if system and shown and (stored := _stored_styles(system)) else shown
@@ -217,19 +222,19 @@ def _stored_styles(system: System) -> tuple[PersonaStyle, ...]:
     return styles or ((PersonaStyle(system.persona_style),) if outputs else ())
 
 
-def _register(name: str, plans: Sequence[_Plan], files: Sequence[Path]) -> System:
+def _register(name: str, plans: Sequence[_FilePlan], files: Sequence[Path]) -> System:
     style = _common_style(plans, None) or PersonaStyle.FIELD
     return system_register_imported(name=name, persona_style=style, sha256s=[file_sha256(file) for file in files])
 
 
-def _settle_style(system: System, plans: Sequence[_Plan]) -> None:
+def _settle_style(system: System, plans: Sequence[_FilePlan]) -> None:
     """Let a system have the style that its outputs show, once there are some that tell it."""
     style = _common_style(plans, system)
     if style and style != system.persona_style:
         System.objects.filter(pk=system.pk).update(persona_style=style)
 
 
-def _store(plan: _Plan, system: System, run: Run) -> None:
+def _store(plan: _FilePlan, system: System, run: Run) -> None:
     generations = Generation.objects.bulk_create(
         (
             Generation(
@@ -255,6 +260,30 @@ def _store(plan: _Plan, system: System, run: Run) -> None:
     plan.report.imported = len(outputs)
 
 
-def _message(plans: Sequence[_Plan]) -> str:
+def _message(plans: Sequence[_FilePlan]) -> str:
     unmatched = sum(len(plan.report.unmatched) for plan in plans)
     return f"{unmatched} rows belong to no pair and persona of the split; they were left out." if unmatched else ""
+
+
+def _run(wanted: PairOutputImport, reporting: Reporting) -> None:
+    report = import_pair_outputs(wanted)
+    for file in report.files:
+        reporting.say(
+            f"{file.name}: {file.imported} outputs imported ({file.source}), {file.unchanged} were there already, "
+            f"{len(file.unmatched)} belong to no pair and persona."
+        )
+        if file.from_file:
+            reporting.say(f"The personas of {file.from_file} of them are stored nowhere else.")
+        for line in file.unmatched:
+            reporting.say(f"- {line}")
+    reporting.say(f"Run {report.run.key}.")
+
+
+STAGE = Stage(
+    name="import_pair_outputs",
+    summary="Import outputs for stored pairs that were made elsewhere, such as the released generations.",
+    unit="outputs",
+    parameters=PairOutputImport,
+    run=_run,
+    leaves=NOTHING,
+)

@@ -2,13 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from annotation.errors import ServiceError
 from annotation.models import Study, User
-from modelhub.files.pairs import Columns, Pair, PersonaRow, read_pairs
+from annotation.studyref import study_from_reference
+from modelhub.files.pairs import SOURCES, Columns, Pair, PersonaRow, read_pairs
 from modelhub.files.problems import refusal
 from modelhub.files.records import RecordError, file_sha256, read_records
-from modelhub.stages.study_personas import (
+from modelhub.runs.parameters import Option, Positive
+from modelhub.runs.stage import Reporting, Stage
+from modelhub.stages.shared import parameters as shared
+from modelhub.stages.shared.study_personas import (
+    NOTHING,
     Condition,
     StudyPersonasReport,
     condition_of,
@@ -16,6 +24,35 @@ from modelhub.stages.study_personas import (
     study_personas_conflicts,
     study_takes_personas,
 )
+
+
+class PersonaImport(shared.OfColumns):
+    """What `import_personas` can be told."""
+
+    study: shared.Study = Field(description=shared.STUDY)
+    files: Annotated[tuple[Path, ...], Option(metavar="FILE", positional=True)] = Field(
+        description="Parquet, JSONL or CSV"
+    )
+    source: Annotated[str, Option(choices=lambda: SOURCES)] = Field(
+        default="gold", description="which personas of a pair"
+    )
+    system: shared.Name = Field(default="", description="what inferred the personas of rows without one")
+    stratum: shared.Name = Field(default="", description="the data set of rows without one")
+    limit: Annotated[Positive | None, Option(metavar="N")] = Field(
+        default=None, description="only the first N pairs of each file"
+    )
+
+    @property
+    def columns(self) -> Columns:
+        """The names of the columns, and what holds where a row does not say."""
+        return Columns(
+            prompt=self.prompt_column,
+            chosen=self.chosen_column,
+            rejected=self.rejected_column,
+            source=self.source,
+            system=self.system,
+            stratum=self.stratum,
+        )
 
 
 def import_personas(
@@ -78,3 +115,27 @@ def _repeated(pairs: Iterable[Pair]) -> list[str]:
             if first.text != row.text:
                 problems.append(f"{row.place}: {first.place} has another {row.direction} persona of this pair.")
     return problems
+
+
+def _run(wanted: PersonaImport, reporting: Reporting) -> None:
+    report = import_personas(
+        study=study_from_reference(wanted.study), files=wanted.files, columns=wanted.columns, limit=wanted.limit
+    )
+    reporting.say(
+        f"Run {report.run.key}: {report.pairs} pairs read, {report.added} personas imported, {report.unchanged} were "
+        "there already."
+    )
+
+
+STAGE = Stage(
+    name="import_personas",
+    summary=(
+        "Import preference pairs and the personas inferred from them (Parquet, JSONL or CSV) into a draft whose file "
+        "says `items: imported`: columns prompt, chosen, rejected with chosen_persona and rejected_persona (or "
+        "…_gold, …_retr), or with persona, direction and system, one row per persona."
+    ),
+    unit="personas",
+    parameters=PersonaImport,
+    run=_run,
+    leaves=NOTHING,
+)

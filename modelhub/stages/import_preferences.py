@@ -3,39 +3,52 @@
 Imported again, what is there stays as it is.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from django.db import transaction
+from pydantic import Field
 
 from annotation.errors import ServiceError
 from modelhub.engines import IMPORTED
 from modelhub.files.pairs import DIRECTIONS, Columns
 from modelhub.files.preferences import PreferenceRow, SplitRows, is_swapped, read_split, split_digest
-from modelhub.files.problems import refusal
+from modelhub.files.problems import first_lines, refusal
 from modelhub.files.records import RecordError, file_sha256
 from modelhub.files.sources import SourceRows, read_sources
 from modelhub.models import InferredPersona, PreferencePair, Run, System
-from modelhub.runs.lifecycle import run_finish, run_heartbeat, run_start
+from modelhub.retrieval.splits import SEARCHED
+from modelhub.runs.parameters import Option
+from modelhub.runs.recording import recorded_run
+from modelhub.runs.stage import Remaining, Reporting, Stage
 from modelhub.screening.persona_flags import screen_persona
-from modelhub.stages.import_retrieved import RetrievedReport, retrieved_store
+from modelhub.stages.shared.parameters import Name, OfColumns
+from modelhub.stages.shared.retrieved import RetrievedReport, retrieved_rows, retrieved_store
 from modelhub.systems.registering import system_register_imported
 
 BATCH = 1000
+NOTHING = "Nothing was imported."
 LEASE_SECONDS = 3600  # one transaction writes all, and nothing can beat meanwhile
 _LONGEST_NAME = 80
+_PLACES_SHOWN = 10
 
 
-@dataclass(frozen=True)
-class PreferenceImport:
+class PreferenceImport(OfColumns):
     """What is to be imported. `system` names what inferred the personas; without it, "imported:" and the data set."""
 
-    sources: Sequence[str]
-    dataset: str
-    split: str = ""
-    columns: Columns = field(default_factory=Columns)
-    system: str = ""
-    allow_empty: bool = False
+    sources: Annotated[tuple[str, ...], Option(metavar="SOURCE", positional=True)] = Field(
+        description="file, folder, or hub:owner/name[:config]"
+    )
+    dataset: Name = Field(description="what the data set is called here")
+    split: Name = Field(default="", description="of a file: its split; else the only split that is read")
+    system: Name = Field(default="", description="what inferred the personas; default: imported:DATASET")
+    allow_empty: bool = Field(default=False, description="take rows with an empty response too")
+
+    @property
+    def columns(self) -> Columns:
+        """The names of the columns."""
+        return Columns(self.prompt_column, self.chosen_column, self.rejected_column)
 
     @property
     def system_name(self) -> str:
@@ -79,9 +92,7 @@ class _Plan:
 
 def import_preferences(
     wanted: PreferenceImport,
-    *,
-    on_start: Callable[[int], object] = lambda total: None,
-    on_rows: Callable[[int], object] = lambda count: None,
+    reporting: Reporting,
 ) -> PreferenceImportReport:
     """Import every pair of the sources and return what was done and what a person should look at.
 
@@ -91,27 +102,30 @@ def import_preferences(
     """
     sources, splits = _read(wanted)
     total = sum(len(split.rows) for split in splits)
-    run = run_start(
+    with recorded_run(
         stage="import_preferences", arguments=_arguments(wanted, sources), inputs=sources.files,
-        scope=f"import_preferences:{wanted.dataset}", total=total, lease_seconds=LEASE_SECONDS,
-    )  # fmt: skip
-    on_start(total)
-    state, message = Run.State.FAILED, "It ended with an error; see the terminal. Nothing was imported."
-    try:
-        plans = _plans(wanted, splits, on_rows)
+        scope=f"import_preferences:{wanted.dataset}", total=total, lease_seconds=LEASE_SECONDS, renewed=False,
+        leaves=NOTHING,
+    ) as execution:  # fmt: skip
+        reporting.start(total)
+        plans = _plans(wanted, splits, reporting)
         with transaction.atomic():
-            _store(wanted, plans, run, [file_sha256(file) for file in sources.files])
-        run_heartbeat(run=run, done=total)
-        state, message = Run.State.FINISHED, ""
-    except KeyboardInterrupt:
-        state, message = Run.State.STOPPED, "Stopped by a signal. Nothing was imported."
-        raise
-    except ServiceError as error:
-        message = str(error)
-        raise
-    finally:
-        run_finish(run=run, state=state, message=message)
-    return PreferenceImportReport(run, [plan.report for plan in plans])
+            _store(wanted, plans, execution.run, [file_sha256(file) for file in sources.files])
+        execution.advance(total)
+    return PreferenceImportReport(execution.run, [plan.report for plan in plans])
+
+
+def preferences_left(wanted: PreferenceImport) -> Remaining:
+    """Count the pairs, personas and retrieved personas of the sources that are not stored. Raises as the import."""
+    plans = _plans(wanted, _read(wanted)[1], Reporting())
+    left = sum(len(plan.new) + len(plan.personas) for plan in plans)
+    system = System.objects.filter(name=wanted.system_name).first()
+    if not left:  # only then can it be known where retrieved personas come from
+        left = sum(
+            len(retrieved_rows(wanted.dataset, plan.report.rows.name, plan.rows, plan.stored, system).found)
+            for plan in plans
+        )
+    return Remaining(left, PreferencePair.objects.filter(dataset=wanted.dataset).count())
 
 
 def _read(wanted: PreferenceImport) -> tuple[SourceRows, list[SplitRows]]:
@@ -138,14 +152,10 @@ def _read(wanted: PreferenceImport) -> tuple[SourceRows, list[SplitRows]]:
 
 
 def _arguments(wanted: PreferenceImport, sources: SourceRows) -> dict[str, object]:
-    names = {name: getattr(wanted.columns, name) for name in ("prompt", "chosen", "rejected")}
-    return {
-        "sources": list(wanted.sources), "dataset": wanted.dataset, "split": wanted.split, "columns": names,
-        "system": wanted.system_name, "allow_empty": wanted.allow_empty, "downloads": sources.downloads,
-    }  # fmt: skip
+    return wanted.stored() | {"system": wanted.system_name, "downloads": sources.downloads}
 
 
-def _plans(wanted: PreferenceImport, splits: Sequence[SplitRows], on_rows: Callable[[int], object]) -> list[_Plan]:
+def _plans(wanted: PreferenceImport, splits: Sequence[SplitRows], reporting: Reporting) -> list[_Plan]:
     """Compare with what is stored; raise ServiceError if that says something else of a persona."""
     plans, problems = [], []
     system = System.objects.filter(name=wanted.system_name).first()
@@ -156,7 +166,7 @@ def _plans(wanted: PreferenceImport, splits: Sequence[SplitRows], on_rows: Calla
         )
     for split in splits:
         plan = _plan_pairs(wanted.dataset, split)
-        problems += _plan_personas(plan, wanted.dataset, system, on_rows)
+        problems += _plan_personas(plan, wanted.dataset, system, reporting)
         plans.append(plan)
     if problems:
         raise ServiceError(refusal(problems))
@@ -185,7 +195,7 @@ def _swapped(row: PreferenceRow, stored: int) -> str:
     return f"{row.place}: stored as row {pair.row} with its sides swapped; what was chosen there stands."
 
 
-def _plan_personas(plan: _Plan, dataset: str, system: System | None, on_rows: Callable[[int], object]) -> list[str]:
+def _plan_personas(plan: _Plan, dataset: str, system: System | None, reporting: Reporting) -> list[str]:
     """Screen the personas that are new; return where a stored one has another text."""
     rows = InferredPersona.objects.filter(system=system, pair__dataset=dataset, pair__split=plan.report.rows.name)
     known = {(key, side): text for key, side, text in rows.values_list("pair__key", "direction", "text")}
@@ -203,7 +213,7 @@ def _plan_personas(plan: _Plan, dataset: str, system: System | None, on_rows: Ca
                 )
             else:
                 plan.report.personas_unchanged += 1
-        on_rows(1)
+        reporting.advance(1)
     plan.report.personas = len(plan.personas)
     plan.report.flagged = sum(bool(flags) for *_, flags in plan.personas)
     return problems
@@ -258,3 +268,66 @@ def _store_personas(plan: _Plan, system: System | None, run: Run) -> None:
         ),
         batch_size=BATCH,
     )
+
+
+def _run(wanted: PreferenceImport, reporting: Reporting) -> None:
+    report = import_preferences(wanted, reporting)
+    lines = [line for split in report.splits for line in _lines(split)]
+    reporting.say("\n".join([f"Run {report.run.key}: {wanted.dataset}", *lines]))
+
+
+def _lines(split: SplitReport) -> Iterator[str]:
+    yield f"{split.rows.name}: {split.new} pairs imported, {split.unchanged} were there already; SHA-256 {split.digest}"
+    if split.personas or split.personas_unchanged:
+        yield (
+            f"  {split.personas} personas imported ({split.flagged} flagged), {split.personas_unchanged} were there "
+            f"already, {split.personas_missing} are missing"
+        )
+    yield from _retrieved_lines(split)
+    yield from _places("repeat an earlier row and were left out", split.rows.duplicates)
+    yield from _places("contradict an earlier row and were left out", split.contradictions)
+    yield from _places("prefer a response to itself and were left out", split.rows.identical)
+    yield from _places("have an empty response", split.rows.empty)
+
+
+def _retrieved_lines(split: SplitReport) -> Iterator[str]:
+    found = split.retrieved
+    if not found.given:
+        return
+    if not found.searched:
+        yield (
+            f"  {found.given} rows bring retrieved personas, which were left out: those of a split called "
+            f"{split.rows.name!r} can come from anywhere. Known: {', '.join(SEARCHED)}; name the split with --split"
+        )
+        return
+    searched = " and ".join(found.searched)
+    yield (
+        f"  {found.given} rows bring retrieved personas: {found.stored} were traced to a row of {searched}, "
+        f"{found.unchanged} were there already, {found.unmatched} fit none, {found.ambiguous} fit several"
+    )
+    if found.own:
+        yield f"  {found.own} of them fit no other row than their own: retrieval had not left the row itself out"
+    if found.absent:
+        absent = " and ".join(found.absent)
+        yield f"  {absent} must be imported first, or in the same call; then import this split again"
+
+
+def _places(what: str, places: Sequence[str]) -> Iterator[str]:
+    if places:
+        yield f"  {len(places)} rows {what}:"
+        yield from (f"    {line}" for line in first_lines(places, _PLACES_SHOWN))
+
+
+STAGE = Stage(
+    name="import_preferences",
+    summary=(
+        "Import preference pairs from Parquet, JSONL, JSON or CSV files, folders with a file per split, or the Hub "
+        "(hub:owner/name): columns prompt, chosen, rejected and, where there are any, chosen_persona (or …_gold) and "
+        "rejected_persona, and the retrieved chosen_persona_retr and rejected_persona_retr."
+    ),
+    unit="pairs",
+    parameters=PreferenceImport,
+    run=_run,
+    leaves=NOTHING,
+    left=preferences_left,
+)

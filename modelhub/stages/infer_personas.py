@@ -5,7 +5,9 @@ Source of the method: Balepur et al., "Whose Boat Does it Float?" (ACL 2025), se
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from annotation.errors import ServiceError
 from modelhub.engines import IMPORTED
@@ -14,12 +16,28 @@ from modelhub.models import Direction, Generation, InferredPersona, PreferencePa
 from modelhub.profiles import SHOTS, DatasetProfile
 from modelhub.prompting.persona_inference import INFERENCE_TEMPLATE, parse_persona, render_inference
 from modelhub.queries.datasets import splits_of, system_named
-from modelhub.runs.rows import Task
+from modelhub.runs.parameters import BatchOptions, Option
+from modelhub.runs.rows import Task, engine_stage
 from modelhub.screening.persona_flags import screen_persona
-from modelhub.stages.profiles import has_texts, profile_digest, profile_of
+from modelhub.stages.shared.parameters import Name, OfSplits
+from modelhub.stages.shared.profiles import has_texts, profile_digest, profile_of
 
 # One line is wanted; the published setting leaves room for models that think aloud first.
 DECODING = {"max_new_tokens": 200, "min_new_tokens": 1, "temperature": 0.0, "stop": ["\nPrompt:"]}
+
+
+class InferPersonasOptions(OfSplits, BatchOptions):
+    """What `infer_personas` can be told."""
+
+    system: Name = Field(description="what infers; see register_system")
+    profile: Name = Field(default="", description="or a YAML file; default: the data set's name")
+    direction: Literal["chosen", "rejected", "both"] = Field(default="both", description="of which responses")
+    shots: Annotated[int, Option(metavar="N")] = Field(default=SHOTS, description="exemplars shown")
+
+    @property
+    def directions(self) -> Sequence[str]:
+        """The directions that are meant."""
+        return Direction.values if self.direction == "both" else [self.direction]
 
 
 @dataclass(frozen=True)
@@ -114,3 +132,21 @@ def infer_personas(
         directions=directions,
         shots=shots,
     )
+
+
+STAGE = engine_stage(
+    name=InferPersonas.name,
+    summary="Infer the personas of both responses of imported preference pairs with a registered system.",
+    unit="personas",
+    parameters=InferPersonasOptions,
+    stages=lambda wanted, reporting: [
+        infer_personas(
+            dataset=wanted.dataset,
+            splits=wanted.split,
+            system=wanted.system,
+            profile=wanted.profile,
+            directions=wanted.directions,
+            shots=wanted.shots,
+        )
+    ],
+)

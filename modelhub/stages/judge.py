@@ -8,24 +8,47 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from annotation.errors import ServiceError
 from modelhub.engines import IMPORTED
 from modelhub.engines.base import GenerationRequest
 from modelhub.models import Generation, Judgement, PairOutput, PersonaSource, Run, System
 from modelhub.profiles import DatasetProfile
-from modelhub.prompting.output_judging import METRICS, PERSONALIZATION, RUBRICS, render_judgement
+from modelhub.prompting.output_judging import DIRECT, METRICS, PERSONALIZATION, RUBRICS, render_judgement
 from modelhub.prompting.verdicts import parse_verdict
 from modelhub.queries.datasets import splits_of, system_named
 from modelhub.queries.persona_sources import Origin, persona_key, source_texts
-from modelhub.runs.rows import Task
-from modelhub.stages.profiles import profile_digest, profile_of
+from modelhub.runs.parameters import BatchOptions, Option
+from modelhub.runs.rows import Task, engine_stage
+from modelhub.runs.stage import Reporting
+from modelhub.stages.shared.parameters import OfOrigin, OfSplit
+from modelhub.stages.shared.profiles import profile_digest, profile_of
 from modelhub.systems.registering import engine_settings, present_fingerprint
 
 # Judges explain themselves before they decide.
 DECODING = {"max_new_tokens": 1024, "min_new_tokens": 1, "temperature": 0.0, "stop": []}
 ORDERS = tuple(Judgement.Order.values)
+
+
+_System = Annotated[str, Option(metavar="SYSTEM")]
+_Source = Annotated[str, Option(choices=lambda: PersonaSource.values)]
+
+
+class JudgeOptions(OfOrigin, OfSplit, BatchOptions):
+    """What `judge` can be told."""
+
+    base: _System = Field(description="what is compared with")
+    test: _System = Field(description="what is compared; its wins are counted")
+    persona: _Source = Field(description="where the test's personas come from")
+    base_persona: _Source = Field(default="", description="the base's; default: as the test's")
+    judge: _System = Field(description="the system that judges")
+    metric: Annotated[tuple[str, ...], Option(choices=lambda: METRICS)] = Field(
+        default=tuple(METRICS), description="what is asked"
+    )
+    rubric: Annotated[str, Option(choices=lambda: list(RUBRICS))] = Field(default=DIRECT, description="how it is asked")
 
 
 @dataclass(frozen=True)
@@ -207,3 +230,35 @@ def _meant(
         for output in outputs
         if output.pair_id in texts and output.persona_key == persona_key(texts[output.pair_id])
     }
+
+
+def _stages(wanted: JudgeOptions, reporting: Reporting) -> list[Judge]:
+    stage = judge(
+        dataset=wanted.dataset,
+        split=wanted.split,
+        base=wanted.base,
+        base_source=wanted.base_persona,
+        test=wanted.test,
+        source=wanted.persona,
+        judge=wanted.judge,
+        metrics=wanted.metric,
+        format=wanted.rubric,
+        origin=wanted.origin,
+        profile=wanted.profile,
+    )
+    found = stage.matchup
+    reporting.say(
+        f"{len(found.outputs)} pairs have both outputs. Left out: {found.excluded} excluded, {found.no_test} without "
+        f"an output of the test, {found.no_base} without one of the base for the same persona, {found.no_prompt} "
+        "without a prompt."
+    )
+    return [stage]
+
+
+STAGE = engine_stage(
+    name=Judge.name,
+    summary="Ask a judge, in both orders, which of two systems' outputs for the same pairs is better.",
+    unit="verdicts",
+    parameters=JudgeOptions,
+    stages=_stages,
+)

@@ -1,12 +1,27 @@
 """Make the outputs of a draft's given personas before it opens: to be looked at, and frozen by the opening."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from annotation.errors import ServiceError
 from annotation.models import Study, User
 from annotation.services.outputs import outputs_request_draft
+from annotation.studyref import study_from_reference
 from modelhub.engines import IMPORTED
-from modelhub.models import ArmBinding, Run
-from modelhub.runs.lifecycle import run_start
-from modelhub.stages.serve_outputs import ServeOptions, Server
+from modelhub.models import ArmBinding
+from modelhub.runs.lifecycle import runs_mark_lost
+from modelhub.runs.parameters import LeaseOptions, Option, Positive
+from modelhub.runs.stage import Reporting, Stage
+from modelhub.stages.serve_outputs import BACK, ServeOptions, serve
+from modelhub.stages.shared import parameters as shared
+
+
+class MakeOptions(LeaseOptions):
+    """What `make_outputs` can be told."""
+
+    study: shared.Study = Field(description=shared.STUDY)
+    batch_size: Annotated[Positive, Option(metavar="N")] = Field(default=8, description="outputs made at a time")
 
 
 def draft_outputs_request(*, study: Study, user: User | None = None) -> int:
@@ -20,15 +35,25 @@ def draft_outputs_request(*, study: Study, user: User | None = None) -> int:
     return outputs_request_draft(study=study, user=user)
 
 
-def draft_server(*, study: Study, batch_size: int, lease_seconds: int) -> Server:
-    """Return a worker, with its run, that makes the outputs of this study alone and then ends."""
-    options = ServeOptions(
-        batch_size=batch_size, poll_seconds=1.0, lease_seconds=lease_seconds, once=True, study=study
-    )  # fmt: skip
-    run: Run = run_start(
-        stage="make_outputs",
-        study=study,
-        arguments={"study": str(study), "batch_size": batch_size, "lease_seconds": lease_seconds},
-        lease_seconds=lease_seconds,
+def _run(wanted: MakeOptions, reporting: Reporting) -> None:
+    runs_mark_lost()
+    study = study_from_reference(wanted.study)
+    queued = draft_outputs_request(study=study)
+    options = ServeOptions(once=True, batch_size=wanted.batch_size, lease_seconds=wanted.lease_seconds)
+    server = serve(options, reporting, stage=STAGE.name, study=study)
+    reporting.say(
+        f"Run {server.run.key} {server.run.state}: {queued} outputs were missing, {server.done} made, "
+        f"{server.failed} attempts failed."
     )
-    return Server(run=run, options=options)
+    if server.failed:
+        raise ServiceError(f"retry_outputs {wanted.study} says why outputs failed, and queues them again.")
+
+
+STAGE = Stage(
+    name="make_outputs",
+    summary="Let the systems of a draft's arms answer its given personas now, to be scanned and frozen when it opens.",
+    unit="outputs",
+    parameters=MakeOptions,
+    run=_run,
+    leaves=BACK,
+)

@@ -7,38 +7,51 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from django.db import transaction
+from pydantic import Field
 
 from annotation.errors import ServiceError
-from modelhub.models import PreferencePair, RetrievedPersona, Run, System
-from modelhub.retrieval.ready import Preparation
-from modelhub.retrieval.recorded import work_recorded
+from modelhub.models import PreferencePair, RetrievedPersona, Run
 from modelhub.retrieval.rows import Group
 from modelhub.retrieval.search import RECALL_COMPARISONS, RECALL_QUERIES, Found, Nearest
-from modelhub.runs.lifecycle import run_heartbeat, run_start
-from modelhub.runs.rows import BatchOptions
-from modelhub.stages.index_personas import arguments_of, conditions
+from modelhub.runs.parameters import BatchOptions, Option, Positive
+from modelhub.runs.recording import Execution, recorded_run
+from modelhub.runs.stage import Remaining, Reporting, Stage
+from modelhub.stages.shared.retrieving import Prepared, RetrievalOptions
 
 NAME = "retrieve_personas"
 _REMOVED_AT_ONCE = 500
+_DRY_RUN_PROMPTS = 2
+
+
+class RetrieveOptions(RetrievalOptions, BatchOptions):
+    """What `retrieve_personas` can be told."""
+
+    k: Annotated[Positive, Option(metavar="K")] = Field(default=1, description="rows found for each")
+    again: bool = Field(
+        default=False, description="remove what this checkpoint found among other rows, and retrieve anew"
+    )
 
 
 @dataclass(frozen=True)
-class RetrievePersonas:
+class RetrievePersonas(Prepared):
     """What is to be retrieved: for all pairs of the groups' splits, the k nearest rows of what they search."""
 
-    preparation: Preparation
-    groups: Sequence[Group]
-    system: System
     k: int = 1
 
     @property
     def retriever(self) -> str:
         return self.preparation.files.retriever
+
+    @classmethod
+    def wanted(cls, wanted: RetrieveOptions, reporting: Reporting) -> "RetrievePersonas":
+        """Return what the options describe, and say what is searched; raise ServiceError for what cannot be."""
+        prepared = Prepared.of(wanted, reporting)
+        return cls(prepared.preparation, prepared.groups, prepared.system, wanted.k)
 
 
 @dataclass
@@ -83,14 +96,7 @@ def all_left(
     return left
 
 
-def retrieve_personas(
-    stage: RetrievePersonas,
-    options: BatchOptions,
-    *,
-    again: bool = False,
-    on_start: Callable[[int], object] = lambda total: None,
-    on_rows: Callable[[int], object] = lambda count: None,
-) -> RetrievalReport:
+def retrieve_personas(stage: RetrievePersonas, options: RetrieveOptions, reporting: Reporting) -> RetrievalReport:
     """Retrieve for every pair that is left, batch by batch, and return what was done.
 
     `again` removes what the same checkpoint found among other rows, or in another way; without it such rows are a
@@ -98,30 +104,26 @@ def retrieve_personas(
     """
     _check_size(stage)
     others, difference = _found_otherwise(stage)
-    if others and not again:
+    if others and not options.again:
         raise ServiceError(
             f"{len(others)} rows were retrieved from other rows than now, or in another way ({difference}). --again "
             "removes them and retrieves anew; export what you need of them before."
         )
     left = all_left(stage, options, others)
-    run = run_start(
-        stage=NAME,
-        scope=_scope(stage, options),
-        arguments=_arguments(stage, options, again),
-        total=sum(len(pairs) for _, pairs in left),
-        lease_seconds=options.lease_seconds,
-    )
-    report = RetrievalReport(run)
-    on_start(sum(len(pairs) for _, pairs in left))
-
-    def work() -> None:
+    total = sum(len(pairs) for _, pairs in left)
+    with recorded_run(
+        stage=NAME, scope=_scope(stage, options), conditions=stage.conditions(),
+        arguments={**options.stored(), **stage.arguments(), "conditions": stage.conditions()}, total=total,
+        lease_seconds=options.lease_seconds, named=True,
+    ) as execution:  # fmt: skip
+        report = RetrievalReport(execution.run)
+        execution.usage = lambda: report.usage
+        reporting.start(total)
         _remove(others)
         # Between two batches of prompts, a run that was taken over learns of it.
-        stage.preparation.on_prompts = lambda count: run_heartbeat(run=run, lease_seconds=options.lease_seconds)
+        stage.preparation.on_prompts = lambda count: execution.advance()
         for group, pairs in left:
-            _retrieve(stage, group, pairs, options, report, on_rows)
-
-    work_recorded(run, work, lease_seconds=options.lease_seconds, usage=lambda: report.usage)
+            _retrieve(stage, group, pairs, options, report, execution, reporting)
     return report
 
 
@@ -131,7 +133,8 @@ def _retrieve(
     pairs: Sequence[PreferencePair],
     options: BatchOptions,
     report: RetrievalReport,
-    on_rows: Callable[[int], object],
+    execution: Execution,
+    reporting: Reporting,
 ) -> None:
     began = time.monotonic()
     nearest = stage.preparation.nearest(group)
@@ -145,8 +148,8 @@ def _retrieve(
         _store(stage, report.run, group, batch, found)
         report.done += len(batch)
         report.usage[group.title] = _usage(stage, group, nearest, ready - began, time.monotonic() - ready)
-        run_heartbeat(run=report.run, done=len(batch), lease_seconds=options.lease_seconds)
-        on_rows(len(batch))
+        execution.advance(len(batch))
+        reporting.advance(len(batch))
 
 
 def _store(
@@ -204,13 +207,13 @@ def _found_otherwise(stage: RetrievePersonas) -> tuple[set[int], str]:
     found: set[int] = set()
     difference = ""
     for group in stage.groups:
-        now = conditions(stage.preparation, group, stage.system)
+        now = stage.conditions_of(group)
         for split in group.splits:
             rows = RetrievedPersona.objects.filter(
                 pair__dataset=stage.preparation.dataset, pair__split=split, retriever=stage.retriever
             ).order_by()
             for run in Run.objects.filter(pk__in=rows.values("run")):
-                then = run.arguments.get("conditions", {}).get(split, {})
+                then = run.conditions.get(split, {})
                 if then != now:
                     found.update(rows.filter(run=run).values_list("pk", flat=True))
                     changed = [
@@ -233,13 +236,41 @@ def _scope(stage: RetrievePersonas, options: BatchOptions) -> str:
     return f"{NAME}:{stage.preparation.dataset}:{digest}:{stage.retriever}:{options.shard}"
 
 
-def _arguments(stage: RetrievePersonas, options: BatchOptions, again: bool) -> dict[str, Any]:
-    return {
-        **arguments_of(stage.preparation, stage.groups, stage.system),
-        "k": stage.k,
-        "again": again,
-        "shard": str(options.shard),
-        "limit": options.limit,
-        "batch_size": options.batch_size,
-        "lease_seconds": options.lease_seconds,
-    }
+def _dry_run(wanted: RetrieveOptions, reporting: Reporting) -> None:
+    stage = RetrievePersonas.wanted(wanted, reporting)
+    pairs = [pair for _, left in all_left(stage, wanted) for pair in left]
+    for pair in pairs[:_DRY_RUN_PROMPTS]:
+        reporting.say(f"--- {pair.dataset}/{pair.split}/{pair.key}\n{pair.prompt}\n")
+    reporting.say(f"{len(pairs)} pairs to retrieve for. Nothing was made or stored: this was a dry run.")
+
+
+def _left(wanted: RetrieveOptions) -> Remaining:
+    stage = RetrievePersonas.wanted(wanted, Reporting())
+    return Remaining(sum(len(pairs) for _, pairs in all_left(stage, wanted)))
+
+
+def _run(wanted: RetrieveOptions, reporting: Reporting) -> None:
+    stage = RetrievePersonas.wanted(wanted, reporting)
+    report = retrieve_personas(stage, wanted, reporting)
+    for title, usage in report.usage.items():
+        reporting.say(
+            f"{title}: made ready in {usage['seconds_preparing']:.1f} s, searched in "
+            f"{usage['seconds_searching']:.1f} s."
+        )
+        if "recall_queries" in usage:
+            reporting.say(
+                f"The exact best was among the index's candidates for {usage['recall_found']} of "
+                f"{usage['recall_queries']} prompts that were searched exactly too."
+            )
+    reporting.say(f"Run {report.run.key}: retrieved for {report.done} pairs with {stage.retriever}.")
+
+
+STAGE = Stage(
+    name=NAME,
+    summary="Retrieve, for imported pairs, the personas of the training pairs with the nearest prompts (ColBERT).",
+    unit="pairs",
+    parameters=RetrieveOptions,
+    run=_run,
+    dry_run=_dry_run,
+    left=_left,
+)

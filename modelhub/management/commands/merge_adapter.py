@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from annotation.management.base import ProjectCommand
-from modelhub.management.training_command import model_folder, model_name
+from modelhub.stages.shared.training_options import model_folder, model_name
 from modelhub.training.merge import merge_adapter
 
 

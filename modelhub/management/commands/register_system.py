@@ -7,7 +7,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from annotation.errors import ServiceError
 from annotation.management.base import ProjectCommand
-from modelhub.management.stage_command import positive
+from modelhub.management.options import positive
 from modelhub.models import Direction, System
 from modelhub.systems.few_shot import PERSONAS, SHOTS, SPLIT, FewShot, check_style, few_shot_exemplars
 from modelhub.systems.registering import system_register

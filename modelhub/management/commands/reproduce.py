@@ -4,20 +4,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 from tqdm import tqdm
 
-from annotation.errors import ServiceError
 from annotation.management.base import ProjectCommand
 from annotation.models import User
 from annotation.studyref import user_from_name
-from modelhub.management.stage_command import INTERRUPTED, lease, positive
 from modelhub.pipeline.config import Pipeline, read_pipeline
 from modelhub.pipeline.plan import Planned, pipeline_check, pipeline_plan, pipeline_run, pipeline_steps
-from modelhub.pipeline.steps import Desk, Step
-from modelhub.runs.lifecycle import LEASE_SECONDS
-from modelhub.runs.rows import BATCH_SIZE, BatchOptions
-from personaeval.interrupts import Interruptible
+from modelhub.pipeline.steps import Step
+from modelhub.runs.recording import GOES_ON
+from modelhub.runs.stage import Reporting
 
 
 class Command(ProjectCommand):
@@ -25,6 +22,7 @@ class Command(ProjectCommand):
         "Infer personas, retrieve them, train both arms, let them answer, judge the answers, and draft a study of "
         "them, as far as it is left to do. The plan is printed first."
     )
+    stopped = f"Stopped. {GOES_ON}"
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="docs/pipeline.md describes it")
@@ -35,36 +33,25 @@ class Command(ProjectCommand):
         parser.add_argument("--owner", metavar="USERNAME", help="of the study (default: the only user there is)")
         parser.add_argument("--allow-failed", action="store_true", help="go on without rows that fail")
         parser.add_argument("--plan", action="store_true", help="print what is left, and end")
-        parser.add_argument(
-            "--batch-size", type=positive, default=BATCH_SIZE, help=f"rows stored at a time ({BATCH_SIZE})"
-        )
-        parser.add_argument(
-            "--lease-seconds", type=lease, default=LEASE_SECONDS, help="a killed run is taken for lost after this long"
-        )
+        parser.add_argument("--batch-size", metavar="N", help="rows stored at a time, in every stage")
+        parser.add_argument("--lease-seconds", metavar="N", help="a killed run is taken for lost after this long")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            pipeline, owner = _pipeline(options), _owner(options["owner"])
-            pipeline_check(pipeline, owner=owner)
-            steps = pipeline_steps(pipeline, owner=owner)
-            self._print_plan(pipeline_plan(steps))
-            if not options["plan"]:
-                self._run(steps, options)
-        except ServiceError as error:
-            raise CommandError(str(error)) from error
-        except KeyboardInterrupt as error:
-            raise CommandError("Stopped. The same command goes on from here.", returncode=INTERRUPTED) from error
+        pipeline, owner = _pipeline(options), _owner(options["owner"])
+        pipeline_check(pipeline, owner=owner)
+        steps = pipeline_steps(pipeline, owner=owner)
+        self._print_plan(pipeline_plan(steps))
+        if not options["plan"]:
+            self._run(steps, allow_failed=options["allow_failed"])
 
     def _print_plan(self, planned: list[Planned]) -> None:
         self.stdout.write("\n".join(f"{number:>2}. {one}" for number, one in enumerate(planned, start=1)))
         self.stdout.flush()
 
-    def _run(self, steps: list[Step], options: dict[str, Any]) -> None:
-        batches = BatchOptions(batch_size=options["batch_size"], lease_seconds=options["lease_seconds"])
-        with Interruptible() as signals, tqdm(unit="row", disable=not sys.stderr.isatty()) as bar:
-            signals.arm()
-            desk = Desk(self._say, bar.reset, bar.update, batches, allow_failed=options["allow_failed"])
-            pipeline_run(steps, desk, on_step=self._announce)
+    def _run(self, steps: list[Step], *, allow_failed: bool) -> None:
+        with tqdm(unit="row", disable=not sys.stderr.isatty()) as bar:
+            reporting = Reporting(self._say, bar.reset, bar.update, allow_failed)
+            pipeline_run(steps, reporting, on_step=self._announce)
         self.stdout.write("Everything is done.")
 
     def _announce(self, planned: Planned) -> None:
@@ -73,7 +60,7 @@ class Command(ProjectCommand):
             self.stdout.flush()
 
     def _say(self, line: str) -> None:
-        self.stdout.write(f"   {line}")
+        self.stdout.write("\n".join(f"   {one}" for one in line.splitlines()))
         self.stdout.flush()
 
 
@@ -85,6 +72,8 @@ def _pipeline(options: dict[str, Any]) -> Pipeline:
             "training.recipe": options["recipe"],
             "training.base": options["base"],
             "retrieval.checkpoint": options["checkpoint"],
+            "batch_size": options["batch_size"],
+            "lease_seconds": options["lease_seconds"],
         },
     )
 

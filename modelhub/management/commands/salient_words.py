@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from annotation.management.base import ProjectCommand
-from modelhub.management.stage_command import positive
+from modelhub.management.options import positive
 from modelhub.models import Direction
 from modelhub.queries.datasets import inferring_system, splits_of
 from modelhub.queries.inference import Words, persona_words

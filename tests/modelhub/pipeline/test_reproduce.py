@@ -27,12 +27,12 @@ from modelhub.models import (
     System,
     TrainingLog,
 )
+from modelhub.pipeline.comparing import RegisterTrained, filter_step, judge_step, model_folder
 from modelhub.pipeline.config import PLAIN, TAILORED, Pipeline, read_pipeline
-from modelhub.pipeline.personas import ImportPairs, RegisterSystems, infer_step
-from modelhub.pipeline.steps import Desk, Left
-from modelhub.pipeline.tailoring import FilterLoops, RegisterTrained, judge_step, model_folder
+from modelhub.pipeline.inferring import RegisterSystems, import_step, infer_step
 from modelhub.queries.judgements import judged_results
 from modelhub.queries.persona_sources import persona_key
+from modelhub.runs.stage import Remaining, Reporting
 from modelhub.training.job import DPO
 from modelhub.training.manifest import MANIFEST
 from tests.tools import smoke
@@ -231,32 +231,30 @@ def test_finished_steps_are_not_run_again(owner: User, base: str, tmp_path: Path
 
 def test_a_file_that_has_grown_is_imported_again(owner: User, base: str, tmp_path: Path) -> None:
     pipeline = read_pipeline(gold_only(tmp_path), {"training.base": base})
-    step = ImportPairs(pipeline)
-    step.run(Desk())
-    assert step.left() == Left(0, 44)
+    step = import_step(pipeline)
+    step.run(Reporting())
+    assert step.remaining() == Remaining(0, 44)
 
     row = {"prompt": "How do I oil a lock?", "chosen": "With graphite.", "rejected": "Ask a locksmith."}
     with (tmp_path / "pairs" / "test.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
-    assert step.left().left == 45
-    step.run(Desk())
-    assert (step.left(), PreferencePair.objects.count()) == (Left(0, 45), 45)
+    assert step.remaining() == Remaining(1, 44)
+    step.run(Reporting())
+    assert (step.remaining(), PreferencePair.objects.count()) == (Remaining(0, 45), 45)
 
 
 def test_loops_are_looked_for_again_once_there_are_new_outputs(owner: User, base: str, tmp_path: Path) -> None:
     pipeline = read_pipeline(gold_only(tmp_path), {"training.base": base})
-    ImportPairs(pipeline).run(Desk())
+    import_step(pipeline).run(Reporting())
     _outputs(pipeline, PreferencePair.objects.filter(split="test")[:2])
     pipeline = pipeline.model_copy(update={"generation": pipeline.generation.model_copy(update={"generic": False})})
-    step = FilterLoops(pipeline)
-    assert step.left() == Left(1, 0)
-    step.run(Desk())
-    assert step.left() == Left(0, 1)
+    step = filter_step(pipeline)
+    assert step.remaining() == Remaining(0, 4)
 
     _outputs(pipeline, PreferencePair.objects.filter(split="test")[2:3], text="round and round it goes " * 20)
-    assert step.left() == Left(1, 0)
-    step.run(Desk())
-    assert step.left() == Left(0, 1)
+    assert step.remaining() == Remaining(2, 4)
+    step.run(Reporting())
+    assert step.remaining() == Remaining(0, 6)
     assert PairOutput.objects.exclude(excluded_reason="").count() == 2
 
 
@@ -265,15 +263,15 @@ def test_what_infers_is_registered_anew_when_the_file_names_another_model(
 ) -> None:
     config = gold_only(tmp_path)
     step = RegisterSystems(read_pipeline(config, {"training.base": base}))
-    step.run(Desk())
-    assert step.left() == Left(0, 2)
+    step.run(Reporting())
+    assert step.remaining() == Remaining(0, 2)
 
     shutil.copy(tmp_path / "script.yaml", tmp_path / "other.yaml")
     config.write_text(config.read_text(encoding="utf-8").replace('"script.yaml"', '"other.yaml"'), encoding="utf-8")
     step = RegisterSystems(read_pipeline(config, {"training.base": base}))
-    assert step.left() == Left(1, 1)
-    step.run(Desk())
-    assert (step.left(), System.objects.filter(model__endswith="other.yaml").count()) == (Left(0, 2), 1)
+    assert step.remaining() == Remaining(1, 1)
+    step.run(Reporting())
+    assert (step.remaining(), System.objects.filter(model__endswith="other.yaml").count()) == (Remaining(0, 2), 1)
 
 
 def test_trained_systems_that_the_file_describes_otherwise_now_are_refused(
@@ -290,28 +288,28 @@ def test_trained_systems_that_the_file_describes_otherwise_now_are_refused(
         manifest = {"kind": DPO, "base": {"name": str(tiny_llama)}, "data": {"personas": personas}}
         (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
     step = RegisterTrained(pipeline)
-    assert step.left() == Left(2, 0)
-    step.run(Desk())
-    assert step.left() == Left(0, 2)
+    assert step.remaining() == Remaining(2, 0)
+    step.run(Reporting())
+    assert step.remaining() == Remaining(0, 2)
 
-    ImportPairs(pipeline).run(Desk())
+    import_step(pipeline).run(Reporting())
     run = Run.objects.get(stage="import_preferences")
     for system in System.objects.all():
         Generation.objects.create(run=run, system=system, text="x", rendered_prompt="x", finish_reason="stop")
     text = config.read_text(encoding="utf-8").replace("max_new_tokens = 60", "max_new_tokens = 47")
     config.write_text(text, encoding="utf-8")
     step = RegisterTrained(read_pipeline(config, {"training.base": str(tiny_llama)}))
-    assert step.left() == Left(2, 0)
+    assert step.remaining() == Remaining(2, 0)
     with pytest.raises(ServiceError, match="this would change: decoding"):
-        step.run(Desk())
+        step.run(Reporting())
 
 
 def test_both_arms_are_judged_against_the_generic_answers_too(owner: User, base: str, tmp_path: Path) -> None:
     pipeline = read_pipeline(gold_only(tmp_path), {"training.base": base})
     assert pipeline.judge is not None and pipeline.generation.generic
-    ImportPairs(pipeline).run(Desk())
-    RegisterSystems(pipeline).run(Desk())
-    infer_step(pipeline).run(Desk())
+    import_step(pipeline).run(Reporting())
+    RegisterSystems(pipeline).run(Reporting())
+    infer_step(pipeline).run(Reporting())
     pairs = PreferencePair.objects.filter(split="test")[:3]
     _outputs(pipeline, pairs)
     for output in PairOutput.objects.all():
@@ -321,14 +319,14 @@ def test_both_arms_are_judged_against_the_generic_answers_too(owner: User, base:
     run = Run.objects.get(stage="import_preferences")
     for pair, text in zip(pairs, ["Fine.", "Fine.", "round and round it goes " * 20], strict=True):
         PairOutput.objects.create(system=generic, pair=pair, source="none", text=text, run=run)
-    assert FilterLoops(pipeline).left() == Left(2, 0)
-    FilterLoops(pipeline).run(Desk())
+    assert filter_step(pipeline).remaining() == Remaining(1, 8)
+    filter_step(pipeline).run(Reporting())
 
     step = judge_step(pipeline, pipeline.judge)
     # Four verdicts for each pair of outputs: three pairs between the arms, two that do not loop for each arm.
-    assert step.left() == Left(4 * (3 + 2 + 2), 0)
-    step.run(Desk())
-    assert step.left() == Left(0, 28)
+    assert step.remaining() == Remaining(4 * (3 + 2 + 2), 0)
+    step.run(Reporting())
+    assert step.remaining() == Remaining(0, 28)
     generic_rows = {row["test"]: row for row in judged_results() if row["base_source"] == "none"}
     assert set(generic_rows) == set(pipeline.system_names.values())
     assert [generic_rows[name]["worse"]["quality"]["n"] for name in pipeline.system_names.values()] == [2, 2]

@@ -10,6 +10,7 @@ from modelhub.engines.base import GenerationFailure
 from modelhub.models import InferredPersona, PreferencePair, Run
 from modelhub.runs.failures import Failures
 from modelhub.runs.rows import BatchOptions, run_engine_stage
+from modelhub.runs.stage import Reporting
 from modelhub.stages.infer_personas import InferPersonas, infer_personas
 from modelhub.systems.registering import system_register
 from tests.modelhub.pair_rows import make_pair, make_pairs
@@ -108,7 +109,7 @@ def test_a_run_that_is_interrupted_still_says_what_failed(served: InferPersonas,
 
     proxy.plan(TOO_LONG, GOOD)
     with pytest.raises(KeyboardInterrupt):
-        run_engine_stage(served, BatchOptions(batch_size=2), on_rows=interrupt)
+        run_engine_stage(served, BatchOptions(batch_size=2), Reporting(advance=interrupt))
     run = Run.objects.get(stage="infer_personas")
     assert run.state == "stopped"
     assert run.message.startswith("Stopped by a signal.") and "1 row cannot be made as they are" in run.message

@@ -13,10 +13,14 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from annotation.errors import ServiceError
+from modelhub.engines.base import EngineSettings
+from modelhub.engines.scripted import ScriptedEngine, create
 from modelhub.models import Generation, InferredPersona, Run
 from modelhub.runs.heartbeat import Heartbeat
 from modelhub.runs.lifecycle import run_finish, run_start
-from modelhub.runs.rows import BatchOptions, Shard, Task, run_engine_stage, tasks_left
+from modelhub.runs.parameters import BatchOptions, Shard
+from modelhub.runs.rows import Task, run_engine_stage, tasks_left
+from modelhub.runs.stage import Reporting
 from modelhub.stages.infer_personas import InferPersonas, infer_personas
 from modelhub.systems.registering import system_register
 from tests.modelhub.pair_rows import make_pairs, picking_script
@@ -81,7 +85,7 @@ def test_an_interrupted_run_is_stopped_and_continued(stage: InferPersonas) -> No
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_engine_stage(stage, BatchOptions(batch_size=8), on_rows=interrupt)
+        run_engine_stage(stage, BatchOptions(batch_size=8), Reporting(advance=interrupt))
     assert [run.state for run in Run.objects.filter(stage="infer_personas")] == ["stopped"]
     assert made_keys().total() == 8
     assert run_engine_stage(stage, BatchOptions()).done == 12
@@ -144,7 +148,7 @@ def test_a_run_that_was_taken_over_ends_instead_of_doubling_the_work(stage: Infe
             run_start(stage="other", arguments={}, scope=slow.scope)
 
     with pytest.raises(ServiceError, match="another run has begun"):
-        run_engine_stage(stage, BatchOptions(batch_size=5), on_rows=take_over)
+        run_engine_stage(stage, BatchOptions(batch_size=5), Reporting(advance=take_over))
     assert made_keys().total() == 10
 
 
@@ -209,13 +213,13 @@ def test_a_run_beats_while_its_model_loads_and_answers(stage: InferPersonas, mon
             super().__exit__(*ending)
             seen.append("stops")
 
-    monkeypatch.setattr("modelhub.runs.rows.Heartbeat", Watched)
-    run_engine_stage(
-        stage,
-        BatchOptions(batch_size=10),
-        on_engine=lambda engine: seen.append("loaded"),
-        on_rows=lambda count: seen.append("rows"),
-    )
+    def load(settings: EngineSettings) -> ScriptedEngine:
+        seen.append("loaded")
+        return create(settings)
+
+    monkeypatch.setattr("modelhub.runs.recording.Heartbeat", Watched)
+    monkeypatch.setattr("modelhub.engines.scripted.create", load)
+    run_engine_stage(stage, BatchOptions(batch_size=10), Reporting(advance=lambda count: seen.append("rows")))
     assert seen == ["beats", "loaded", "rows", "rows", "stops"]
 
 

@@ -11,7 +11,8 @@ from django.core.management import CommandError, call_command
 from modelhub.models import Judgement, PairOutput, PreferencePair, Run, System
 from modelhub.queries.judgements import judged_results
 from modelhub.queries.persona_sources import Origin
-from modelhub.runs.rows import BatchOptions, Shard, run_engine_stage
+from modelhub.runs.parameters import BatchOptions, Shard
+from modelhub.runs.rows import run_engine_stage
 from modelhub.stages.judge import judge as judge_stage
 from modelhub.systems.registering import system_register
 from tests.modelhub.output_rows import make_output, make_outputs

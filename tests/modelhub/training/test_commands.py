@@ -196,12 +196,12 @@ def test_an_error_in_training_closes_the_run_as_failed(
 def test_ctrl_c_stops_the_run_and_the_same_command_goes_on(
     base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from modelhub.stages.train import _Progress
+    from modelhub.stages.shared.training import _TrainingProgress
     from modelhub.training.trainer import LogEntry
 
-    logged = _Progress.logged
+    logged = _TrainingProgress.logged
 
-    def interrupt(self: _Progress, entry: LogEntry) -> None:
+    def interrupt(self: _TrainingProgress, entry: LogEntry) -> None:
         logged(self, entry)
         if entry.step == 8:
             raise KeyboardInterrupt
@@ -210,7 +210,7 @@ def test_ctrl_c_stops_the_run_and_the_same_command_goes_on(
         monkeypatch.context() as patch,
         pytest.raises(CommandError, match="goes on from the last checkpoint") as caught,
     ):
-        patch.setattr(_Progress, "logged", interrupt)
+        patch.setattr(_TrainingProgress, "logged", interrupt)
         said("train_sft", base=base, out=str(tmp_path / "sft"))
     assert caught.value.returncode == 130
     told = said("train_sft", base=base, out=str(tmp_path / "sft"))

@@ -1,24 +1,30 @@
 """Bring stored outputs of two or more systems into a draft output rating, whose opening then freezes them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
+from typing import Annotated
 
 from django.db import transaction
+from pydantic import Field
 
 from annotation.errors import ServiceError
 from annotation.models import Arm, Output, Persona, Study, User
 from annotation.services.log import audit_log
 from annotation.services.outputs import output_import
+from annotation.studyref import study_from_reference
 from modelhub.files.pairs import Pair, PersonaRow
 from modelhub.files.preferences import split_digest
 from modelhub.models import ArmBinding, Generation, PairOutput, PersonaSource, PreferencePair, Run, System
 from modelhub.profiles import DatasetProfile
 from modelhub.queries.datasets import inferring_system, splits_of
-from modelhub.queries.persona_sources import GOLD, RETRIEVED, Origin, named_rows, persona_key, source_texts
-from modelhub.runs.lifecycle import run_finish, run_heartbeat, run_start
-from modelhub.stages.fill_study import answer_start
-from modelhub.stages.profiles import profile_of
-from modelhub.stages.study_personas import (
+from modelhub.queries.persona_sources import GOLD, RETRIEVED, named_rows, persona_key, source_texts
+from modelhub.runs.parameters import Option, Positive, Seed
+from modelhub.runs.recording import recorded_run
+from modelhub.runs.stage import Reporting, Stage
+from modelhub.stages.shared import parameters as shared
+from modelhub.stages.shared.filling import answer_start
+from modelhub.stages.shared.profiles import profile_of
+from modelhub.stages.shared.study_personas import (
     StudyPersonasReport,
     study_personas_add,
     study_personas_conflicts,
@@ -26,21 +32,18 @@ from modelhub.stages.study_personas import (
 )
 from modelhub.stats.sampling import balanced_draw
 
-SOURCES = (*GOLD, *RETRIEVED)
+SOURCES = tuple(str(source) for source in (*GOLD, *RETRIEVED))
+NOTHING = "No output was brought."
 
 
-@dataclass(frozen=True)
-class RateWanted:
+class RateOptions(shared.OfOrigin, shared.OfSplit):
     """Which outputs are brought: those of a split with personas of one source; of these `limit` pairs, by `seed`."""
 
-    dataset: str
-    split: str
-    source: str
-    origin: Origin = field(default_factory=Origin)
-    profile: str = ""
-    allow_missing: bool = False
-    limit: int | None = None
-    seed: int = 0
+    study: shared.Study = Field(description=shared.STUDY)
+    persona: Annotated[str, Option(choices=lambda: SOURCES)] = Field(description="where personas come from")
+    allow_missing: bool = Field(default=False, description="leave out pairs that lack an arm's output")
+    limit: Annotated[Positive | None, Option(metavar="N")] = Field(default=None, description="draw N pairs")
+    seed: Annotated[Seed, Option(metavar="N")] = Field(default=0, description="decides the draw")
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class RateReport:
 
 
 @dataclass(frozen=True)
-class _Unit:
+class _RatedPair:
     """A pair with its persona and the output of each arm, by the arm's id."""
 
     pair: PreferencePair
@@ -63,7 +66,7 @@ class _Unit:
     outputs: Mapping[int, PairOutput]
 
 
-def add_outputs_to_rate(*, study: Study, wanted: RateWanted, user: User | None = None) -> RateReport:
+def add_outputs_to_rate(*, study: Study, wanted: RateOptions, user: User | None = None) -> RateReport:
     """Bring pairs with their personas and the outputs of all arms' systems; what is there already stays as it is.
 
     Raises NotAllowedNow unless the study is a draft output rating that imports its items, and ServiceError if an arm is
@@ -86,7 +89,7 @@ def add_outputs_to_rate(*, study: Study, wanted: RateWanted, user: User | None =
         study=study,
         pairs=pairs,
         stage="add_outputs_to_rate",
-        arguments={"study": str(study), **asdict(wanted), "left_out": len(unusable)},
+        arguments={**wanted.stored(), "study": str(study), "left_out": len(unusable)},
         sha256s=[split_digest(unit.pair.sha256 for unit in units)],
         seed=wanted.seed,
         user=user,
@@ -106,16 +109,14 @@ def _bound_arms(study: Study) -> dict[Arm, System]:
     return arms
 
 
-def _units(wanted: RateWanted, arms: Mapping[Arm, System]) -> tuple[list[_Unit], list[PreferencePair]]:
+def _units(wanted: RateOptions, arms: Mapping[Arm, System]) -> tuple[list[_RatedPair], list[PreferencePair]]:
     """Return the pairs that every arm has a usable output for, and those that some arm has none for."""
-    if wanted.source not in SOURCES:
-        raise ServiceError(f"{wanted.source!r} gives raters no persona; choose one of {', '.join(SOURCES)}.")
     (split,) = splits_of(wanted.dataset, [wanted.split])
     profile = profile_of(wanted.profile or wanted.dataset)
-    given = source_texts(wanted.dataset, split, wanted.source, profile=profile, origin=wanted.origin)
+    given = source_texts(wanted.dataset, split, wanted.persona, profile=profile, origin=wanted.origin)
     stored = PairOutput.objects.filter(
         pair__dataset=wanted.dataset, pair__split=split, system__in=set(arms.values()),
-        source__in=[wanted.source, PersonaSource.NONE], excluded_reason="",
+        source__in=[wanted.persona, PersonaSource.NONE], excluded_reason="",
     ).exclude(text="")  # fmt: skip
     by_key = {
         (output.system_id, output.pair_id, output.source, output.persona_key): output
@@ -124,10 +125,10 @@ def _units(wanted: RateWanted, arms: Mapping[Arm, System]) -> tuple[list[_Unit],
     units, unusable = [], []
     for pair in PreferencePair.objects.filter(dataset=wanted.dataset, split=split).order_by("row", "pk"):
         persona = given.texts.get(pair.pk, "")
-        outputs = {arm.pk: _usable(by_key, system, pair, wanted.source, persona) for arm, system in arms.items()}
+        outputs = {arm.pk: _usable(by_key, system, pair, wanted.persona, persona) for arm, system in arms.items()}
         found = {arm: output for arm, output in outputs.items() if output}
         if persona and len(found) == len(arms):
-            units.append(_Unit(pair, persona, found))
+            units.append(_RatedPair(pair, persona, found))
         else:
             unusable.append(pair)
     return units, unusable
@@ -146,14 +147,14 @@ def _usable(
     return output
 
 
-def _drawn(units: Sequence[_Unit], wanted: RateWanted) -> list[_Unit]:
+def _drawn(units: Sequence[_RatedPair], wanted: RateOptions) -> list[_RatedPair]:
     names = balanced_draw([(wanted.dataset, unit.pair.key) for unit in units], limit=wanted.limit, seed=wanted.seed)
     return [unit for unit in units if (wanted.dataset, unit.pair.key) in names]
 
 
-def _pairs(units: Sequence[_Unit], wanted: RateWanted, profile: DatasetProfile) -> list[Pair]:
+def _pairs(units: Sequence[_RatedPair], wanted: RateOptions, profile: DatasetProfile) -> list[Pair]:
     system = inferring_system(wanted.dataset, wanted.origin.inferring)
-    source = PersonaSource(wanted.source)
+    source = PersonaSource(wanted.persona)
     direction, kind = (GOLD[source], "gold") if source in GOLD else (RETRIEVED[source], "retrieved")
     return [
         Pair(
@@ -165,7 +166,7 @@ def _pairs(units: Sequence[_Unit], wanted: RateWanted, profile: DatasetProfile) 
     ]  # fmt: skip
 
 
-def _check(study: Study, units: Sequence[_Unit], pairs: Sequence[Pair]) -> None:
+def _check(study: Study, units: Sequence[_RatedPair], pairs: Sequence[Pair]) -> None:
     """Raise ServiceError if the study has another persona for a pair, or another output for a persona."""
     problems = study_personas_conflicts(study, pairs)
     wanted = {(unit.pair.key, unit.persona, arm): output.text for unit in units for arm, output in unit.outputs.items()}
@@ -181,29 +182,25 @@ def _check(study: Study, units: Sequence[_Unit], pairs: Sequence[Pair]) -> None:
 
 
 def _store(
-    study: Study, wanted: RateWanted, units: Sequence[_Unit], arms: Mapping[Arm, System], user: User | None
+    study: Study, wanted: RateOptions, units: Sequence[_RatedPair], arms: Mapping[Arm, System], user: User | None
 ) -> tuple[Run, int]:
     personas = {
         (persona.item.key, persona.text): persona
         for persona in Persona.objects.filter(item__study=study, source=Persona.Source.GIVEN).select_related("item")
     }
-    run = run_start(stage="add_outputs_to_rate", study=study, arguments=asdict(wanted), total=len(units) * len(arms))
-    stored, state, message = 0, Run.State.FAILED, "It ended with an error; see the terminal. No output was brought."
-    try:
+    stored = 0
+    with recorded_run(
+        stage="add_outputs_to_rate", study=study, arguments={**wanted.stored(), "study": str(study)},
+        total=len(units) * len(arms), renewed=False, leaves=NOTHING,
+    ) as execution:  # fmt: skip
+        run = execution.run
         with transaction.atomic():
             for unit in units:
                 persona = personas[unit.pair.key, unit.persona]
                 for arm, system in arms.items():
                     stored += _bring(persona, arm, system, unit.outputs[arm.pk], run)
             audit_log(user=user, action="outputs_imported", study=study, run=run.key, outputs=stored)
-        state, message = Run.State.FINISHED, ""
-    except ServiceError as error:
-        message = str(error)
-        raise
-    finally:
-        if state == Run.State.FINISHED:
-            run_heartbeat(run=run, done=stored)
-        run_finish(run=run, state=state, message=message)
+        execution.advance(stored)
     return run, stored
 
 
@@ -226,3 +223,23 @@ def _bring(persona: Persona, arm: Arm, system: System, made: PairOutput, run: Ru
         },
     )
     return True
+
+
+def _run(wanted: RateOptions, reporting: Reporting) -> None:
+    report = add_outputs_to_rate(study=study_from_reference(wanted.study), wanted=wanted)
+    reporting.say(
+        f"Run {report.run.key}: {report.study.pairs} pairs, {report.study.added} personas and {report.outputs} "
+        f"outputs added, {report.unchanged} outputs were there already."
+    )
+    if report.left_out:
+        reporting.say(f"{report.left_out} pairs were left out: an arm has no output that can be shown.")
+
+
+STAGE = Stage(
+    name="add_outputs_to_rate",
+    summary="Bring prompts, personas and the stored outputs of the arms' systems into a draft output rating.",
+    unit="outputs",
+    parameters=RateOptions,
+    run=_run,
+    leaves=NOTHING,
+)

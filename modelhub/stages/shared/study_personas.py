@@ -20,8 +20,10 @@ from annotation.services.log import audit_log
 from modelhub.files.pairs import RESPONSES, Pair, PersonaRow
 from modelhub.files.problems import refusal
 from modelhub.models import ArmBinding, PersonaOrigin, Run, System
-from modelhub.runs.lifecycle import run_finish, run_heartbeat, run_start
+from modelhub.runs.recording import recorded_run
 from modelhub.systems.registering import arm_bind, system_register_imported
+
+NOTHING = "Nothing was imported."
 
 Condition = tuple[str, str, str]  # direction, source, name of the inferring system
 _Known = dict[tuple[str, str, str, str], str]  # texts by item key and condition
@@ -77,23 +79,16 @@ def study_personas_add(
     """
     if problems := study_personas_conflicts(study, pairs):
         raise ServiceError(refusal(problems))
-    run = run_start(
-        stage=stage, study=study, arguments=arguments, inputs=inputs, seed=seed, scope=f"personas of {study}"
-    )
-    state, message, new = Run.State.FAILED, "It ended with an error; see the terminal. Nothing was imported.", []
-    try:
-        known = _known(study)
+    with recorded_run(
+        stage=stage, study=study, arguments=arguments, inputs=inputs, seed=seed, scope=f"personas of {study}",
+        renewed=False, leaves=NOTHING,
+    ) as execution:  # fmt: skip
+        run, known = execution.run, _known(study)
         new = [(pair, row) for pair in pairs for row in pair.personas if (pair.key, *condition_of(row)) not in known]
         with transaction.atomic():
             _store(study, new, run, sha256s)
             audit_log(user=user, action="personas_imported", study=study, run=run.key, personas=len(new))
-        run_heartbeat(run=run, done=len(new))
-        state, message = Run.State.FINISHED, ""
-    except ServiceError as error:
-        message = str(error)
-        raise
-    finally:
-        run_finish(run=run, state=state, message=message)
+        execution.advance(len(new))
     total = sum(len(pair.personas) for pair in pairs)
     return StudyPersonasReport(run, len(pairs), len(new), total - len(new))
 

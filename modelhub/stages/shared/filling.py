@@ -1,40 +1,53 @@
 """Bring personas of the database into draft studies: to be assessed themselves, or to have outputs rated for them."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from annotation.errors import ServiceError
 from annotation.models import Item, Study, User
-from modelhub.files.pairs import Pair, PersonaRow
+from modelhub.files.pairs import SOURCES, Pair, PersonaRow
 from modelhub.files.preferences import split_digest
 from modelhub.models import Direction, PreferencePair, System
 from modelhub.profiles import DatasetProfile
 from modelhub.queries.datasets import inferring_system, splits_of
 from modelhub.queries.personas import Texts, gold_personas, retrieved_personas, retriever_of
-from modelhub.stages.profiles import profile_of
-from modelhub.stages.study_personas import StudyPersonasReport, study_personas_add, study_takes_personas
+from modelhub.runs.parameters import Option, Parameters, Positive, Seed
+from modelhub.runs.stage import Reporting
+from modelhub.stages.shared import parameters as shared
+from modelhub.stages.shared.study_personas import StudyPersonasReport, study_personas_add
 from modelhub.stats.sampling import balanced_draw
 
-MAX_SEED = 2**31 - 1  # what a run can keep
 _LONGEST_START = Item._meta.get_field("answer_start").max_length or 0
 
 
-@dataclass(frozen=True)
-class WantedPersonas:
-    """Which personas are brought. Of `splits` none means all, of `systems` none means the only one there is.
+class FillOptions(Parameters):
+    """Which personas are brought into a study. Of `split` none means all, of `system` none means the only one there is.
 
     Only pairs that have every persona asked for are taken; of these `limit` pairs, drawn by `seed`, as many of each
     data set as of the others.
     """
 
-    datasets: Sequence[str]
-    splits: Sequence[str] = ()
-    systems: Sequence[str] = ()
-    source: str = "gold"
-    retriever: str = ""
-    directions: Sequence[str] = tuple(Direction.values)
-    limit: int | None = None
-    seed: int = 0
+    study: shared.Study = Field(description=shared.STUDY)
+    dataset: shared.Names = Field(description="as given to import_preferences")
+    split: shared.Names = Field(default=(), description="only these splits; default: all")
+    system: shared.Names = Field(default=(), description="what inferred them; default: the only one")
+    persona: Annotated[str, Option(choices=lambda: SOURCES)] = Field(
+        default="gold", description="inferred from the pair itself, or retrieved for it"
+    )
+    retriever: shared.Name = Field(default="", description="what retrieved; default: the only one")
+    direction: Literal["chosen", "rejected", "both"] = Field(default="both", description="which personas")
+    limit: Annotated[Positive | None, Option(metavar="N")] = Field(
+        default=None, description="draw N pairs, balanced by data set"
+    )
+    seed: Annotated[Seed, Option(metavar="N")] = Field(default=0, description="decides the draw")
+
+    @property
+    def directions(self) -> Sequence[str]:
+        """The directions that are meant."""
+        return Direction.values if self.direction == "both" else [self.direction]
 
 
 @dataclass(frozen=True)
@@ -52,39 +65,22 @@ class _Candidates:
     incomplete: int = 0
 
 
-def add_inferred_personas(*, study: Study, wanted: WantedPersonas, user: User | None = None) -> FillReport:
-    """Bring personas with their pairs into a draft persona assessment; what is there already stays as it is.
-
-    Raises NotAllowedNow unless the study is a draft that imports its items, ServiceError for unknown names or where the
-    study has another text for a persona; nothing is written then.
-    """
-    study_takes_personas(study, Study.Kind.PERSONA_ASSESSMENT)
-    return _fill(study, wanted, "add_inferred_personas", {}, user)
-
-
-def add_personas_to_rate(
-    *, study: Study, wanted: WantedPersonas, profile: str = "", user: User | None = None
+def fill_study(
+    study: Study,
+    wanted: FillOptions,
+    stage: str,
+    profiles: Mapping[str, DatasetProfile] | None = None,
+    user: User | None = None,
 ) -> FillReport:
-    """Bring prompts, each with its personas, into a draft output rating; outputs are made or imported later.
+    """Bring personas with their pairs into a draft; what is there already stays as it is.
 
-    `profile` says how answers start; by default it is the one called like the data set. Raises as
-    `add_inferred_personas` does.
+    With `profiles`, by data set, items say how answers start. Raises ServiceError for unknown names or where the study
+    has another text for a persona; nothing is written then.
     """
-    study_takes_personas(study, Study.Kind.OUTPUT_RATING)
-    for dataset in wanted.datasets:
-        splits_of(dataset, wanted.splits)  # before the profiles: a wrong name is no missing profile
-    profiles = {dataset: profile_of(profile or dataset) for dataset in wanted.datasets}
-    return _fill(study, wanted, "add_personas_to_rate", profiles, user)
-
-
-def _fill(
-    study: Study, wanted: WantedPersonas, stage: str, profiles: dict[str, DatasetProfile], user: User | None
-) -> FillReport:
-    if wanted.seed > MAX_SEED:
-        raise ServiceError(f"--seed is {wanted.seed}; seeds go up to {MAX_SEED}.")
+    profiles = profiles or {}
     found = _Candidates()
     with_responses = study.kind == Study.Kind.PERSONA_ASSESSMENT and study.show_responses
-    for dataset in dict.fromkeys(wanted.datasets):
+    for dataset in dict.fromkeys(wanted.dataset):
         _collect(found, dataset, wanted, profiles.get(dataset), with_responses=with_responses)
     if not found.pairs:
         raise ServiceError(
@@ -98,7 +94,11 @@ def _fill(
         study=study,
         pairs=[pair for pair, _ in pairs.values()],
         stage=stage,
-        arguments={"study": str(study), **asdict(wanted), "profiles": {key: one.name for key, one in profiles.items()}},
+        arguments={
+            **wanted.stored(),
+            "study": str(study),
+            "profiles": {key: one.name for key, one in profiles.items()},
+        },
         sha256s=[split_digest(sha256 for _, sha256 in pairs.values())],
         seed=wanted.seed,
         user=user,
@@ -107,16 +107,16 @@ def _fill(
 
 
 def _collect(
-    found: _Candidates, dataset: str, wanted: WantedPersonas, profile: DatasetProfile | None, *, with_responses: bool
+    found: _Candidates, dataset: str, wanted: FillOptions, profile: DatasetProfile | None, *, with_responses: bool
 ) -> None:
     """Add the pairs of a data set that have everything asked for."""
-    splits = splits_of(dataset, wanted.splits)
-    systems = [inferring_system(dataset, name) for name in wanted.systems or [""]]
+    splits = splits_of(dataset, wanted.split)
+    systems = [inferring_system(dataset, name) for name in wanted.system or [""]]
     texts = [(system, _texts(dataset, splits, system, wanted)) for system in systems]
     pairs = PreferencePair.objects.filter(dataset=dataset, split__in=splits).order_by("split", "row", "pk")
     for stored in pairs.iterator():
         personas = [
-            PersonaRow(str(stored), text, direction, wanted.source, system.name)
+            PersonaRow(str(stored), text, direction, wanted.persona, system.name)
             for system, of_system in texts
             for direction in wanted.directions
             if (text := of_system.get(stored.pk, {}).get(direction))
@@ -132,8 +132,8 @@ def _collect(
         found.pairs.setdefault((dataset, stored.key), (pair, stored.sha256))
 
 
-def _texts(dataset: str, splits: Sequence[str], system: System, wanted: WantedPersonas) -> Texts:
-    if wanted.source == "gold":
+def _texts(dataset: str, splits: Sequence[str], system: System, wanted: FillOptions) -> Texts:
+    if wanted.persona == "gold":
         return gold_personas(dataset, splits, system)
     return retrieved_personas(dataset, splits, system, retriever_of(dataset, splits, wanted.retriever))
 
@@ -146,3 +146,13 @@ def answer_start(profile: DatasetProfile, pair: PreferencePair) -> str:
             f"{pair}: the answer would start with {len(start)} characters, and {_LONGEST_START} fit. Check the profile."
         )
     return start
+
+
+def report_filled(report: FillReport, reporting: Reporting) -> None:
+    """Say what was brought into a study."""
+    reporting.say(
+        f"Run {report.study.run.key}: {report.study.pairs} pairs, {report.study.added} personas added, "
+        f"{report.study.unchanged} were there already."
+    )
+    if report.incomplete:
+        reporting.say(f"{report.incomplete} pairs lack a persona asked for, or a response to show.")

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from annotation.errors import ServiceError
 from modelhub.engines import IMPORTED
@@ -33,6 +33,15 @@ class RetrievedReport:
     absent: Sequence[str] = ()
 
 
+@dataclass
+class RetrievedRows:
+    """Which training rows (ids) pairs (ids) were given, as far as they are known and not stored, and what is wrong."""
+
+    report: RetrievedReport
+    found: dict[int, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
 def retrieved_store(
     *, dataset: str, split: str, rows: Sequence[PreferenceRow], ids: Mapping[str, int], system: System | None, run: Run
 ) -> RetrievedReport:
@@ -41,17 +50,31 @@ def retrieved_store(
     A row with none or several such training rows is counted, not stored. `ids` are those of the stored pairs by key.
     Raises ServiceError where another training row is stored already.
     """
+    traced = retrieved_rows(dataset, split, rows, ids, system)
+    if traced.problems:
+        raise ServiceError(refusal(traced.problems))
+    stored = [
+        RetrievedPersona(pair_id=pair, source_id=source, retriever=IMPORTED, rank=1, run=run)
+        for pair, source in traced.found.items()
+    ]
+    traced.report.stored = len(RetrievedPersona.objects.bulk_create(stored, batch_size=BATCH))
+    return traced.report
+
+
+def retrieved_rows(
+    dataset: str, split: str, rows: Sequence[PreferenceRow], ids: Mapping[str, int], system: System | None
+) -> RetrievedRows:
+    """Return what `retrieved_store` would store; nothing is written."""
     given = [row for row in rows if any(row.retrieved)]
-    report = RetrievedReport(given=len(given))
+    traced = RetrievedRows(RetrievedReport(given=len(given)))
     if not given:
-        return report
+        return traced
+    report = traced.report
     report.searched = searched_splits(split) if split in SEARCHED else ()
     report.absent = _absent(dataset, report.searched)
     sources = _sources(dataset, report.searched, system)
     stored = RetrievedPersona.objects.filter(pair__dataset=dataset, pair__split=split, retriever=IMPORTED, rank=1)
     known = dict(stored.values_list("pair_id", "source_id"))
-    found: list[RetrievedPersona] = []
-    problems: list[str] = []
     for row in given:
         pair = ids[row.key]
         every = sources.get(row.retrieved, [])
@@ -60,17 +83,14 @@ def retrieved_store(
         if pair in known:
             report.unchanged += 1
             if known[pair] not in fitting:
-                problems.append(f"{row.place}: another training row is stored as retrieved for this pair.")
+                traced.problems.append(f"{row.place}: another training row is stored as retrieved for this pair.")
         elif len(fitting) == 1:
             report.own += fitting[0] == pair
-            found.append(RetrievedPersona(pair_id=pair, source_id=fitting[0], retriever=IMPORTED, rank=1, run=run))
+            traced.found[pair] = fitting[0]
         else:
             report.ambiguous += len(fitting) > 1
             report.unmatched += not fitting
-    if problems:
-        raise ServiceError(refusal(problems))
-    report.stored = len(RetrievedPersona.objects.bulk_create(found, batch_size=BATCH))
-    return report
+    return traced
 
 
 def _absent(dataset: str, splits: Sequence[str]) -> list[str]:

@@ -1,0 +1,53 @@
+"""Parameters that several stages have: the pairs, splits and personas that they work on."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from modelhub.queries.persona_sources import Origin
+from modelhub.runs.parameters import Option, Parameters, Positive
+
+Name = Annotated[str, Option(metavar="NAME")]
+Names = Annotated[tuple[str, ...], Option(metavar="NAME")]
+Study = Annotated[str, Option(positional=True)]
+STUDY = "slug, or slug@version; the newest version if none is given"
+
+
+class OfDataset(Parameters):
+    """A stage that works on the pairs of a data set."""
+
+    dataset: Name = Field(description="as given to import_preferences")
+
+
+class OfSplit(OfDataset):
+    """A stage that works on one split."""
+
+    split: Name = Field(default="test", description="of the data set")
+
+
+class OfSplits(OfDataset):
+    """A stage that works on some splits."""
+
+    split: Names = Field(default=(), description="only these splits; default: all")
+
+
+class OfOrigin(Parameters):
+    """A stage that gives systems a persona, which several may have inferred or retrieved."""
+
+    inferring_system: Name = Field(default="", description="whose personas; default: the only one")
+    retriever: Name = Field(default="", description="what retrieved; default: the only one")
+    rank: Annotated[Positive, Option(metavar="N")] = Field(default=1, description="of what was retrieved")
+    profile: Name = Field(default="", description="or a YAML file, for how answers start; default: the data set")
+
+    @property
+    def origin(self) -> Origin:
+        """Whose personas are meant."""
+        return Origin(inferring=self.inferring_system, retriever=self.retriever, rank=self.rank)
+
+
+class OfColumns(Parameters):
+    """A stage that reads preference pairs from files, whose columns may have other names."""
+
+    prompt_column: Name = Field(default="prompt", description="what this column is called")
+    chosen_column: Name = Field(default="chosen", description="what this column is called")
+    rejected_column: Name = Field(default="rejected", description="what this column is called")
