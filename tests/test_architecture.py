@@ -40,6 +40,7 @@ PURE = [
     "modelhub/training/*.py",
     "modelhub/prompting/verdicts.py",
     "modelhub/stats/*.py",
+    "plots/*.py",
 ]
 WRITES = {"create", "bulk_create", "get_or_create", "update_or_create", "bulk_update", "save", "delete", "_raw_delete"}
 

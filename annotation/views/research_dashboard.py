@@ -18,8 +18,8 @@ from annotation.forms import ExportForm
 from annotation.http import get_study_for_researcher, request_user
 from annotation.models import Study, StudyMember
 from annotation.permissions import attached_role
-from annotation.plots import Row, column_plot, row_plot
 from annotation.services import outputs
+from plots.bars import BarRow, column_plot, row_plot
 
 
 @require_GET
@@ -64,7 +64,7 @@ def _context(request: HttpRequest, study: Study, scope: Scope) -> dict[str, Any]
 
 def _flow(scope: Scope) -> dict[str, Any]:
     flow = dash.study_flow(scope)
-    rows = [Row(label, (number,), f"{number}") for label, number in flow.steps]
+    rows = [BarRow(label, (number,), f"{number}") for label, number in flow.steps]
     return {"flow": flow, "flow_plot": row_plot(rows, maximum=flow.invited)}
 
 
@@ -81,7 +81,7 @@ def _items(request: HttpRequest, scope: Scope) -> dict[str, Any]:
     page, items = queries.items_progress(scope, request.GET.get("items"))
     medians = dash.median_seconds(scope, owner="persona__item__key", among=[item.key for item in items])
     wanted = max((item.wanted for item in items), default=0)
-    progress = [Row(item.key, (item.completed, item.live), f"{item.completed} of {item.wanted}") for item in items]
+    progress = [BarRow(item.key, (item.completed, item.live), f"{item.completed} of {item.wanted}") for item in items]
     return {
         "items_page": page,
         "items": [(item, medians.get(item.key)) for item in items],
@@ -96,7 +96,7 @@ def _participants(request: HttpRequest, scope: Scope) -> dict[str, Any]:
     times = [medians.get(participant.pk) for participant in page]
     planned = max((person.planned for person in people), default=0)
     rows = [
-        Row(person.code, (person.assignments_completed,), f"{person.assignments_completed} of {person.planned}")
+        BarRow(person.code, (person.assignments_completed,), f"{person.assignments_completed} of {person.planned}")
         for person in people
     ]
     return {
@@ -113,7 +113,7 @@ def _flags(scope: Scope) -> dict[str, Any]:
     flags = {pk: found for pk, found in participant_flags(scope.study).items() if found}
     flagged = participants_of(scope).filter(pk__in=flags).order_by("number")
     rules = Counter(flag.rule for participant in flagged for flag in flags[participant.pk])
-    rows = [Row(rule.replace("_", " "), (rules[rule],), f"{rules[rule]}") for rule in scope.study.exclusion_rules]
+    rows = [BarRow(rule.replace("_", " "), (rules[rule],), f"{rules[rule]}") for rule in scope.study.exclusion_rules]
     return {
         "flag_rules": rules_in_words(scope.study),
         "flagged": [(participant, flags[participant.pk]) for participant in flagged],
@@ -122,7 +122,7 @@ def _flags(scope: Scope) -> dict[str, Any]:
 
 
 def _times_plot(medians: list[tuple[str, float | None]]) -> Any:
-    rows = [Row(label, (seconds or 0.0,), _duration(seconds)) for label, seconds in medians]
+    rows = [BarRow(label, (seconds or 0.0,), _duration(seconds)) for label, seconds in medians]
     return row_plot(rows, maximum=max((sum(row.parts) for row in rows), default=0))
 
 
@@ -134,7 +134,7 @@ def _duration(seconds: float | None) -> str:
 
 def _sides(scope: Scope) -> dict[str, Any]:
     sides = dash.side_balance(scope)
-    rows = [Row(arm.code, (100 * arm.first_share,), f"{100 * arm.first_share:.0f} %") for arm in sides.arms]
+    rows = [BarRow(arm.code, (100 * arm.first_share,), f"{100 * arm.first_share:.0f} %") for arm in sides.arms]
     even = 100 / max(len(sides.arms), 1)
     places = ["left"] + ["right"] if len(sides.arms) == 2 else [f"place {n + 1}" for n in range(len(sides.arms))]
     return {

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modelhub.pipeline_results.curve_plot import Curve, CurvePlot, Point, curve_plot, smooth, thin, thin_rules
+from plots.curves import Curve, Point, curve_plot, smooth, thin, thin_rules
+from plots.palette import look_of
+from plots.shapes import Plot
 
 TRAIN, EVALUATION = "train", "eval"
 VALIDATION_LOSS = "eval_loss"
@@ -56,7 +58,7 @@ class Panel:
     id: str
     title: str
     description: str
-    plot: CurvePlot
+    plot: Plot
     trained: bool
     validated: bool
     smoothed: int
@@ -128,14 +130,19 @@ def problems_of(entries: Sequence[Entry]) -> tuple[str, ...]:
     return tuple(f"{name} was no finite number at {_steps(found)}." for name, found in steps.items())
 
 
-def comparison_plot(runs: Sequence[Sequence[Entry]]) -> CurvePlot | None:
+def comparison_plot(runs: Sequence[Sequence[Entry]]) -> Plot | None:
     """Return the validation losses of several trainings over their epochs, in the looks `run-1` and on."""
     curves = []
-    for number, entries in enumerate(runs, start=1):
+    for number, entries in enumerate(runs):
         points = [(entry.epoch, entry.number(VALIDATION_LOSS)) for entry in entries if VALIDATION_LOSS in entry.values]
         best = best_entry(entries)
-        curves.append(Curve(thin(points), f"run-{number}", best.epoch if best else None))
+        curves.append(Curve(thin(points), run_look(number), best.epoch if best else None))
     return curve_plot(curves, x_name="epoch")
+
+
+def run_look(number: int) -> str:
+    """Return the look of a compared run, counted from 0: its line, and its key in the table."""
+    return f"run-{look_of(number)}"
 
 
 def number_words(value: float | None) -> str:

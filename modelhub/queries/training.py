@@ -8,10 +8,11 @@ from modelhub.models import Run, TrainingLog
 from modelhub.pipeline_results.training_curves import Entry, training_curves
 from modelhub.pipeline_results.training_summary import training_summary
 from modelhub.queries.runs import visible_runs
+from plots.palette import MOST_LINES
 
 TRAINING_STAGES = ("train_sft", "train_dpo")
 MOST_LISTED = 50
-MOST_COMPARED = 4
+MOST_COMPARED = MOST_LINES
 
 
 def is_training(run: Run) -> bool:

@@ -10,10 +10,12 @@ from django.views.decorators.http import require_GET
 from modelhub.forms import ResultsForm, WordsForm
 from modelhub.http import get_pipeline_reader
 from modelhub.models import Direction, System
-from modelhub.pipeline_results.accuracy_plot import accuracy_plot
+from modelhub.pipeline_results.accuracy import CHOSEN, REJECTED
 from modelhub.pipeline_results.accuracy_text import points, points_interval
 from modelhub.queries.inference import Words, persona_results, persona_sources, persona_words
 from modelhub.report.numbers import decimal, interval, percent, percent_interval
+from plots.estimates import Estimate, share_plot
+from plots.shapes import Plot
 
 WORDS_SHOWN = 25
 _DIRECTIONS = {"chosen": "Chosen", "rejected": "Rejected", "both": "Both"}
@@ -64,8 +66,21 @@ def _panels(rows: list[dict[str, Any]], panel: Any) -> list[dict[str, Any]]:
 
 
 def _accuracy_panel(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"plot": accuracy_plot(rows), "lines": [line for row in rows for line in _lines(row)],
+    return {"plot": _accuracy_plot(rows), "lines": [line for row in rows for line in _lines(row)],
             "gaps": [_gap(row) for row in rows]}  # fmt: skip
+
+
+def _accuracy_plot(rows: list[dict[str, Any]]) -> Plot:
+    """Return a mark with its interval per system and direction; of two responses one is right, so chance is a half."""
+    return share_plot([(row["system"], _estimates(row)) for row in rows])
+
+
+def _estimates(row: dict[str, Any]) -> list[Estimate]:
+    directions = ((side, row["directions"][side]) for side in (CHOSEN, REJECTED))
+    return [
+        Estimate(side, found["accuracy"], found["ci"], percent(found["accuracy"]), series)
+        for series, (side, found) in enumerate(directions)
+    ]
 
 
 def _lines(row: dict[str, Any]) -> list[dict[str, Any]]:

@@ -11,7 +11,6 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
-from annotation.plots import Plot, Row, row_plot
 from modelhub.forms import OUTCOMES, JudgedForm, ResultsForm
 from modelhub.http import get_pipeline_reader
 from modelhub.models import Judgement
@@ -27,6 +26,8 @@ from modelhub.queries.judgements import (
     unit_rows,
 )
 from modelhub.report.numbers import interval, percent, percent_interval
+from plots.bars import BarRow, row_plot
+from plots.shapes import Plot
 
 PAIRS_PER_PAGE = 20
 COMPARISONS_PER_PAGE = 4  # each may read many thousands of verdicts
@@ -128,13 +129,13 @@ def _plots(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, Plot]]:
     return [(metric, row_plot([_bar(row, metric) for row in rows], maximum=100)) for metric in METRICS]
 
 
-def _bar(row: Mapping[str, Any], metric: str) -> Row:
+def _bar(row: Mapping[str, Any], metric: str) -> BarRow:
     shares = metric_shares(row["metrics"][metric])
     label = _SHORT.get(row["source"], row["source"])
     if shares is None:
-        return Row(label, (), "–")
+        return BarRow(label, (), "–")
     parts = tuple(100 * share for share in shares)
-    return Row(label, parts, "/".join(f"{part:.0f}" for part in parts))
+    return BarRow(label, parts, "/".join(f"{part:.0f}" for part in parts))
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,14 @@ from django.views.decorators.http import require_GET
 
 from modelhub.http import get_pipeline_reader
 from modelhub.models import Run
-from modelhub.pipeline_results.training_curves import Entry, best_entry, comparison_plot, epoch_words, number_words
+from modelhub.pipeline_results.training_curves import (
+    Entry,
+    best_entry,
+    comparison_plot,
+    epoch_words,
+    number_words,
+    run_look,
+)
 from modelhub.queries.runs import visible_runs
 from modelhub.queries.training import (
     MOST_COMPARED,
@@ -52,7 +59,7 @@ def _comparisons(chosen: list[Run]) -> list[dict[str, Any]]:
     for stage in TRAINING_STAGES:
         logs = {run: entries.get(run.pk, []) for run in chosen if run.stage == stage}
         if logs:
-            lines = [_line(number, run, log) for number, (run, log) in enumerate(logs.items(), start=1)]
+            lines = [_line(number, run, log) for number, (run, log) in enumerate(logs.items())]
             comparisons.append({"stage": stage, "lines": lines, "plot": comparison_plot(list(logs.values()))})
     return comparisons
 
@@ -61,7 +68,7 @@ def _line(number: int, run: Run, log: list[Entry]) -> dict[str, Any]:
     best = best_entry(log)
     return {
         "run": run,
-        "look": f"run-{number}",
+        "look": run_look(number),
         "best": number_words(best.number("eval_loss")) if best else "–",
         "epoch": epoch_words(best.epoch) if best else "–",
         "last": number_words(log[-1].number("eval_loss")) if log else "–",

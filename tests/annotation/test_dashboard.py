@@ -1,6 +1,5 @@
 """The dashboard: what it counts, that its plots have tables behind them, and that its cost does not grow."""
 
-import math
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -12,12 +11,10 @@ from django.urls import reverse
 from django.utils import timezone
 from lxml import html
 
-from annotation import plots
 from annotation import queries_dashboard as dash
 from annotation.export.scope import Scope
 from annotation.models import Assignment, Output, PageVisit, Participant, Rating, Study, StudyMember, User
 from annotation.permissions import Role
-from annotation.plots import Row
 from annotation.services.members import role_give
 from annotation.services.outputs import MAX_ATTEMPTS, WORKER_LOST
 from tests.annotation.study_rows import add_assignment, add_participant, make_frozen_study
@@ -286,46 +283,3 @@ def test_the_dashboard_costs_the_same_queries_however_big_the_study(
             add_assignment(add_participant(study, excluded_at=timezone.now(), excluded_reason="r"), item)
         with django_assert_num_queries(21):
             assert researcher.get(address(study)).status_code == 200
-
-
-# --- Plots -------------------------------------------------------------------------------------------------------
-
-
-def test_bars_are_as_long_as_their_numbers_and_stand_end_to_end() -> None:
-    plot = plots.row_plot([Row("a", (2, 1), "x"), Row("b", (4,), "y")], maximum=4)
-    one, rest, other = plot.bars
-    assert one.width == pytest.approx(2 * rest.width, abs=0.2) and other.width == pytest.approx(2 * one.width, abs=0.2)
-    assert rest.x == pytest.approx(one.x + one.width, abs=0.2) and (one.series, rest.series) == (1, 2)
-    assert max(bar.x + bar.width for bar in plot.bars) <= plot.width - plots.NUMBER_WIDTH + 0.2
-
-
-def test_columns_stand_on_the_line_and_reach_their_value() -> None:
-    plot = plots.column_plot([("Mon", 5), ("Tue", 10), ("Wed", 0)])
-    heights = [bar.height for bar in plot.bars]
-    assert heights == [60.0, 120.0, 0.0]
-    assert {bar.y + bar.height for bar in plot.bars} == {plots.TOP + plots.COLUMN_HEIGHT}
-    assert [text.words for text in plot.texts] == ["0", "5", "10", "Mon", "Wed"]
-
-
-@pytest.mark.parametrize("value", [0, 0.3, 1, 2, 3, 9, 10, 11, 99, 100, 4001, 123456])
-def test_a_scale_ends_at_a_round_number_that_is_not_below(value: float) -> None:
-    top = plots.nice_maximum(value)
-    assert top >= value and top / 10 ** math.floor(math.log10(top)) in (1, 2, 4, 6, 8)
-
-
-@pytest.mark.parametrize("value", [-1, math.nan, math.inf])
-def test_what_cannot_be_drawn_is_refused(value: float) -> None:
-    with pytest.raises(ValueError, match="cannot be drawn"):
-        plots.row_plot([Row("a", (value,), "")], maximum=1)
-    with pytest.raises(ValueError, match="cannot be drawn"):
-        plots.column_plot([("a", value)])
-
-
-def test_empty_plots_have_a_size() -> None:
-    assert plots.row_plot([], maximum=0).height > 0 and plots.column_plot([]).height > 0
-
-
-def test_long_labels_are_cut_to_what_fits() -> None:
-    shortened = [plots.shorten(name) for name in ("pt-dpo-beavertails-1", "pt-dpo-beavertails-2", "item-1")]
-    assert shortened == ["pt-dpo-…tails-1", "pt-dpo-…tails-2", "item-1"]
-    assert all(len(label) <= plots.MAX_LABEL for label in shortened)

@@ -1,1 +1,1 @@
-"""The figures of a report as SVG text: numbers in, drawing out, with presentation attributes only (no style)."""
+"""The figures of a report, drawn with the kit in plots/: which rows there are, and what stands beside them."""

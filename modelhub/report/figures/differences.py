@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from modelhub.report.figures import svg
+from plots import svg
+from plots.palette import INK, SOFT
+from plots.scales import Scale, scale_over
 
 _DOT = 3.4
 _TALLEST = 84.0  # units for the highest pile of dots
@@ -25,7 +27,7 @@ def differences_figure(key: str, title: str, strips: Sequence[Strip], *, axis: s
     """Return piles of dots per question on one scale, with the mean and its interval under each."""
     values = [value for strip in strips for value in (*strip.differences, *(strip.ci or ()))]
     largest = max((abs(value) for value in values), default=1.0) or 1.0
-    scale = svg.nice_scale((-largest, largest), svg.MARGIN, svg.WIDTH - svg.MARGIN, ticks=6)
+    scale = scale_over((-largest, largest), svg.MARGIN, svg.WIDTH - svg.MARGIN, ticks=6)
     parts: list[str] = []
     y = 0.0
     for strip in strips:
@@ -33,12 +35,12 @@ def differences_figure(key: str, title: str, strips: Sequence[Strip], *, axis: s
         parts += drawn
         y += height
     behind = svg.bottom_axis(scale, y, 0, name=axis, signed=True)
-    behind.append(svg.line(scale.at(0), 0, scale.at(0), y, colour=svg.SOFT, dash="4 3"))
+    behind.append(svg.line(scale.at(0), 0, scale.at(0), y, colour=SOFT, dash="4 3"))
     description = "; ".join(f"{strip.name}: {strip.words}" for strip in strips)
     return svg.picture(key, title, description, y + 38, behind + parts)
 
 
-def _drawn(strip: Strip, scale: svg.Scale, top: float) -> tuple[list[str], float]:
+def _drawn(strip: Strip, scale: Scale, top: float) -> tuple[list[str], float]:
     piles: Counter[int] = Counter()
     for value in strip.differences:
         piles[round(scale.at(value) / (2 * _DOT))] += 1
@@ -48,19 +50,17 @@ def _drawn(strip: Strip, scale: svg.Scale, top: float) -> tuple[list[str], float
         svg.behind(0, top + 12, f"{strip.name}  "),
         svg.behind(svg.WIDTH, top + 12, strip.words, anchor="end"),
         svg.label(0, top + 12, strip.name, bold=True),
-        svg.label(svg.WIDTH, top + 12, strip.words, anchor="end", colour=svg.SOFT),
+        svg.label(svg.WIDTH, top + 12, strip.words, anchor="end", colour=SOFT),
     ]
     for place, height in sorted(piles.items()):
         parts += [
             svg.mark(place * 2 * _DOT, ground - step * (n + 0.5), 0, size=_DOT - 0.3, opacity=0.75)
             for n in range(height)
         ]
-    parts.append(svg.line(scale.start, ground + 1, scale.end, ground + 1, colour=svg.SOFT, width=0.75))
+    parts.append(svg.line(scale.start, ground + 1, scale.end, ground + 1, colour=SOFT, width=0.75))
     y = ground + 12
     if strip.ci is not None:
-        low, high = scale.at(strip.ci[0]), scale.at(strip.ci[1])
-        parts.append(svg.line(low, y, high, y, colour=svg.INK, width=2))
-        parts += [svg.line(x, y - 3.5, x, y + 3.5, colour=svg.INK, width=2) for x in (low, high)]
+        parts += svg.interval(strip.ci, scale, y, colour=INK)
     if strip.mean is not None:
         parts.append(svg.mark(scale.at(strip.mean), y, 1))
     return parts, ground + 28 - top

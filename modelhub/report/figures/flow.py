@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from textwrap import wrap
 
-from modelhub.report.figures import svg
+from plots import svg
+from plots.palette import INK
 
 _HEIGHT, _GAP = 30.0, 20.0
 _MAIN, _SIDE = 170.0, 216.0
@@ -28,7 +29,7 @@ def flow_figure(key: str, title: str, steps: Sequence[tuple[str, int]], leaving:
         if number:
             start = y - (_GAP if not (last and leaving) else aside_height + 12)
             parts += _arrow(_MAIN / 2, start, y)
-        parts.append(svg.box(0.5, y + 0.5, _MAIN, _HEIGHT, fill="#ffffff", stroke=svg.INK))
+        parts.append(svg.box(0.5, y + 0.5, _MAIN, _HEIGHT, fill="#ffffff", stroke=INK))
         parts.append(svg.label(_MAIN / 2, y + 19, f"{name} (n = {count})", anchor="middle"))
         y += _HEIGHT + _GAP
     description = "; ".join(f"{name}: {count}" for name, count in (*steps, *leaving))
@@ -39,8 +40,8 @@ def _aside(lines: Sequence[str], top: float, height: float) -> list[str]:
     y = top - _GAP + 6
     left = svg.WIDTH - _SIDE
     parts = [
-        svg.line(_MAIN / 2, y + height / 2, left, y + height / 2, colour=svg.INK),
-        svg.box(left - 0.5, y + 0.5, _SIDE, height, fill="#ffffff", stroke=svg.INK),
+        svg.line(_MAIN / 2, y + height / 2, left, y + height / 2, colour=INK),
+        svg.box(left - 0.5, y + 0.5, _SIDE, height, fill="#ffffff", stroke=INK),
     ]
     parts += [svg.label(left + 8, y + 18 + 14 * number, text) for number, text in enumerate(lines)]
     return parts
@@ -48,4 +49,4 @@ def _aside(lines: Sequence[str], top: float, height: float) -> list[str]:
 
 def _arrow(x: float, start: float, end: float) -> list[str]:
     head = f"{x - 4:g},{end - 7:g} {x + 4:g},{end - 7:g} {x:g},{end:g}"
-    return [svg.line(x, start, x, end - 6, colour=svg.INK), svg.element("polygon", points=head, fill=svg.INK)]
+    return [svg.line(x, start, x, end - 6, colour=INK), svg.element("polygon", points=head, fill=INK)]

@@ -1,26 +1,14 @@
 """Estimates with their intervals, one under the other."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from modelhub.report.figures import svg
+from plots import svg
+from plots.estimates import Estimate
+from plots.fitting import fitting, width_of
+from plots.palette import SOFT, colour_of
+from plots.scales import Scale, scale_over
 
 _ROW = 32.0
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """One line: a name, the estimate and its interval if there are any, and the words at its right.
-
-    `series` chooses colour and mark; `heading` stands above the line where it differs from that of the line before.
-    """
-
-    name: str
-    value: float | None
-    ci: Sequence[float] | None
-    words: str
-    series: int = 0
-    heading: str = ""
 
 
 def forest_figure(
@@ -41,12 +29,12 @@ def forest_figure(
     extent = _extent(estimates, bounds, reference)
     if most is not None:
         extent = [min(max(value, -most), most) for value in extent]
-    scale = svg.nice_scale(extent, svg.MARGIN, svg.WIDTH - svg.MARGIN)
+    scale = scale_over(extent, svg.MARGIN, svg.WIDTH - svg.MARGIN)
     parts: list[str] = []
     y, heading = 0.0, ""
     for estimate in estimates:
         if estimate.heading and estimate.heading != heading:
-            shown = svg.fitting(estimate.heading, svg.WIDTH)
+            shown = fitting(estimate.heading, svg.WIDTH)
             parts += [svg.behind(0, y + 13, f"{shown}  "), svg.label(0, y + 13, shown, bold=True)]
             y += 18
             heading = estimate.heading
@@ -55,7 +43,7 @@ def forest_figure(
     behind = svg.bottom_axis(scale, y + 2, 0, name=axis, signed=signed)
     if reference is not None:
         at = scale.at(reference)
-        behind.append(svg.line(at, 0, at, y + 2, colour=svg.SOFT, dash="4 3"))
+        behind.append(svg.line(at, 0, at, y + 2, colour=SOFT, dash="4 3"))
     description = "; ".join(
         f"{' '.join(filter(None, (estimate.heading, estimate.name)))}: {estimate.words}" for estimate in estimates
     )
@@ -71,21 +59,18 @@ def _extent(estimates: Sequence[Estimate], bounds: tuple[float, float] | None, r
     return values
 
 
-def _drawn(estimate: Estimate, scale: svg.Scale, top: float) -> list[str]:
-    room = svg.WIDTH - len(estimate.words) * svg.CHARACTER - 8
-    name = svg.fitting(estimate.name, room)
+def _drawn(estimate: Estimate, scale: Scale, top: float) -> list[str]:
+    room = svg.WIDTH - width_of(estimate.words) - 8
+    name = fitting(estimate.name, room)
     parts = [
         svg.behind(0, top + 12, name),
         svg.behind(svg.WIDTH, top + 12, estimate.words, anchor="end"),
         svg.label(0, top + 12, name),
-        svg.label(svg.WIDTH, top + 12, estimate.words, anchor="end", colour=svg.SOFT),
+        svg.label(svg.WIDTH, top + 12, estimate.words, anchor="end", colour=SOFT),
     ]
-    y, colour = top + 22, svg.colour_of(estimate.series)
+    y = top + 22
     if estimate.ci is not None:
-        low, high = scale.at(estimate.ci[0]), scale.at(estimate.ci[1])
-        parts.append(svg.line(low, y, high, y, colour=colour, width=2))
-        ends = [scale.at(limit) for limit in estimate.ci if scale.low <= limit <= scale.high]
-        parts += [svg.line(x, y - 3.5, x, y + 3.5, colour=colour, width=2) for x in ends]
+        parts += svg.interval(estimate.ci, scale, y, colour=colour_of(estimate.series))
     if estimate.value is not None:
         parts.append(svg.mark(scale.at(estimate.value), y, estimate.series))
     return parts

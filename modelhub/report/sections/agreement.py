@@ -18,9 +18,10 @@ from modelhub.report.document import (
     whole,
     words,
 )
-from modelhub.report.figures.forest import Estimate, forest_figure
+from modelhub.report.figures.forest import forest_figure
 from modelhub.report.numbers import decimal, interval, reason
 from modelhub.report.sections.names import DESIGNS, Names, why
+from plots.estimates import Estimate
 
 Row = tuple[str, str, str, dict[str, Any]]
 _WHERE = (

@@ -19,9 +19,10 @@ from modelhub.report.document import (
     words,
 )
 from modelhub.report.figures.differences import Strip, differences_figure
-from modelhub.report.figures.forest import Estimate, forest_figure
+from modelhub.report.figures.forest import forest_figure
 from modelhub.report.numbers import decimal, interval, joined, reason
 from modelhub.report.sections.names import Names, stratum_name, why
+from plots.estimates import Estimate
 
 Found = tuple[str, str, dict[str, Any]]
 _WHERE = (Column("data_set", "Data set", is_number=False), Column("question", "Question", is_number=False))

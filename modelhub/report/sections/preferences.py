@@ -15,9 +15,10 @@ from modelhub.report.document import (
     whole,
     words,
 )
-from modelhub.report.figures.forest import Estimate, forest_figure
+from modelhub.report.figures.forest import forest_figure
 from modelhub.report.numbers import decimal, interval, reason
 from modelhub.report.sections.names import Names, stratum_name, why
+from plots.estimates import Estimate
 
 _SOURCES = {"comparison": "asked", "ratings": "from the ratings"}
 _COLUMNS = (

@@ -19,10 +19,11 @@ from modelhub.report.document import (
     whole,
     words,
 )
-from modelhub.report.figures.forest import Estimate, forest_figure
+from modelhub.report.figures.forest import forest_figure
 from modelhub.report.figures.scatter import MOST_POINTS, scatter_figure
 from modelhub.report.numbers import decimal, interval
 from modelhub.report.sections.names import Names, stratum_name, why
+from plots.estimates import Estimate
 
 _QUESTION = Column("question", "Question", is_number=False)
 

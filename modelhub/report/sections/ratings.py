@@ -3,7 +3,7 @@
 from typing import Any
 
 from modelhub.report.document import Block, Cell, Column, Figure, Section, Table, number, whole, words
-from modelhub.report.figures.distribution import Bar, distribution_figure
+from modelhub.report.figures.distribution import Shares, distribution_figure
 from modelhub.report.numbers import decimal
 from modelhub.report.sections.names import Names, stratum_name, why
 
@@ -26,7 +26,7 @@ def ratings_section(results: dict[str, Any], population: str, suffix: str = "") 
 def _distribution(key: str, described: dict[str, Any], names: Names, suffix: str) -> Figure:
     scale = names.labels(key)
     bars = [
-        Bar(
+        Shares(
             condition,
             tuple(count_of(found["counts"], value) for value, _ in scale),
             f"mean {decimal(found['mean'])}, n = {found['n']}",

@@ -8,12 +8,12 @@ from django.test import Client
 from django.urls import reverse
 
 from annotation.models import StudyMember, User
-from annotation.plots import AXIS_WIDTH, WIDTH
 from modelhub.models import Run, TrainingLog
-from modelhub.pipeline_results.curve_plot import MOST_POINTS, Curve, curve_plot, scale_ticks, smooth, thin
 from modelhub.pipeline_results.training_curves import Entry, best_entry, comparison_plot, training_curves
 from modelhub.queries.training import training_shown
 from modelhub.runs.lifecycle import run_finish
+from plots.curves import MOST_POINTS
+from plots.shapes import AXIS_WIDTH, WIDTH
 from tests.factories import make_study
 from tests.modelhub.reading import tree_of, words_of
 from tests.modelhub.training_rows import add_log, make_training
@@ -24,60 +24,6 @@ HTMX = {"HX-Request": "true"}
 def entry(step: int, *, kind: str = "train", epoch: float | None = None, **values: float | None) -> Entry:
     """A log entry of a training with 10 steps per epoch."""
     return Entry(kind, step, step / 10 if epoch is None else epoch, values)
-
-
-class TestPlot:
-    def test_points_lie_where_the_scale_says(self) -> None:
-        plot = curve_plot([Curve([(0, 0.0), (5, 1.0), (10, 2.0)], "train")])
-        assert plot is not None
-        assert [text.words for text in plot.texts] == ["0", "0.5", "1", "1.5", "2", "0", "step 10"]
-        assert plot.paths[0].d == "M40,166L200,91L360,16"
-        assert [(circle.x, circle.y) for circle in plot.circles] == [(40, 166), (200, 91), (360, 16)]
-
-    def test_rules_stand_at_their_steps_with_their_labels_inside_the_drawing(self) -> None:
-        plot = curve_plot([Curve([(1, 1.0), (20, 2.0)], "train")], rules=[(10, "epoch 1"), (20, "2")])
-        assert plot is not None
-        assert [rule.x1 for rule in plot.rules] == [200, 360]
-        labels = [text for text in plot.texts if text.words in ("epoch 1", "2") and text.y < 16]
-        assert [(text.x, text.anchor) for text in labels] == [(200, "middle"), (360, "end")]
-
-    def test_one_point_is_seen_and_none_is_no_plot(self) -> None:
-        plot = curve_plot([Curve([(1, 0.7)], "train")])
-        assert plot is not None and plot.paths[0].d.endswith("h0") and len(plot.circles) == 1
-        assert curve_plot([Curve([(1, None)], "train")]) is None
-        assert curve_plot([]) is None
-
-    def test_a_line_is_broken_where_no_number_was_measured(self) -> None:
-        plot = curve_plot([Curve([(0, 0.0), (1, 2.0), (2, None), (3, 1.0), (4, None)], "train")])
-        assert plot is not None
-        assert re.fullmatch(r"M40,166L120,16M280,91h0", plot.paths[0].d)
-
-    @pytest.mark.parametrize(
-        ("low", "high", "ticks"),
-        [
-            (0.0, 1.0, (0, 0.25, 0.5, 0.75, 1)),
-            (0.6, 2.9, (0, 1, 2, 3)),
-            (-0.3, 0.3, (-0.4, -0.2, 0, 0.2, 0.4)),
-            (0.6931, 0.6931, (0.6, 0.65, 0.7, 0.75, 0.8)),
-            (0.0, 0.0, (-1, -0.5, 0, 0.5, 1)),
-        ],
-    )
-    def test_scales_have_round_numbers_that_reach_beyond_the_values(
-        self, low: float, high: float, ticks: tuple[float, ...]
-    ) -> None:
-        assert scale_ticks(low, high) == ticks
-
-    def test_a_long_line_is_thinned_and_keeps_its_spikes_and_gaps(self) -> None:
-        points: list[tuple[float, float | None]] = [(step, 1.0) for step in range(10_000)]
-        points[1234], points[5678], points[8000] = (1234, 50.0), (5678, -3.0), (8000, None)
-        kept = thin(points)
-        assert len(kept) <= MOST_POINTS and kept == sorted(kept, key=lambda point: point[0])
-        assert {(1234, 50.0), (5678, -3.0), (8000, None)} <= set(kept)
-        assert thin(points[:MOST_POINTS]) == points[:MOST_POINTS]
-
-    def test_a_mean_is_taken_over_the_numbers_on_both_sides(self) -> None:
-        points = [(0, 1.0), (1, 2.0), (2, 6.0), (3, None), (4, 4.0)]
-        assert smooth(points, 3) == [(0, 1.5), (1, 3.0), (2, 4.0), (3, 5.0), (4, 4.0)]
 
 
 class TestCurves:

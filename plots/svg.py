@@ -1,17 +1,19 @@
-"""The parts drawings are made of. Lengths are in units of the drawing, which is 420 wide and scales with its page."""
+"""The figures of a report as SVG text, with presentation attributes only (no style).
 
-import math
+Lengths are in units of the drawing, which is 420 wide and scales with its page.
+"""
+
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from html import escape
 
+from plots.fitting import width_of
+from plots.palette import GRID, INK, SOFT, colour_of
+from plots.scales import Scale
+
 WIDTH = 420.0
-INK, SOFT, GRID = "#1f2629", "#566064", "#d5d8d8"
-# Okabe & Ito's colours, told apart with every common colour blindness; marks differ in shape too.
-SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
-CHARACTER = 5.7  # mean width of a character at size 11
 MARGIN = 18.0  # beside a scale, so that the labels of its ends fit
+_TIGHT = 0.98  # a legend has a gap after every text, which takes what is wider
 
 
 def element(name: str, *content: str, **attributes: str | float) -> str:
@@ -55,9 +57,12 @@ def mark(x: float, y: float, series: int, *, size: float = 4, opacity: float = 1
     return element("polygon", points=points, **look)
 
 
-def colour_of(series: int) -> str:
-    """Return the colour of a series, counted from 0."""
-    return SERIES[series % len(SERIES)]
+def interval(limits: Sequence[float], scale: Scale, y: float, *, colour: str) -> list[str]:
+    """Return a line between two limits, with a bar at each end that lies on the scale."""
+    low, high = (scale.at(limit) for limit in limits)
+    ends = [scale.at(limit) for limit in limits if scale.low <= limit <= scale.high]
+    bars = [line(x, y - 3.5, x, y + 3.5, colour=colour, width=2) for x in ends]
+    return [line(low, y, high, y, colour=colour, width=2), *bars]
 
 
 def picture(key: str, title: str, description: str, height: float, parts: Iterable[str]) -> str:
@@ -76,36 +81,6 @@ def picture(key: str, title: str, description: str, height: float, parts: Iterab
     )
 
 
-@dataclass(frozen=True)
-class Scale:
-    """Values from `low` to `high` laid out from `start` to `end`; `ticks` are round values among them."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-    ticks: tuple[float, ...]
-
-    def at(self, value: float) -> float:
-        """Return where a value lies; values beyond an end lie on it."""
-        kept = min(max(value, self.low), self.high)
-        return self.start + (kept - self.low) / (self.high - self.low) * (self.end - self.start)
-
-
-def nice_scale(values: Iterable[float], start: float, end: float, *, ticks: int = 5) -> Scale:
-    """Return a scale with round ends that covers all values, which must be finite."""
-    known = list(values) or [0.0, 1.0]
-    low, high = min(known), max(known)
-    if high - low < 1e-9:
-        low, high = low - 0.5, high + 0.5
-    rough = (high - low) / ticks
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * 0.999)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    marks = tuple(round(step * n, 10) for n in range(first, last + 1))
-    return Scale(marks[0], marks[-1], start, end, marks)
-
-
 def bottom_axis(scale: Scale, y: float, top: float, *, name: str = "", signed: bool = False) -> list[str]:
     """Return grid lines from `top`, tick labels under `y`, and the axis' name under them (34 units in all)."""
     parts = [line(scale.at(tick), top, scale.at(tick), y) for tick in scale.ticks]
@@ -121,7 +96,7 @@ def legend(entries: Sequence[tuple[str, str]], y: float) -> tuple[list[str], flo
     """Lay out (mark at 0,0; text) pairs in rows from `y`; return the parts and the height they take."""
     parts, x, row = [], 0.0, 0
     for symbol, text in entries:
-        width = 16 + len(text) * CHARACTER * 0.98 + 8
+        width = 16 + width_of(text) * _TIGHT + 8
         if x and x + width > WIDTH + 12:
             x, row = 0.0, row + 1
         at = y + row * 17
@@ -133,15 +108,9 @@ def legend(entries: Sequence[tuple[str, str]], y: float) -> tuple[list[str], flo
 
 def behind(x: float, y: float, text: str, *, anchor: str = "start") -> str:
     """Return white ground for a text on the baseline `y`, so that no grid line runs through it."""
-    width = len(text) * CHARACTER + 6
+    width = width_of(text) + 6
     left = x - 3 if anchor == "start" else x - width + 3
     return box(left, y - 11, width, 14, fill="#ffffff")
-
-
-def fitting(text: str, width: float) -> str:
-    """Return the text as far as it fits into `width` units; the table behind a figure has it in full."""
-    most = int(width / CHARACTER)
-    return text if len(text) <= most else f"{text[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _attribute(value: str | float) -> str:

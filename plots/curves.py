@@ -1,14 +1,13 @@
-"""Curves as geometry: measured points in, paths in a drawing out. A template turns them into SVG elements.
-
-All lengths are in the drawing's own units, as in `annotation.plots`.
-"""
+"""Curves for pages: measured points in, paths over one scale out."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from annotation.plots import AXIS_WIDTH, WIDTH, Line, Text
+from plots.fitting import width_of
+from plots.scales import Scale, scale_over
+from plots.shapes import AXIS_WIDTH, WIDTH, Circle, Line, Path, Plot, Text, rounded
 
 MOST_POINTS = 400  # of one line; more are not seen in 320 units
 MOST_MARKED = 40  # a line of more points shows no circles
@@ -16,7 +15,6 @@ MOST_RULES = 12  # vertical lines that can be told apart, with their labels
 HEIGHT = 150.0
 _TOP, _BOTTOM, _RIGHT = 16.0, 20.0, 8.0  # the ring around a last point needs room
 _RADIUS = 2.2
-_STEPS = (1, 2, 2.5, 5, 10)  # a scale goes on by one of these, times a power of ten
 
 Point = tuple[float, float | None]
 
@@ -34,59 +32,13 @@ class Curve:
     plain: bool = False
 
 
-@dataclass(frozen=True)
-class Path:
-    """A drawn line; `d` is in the words of SVG. It is broken where no number was measured."""
-
-    d: str
-    look: str
-
-
-@dataclass(frozen=True)
-class Circle:
-    """A point of a line, or the ring around its best."""
-
-    x: float
-    y: float
-    radius: float
-    look: str
-
-
-@dataclass(frozen=True)
-class CurvePlot:
-    """A drawing of `width` by `height` units: a scale, vertical rules, and lines over it."""
-
-    width: float
-    height: float
-    lines: tuple[Line, ...]
-    rules: tuple[Line, ...]
-    paths: tuple[Path, ...]
-    circles: tuple[Circle, ...]
-    texts: tuple[Text, ...]
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Where numbers lie in the drawing: x from 0 to `right`, y between the first and the last of `ticks`."""
-
-    right: float
-    ticks: tuple[float, ...]
-
-    def x(self, value: float) -> float:
-        return round(AXIS_WIDTH + value / self.right * (WIDTH - AXIS_WIDTH), 1)
-
-    def y(self, value: float) -> float:
-        low, high = self.ticks[0], self.ticks[-1]
-        return round(_TOP + (high - value) / (high - low) * HEIGHT, 1)
-
-
 def curve_plot(
     curves: Sequence[Curve],
     *,
     rules: Sequence[tuple[float, str]] = (),
     limits: tuple[float, float] | None = None,
     x_name: str = "step",
-) -> CurvePlot | None:
+) -> Plot | None:
     """Return the lines over one scale from x = 0, or None where there is no number at all.
 
     `rules` are vertical lines with their labels. `limits` fixes the scale of y, which is otherwise as wide as the
@@ -96,28 +48,20 @@ def curve_plot(
     if not numbers:
         return None
     right = max(x for curve in curves for x, _ in curve.points) or 1.0
-    scale = Scale(right, scale_ticks(*(limits or (min(numbers), max(numbers)))))
-    return CurvePlot(
+    across = Scale(0.0, right, AXIS_WIDTH, WIDTH)
+    margin = abs(numbers[0]) * 0.1 or 1.0
+    upward = scale_over(limits or numbers, _TOP + HEIGHT, _TOP, ticks=4, margin=margin)
+    heights = [rounded(upward.at(tick)) for tick in upward.ticks]
+    places = [rounded(across.at(x)) for x, _ in rules]
+    return Plot(
         width=WIDTH + _RIGHT,
         height=_TOP + HEIGHT + _BOTTOM,
-        lines=tuple(Line(AXIS_WIDTH, scale.y(tick), WIDTH, scale.y(tick)) for tick in scale.ticks),
-        rules=tuple(Line(scale.x(x), _TOP, scale.x(x), _TOP + HEIGHT) for x, _ in rules),
-        paths=tuple(Path(path_of(curve.points, scale), curve.look) for curve in curves),
-        circles=tuple(circle for curve in curves for circle in _circles(curve, scale)),
-        texts=(*_scale_texts(scale, x_name), *_rule_texts(rules, scale)),
+        lines=tuple(Line(AXIS_WIDTH, y, WIDTH, y) for y in heights),
+        rules=tuple(Line(x, _TOP, x, _TOP + HEIGHT) for x in places),
+        paths=tuple(Path(path_of(curve.points, across, upward), curve.look) for curve in curves),
+        circles=tuple(circle for curve in curves for circle in _circles(curve, across, upward)),
+        texts=(*_scale_texts(across, upward, x_name), *_rule_texts([label for _, label in rules], places)),
     )
-
-
-def scale_ticks(low: float, high: float) -> tuple[float, ...]:
-    """Return round numbers at equal distances, three to seven of them, that reach from `low` to `high` or beyond."""
-    if low == high:
-        margin = abs(low) * 0.1 or 1.0
-        low, high = low - margin, high + margin
-    distance = (high - low) / 4
-    power = 10.0 ** math.floor(math.log10(distance))
-    step = next(factor * power for factor in _STEPS if factor * power >= distance * (1 - 1e-9))
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return tuple(float(f"{number * step:.10g}") for number in range(first, last + 1))
 
 
 def thin(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
@@ -143,7 +87,7 @@ def smooth(points: Sequence[Point], window: int) -> list[Point]:
     return smoothed
 
 
-def path_of(points: Sequence[Point], scale: Scale) -> str:
+def path_of(points: Sequence[Point], across: Scale, upward: Scale) -> str:
     """Return the line in the words of SVG. A point between two gaps becomes a dot."""
     words = []
     pen_is_down = False
@@ -152,7 +96,8 @@ def path_of(points: Sequence[Point], scale: Scale) -> str:
             pen_is_down = False
             continue
         alone = not pen_is_down and (at + 1 == len(points) or points[at + 1][1] is None)
-        words.append(f"{'L' if pen_is_down else 'M'}{scale.x(x):g},{scale.y(y):g}{'h0' if alone else ''}")
+        place = f"{rounded(across.at(x)):g},{rounded(upward.at(y)):g}"
+        words.append(f"{'L' if pen_is_down else 'M'}{place}{'h0' if alone else ''}")
         pen_is_down = True
     return "".join(words)
 
@@ -171,19 +116,19 @@ def _extremes(points: Sequence[Point]) -> list[Point]:
     return [points[at] for at in sorted({*ends, *gaps})] if numbers else [points[0]]
 
 
-def _circles(curve: Curve, scale: Scale) -> list[Circle]:
-    there = [(x, y) for x, y in curve.points if y is not None]
+def _circles(curve: Curve, across: Scale, upward: Scale) -> list[Circle]:
+    there = [(x, rounded(across.at(x)), rounded(upward.at(y))) for x, y in curve.points if y is not None]
     circles = []
     if not curve.plain and len(there) <= MOST_MARKED:
-        circles = [Circle(scale.x(x), scale.y(y), _RADIUS, curve.look) for x, y in there]
-    return circles + [Circle(scale.x(x), scale.y(y), 2.5 * _RADIUS, "best") for x, y in there if x == curve.best]
+        circles = [Circle(x, y, _RADIUS, curve.look) for _, x, y in there]
+    return circles + [Circle(x, y, 2.5 * _RADIUS, "best") for value, x, y in there if value == curve.best]
 
 
-def _scale_texts(scale: Scale, x_name: str) -> list[Text]:
-    bottom = _TOP + HEIGHT + 14
-    right = f"{scale.right:,.0f}" if scale.right >= 100 else f"{scale.right:.4g}"
+def _scale_texts(across: Scale, upward: Scale, x_name: str) -> list[Text]:
+    bottom = upward.start + 14
+    right = f"{across.high:,.0f}" if across.high >= 100 else f"{across.high:.4g}"
     return [
-        *(Text(AXIS_WIDTH - 5, round(scale.y(tick) + 4, 1), _number(tick), "end") for tick in scale.ticks),
+        *(Text(AXIS_WIDTH - 5, rounded(upward.at(tick) + 4), _number(tick), "end") for tick in upward.ticks),
         Text(AXIS_WIDTH, bottom, "0", "start"),
         Text(WIDTH, bottom, f"{x_name} {right}", "end"),
     ]
@@ -193,11 +138,10 @@ def _number(tick: float) -> str:
     return f"{tick:.4g}".replace("-", "\N{MINUS SIGN}")
 
 
-def _rule_texts(rules: Sequence[tuple[float, str]], scale: Scale) -> list[Text]:
+def _rule_texts(labels: Sequence[str], places: Sequence[float]) -> list[Text]:
     """Return the labels over the rules; one that would leave the drawing ends at its edge."""
     texts = []
-    for x, label in rules:
-        at = scale.x(x)
-        over = at + 3.0 * len(label) > WIDTH
+    for label, at in zip(labels, places, strict=True):
+        over = at + width_of(label) / 2 > WIDTH
         texts.append(Text(WIDTH if over else at, _TOP - 5, label, "end" if over else "middle"))
     return texts
