@@ -26,6 +26,7 @@ PURE = [
     "modelhub/files/sources.py",
     "modelhub/files/problems.py",
     "modelhub/prompting/layouts.py",
+    "modelhub/prompting/endings.py",
     "modelhub/files/records.py",
     "modelhub/screening/flags.py",
     "modelhub/prompting/persona_inference.py",

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from annotation.errors import ServiceError
-
-FinishReason = Literal["stop", "length", "unknown"]
+from modelhub.prompting.endings import FinishReason
 
 
 class EngineError(ServiceError):

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from modelhub.engines.base import EngineError, GenerationRequest
+from modelhub.prompting.endings import NEXT_PROMPT
 
 Message = dict[str, str]
 Settings = TypeVar("Settings", bound=BaseModel)
@@ -26,7 +27,7 @@ class Decoding(BaseModel):
     min_new_tokens: int = Field(default=10, ge=0)
     temperature: float = Field(default=0.0, ge=0.0, le=2.0)
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)
-    stop: tuple[str, ...] = ("\nPrompt:",)
+    stop: tuple[str, ...] = NEXT_PROMPT
     seed: int = Field(default=0, ge=0, lt=2**32)
     chat: bool = False
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
@@ -73,9 +74,3 @@ def chat_messages(request: GenerationRequest) -> list[Message]:
     """Return the messages of a request for a chat template or a chat server: role and content."""
     system = [{"role": "system", "content": request.system_message}] if request.system_message else []
     return [*system, {"role": "user", "content": request.rendered}]
-
-
-def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
-    """Return the text before the first of the stop texts in it, and whether there was one."""
-    places = [place for place in (text.find(one) for one in stop) if place >= 0]
-    return (text[: min(places)], True) if places else (text, False)

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from modelhub.engines.base import EngineError, FinishReason, GenerationFailure, GenerationRequest, GenerationResult
-from modelhub.engines.decoding import Decoding, chat_messages, cut_at_stop, plain_text
+from modelhub.engines.base import EngineError, GenerationFailure, GenerationRequest, GenerationResult
+from modelhub.engines.decoding import Decoding, chat_messages, plain_text
 from modelhub.engines.modelfiles import no_chat_template
+from modelhub.prompting.endings import completion
 
 if TYPE_CHECKING:
     import torch
@@ -85,9 +86,8 @@ class Codec:
         """Return the answer as text, without the stop text and special tokens, and why it ended."""
         ids, ended = self._until_end(answer.ids)
         text = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        text, stopped = cut_at_stop(str(text), self._decoding.stop)
-        reason: FinishReason = "stop" if ended or stopped else "length"
-        return GenerationResult(text, reason, len(answer.prompt.ids), len(ids), answer.seconds)
+        made = completion(str(text), stop=self._decoding.stop, reported="stop" if ended else "length")
+        return GenerationResult(made.text, made.finish_reason, len(answer.prompt.ids), len(ids), answer.seconds)
 
     def ended_early(self, answer: Answer) -> bool:
         """Whether the model made its end-of-text token before the least number of tokens it should."""
@@ -97,7 +97,7 @@ class Codec:
     def has_stop(self, ids: Sequence[int]) -> bool:
         """Whether the text of these tokens contains a stop text."""
         text = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return cut_at_stop(str(text), self._decoding.stop)[1]
+        return any(one in str(text) for one in self._decoding.stop)
 
     def _until_end(self, ids: list[int]) -> tuple[list[int], bool]:
         for place, one in enumerate(ids):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from modelhub.files.records import Record
+from modelhub.prompting.endings import Completion, completion
 from modelhub.prompting.layouts import PersonaStyle, render_prompt
 
 _INFERENCE = re.compile(r"inference_type=(?:(?P<source>gold|retr)-(?P<direction>chosen|rejected)|none)\)")
@@ -60,6 +61,11 @@ def released_origin(file_name: str) -> tuple[str, str] | None:
     if match is None or match["source"] is None:
         return None
     return match["direction"], {"gold": "gold", "retr": "retrieved"}[match["source"]]
+
+
+def released_completion(record: Record) -> Completion:
+    """Return the answer of a released row; such files keep the model's own end, so what has none was cut off."""
+    return completion(str(record.values["response"]), reported="length")
 
 
 def match_released(records: Sequence[Record], units: Sequence[Unit]) -> Matches:

@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from modelhub.files.matching import Unit, match_released
+from modelhub.files.matching import Unit, match_released, released_completion
 from modelhub.files.records import Record
 from modelhub.models import PairOutput, PreferencePair
 from modelhub.profiles import DatasetProfile
-from modelhub.prompting.layouts import PersonaStyle, strip_end_of_text, whole_answer
+from modelhub.prompting.endings import completion, whole_answer
+from modelhub.prompting.layouts import PersonaStyle
 from modelhub.queries.persona_sources import SourceTexts
 
 _RESPONSE = "\nResponse:"
@@ -16,13 +17,16 @@ _RESPONSE = "\nResponse:"
 
 @dataclass(frozen=True)
 class PairRow:
-    """One output to be stored. `rendered_prompt` is empty where the file does not say what the model was given."""
+    """One output to be stored: `text` as a reader sees it, `completion` without the given start of the answer.
+
+    `rendered_prompt` is empty where the file does not say what the model was given.
+    """
 
     place: str
     pair: int
     persona: str
     text: str
-    raw: str = ""
+    completion: str = ""
     rendered_prompt: str = ""
     finish_reason: str = ""
 
@@ -99,12 +103,11 @@ class SplitUnits:
                     yield self._unit(pair, prompt.removeprefix(start).rpartition(_RESPONSE)[0])
 
     def _released_rows(self, record: Record, units: Iterable[Unit]) -> Iterator[PairRow]:
-        raw = str(record.values["response"])
-        text, ended = strip_end_of_text(raw)
+        made = released_completion(record)
         for unit in units:
             yield PairRow(
-                record.place, unit.persona_id, unit.persona, whole_answer(unit.answer_start, text), raw,
-                str(record.values["prompt"]), "stop" if ended else "length",
+                record.place, unit.persona_id, unit.persona, whole_answer(unit.answer_start, made.text),
+                made.text, str(record.values["prompt"]), made.finish_reason,
             )  # fmt: skip
 
     def _generic_row(
@@ -119,8 +122,8 @@ class SplitUnits:
             return f"row {pairs[0].row} has no stored persona of this source; bring it in a column persona."
         if self._source == "none" and persona:
             return "brings a persona, and --persona says none."
-        text, _ = strip_end_of_text(str(record.values["text"]))
-        return PairRow(record.place, pairs[0].pk, persona, text.strip())
+        text = whole_answer(self._starts[pairs[0].pk], completion(str(record.values["text"])).text)
+        return PairRow(record.place, pairs[0].pk, persona, text)
 
 
 def _less_study(line: str) -> str:

@@ -3,7 +3,6 @@
 Layout and the released variant: Balepur et al., "Whose Boat Does it Float?" (ACL 2025), arXiv 2501.11549.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
@@ -11,8 +10,6 @@ from modelhub.prompting.grammar import first_person
 
 # Part of every system's fingerprint: raise it whenever a change below alters a single rendered character.
 TEMPLATE_VERSION = "1"
-
-_END_OF_TEXT = re.compile(r"<\|end_of_text\|>|<\|eot_id\|>|<\|endoftext\|>|<\|im_end\|>|</s>")
 
 
 class PersonaStyle(StrEnum):
@@ -69,26 +66,3 @@ def released_first_person(persona: str) -> str:
     replicate the published comparison.
     """
     return persona.replace("The user is", "I am")
-
-
-def strip_end_of_text(text: str) -> tuple[str, bool]:
-    """Return the text up to its first end-of-text token, and whether there was one."""
-    match = _END_OF_TEXT.search(text)
-    return (text[: match.start()], True) if match else (text, False)
-
-
-def text_behind_end(text: str) -> str:
-    """Return what stands behind the first end-of-text token, without further ones; empty if there is none."""
-    match = _END_OF_TEXT.search(text)
-    return _END_OF_TEXT.sub("", text[match.end() :]).strip() if match else ""
-
-
-def whole_answer(answer_start: str, completion: str) -> str:
-    """Return what a reader sees: the given start of the answer, if any, and what the model added to it.
-
-    Empty if the model added nothing.
-    """
-    completion = completion.strip()
-    if not completion or not answer_start or completion.startswith(answer_start):
-        return completion
-    return f"{answer_start} {completion}"

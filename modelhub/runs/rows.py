@@ -14,10 +14,11 @@ from typing import Any, Protocol, TypeVar
 from django.db import IntegrityError, transaction
 
 from annotation.errors import ServiceError
-from modelhub.engines import engine_module
+from modelhub.engines import load_engine
 from modelhub.engines.base import Engine, GenerationFailure, GenerationRequest, GenerationResult
 from modelhub.engines.decoding import plain_text
 from modelhub.models import Generation, Run, System
+from modelhub.prompting.endings import NEXT_PROMPT
 from modelhub.runs.failures import Failures
 from modelhub.runs.parameters import BatchOptions
 from modelhub.runs.recording import Execution, recorded_run
@@ -182,7 +183,8 @@ def _work(
     if any(model != stage.system.model for model, _ in reporting.engines):
         reporting.engines.clear()
     # Loading a large model takes longer than a lease, so it happens while the run is recorded.
-    engine = engine_module(stage.system.engine).create(engine_settings(stage.system, defaults=stage.defaults))
+    settings = engine_settings(stage.system, defaults=stage.defaults)
+    engine = load_engine(stage.system.engine, settings, stop=stage.defaults.get("stop", NEXT_PROMPT))
     execution.usage = engine.usage
     reporting.engines.append((stage.system.model, engine))
     for start in range(0, len(tasks), options.batch_size):

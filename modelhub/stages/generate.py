@@ -14,7 +14,8 @@ from modelhub.engines import IMPORTED
 from modelhub.engines.base import GenerationRequest
 from modelhub.models import Generation, PairOutput, PersonaSource, PreferencePair, Run, System
 from modelhub.profiles import DatasetProfile
-from modelhub.prompting.layouts import TEMPLATE_VERSION, strip_end_of_text, whole_answer
+from modelhub.prompting.endings import NEXT_PROMPT, whole_answer
+from modelhub.prompting.layouts import TEMPLATE_VERSION
 from modelhub.queries.datasets import splits_of, system_named
 from modelhub.queries.persona_sources import Origin, SourceTexts, named_rows, persona_key, source_texts
 from modelhub.runs.parameters import BatchOptions, Option
@@ -25,7 +26,7 @@ from modelhub.stages.shared.profiles import profile_of
 from modelhub.systems.requests import generation_request
 
 # Greedy, and the answer ends where the model begins to write the next prompt itself.
-DECODING = {"max_new_tokens": 512, "min_new_tokens": 10, "temperature": 0.0, "stop": ["\nPrompt:"]}
+DECODING = {"max_new_tokens": 512, "min_new_tokens": 10, "temperature": 0.0, "stop": list(NEXT_PROMPT)}
 
 
 class GenerateOptions(OfOrigin, OfSplit, BatchOptions):
@@ -88,14 +89,13 @@ class Generate:
 
     def store(self, *, run: Run, task: Task, generation: Generation) -> None:
         pair, source, persona = task.row
-        text, _ = strip_end_of_text(generation.text)
         PairOutput.objects.create(
             system=self.system,
             pair=pair,
             source=source,
             persona=persona,
             persona_key=persona_key(persona),
-            text=whole_answer(self.profile.answer_start(pair.prompt), text),
+            text=whole_answer(self.profile.answer_start(pair.prompt), generation.text),
             generation=generation,
             run=run,
         )

@@ -14,10 +14,20 @@ from annotation.services.log import audit_log
 from annotation.services.outputs import output_import
 from annotation.studyref import study_from_reference
 from modelhub.files.armnames import ArmNames
-from modelhub.files.matching import Match, Matches, Unit, is_released, match_generic, match_released, released_origin
+from modelhub.files.matching import (
+    Match,
+    Matches,
+    Unit,
+    is_released,
+    match_generic,
+    match_released,
+    released_completion,
+    released_origin,
+)
 from modelhub.files.records import Record, RecordError, file_sha256, read_records
 from modelhub.models import ArmBinding, Generation, PersonaOrigin, Run
-from modelhub.prompting.layouts import PersonaStyle, strip_end_of_text, whole_answer
+from modelhub.prompting.endings import completion, whole_answer
+from modelhub.prompting.layouts import PersonaStyle
 from modelhub.runs.parameters import Option, Parameters
 from modelhub.runs.recording import recorded_run
 from modelhub.runs.stage import Reporting, Stage
@@ -148,7 +158,7 @@ def _plan_file(
         if isinstance(arm, str):
             plan.problems.append(f"{match.record.place}: {arm}.")
             continue
-        plan.rows += [_released_row(match, unit, arm) if released else _generic_row(match, arm) for unit in match.units]
+        plan.rows += [_row(match, unit, arm, released=released) for unit in match.units]
         if matches.style is not None:
             plan.styles[arm.pk] = matches.style
     _plan_origins(plan, file, matches)
@@ -178,21 +188,10 @@ def _column_problems(records: Iterable[Record], columns: tuple[str, str]) -> lis
     return problems
 
 
-def _released_row(match: Match, unit: Unit, arm: Arm) -> _Row:
-    text, ended = strip_end_of_text(str(match.record.values["response"]))
-    return _Row(
-        place=match.record.place,
-        unit=unit,
-        arm=arm,
-        text=whole_answer(unit.answer_start, text),
-        finish_reason="stop" if ended else "length",
-        rendered_prompt=match.rendered_prompt,
-    )
-
-
-def _generic_row(match: Match, arm: Arm) -> _Row:
-    text, _ = strip_end_of_text(match.record.values["text"])
-    return _Row(match.record.place, match.units[0], arm, text.strip(), "unknown", "")
+def _row(match: Match, unit: Unit, arm: Arm, *, released: bool) -> _Row:
+    made = released_completion(match.record) if released else completion(match.record.values["text"])
+    text = whole_answer(unit.answer_start, made.text)
+    return _Row(match.record.place, unit, arm, text, made.finish_reason, match.rendered_prompt)
 
 
 def _check_conflicts(plan: _ImportPlan, options: ImportOptions) -> None:

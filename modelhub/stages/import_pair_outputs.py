@@ -238,7 +238,7 @@ def _store(plan: _FilePlan, system: System, run: Run) -> None:
     generations = Generation.objects.bulk_create(
         (
             Generation(
-                run=run, system=system, text=row.raw, rendered_prompt=row.rendered_prompt,
+                run=run, system=system, text=row.completion, rendered_prompt=row.rendered_prompt,
                 finish_reason=row.finish_reason,
             )
             for row in plan.rows if row.rendered_prompt

@@ -14,6 +14,7 @@ from modelhub.engines import IMPORTED
 from modelhub.engines.base import GenerationRequest
 from modelhub.models import Direction, Generation, InferredPersona, PreferencePair, Run, System
 from modelhub.profiles import SHOTS, DatasetProfile
+from modelhub.prompting.endings import NEXT_PROMPT
 from modelhub.prompting.persona_inference import INFERENCE_TEMPLATE, parse_persona, render_inference
 from modelhub.queries.datasets import splits_of, system_named
 from modelhub.runs.parameters import BatchOptions, Option
@@ -23,7 +24,7 @@ from modelhub.stages.shared.parameters import Name, OfSplits
 from modelhub.stages.shared.profiles import has_texts, profile_digest, profile_of
 
 # One line is wanted; the published setting leaves room for models that think aloud first.
-DECODING = {"max_new_tokens": 200, "min_new_tokens": 1, "temperature": 0.0, "stop": ["\nPrompt:"]}
+DECODING = {"max_new_tokens": 200, "min_new_tokens": 1, "temperature": 0.0, "stop": list(NEXT_PROMPT)}
 
 
 class InferPersonasOptions(OfSplits, BatchOptions):

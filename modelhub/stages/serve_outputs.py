@@ -13,18 +13,17 @@ from pydantic import Field
 from annotation.errors import ServiceError
 from annotation.models import Output, Study
 from annotation.services.outputs import output_fail, output_fill, outputs_claim, outputs_release
-from modelhub.engines import IMPORTED, engine_module
+from modelhub.engines import IMPORTED, load_engine
 from modelhub.engines.base import (
     Engine,
     EngineError,
-    FinishReason,
     GenerationFailure,
     GenerationRequest,
     GenerationResult,
 )
 from modelhub.engines.decoding import plain_text
 from modelhub.models import ArmBinding, Generation, Run, System
-from modelhub.prompting.layouts import strip_end_of_text, whole_answer
+from modelhub.prompting.endings import whole_answer
 from modelhub.runs.lifecycle import runs_mark_lost
 from modelhub.runs.parameters import LeaseOptions, Option, Positive
 from modelhub.runs.recording import Execution, recorded_run
@@ -124,7 +123,7 @@ class Server:
             )
         key = (system.pk, fingerprint)
         if key not in self.engines:
-            self.engines[key] = engine_module(system.engine).create(engine_settings(system))
+            self.engines[key] = load_engine(system.engine, engine_settings(system))
         return system, self.engines[key]
 
     def _generate(
@@ -141,14 +140,12 @@ class Server:
         return [pair for output in outputs for pair in self._generate(engine, [output], requests)]
 
     def _fill(self, output: Output, system: System, request: GenerationRequest, result: GenerationResult) -> None:
-        text, ended = strip_end_of_text(result.text)
-        reason: FinishReason = "stop" if ended else result.finish_reason
-        text = whole_answer(output.persona.item.answer_start, text)
+        text = whole_answer(output.persona.item.answer_start, result.text)
         if not text:
             self._fail(output, "The model returned an empty text.", final=False)
             return
         try:
-            stored = self._store(output, system, request, replace(result, text=text, finish_reason=reason))
+            stored = self._store(output, system, request, replace(result, text=text))
         except ServiceError as error:
             self._fail(output, str(error), final=True)
             return

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from annotation.errors import ServiceError
 from modelhub.models import Direction, PreferencePair, System
+from modelhub.prompting.endings import before_end
 from modelhub.queries.datasets import inferring_system, splits_of
 from modelhub.queries.persona_sources import named_rows
 from modelhub.queries.personas import gold_personas
@@ -31,8 +32,8 @@ class FewShot:
 def few_shot_exemplars(*, source: str, shots: int, persona: str, inferring: str = "") -> FewShot:
     """Return the first `shots` rows of a split (`NAME` or `NAME/SPLIT`) that have the persona and its response.
 
-    The response is the one that the persona explains, as it is stored; without personas, the chosen one. Raises
-    ServiceError for unknown names and for too few rows.
+    The response is the one that the persona explains, as it is stored up to its end-of-text token; without personas,
+    the chosen one. Raises ServiceError for unknown names and for too few rows.
     """
     dataset, split = _split_of(source)
     direction = Direction.CHOSEN if persona == NO_PERSONA else Direction(persona)
@@ -45,7 +46,7 @@ def few_shot_exemplars(*, source: str, shots: int, persona: str, inferring: str 
         if len(exemplars) == shots:
             break
         text = personas.get(pair.pk, {}).get(direction, "").strip()
-        response = pair.chosen if direction == Direction.CHOSEN else pair.rejected
+        response = before_end(pair.chosen if direction == Direction.CHOSEN else pair.rejected)
         if not response.strip() or (persona != NO_PERSONA and not text):
             left_out.append(pair)
         else:

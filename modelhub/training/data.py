@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from modelhub.prompting.layouts import strip_end_of_text
+from modelhub.prompting.endings import before_end
 
 TrainingPersona = Literal["chosen", "rejected", "all", "none"]
 TRAINING_PERSONAS: tuple[str, ...] = get_args(TrainingPersona)
@@ -67,7 +67,7 @@ def build_examples(rows: Sequence[TrainingRow], *, personas: str, both_responses
 def _lacking(row: TrainingRow, direction: str, *, with_persona: bool, both_responses: bool) -> list[str]:
     """Return what the row would need for an example of this direction and does not have."""
     needed = (direction, _OTHER[direction]) if both_responses else (direction,)
-    lacking = [f"no {one} response" for one in needed if not strip_end_of_text(row.responses.get(one, ""))[0].strip()]
+    lacking = [f"no {one} response" for one in needed if not before_end(row.responses.get(one, "")).strip()]
     if with_persona and not row.personas.get(direction, "").strip():
         lacking.append(f"no {direction} persona")
     return lacking

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from annotation.errors import ServiceError
-from modelhub.prompting.layouts import PersonaStyle, render_prompt, strip_end_of_text, text_behind_end
+from modelhub.prompting.endings import before_end, text_behind_end
+from modelhub.prompting.layouts import PersonaStyle, render_prompt
 from modelhub.training.data import Example
 
 LEAST_OF_PROMPT = 16  # fewer tokens of a prompt say nothing
@@ -105,7 +106,7 @@ def render_example(example: Example, prompt: str) -> str:
 
 def _completion(response: str, counts: Shortening) -> str:
     # An end-of-text token that came with the data would end the answer twice, and what follows it is no part of it.
-    answer = strip_end_of_text(response)[0].strip()
+    answer = before_end(response).strip()
     counts.ended_early += bool(text_behind_end(response))
     return f" {answer}"
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure, GenerationRequest, GenerationResult
-from modelhub.engines.decoding import cut_at_stop
 from modelhub.engines.openai.client import Client
 from modelhub.engines.openai.ledger import Ledger
 from modelhub.engines.openai.replies import Answer, Reply, Trouble
 from modelhub.engines.openai.settings import ServerSettings, read_settings
+from modelhub.prompting.endings import completion
 
 logger = logging.getLogger(__name__)
 
@@ -108,9 +108,8 @@ class OpenAIEngine:
 
     def _result(self, reply: Reply, answer: Answer, seconds: float) -> GenerationResult:
         # Some servers leave the stop text in the answer, some know no stop texts at all.
-        text, cut = cut_at_stop(answer.text, self._server.decoding.stop)
-        reason = "stop" if cut else answer.finish_reason
-        return GenerationResult(text, reason, reply.prompt_tokens, reply.completion_tokens, seconds)
+        made = completion(answer.text, stop=self._server.decoding.stop, reported=answer.finish_reason)
+        return GenerationResult(made.text, made.finish_reason, reply.prompt_tokens, reply.completion_tokens, seconds)
 
     def _failure(self, trouble: Trouble, attempt: int, batch: _Batch) -> GenerationFailure | None:
         """Return the failure that a trouble amounts to, None if the request is to be sent again."""

@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Literal
 
-from modelhub.engines.base import FinishReason
+from modelhub.prompting.endings import FinishReason
 
 # again: the next attempt may do better; final: this request can never be answered; fatal: none can.
 Verdict = Literal["again", "final", "fatal"]

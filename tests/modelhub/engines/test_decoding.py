@@ -3,7 +3,7 @@
 import pytest
 
 from modelhub.engines.base import EngineError, GenerationRequest
-from modelhub.engines.decoding import chat_messages, cut_at_stop, parse_decoding, plain_text
+from modelhub.engines.decoding import chat_messages, parse_decoding, plain_text
 from modelhub.engines.tokens import tail_length
 
 REQUEST = GenerationRequest("Prompt: Why?\nResponse:", "Why?", "", system_message="Be brief.")
@@ -53,21 +53,6 @@ def test_with_chat_the_system_message_is_a_message_of_its_own() -> None:
     assert system == {"role": "system", "content": "Be brief."}
     assert user == {"role": "user", "content": "Prompt: Why?\nResponse:"}
     assert len(chat_messages(GenerationRequest("Why?", "Why?", ""))) == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "stop", "expected"),
-    [
-        ("one two three", ("three", "two"), ("one ", True)),
-        ("one", ("two",), ("one", False)),
-        ("one", (), ("one", False)),
-        ("two", ("two",), ("", True)),
-    ],
-)
-def test_a_text_is_cut_at_the_first_of_its_stop_texts(
-    text: str, stop: tuple[str, ...], expected: tuple[str, bool]
-) -> None:
-    assert cut_at_stop(text, stop) == expected
 
 
 def test_the_tail_that_is_searched_has_room_for_a_token_per_byte() -> None:

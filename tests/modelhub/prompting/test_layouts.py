@@ -3,13 +3,7 @@
 import pytest
 
 from modelhub.prompting.grammar import first_person
-from modelhub.prompting.layouts import (
-    PersonaStyle,
-    released_first_person,
-    render_prompt,
-    strip_end_of_text,
-    whole_answer,
-)
+from modelhub.prompting.layouts import PersonaStyle, released_first_person, render_prompt
 
 PERSONA = "The user is practical and prefers short answers."
 
@@ -78,18 +72,3 @@ def test_a_persona_in_the_first_person_is_left_alone(persona: str) -> None:
 def test_the_released_variant_changes_the_user_is_only() -> None:
     assert released_first_person("The user values depth.") == "The user values depth."
     assert released_first_person(PERSONA) == "I am practical and prefers short answers."
-
-
-@pytest.mark.parametrize("token", ["<|end_of_text|>", "<|eot_id|>", "</s>", "<|endoftext|>", "<|im_end|>"])
-def test_end_of_text_tokens_are_removed_with_what_follows(token: str) -> None:
-    assert strip_end_of_text(f"Done.{token}\nPrompt: next") == ("Done.", True)
-
-
-def test_a_text_without_end_is_said_to_have_none() -> None:
-    assert strip_end_of_text("Cut o") == ("Cut o", False)
-
-
-def test_a_reader_sees_the_given_start_once() -> None:
-    assert whole_answer("Dour sounds like", " sour") == "Dour sounds like sour"
-    assert whole_answer("Dour sounds like", "Dour sounds like sour") == "Dour sounds like sour"
-    assert whole_answer("Dour sounds like", "  ") == ""
