@@ -13,7 +13,7 @@ VLLM_STAMP := $(VLLM_VENV)/.installed-$(firstword $(shell cat requirements-web.t
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile
 ARGS :=
 
-.PHONY: help demo smoke-pipeline test test-vllm lint format pictures
+.PHONY: help demo smoke-pipeline test test-vllm lint format pictures docs
 help:
 	@echo "make demo      install the web application and start it with a demonstration study"
 	@echo "make smoke-pipeline  train and compare two tiny models on a CPU, and serve a study of what they answer"
@@ -21,6 +21,7 @@ help:
 	@echo "make test-vllm test the vllm engine on a CPU, in an environment of its own (3.5 GB)"
 	@echo "make lint      check style, types, migrations and settings"
 	@echo "make format    format the code"
+	@echo "make docs      write docs/stages.md from what the stages declare"
 	@echo "make pictures  take the pictures in docs/pictures anew"
 
 demo: $(WEB_STAMP)
@@ -53,6 +54,9 @@ lint: $(DEV_STAMP)
 format: $(DEV_STAMP)
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
+
+docs: $(DEV_STAMP)
+	@$(PY) -m tests.tools.stagedocs
 
 pictures: $(DEV_STAMP)
 	@$(PY) -m tests.tools.pictures

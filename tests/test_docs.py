@@ -13,16 +13,17 @@ from django.conf import settings
 from django.core.management import load_command_class
 from django.core.management.base import BaseCommand
 
+from modelhub.runs.registry import stage_commands
+from tests.tools import stagedocs
+
 ROOT = settings.BASE_DIR
 DOCS = ROOT / "docs"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
 READ_BY_OTHERS = {"deploy/gunicorn.conf.py", "tests/tools/chromium.py"}
 SHARED = "Options of every stage"
+FILES = [path for app in ("annotation", "modelhub") for path in (ROOT / app).glob("management/commands/[a-z]*.py")]
 COMMANDS = sorted(
-    (app, path.stem)
-    for app in ("annotation", "modelhub")
-    for path in (ROOT / app / "management" / "commands").glob("*.py")
-    if path.stem != "__init__"
+    [(path.parts[-4], path.stem) for path in FILES] + [("modelhub", command) for command in stage_commands()]
 )
 
 
@@ -90,6 +91,10 @@ def test_every_command_and_option_is_documented(app: str, command: str) -> None:
 def test_every_documented_command_exists_and_is_documented_once() -> None:
     named = re.findall(r"^### `(\w+)`", (DOCS / "commands.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(named) == sorted(command for _, command in COMMANDS)
+
+
+def test_the_page_of_stages_says_what_they_declare() -> None:
+    assert (ROOT / stagedocs.PAGE).read_text(encoding="utf-8") == stagedocs.page(), "Write it anew: make docs"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
