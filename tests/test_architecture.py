@@ -2,13 +2,13 @@
 
 import ast
 import importlib.metadata
+import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import pytest
 from django.conf import settings
 from packaging.requirements import Requirement
 
@@ -43,6 +43,18 @@ PURE = [
     "modelhub/stats/*.py",
     "plots/*.py",
 ]
+# Imports one module after another, and takes back what each brought, so that no module hides what the next one needs.
+IMPORTER = """
+import importlib, json, sys
+before, loaded = set(sys.modules), {}
+for module in sys.argv[1:]:
+    importlib.import_module(module)
+    loaded[module] = sorted(set(sys.modules) - before)
+    for name in loaded[module]:
+        if name.partition(".")[0] in ("annotation", "modelhub", "personaeval", "django"):
+            del sys.modules[name]
+print(json.dumps(loaded))
+"""
 WRITES = {"create", "bulk_create", "get_or_create", "update_or_create", "bulk_update", "save", "delete", "_raw_delete"}
 
 
@@ -86,27 +98,40 @@ def packages(names: set[str]) -> set[str]:
     return {name.partition(".")[0] for name in names}
 
 
-def run_python(code: str) -> str:
-    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+def run_python(code: str, *arguments: str) -> str:
+    command = [sys.executable, "-c", code, *arguments]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     return result.stdout
 
 
-@pytest.mark.parametrize("path", sources("annotation"), ids=name_of)
-def test_annotation_never_imports_modelhub(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert "modelhub" not in packages(imported(ast.walk(tree)))
+def assert_none(paths: Iterable[Path], wrong: Callable[[str], Iterable[str]]) -> None:
+    """Fail with every file in whose text `wrong` finds a fault, and with all of its faults."""
+    checked = list(paths)
+    assert len(checked) > 10, f"Almost no file was looked at: {checked}"
+    found = {name_of(path): sorted(wrong(path.read_text(encoding="utf-8"))) for path in checked}
+    assert not any(found.values()), "\n".join(f"{name}: {', '.join(bad)}" for name, bad in found.items() if bad)
 
 
-@pytest.mark.parametrize("template", sorted((ROOT / "templates" / "annotation").rglob("*.html")), ids=name_of)
-def test_no_annotation_template_loads_tags_of_modelhub(template: Path) -> None:
-    assert not re.search(r"\{% (load|include|extends)[^%]*modelhub", template.read_text(encoding="utf-8"))
+def test_annotation_never_imports_modelhub() -> None:
+    def wrong(text: str) -> set[str]:
+        return packages(imported(ast.walk(ast.parse(text)))) & {"modelhub"}
+
+    assert_none(sources("annotation"), wrong)
 
 
-@pytest.mark.parametrize("path", sources(*APPS, "personaeval"), ids=name_of)
-def test_heavy_packages_are_imported_inside_functions_only(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert not packages(imported(outside_functions(tree))) & HEAVY
+def test_no_annotation_template_loads_tags_of_modelhub() -> None:
+    def wrong(text: str) -> list[str]:
+        return [match.group() for match in re.finditer(r"\{% (load|include|extends)[^%]*modelhub", text)]
+
+    assert_none((ROOT / "templates" / "annotation").rglob("*.html"), wrong)
+
+
+def test_heavy_packages_are_imported_inside_functions_only() -> None:
+    def wrong(text: str) -> set[str]:
+        return packages(imported(outside_functions(ast.parse(text)))) & HEAVY
+
+    assert_none(sources(*APPS, "personaeval"), wrong)
 
 
 def test_no_start_up_and_no_page_loads_a_heavy_package() -> None:
@@ -127,25 +152,23 @@ def test_no_start_up_and_no_page_loads_a_heavy_package() -> None:
     assert not SLOW & set(loaded)
 
 
-@pytest.mark.parametrize(
-    "module", [name_of(path)[:-3].replace("/", ".") for pattern in PURE for path in sorted(ROOT.glob(pattern))]
-)
-def test_pure_modules_work_without_django(module: str) -> None:
-    loaded = run_python(f"import {module}, sys; print(*sys.modules)").split()
-    assert module in loaded
-    assert "django" not in loaded
+def test_pure_modules_work_without_django() -> None:
+    files = {pattern: sorted(ROOT.glob(pattern)) for pattern in PURE}
+    assert all(files.values()), files
+    modules = [name_of(path)[:-3].replace("/", ".") for found in files.values() for path in found]
+    loaded = json.loads(run_python(IMPORTER, *modules))
+    assert all(module in loaded[module] for module in modules)
+    impure = [module for module in modules if "django" in loaded[module]]
+    assert not impure, "\n".join(impure)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in sources("annotation") if not {"services", "models"} & set(path.parts)],
-    ids=name_of,
-)
-def test_services_are_the_only_writers_in_annotation(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    writes = [ast.unparse(call) for call in calls if isinstance(call, ast.Attribute) and call.attr in WRITES]
-    assert not writes
+def test_services_are_the_only_writers_in_annotation() -> None:
+    def wrong(text: str) -> list[str]:
+        calls = [node.func for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+        return [ast.unparse(call) for call in calls if isinstance(call, ast.Attribute) and call.attr in WRITES]
+
+    others = [path for path in sources("annotation") if not {"services", "models"} & set(path.parts)]
+    assert_none(others, wrong)
 
 
 def closure_of(requirements: Path) -> set[str]:

@@ -6,12 +6,13 @@ import configparser
 import re
 import shlex
 import subprocess
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.core.management import load_command_class
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from modelhub.runs.registry import stage_commands
 from tests.tools import stagedocs
@@ -66,9 +67,7 @@ def section_of(command: str) -> str:
 
 def section_called(heading: str) -> str:
     text = (DOCS / "commands.md").read_text(encoding="utf-8")
-    match = re.search(rf"^### {heading}\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL)
-    assert match, f"docs/commands.md has no section '### {heading}'."
-    return match[1]
+    return "".join(re.findall(rf"^### {heading}\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL))
 
 
 def own_options(app: str, command: str) -> set[str]:
@@ -81,11 +80,12 @@ def long_options(parser: argparse.ArgumentParser) -> set[str]:
     return {name for action in parser._actions for name in action.option_strings if name.startswith("--")}
 
 
-@pytest.mark.parametrize(("app", "command"), COMMANDS)
-def test_every_command_and_option_is_documented(app: str, command: str) -> None:
-    section = section_of(command)
-    missing = {option for option in own_options(app, command) if f"`{option}" not in section}
-    assert not missing
+def test_every_command_and_option_is_documented() -> None:
+    missing = []
+    for app, command in COMMANDS:
+        section = section_of(command)
+        missing += [f"{command} {option}" for option in own_options(app, command) if f"`{option}" not in section]
+    assert not missing, "\n".join(sorted(missing))
 
 
 def test_every_documented_command_exists_and_is_documented_once() -> None:
@@ -97,31 +97,52 @@ def test_the_page_of_stages_says_what_they_declare() -> None:
     assert (ROOT / stagedocs.PAGE).read_text(encoding="utf-8") == stagedocs.page(), "Write it anew: make docs"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_between_pages_lead_somewhere(page: Path) -> None:
-    targets = re.findall(r"\]\((?!https?:|mailto:)([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
-    assert [target for target in targets if not (page.parent / target).exists()] == []
+def assert_none(wrong: Callable[[Path, str], Iterable[object]]) -> None:
+    """Fail with every page in which `wrong` finds a fault, and with all of its faults."""
+    found = {str(page.relative_to(ROOT)): [*wrong(page, page.read_text(encoding="utf-8"))] for page in PAGES}
+    assert not any(found.values()), "\n".join(f"{name}: {faults}" for name, faults in found.items() if faults)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_commands_shown_on_a_page_take_the_options_that_they_are_shown_with(page: Path) -> None:
-    blocks = re.findall(r"^```\w*\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+def test_links_between_pages_lead_somewhere() -> None:
+    def wrong(page: Path, text: str) -> list[str]:
+        targets = re.findall(r"\]\((?!https?:|mailto:)([^)#]+)(?:#[^)]*)?\)", text)
+        return [target for target in targets if not (page.parent / target).exists()]
+
+    assert_none(wrong)
+
+
+def test_commands_shown_on_a_page_take_the_options_that_they_are_shown_with() -> None:
     apps = {name: app for app, name in COMMANDS}
-    shown = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    for command, arguments in (found.groups() for line in shown if (found := re.search(r"manage\.py (\w+)(.*)", line))):
-        app = apps.get(command)
-        if app and "…" not in arguments:
-            parser = load_command_class(app, command).create_parser("manage.py", command)
-            parser.parse_args(shlex.split(arguments, comments=True))
+
+    def wrong(_: Path, text: str) -> Iterator[str]:
+        blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+        shown = re.findall(r"manage\.py (\w+)(.*)", "\n".join(block.replace("\\\n", " ") for block in blocks))
+        for command, arguments in shown:
+            if command in apps and "…" not in arguments:
+                yield from refusal(apps[command], command, shlex.split(arguments, comments=True))
+
+    assert_none(wrong)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_commands_shown_on_a_page_exist(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
+def refusal(app: str, command: str, arguments: list[str]) -> list[str]:
+    """What the parser of a command says against these arguments: nothing, or one line."""
+    parser = load_command_class(app, command).create_parser("manage.py", command)
+    try:
+        parser.parse_args(arguments)
+    except CommandError as error:
+        return [f"{command}: {error}"]
+    return []
+
+
+def test_commands_shown_on_a_page_exist() -> None:
     known = {command for _, command in COMMANDS} | {"migrate", "check", "changepassword", "makemigrations", "help", "…"}
-    assert set(re.findall(r"manage\.py ([a-z_]+|…)", text)) <= known
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    assert set(re.findall(r"`make ([a-z-]+)", text)) <= targets
+
+    def wrong(_: Path, text: str) -> set[str]:
+        commands = set(re.findall(r"manage\.py ([a-z_]+|…)", text))
+        return (commands - known) | (set(re.findall(r"`make ([a-z-]+)", text)) - targets)
+
+    assert_none(wrong)
 
 
 @pytest.mark.parametrize("unit", sorted((ROOT / "deploy").glob("*.service")), ids=lambda unit: unit.name)
