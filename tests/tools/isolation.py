@@ -3,15 +3,21 @@
 Runs started side by side then never share a database, and none touches the developer's own `var/`.
 """
 
-import atexit
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
-VAR_DIR = tempfile.mkdtemp(prefix="personaeval-tests-")
-Path(VAR_DIR, "static").mkdir()  # where a server that has not collected its files yet looks for them
-atexit.register(shutil.rmtree, VAR_DIR, ignore_errors=True)
+from tests.tools.leftovers import interrupt_on_sigterm, make_folder
+
+interrupt_on_sigterm()
+FOLDER = make_folder("personaeval-tests-")
+VAR_DIR = str(FOLDER / "var")
+Path(VAR_DIR, "static").mkdir(parents=True)  # where a server that has not collected its files yet looks for them
+
+# What tests, browsers and model servers put into temporary folders goes when the run does. To keep the `tmp_path` of
+# failed tests, set PYTEST_DEBUG_TEMPROOT to a folder.
+tempfile.tempdir = os.environ["TMPDIR"] = str(FOLDER / "tmp")
+Path(tempfile.tempdir).mkdir()
 
 # What a developer has configured for the own server must not change what the tests see.
 for name in (

