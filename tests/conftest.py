@@ -61,15 +61,23 @@ def collected_static() -> None:
     assert folder.process.wait(timeout=120) == 0, folder.output()
 
 
-@pytest.fixture
-def server(transactional_db: None, collected_static: None, tmp_path: Path) -> Iterator[Server]:
-    """A real gunicorn on the test database, with `base_url`, `kill9()`, `restart()` and `output()`."""
-    server = Server(tmp_path / "server.log")
+@pytest.fixture(scope="session")
+def started_server(
+    django_db_setup: None, collected_static: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    """One gunicorn on the test database for all tests that use `server`: starting it takes longer than most of them."""
+    server = Server(tmp_path_factory.mktemp("server") / "server.log")
     try:
-        server.start()
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture
+def server(transactional_db: None, started_server: Server) -> Server:
+    """A real gunicorn on the test database, with `base_url`, `kill9()`, `restart()` and this test's `output()`."""
+    started_server.make_ready()
+    return started_server
 
 
 @pytest.fixture

@@ -49,6 +49,7 @@ class ProjectProcess:
     def __init__(self, command: list[str], log: Path) -> None:
         self.command = [sys.executable, *command]
         self.log = log
+        self.logged_before = 0
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -90,7 +91,7 @@ class ProjectProcess:
 
     def output(self) -> str:
         """Return what it has written so far."""
-        return self.log.read_text(encoding="utf-8", errors="replace")
+        return self.log.read_bytes()[self.logged_before :].decode(errors="replace")
 
 
 class Server(ProjectProcess):
@@ -106,6 +107,12 @@ class Server(ProjectProcess):
         """Start it and wait until it answers."""
         super().start()
         wait_until(self._answers, seconds=60, what=f"An answer of the web server on port {self.port}")
+
+    def make_ready(self) -> None:
+        """Serve the next test: start if a test before has left it dead, or none has used it, and forget its output."""
+        if self.process is None or self.process.poll() is not None:
+            self.start()
+        self.logged_before = self.log.stat().st_size
 
     def restart(self) -> None:
         """Start it again on the same port after `kill9` or `stop`."""
