@@ -1,4 +1,4 @@
-"""The analysts' pages of the pipeline in a real browser: axe, labels, width, weight; and a list that renews itself."""
+"""The analysts' pages of the pipeline in a real browser: what holds for every page, and a renewing list."""
 
 import json
 
@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, expect
 
 from modelhub.models import Run
 from modelhub.runs.lifecycle import run_heartbeat
-from tests.browser.visits import SIZES, barriers, cost, visit
+from tests.browser.visits import EVERY_SIZE, faults_of, visit
 from tests.tools.gallery import Spot, session_of
 from tests.tools.gallery_pipeline import pipeline_spots
 from tests.tools.processes import Server
@@ -20,20 +20,11 @@ def spots(server: Server) -> list[Spot]:
     return pipeline_spots()
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", EVERY_SIZE)
 def test_the_pages_of_the_pipeline_are_accessible_and_light(
     browser: Browser, server: Server, spots: list[Spot], size: str
 ) -> None:
-    session, found = session_of(), {}
-    for spot in spots:
-        with visit(browser, server.base_url, spot, session, viewport=SIZES[size]) as seen:
-            assert seen.document().status == 200, spot.name
-            problems = cost(seen)
-            if spot.act:
-                spot.act(seen.page)
-            problems += barriers(seen.page)
-            if problems:
-                found[spot.name] = problems
+    found = faults_of(browser, server.base_url, spots, session_of(), size)
     assert not found, json.dumps(found, indent=2)
 
 

@@ -38,14 +38,15 @@ PROLIFIC_CODES = {
 
 @dataclass(frozen=True)
 class Spot:
-    """A page: its address, who looks, and what is done on it before it is looked at. `body` replaces what the
-    server would answer, for errors that cannot be provoked from outside."""
+    """A page: its address, who looks, and what is done on it before it is looked at. `status` is that of the answer;
+    `body` replaces what the server would answer, for errors that cannot be provoked from outside."""
 
     name: str
     path: str
     signed_in: bool = False
     act: Callable[[Page], None] | None = None
     body: bytes | None = None
+    status: int = 200
 
 
 @contextmanager
@@ -206,8 +207,8 @@ def _prolific_spots() -> list[Spot]:
     refused = OpenLink.objects.create(study=study, cap=1, joined=1)
     query = "PROLIFIC_PID=someone000&STUDY_ID=somestudy&SESSION_ID=somesession"
     spots = [
-        Spot("arrive-wrong", arrive),
-        Spot("arrive-used-up", f"{reverse('annotation:arrive', args=[refused.token])}?{query}"),
+        Spot("arrive-wrong", arrive, status=400),
+        Spot("arrive-used-up", f"{reverse('annotation:arrive', args=[refused.token])}?{query}", status=409),
     ]
     ends = ("no_consent", "over_quota", "returned", "timed_out", "screened_out", "completed")
     for number, end in enumerate(ends):
@@ -267,7 +268,7 @@ def _researcher_spots(demo: Demo) -> list[Spot]:
         Spot("preview", _path(preview_start(study=demo.study, user=demo.study.owner))),
         Spot("links", links, signed_in=True),
         Spot("links-refused", links, signed_in=True, act=_ask_for_no_links),
-        Spot("export-refused", export, signed_in=True),
+        Spot("export-refused", export, signed_in=True, status=409),
         Spot("scan", reverse("modelhub:scan", args=there), signed_in=True),
         Spot("arms", reverse("modelhub:arms", args=here), signed_in=True),
         Spot("report", reverse("modelhub:report", args=here), signed_in=True, act=_open_tables),
@@ -328,6 +329,6 @@ def _error_spots() -> list[Spot]:
         "error-expired": errors.csrf_failure(request),
     }
     return [
-        Spot("error-404", "/p/there-is-no-such-link-at-all/"),
+        Spot("error-404", "/p/there-is-no-such-link-at-all/", status=404),
         *(Spot(name, f"/{name}/", body=response.content) for name, response in pages.items()),
     ]
