@@ -1,6 +1,6 @@
 """The C++ extensions of colbert-ai, which torch compiles at their first use: where they are kept, and who compiles.
 
-Compiling takes about two minutes, once per version of torch and Python.
+Compiling takes about two minutes, once per version of colbert-ai, torch and Python.
 """
 
 import fcntl
@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 from django.conf import settings
@@ -19,10 +20,11 @@ VARIABLE = "TORCH_EXTENSIONS_DIR"
 
 
 def versioned(folder: Path) -> Path:
-    """Return the folder below `folder` for this torch and this Python: what was compiled for others must not load."""
+    """Return the folder below `folder` for this colbert-ai, torch and Python: what others compiled must not load."""
     import torch
 
-    return folder / f"torch-{torch.__version__}-py{sys.version_info.major}{sys.version_info.minor}"
+    colbert = version("colbert-ai")
+    return folder / f"colbert-{colbert}-torch-{torch.__version__}-py{sys.version_info.major}{sys.version_info.minor}"
 
 
 @contextmanager

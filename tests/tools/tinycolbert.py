@@ -15,7 +15,6 @@ from typing import Any
 
 import django
 import pytest
-from django.conf import settings
 
 DIM = 32
 DOCUMENT_TOKENS = 120
@@ -47,10 +46,11 @@ def tiny_colbert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def compiled_extensions() -> Iterator[Path]:
-    """A folder for compiled extensions that stays from one test run to the next: compiling takes two minutes."""
+    """A folder for compiled extensions that outlives test runs and checkouts: compiling takes two minutes."""
     from modelhub.retrieval.extensions import VARIABLE, versioned
 
-    folder = versioned(settings.BASE_DIR / "var" / "torch_extensions")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = versioned(cache / "personaeval" / "torch_extensions")
     before = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = str(folder)
     yield folder
