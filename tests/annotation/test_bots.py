@@ -264,6 +264,7 @@ def load_beavertails(folder: Path) -> Study:
     return study
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not DATA.is_dir(), reason="the released outputs are not beside the project (../shared/data)")
 def test_twenty_bots_rate_the_released_outputs_and_the_export_has_exactly_their_ratings(
     server: Server, tmp_path: Path

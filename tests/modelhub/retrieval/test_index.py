@@ -17,6 +17,7 @@ from modelhub.retrieval.search import Nearest
 from modelhub.retrieval.splits import PromptRow
 from tests.tools.tinycolbert import make_colbert, prompts
 
+pytestmark = pytest.mark.slow  # colbert-ai compiles its extension first
 PROMPTS = 300
 
 

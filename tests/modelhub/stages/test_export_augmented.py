@@ -141,6 +141,7 @@ def test_personas_of_one_system_and_one_retriever_are_written(tmp_path: Path) ->
     assert [row[name] for name in COLUMNS[3:]] == ["The user is two in test.", "", "The user is two in sft_train.", ""]
 
 
+@pytest.mark.slow
 def test_the_public_beavertails_data_leaves_as_it_came_but_for_what_could_not_be_traced(tmp_path: Path) -> None:
     folder = Path(public(TAILORING / "BeaverTails"))
     run_import(str(folder), dataset="BeaverTails")

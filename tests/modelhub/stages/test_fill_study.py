@@ -292,6 +292,7 @@ def test_another_text_for_a_persona_of_the_study_is_refused(tmp_path: Path) -> N
         assess(study, "--dataset", "BeaverTails")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("persona", "direction", "traced"), [("gold", "rejected", 499), ("retrieved", "chosen", 497)])
 def test_the_released_outputs_join_the_units_of_the_database(
     persona: str, direction: str, traced: int, tmp_path: Path

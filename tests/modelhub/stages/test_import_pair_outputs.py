@@ -54,6 +54,7 @@ def stored() -> list[PreferencePair]:
 
 
 class TestReleasedFiles:
+    @pytest.mark.slow
     @pytest.mark.parametrize("inference", ["gold-chosen", "gold-rejected", "retr-chosen", "retr-rejected", "none"])
     def test_every_beavertails_output_of_both_systems_finds_its_pair(self, inference: str) -> None:
         released_pairs("BeaverTails")
@@ -77,6 +78,7 @@ class TestReleasedFiles:
             assert personas[0] == personas[1]
         assert ("2 of them are stored nowhere else" in said) == inference.startswith("retr")
 
+    @pytest.mark.slow
     def test_personas_that_only_a_file_knows_cannot_be_read_from_the_first_person(self) -> None:
         released_pairs("BeaverTails")
         with pytest.raises(CommandError, match="no pair and persona of the split give this row's prompt"):
@@ -136,6 +138,7 @@ class TestReleasedFiles:
         with pytest.raises(CommandError, match="several ways"):
             bring(telling, system="DPO")
 
+    @pytest.mark.slow
     def test_an_answer_without_its_end_was_cut_off(self) -> None:
         released_pairs("BeaverTails")
         for training, system in (("chosen", "PT"), ("none", "DPO")):

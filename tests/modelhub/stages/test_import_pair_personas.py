@@ -106,6 +106,7 @@ def test_retrieved_personas_of_a_split_that_may_search_anything_are_left_out_and
     assert not RetrievedPersona.objects.exists() and InferredPersona.objects.count() == 4
 
 
+@pytest.mark.slow
 def test_the_public_beavertails_data_is_read_whole_and_retrieved_personas_are_traced() -> None:
     said = run(public(TAILORING / "BeaverTails"), dataset="BeaverTails")
     counts = {split: PreferencePair.objects.filter(split=split).count() for split in ("fewshot", "sft_train", "test")}

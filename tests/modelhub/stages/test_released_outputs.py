@@ -39,6 +39,7 @@ def import_pair(dataset: str, inference: str) -> None:
         call_command("import_outputs", "released", str(DATA / "released-outputs" / dataset / name), system=system)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("inference", "column", "origin"),
     [
@@ -63,6 +64,7 @@ def test_every_beavertails_pair_joins(inference: str, column: str, origin: tuple
         assert shown in made.rendered_prompt
 
 
+@pytest.mark.slow
 def test_truncated_released_outputs_are_known_by_their_missing_end() -> None:
     study_of("BeaverTails", "rejected_persona_gold")
     import_pair("BeaverTails", "gold-rejected")
