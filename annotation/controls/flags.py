@@ -6,15 +6,15 @@ from datetime import datetime
 from django.db.models import Count, Max, Min, Sum
 
 from annotation.controls.results import ATTENTION, PLANTED, check_results
-from annotation.controls.rules import Flag, PartFacts, ParticipantFacts, flags_for
+from annotation.controls.rules import PartFacts, ParticipantFacts, ParticipantFlag, flags_for
 from annotation.models import Aspect, Assignment, Rating, Study
 
-__all__ = ["Flag", "participant_flags", "rules_in_words"]
+__all__ = ["ParticipantFlag", "participant_flags", "rules_in_words"]
 
 _SCALES = (Aspect.Kind.RATING, Aspect.Kind.PERSONA)
 
 
-def participant_flags(study: Study) -> dict[int, list[Flag]]:
+def participant_flags(study: Study) -> dict[int, list[ParticipantFlag]]:
     """Return the flags of every participant of the study, of whatever kind, by id; an empty list for most."""
     people = list(study.participants.values_list("pk", "screened_out_at"))
     if not study.exclusion_rules:

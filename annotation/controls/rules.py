@@ -34,7 +34,7 @@ class ParticipantFacts:
 
 
 @dataclass(frozen=True)
-class Flag:
+class ParticipantFlag:
     """A rule that applies to a participant: what was found, and the threshold of the study file."""
 
     rule: str
@@ -56,21 +56,21 @@ _WORDS = {
 }
 
 
-def flags_for(facts: ParticipantFacts, rules: Mapping[str, Any]) -> list[Flag]:
+def flags_for(facts: ParticipantFacts, rules: Mapping[str, Any]) -> list[ParticipantFlag]:
     """Return the flags that the rules of the study file raise, in the order of the documentation."""
     flags = []
     for rule in ("failed_checks", "failed_planted"):
         failed = getattr(facts, rule)
         if rules.get(rule) and failed >= rules[rule]:
-            flags.append(Flag(rule, failed, rules[rule]))
+            flags.append(ParticipantFlag(rule, failed, rules[rule]))
     if rules.get("failed_quiz") and facts.failed_quiz:
-        flags.append(Flag("failed_quiz", 1, 1))
+        flags.append(ParticipantFlag("failed_quiz", 1, 1))
     seconds = [part.seconds for part in facts.parts if part.seconds is not None]
     if rules.get("min_seconds_per_part") and seconds and median(seconds) < rules["min_seconds_per_part"]:
-        flags.append(Flag("min_seconds_per_part", median(seconds), rules["min_seconds_per_part"]))
+        flags.append(ParticipantFlag("min_seconds_per_part", median(seconds), rules["min_seconds_per_part"]))
     run = longest_straight_run(facts.parts)
     if rules.get("straightlining") and run >= STRAIGHT_PARTS:
-        flags.append(Flag("straightlining", run, STRAIGHT_PARTS))
+        flags.append(ParticipantFlag("straightlining", run, STRAIGHT_PARTS))
     return flags
 
 

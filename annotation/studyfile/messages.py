@@ -70,7 +70,7 @@ def known_keys(path: tuple[str | int, ...], value: Any) -> list[str]:
         "questionnaires": schema_options.Questionnaires,
         "before": schema_options.SurveyQuestion,
         "after": schema_options.SurveyQuestion,
-        "followup": schema_options.Followup,
+        "followup": schema_options.FollowupOptions,
         "exclusion_rules": schema_options.ExclusionRules,
         "recruitment": schema_options.Recruitment,
         "analysis": schema_options.Analysis,

@@ -18,12 +18,12 @@ from annotation.studyfile.items import read_items
 from annotation.studyfile.kinds import complete_parts
 from annotation.studyfile.options import check_aspects, option_problems, optional_parts, planted_items
 from annotation.studyfile.problems import Problem, StudyFileError
-from annotation.studyfile.schema import AnyAspect, ComparisonAspect, PickAspect, Section, StudyFile
+from annotation.studyfile.schema import AnyAspect, ComparisonAspect, FileSection, PickAspect, StudyFile
 from annotation.studyfile.yamltree import YamlTree, load_yaml
 
 # Each top-level key on its own, so that a mistake in one leaves the others to be checked against each other.
 _PARTS: dict[str, type[BaseModel]] = {
-    name: create_model(f"Part_{name}", __base__=Section, **{name: (field.annotation, field)})  # type: ignore[call-overload]
+    name: create_model(f"Part_{name}", __base__=FileSection, **{name: (field.annotation, field)})  # type: ignore[call-overload]
     for name, field in StudyFile.model_fields.items()
 }
 

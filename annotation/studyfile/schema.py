@@ -6,12 +6,12 @@ from pydantic import BeforeValidator, Discriminator, Field, StrictBool, StrictIn
 
 from annotation.models import Aspect, Study
 from annotation.presets import ASPECTS_WITH_SCALES, PRESETS, SCALES
-from annotation.studyfile.schema_base import SLUG, Count, CountFromOne, Line, Question, Section, Share, Text
+from annotation.studyfile.schema_base import SLUG, Count, CountFromOne, FileSection, Line, Question, Share, Text
 from annotation.studyfile.schema_options import (
     Analysis,
     Check,
     ExclusionRules,
-    Followup,
+    FollowupOptions,
     PlantedPair,
     Questionnaires,
     Quiz,
@@ -27,7 +27,7 @@ _study = {field.name: getattr(field, "max_length", None) for field in Study._met
 _aspect = {field.name: getattr(field, "max_length", None) for field in Aspect._meta.fields}
 
 
-class RatingAspect(Section):
+class RatingAspect(FileSection):
     """A question about each response, or about the persona, answered on a scale."""
 
     key: Annotated[Line, Field(pattern=SLUG, max_length=_aspect["key"])]
@@ -39,7 +39,7 @@ class RatingAspect(Section):
     scale: Annotated[dict[int, str], BeforeValidator(parse_scale)]
 
 
-class ComparisonOptions(Section):
+class ComparisonOptions(FileSection):
     """The words of the four answers; sides are those that the participant sees."""
 
     left: Line = "Response A is better"
@@ -48,7 +48,7 @@ class ComparisonOptions(Section):
     both_bad: Line = "Both are bad"
 
 
-class ComparisonAspect(Section):
+class ComparisonAspect(FileSection):
     """A question about the two responses together."""
 
     key: Annotated[Line, Field(pattern=SLUG, max_length=_aspect["key"])]
@@ -59,14 +59,14 @@ class ComparisonAspect(Section):
     options: ComparisonOptions = ComparisonOptions()
 
 
-class PickOptions(Section):
+class PickOptions(FileSection):
     """The words of the two answers; sides are those that the participant sees."""
 
     left: Line = "Response A"
     right: Line = "Response B"
 
 
-class PickAspect(Section):
+class PickAspect(FileSection):
     """Which of the two responses the person described would prefer."""
 
     key: Annotated[Line, Field(pattern=SLUG, max_length=_aspect["key"])]
@@ -90,7 +90,7 @@ AnyAspect = Annotated[
 ]
 
 
-class Preset(Section):
+class Preset(FileSection):
     """Ready questions of a persona assessment; `scales` names those that are not asked on five points."""
 
     name: Literal[PRESETS]  # type: ignore[valid-type]
@@ -104,7 +104,7 @@ def _named_preset(value: Any) -> Any:
 AnyPreset = Annotated[Preset, BeforeValidator(_named_preset)]
 
 
-class ArmOptions(Section):
+class ArmOptions(FileSection):
     """One arm. Systems are bound to arms later, elsewhere: the file must not name them."""
 
     control: StrictBool = False
@@ -121,7 +121,7 @@ AnyArms = Annotated[
 ]
 
 
-class Design(Section):
+class Design(FileSection):
     """Who sees how much."""
 
     given_personas_per_participant: Count = 0
@@ -134,7 +134,7 @@ class Design(Section):
     blocks: Literal["none", "stratum", "condition"] = "none"
 
 
-class PracticeItem(Section):
+class PracticeItem(FileSection):
     """An item to practise on."""
 
     prompt: Text
@@ -142,7 +142,7 @@ class PracticeItem(Section):
     responses: list[Text] = []
 
 
-class ItemColumns(Section):
+class ItemColumns(FileSection):
     """Which column of an item file holds which field."""
 
     prompt: Line
@@ -153,7 +153,7 @@ class ItemColumns(Section):
     answer_start: Line | None = None
 
 
-class ItemFile(Section):
+class ItemFile(FileSection):
     """Items in a CSV, JSONL or Parquet file."""
 
     file: Line
@@ -186,7 +186,7 @@ AnyItems = Annotated[
 ]
 
 
-class StudyFile(Section):
+class StudyFile(FileSection):
     """The whole file."""
 
     slug: Annotated[Line, Field(pattern=SLUG, max_length=_study["slug"])]
@@ -208,7 +208,7 @@ class StudyFile(Section):
     checks: list[Check] = []
     planted: list[PlantedPair] = []
     questionnaires: Questionnaires = Questionnaires()
-    followup: Followup | None = None
+    followup: FollowupOptions | None = None
     skip_reasons: list[SkipReason] = []
     exclusion_rules: ExclusionRules = ExclusionRules()
     analysis: Analysis = Analysis()

@@ -19,7 +19,7 @@ Share = Annotated[float, Field(ge=0, le=1, strict=True)]
 CountFromOne = Annotated[StrictInt, Field(ge=1, le=SMALL)]
 
 
-class Section(BaseModel):
+class FileSection(BaseModel):
     """A mapping of the file. A key that it does not know is a mistake, never ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

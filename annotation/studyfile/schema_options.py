@@ -7,14 +7,14 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt
 
 from annotation.models import Assignment, Item, QuestionnaireAnswer
-from annotation.studyfile.schema_base import SLUG, CountFromOne, Line, Question, Section, Text
+from annotation.studyfile.schema_base import SLUG, CountFromOne, FileSection, Line, Question, Text
 from annotation.studyfile.text import parse_scale
 
 _LONGEST_REASON = Assignment._meta.get_field("skip_reason").max_length
 SkipReason = Annotated[Line, Field(max_length=_LONGEST_REASON)]
 
 
-class QuizQuestion(Section):
+class QuizQuestion(FileSection):
     """A question on the instructions; `answer` is the number of the right option, from 1."""
 
     question: Line
@@ -23,14 +23,14 @@ class QuizQuestion(Section):
     explanation: Text
 
 
-class Quiz(Section):
+class Quiz(FileSection):
     """A comprehension quiz after the practice."""
 
     attempts: CountFromOne = 2
     questions: Annotated[list[QuizQuestion], Field(min_length=1)]
 
 
-class Check(Section):
+class Check(FileSection):
     """An attention check: an instruction that stands among the questions of one part."""
 
     part: CountFromOne
@@ -40,7 +40,7 @@ class Check(Section):
     loud: StrictBool = False
 
 
-class PlantedPair(Section):
+class PlantedPair(FileSection):
     """An item with one good and one bad response, to be told apart on one aspect."""
 
     part: CountFromOne
@@ -52,7 +52,7 @@ class PlantedPair(Section):
     aspect: Line
 
 
-class SurveyQuestion(Section):
+class SurveyQuestion(FileSection):
     """A question on a page before or after the work."""
 
     key: Annotated[Line, Field(pattern=SLUG, max_length=QuestionnaireAnswer._meta.get_field("key").max_length)]
@@ -63,21 +63,21 @@ class SurveyQuestion(Section):
     required: StrictBool = False
 
 
-class Questionnaires(Section):
+class Questionnaires(FileSection):
     """Pages of questions before the instructions and after the last part."""
 
     before: list[SurveyQuestion] = []
     after: list[SurveyQuestion] = []
 
 
-class Followup(Section):
+class FollowupOptions(FileSection):
     """What may be added to the answers about one response."""
 
     chips: list[Line] = []
     text: Line = ""
 
 
-class ExclusionRules(Section):
+class ExclusionRules(FileSection):
     """What marks a participant. Rules flag, they never remove."""
 
     failed_checks: CountFromOne | None = None
@@ -93,7 +93,7 @@ def _check_points(value: object) -> float:
     return float(value)
 
 
-class Analysis(Section):
+class Analysis(FileSection):
     """What is to be tested, fixed before there are data."""
 
     family: list[Line] = []
@@ -110,7 +110,7 @@ def _check_code(code: str) -> str:
 Code = Annotated[Line, AfterValidator(_check_code)]
 
 
-class Prolific(Section):
+class Prolific(FileSection):
     """The codes that Prolific gave for what can become of a submission."""
 
     completed: Code
@@ -119,7 +119,7 @@ class Prolific(Section):
     over_quota: Code
 
 
-class Recruitment(Section):
+class Recruitment(FileSection):
     """Where people come from, and how many are wanted."""
 
     prolific: Prolific | None = None

@@ -24,7 +24,7 @@ _WHERE_FROM = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Unit:
+class _ItemRating:
     """One answer as agreement sees it."""
 
     rater: str
@@ -38,7 +38,7 @@ def agreement_by_design(data: Data, *, seed: int, replicates: int) -> dict[str, 
     """Return the agreement of every design of the study, by aspect: pooled, by system or condition, by stratum."""
     designs = _designs(data)
 
-    def report(units: Sequence[_Unit], question: Question) -> dict[str, Any]:
+    def report(units: Sequence[_ItemRating], question: Question) -> dict[str, Any]:
         level, domain = _scale(data, question)
         ratings = make_ratings(
             [unit.rater for unit in units], [unit.item for unit in units], [unit.value for unit in units],
@@ -59,7 +59,10 @@ def agreement_by_design(data: Data, *, seed: int, replicates: int) -> dict[str, 
 
 
 def _of_aspect(
-    data: Data, question: Question, units: Sequence[_Unit], report: Callable[[Sequence[_Unit], Question], Any]
+    data: Data,
+    question: Question,
+    units: Sequence[_ItemRating],
+    report: Callable[[Sequence[_ItemRating], Question], Any],
 ) -> dict[str, Any]:
     by = "by_system" if question.kind == Aspect.Kind.RATING else "by_condition"
     groups = sorted({unit.group for unit in units if unit.group is not None})
@@ -86,7 +89,7 @@ def _designs(data: Data) -> dict[str, list[Answer]]:
     return designs
 
 
-def _units(data: Data, answers: Iterable[Answer], question: Question, *, design: str) -> list[_Unit]:
+def _units(data: Data, answers: Iterable[Answer], question: Question, *, design: str) -> list[_ItemRating]:
     units = []
     for answer in answers:
         if answer.aspect != question.key:
@@ -97,7 +100,7 @@ def _units(data: Data, answers: Iterable[Answer], question: Question, *, design:
             item = f"{answer.repeat_of or answer.assignment} {item}"
             rater = "second time" if is_again else "first time"
         group = answer.system or direction(data, answer.persona)
-        units.append(_Unit(rater, item, _value(question, answer), group, answer.stratum))
+        units.append(_ItemRating(rater, item, _value(question, answer), group, answer.stratum))
     return units
 
 

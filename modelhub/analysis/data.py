@@ -9,7 +9,7 @@ from annotation.errors import ServiceError
 from annotation.export import Table, study_tables
 from annotation.export.writers import jsonl_lines
 from annotation.models import Aspect, Assignment, Participant, Study
-from modelhub.analysis.systems import System, find_system, systems_of
+from modelhub.analysis.systems import UnblindedArm, find_system, systems_of
 from modelhub.files.pairs import RESPONSES
 from modelhub.models import PersonaOrigin
 from modelhub.stats.texts import word_count
@@ -74,7 +74,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class PersonaProvenance:
     """Where a given persona comes from."""
 
     direction: str
@@ -88,7 +88,7 @@ class Data:
 
     study: Study
     questions: Mapping[str, Question]
-    systems: tuple[System, ...]
+    systems: tuple[UnblindedArm, ...]
     base: str | None
     test: str | None
     strata: tuple[str, ...]
@@ -97,7 +97,7 @@ class Data:
     seconds: Mapping[str, float]  # focused seconds on the rating page, by assignment
     output_words: Mapping[str, int]
     persona_words: Mapping[str, int]
-    origins: Mapping[str, Origin]
+    origins: Mapping[str, PersonaProvenance]
     excluded_personas: frozenset[str]
     sha256: str
 
@@ -178,7 +178,7 @@ def _strata(study: Study) -> tuple[str, ...]:
 
 
 def _compared(
-    study: Study, systems: tuple[System, ...], base: str | None, test: str | None
+    study: Study, systems: tuple[UnblindedArm, ...], base: str | None, test: str | None
 ) -> tuple[str | None, str | None]:
     """Return the names of the two systems that paired reports compare.
 
@@ -192,7 +192,7 @@ def _compared(
     return first, second
 
 
-def _default_base(study: Study, systems: tuple[System, ...]) -> str | None:
+def _default_base(study: Study, systems: tuple[UnblindedArm, ...]) -> str | None:
     names = sorted(system.name for system in systems)
     if study.kind == Study.Kind.PERSONA_ASSESSMENT and set(RESPONSES.values()) == set(names):
         return RESPONSES[REJECTED]
@@ -260,8 +260,8 @@ def _outputs(table: Table) -> tuple[dict[str, int], frozenset[str]]:
     return words, frozenset(excluded)
 
 
-def _origins(study: Study) -> dict[str, Origin]:
+def _origins(study: Study) -> dict[str, PersonaProvenance]:
     rows = PersonaOrigin.objects.filter(persona__item__study=study).values_list(
         "persona__key", "direction", "source", "inferring_system__name"
     )
-    return {key: Origin(direction, source, name or "") for key, direction, source, name in rows}
+    return {key: PersonaProvenance(direction, source, name or "") for key, direction, source, name in rows}

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from annotation.models import Aspect
 from modelhub.analysis.data import Answer, Data, Question
-from modelhub.stats.paired import Pair
+from modelhub.stats.paired import PairedRating
 
 BASE, TEST, TIE, BOTH_BAD = "base", "test", "tie", "both_bad"
 _TIE = 1 + Aspect.COMPARISON_OPTIONS.index("tie")
@@ -32,13 +32,13 @@ class RatedPair:
         """Test minus base, in points."""
         return self.test - self.base
 
-    def as_pair(self) -> Pair:
+    def as_pair(self) -> PairedRating:
         """Return the pair as the statistics take it."""
-        return Pair(self.participant, self.item, base=Fraction(self.base), test=Fraction(self.test))
+        return PairedRating(self.participant, self.item, base=Fraction(self.base), test=Fraction(self.test))
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Preference:
     """A comparison or pick: which system was preferred. `test_is_left` is None where nothing tells the sides."""
 
     participant: str
@@ -64,7 +64,7 @@ def rated_pairs(data: Data, answers: Iterable[Answer]) -> dict[str, list[RatedPa
     return pairs
 
 
-def choices(data: Data, answers: Sequence[Answer]) -> dict[str, list[Choice]]:
+def choices(data: Data, answers: Sequence[Answer]) -> dict[str, list[Preference]]:
     """Return the answers to each comparison and pick, in terms of base and test."""
     asked = {question.key for question in data.of_kind(Aspect.Kind.COMPARISON, Aspect.Kind.PICK)}
     left: dict[str, bool] = {}
@@ -73,11 +73,11 @@ def choices(data: Data, answers: Sequence[Answer]) -> dict[str, list[Choice]]:
             left[answer.assignment] = answer.position == 1
         elif answer.aspect in asked and answer.preferred is not None:
             left.setdefault(answer.assignment, (answer.value == 1) == (answer.preferred == data.test))
-    found: dict[str, list[Choice]] = {key: [] for key in asked}
+    found: dict[str, list[Preference]] = {key: [] for key in asked}
     for answer in answers:
         if answer.aspect in asked:
             found[answer.aspect].append(
-                Choice(
+                Preference(
                     participant=answer.participant,
                     assignment=answer.assignment,
                     item=answer.item,

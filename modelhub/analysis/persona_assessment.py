@@ -16,7 +16,7 @@ from modelhub.analysis.data import CHOSEN, REJECTED, Answer, Data, Question
 from modelhub.analysis.judge import accuracy_against_judge
 from modelhub.files.pairs import RESPONSES
 from modelhub.stats.adjusted import clustered_share, group_codes, jackknife_interval
-from modelhub.stats.paired import Pair, paired_report, t_interval
+from modelhub.stats.paired import PairedRating, paired_report, t_interval
 from modelhub.stats.ratings import FloatArray
 from modelhub.stats.winrate import Verdict
 
@@ -107,7 +107,7 @@ def _compared(question: Question, personas: Sequence[_Persona], *, margin: float
     for persona in personas:
         cells[persona.item, persona.condition][persona.direction] = persona.mean
     pairs = [
-        Pair(item, f"{item}\n{condition}", base=cell[REJECTED], test=cell[CHOSEN])
+        PairedRating(item, f"{item}\n{condition}", base=cell[REJECTED], test=cell[CHOSEN])
         for (item, condition), cell in cells.items()
         if CHOSEN in cell and REJECTED in cell
     ]

@@ -8,7 +8,7 @@ import numpy as np
 
 from annotation.models import Aspect
 from modelhub.analysis.data import Answer, Data
-from modelhub.analysis.pairs import Choice, RatedPair
+from modelhub.analysis.pairs import Preference, RatedPair
 from modelhub.stats.adjusted import adjusted_mean
 from modelhub.stats.paired import t_interval
 
@@ -16,7 +16,7 @@ _LEFT, _RIGHT = 1, 2
 
 
 def position_report(
-    pairs: Mapping[str, Sequence[RatedPair]], chosen: Mapping[str, Sequence[Choice]]
+    pairs: Mapping[str, Sequence[RatedPair]], chosen: Mapping[str, Sequence[Preference]]
 ) -> dict[str, dict[str, Any]]:
     """Return left minus right by aspect, adjusted for which system stood left; of comparisons, the shares chosen.
 
@@ -43,7 +43,7 @@ def _of_ratings(rows: Sequence[RatedPair]) -> dict[str, Any]:
     return _sides([row.participant for row in rows], left, right, sides)
 
 
-def _of_choices(rows: Sequence[Choice]) -> dict[str, Any]:
+def _of_choices(rows: Sequence[Preference]) -> dict[str, Any]:
     known = [row for row in rows if row.test_is_left is not None]
     left = [int(row.value == _LEFT) for row in known]
     right = [int(row.value == _RIGHT) for row in known]

@@ -10,7 +10,7 @@ from modelhub.models import ArmBinding
 
 
 @dataclass(frozen=True, slots=True)
-class System:
+class UnblindedArm:
     """An arm unblinded. `name` is unique within the study."""
 
     name: str
@@ -22,7 +22,7 @@ class System:
     fingerprint: str
 
 
-def systems_of(study: Study) -> tuple[System, ...]:
+def systems_of(study: Study) -> tuple[UnblindedArm, ...]:
     """Return the systems in the order of their arms; an arm without one, or with another arm's, bears its number."""
     arms = list(study.arms.order_by("ordinal"))
     bindings = ArmBinding.objects.filter(arm__in=arms).select_related("system")
@@ -33,7 +33,7 @@ def systems_of(study: Study) -> tuple[System, ...]:
         system = bound.get(arm.pk)
         name = system.name if system else f"arm {arm.ordinal}"
         found.append(
-            System(
+            UnblindedArm(
                 name=f"{name} (arm {arm.ordinal})" if used[name] > 1 else name,
                 arm=arm.ordinal,
                 code=arm.code,
@@ -46,7 +46,7 @@ def systems_of(study: Study) -> tuple[System, ...]:
     return tuple(found)
 
 
-def find_system(systems: Sequence[System], wanted: str) -> str:
+def find_system(systems: Sequence[UnblindedArm], wanted: str) -> str:
     """Return the name of the system that has the name or arm number `wanted`. Raises ServiceError if none has."""
     for system in systems:
         if wanted in (system.name, str(system.arm)):

@@ -9,7 +9,7 @@ import numpy as np
 
 from annotation.models import Aspect
 from modelhub.analysis.data import Data
-from modelhub.analysis.pairs import BASE, BOTH_BAD, TEST, TIE, Choice, RatedPair
+from modelhub.analysis.pairs import BASE, BOTH_BAD, TEST, TIE, Preference, RatedPair
 from modelhub.stats.adjusted import jackknife_interval
 from modelhub.stats.paired import t_interval
 from modelhub.stats.ratings import FloatArray
@@ -22,7 +22,7 @@ Outcomes = dict[str, Counter[str]]  # by participant, or by prompt
 
 
 def human_win_rates(
-    data: Data, pairs: Mapping[str, Sequence[RatedPair]], chosen: Mapping[str, Sequence[Choice]], *, seed: int
+    data: Data, pairs: Mapping[str, Sequence[RatedPair]], chosen: Mapping[str, Sequence[Preference]], *, seed: int
 ) -> dict[str, Any]:
     """Return win rates of every comparison and rated aspect, and Delta-PQ where both of its aspects were asked."""
     outcomes: dict[str, Outcomes] = {}

@@ -26,7 +26,7 @@ class TokenPrompt:
 
 
 @dataclass(frozen=True)
-class Answer:
+class TokenAnswer:
     """The tokens that a model added to a prompt, with the end-of-text token if it made one."""
 
     prompt: TokenPrompt
@@ -82,14 +82,14 @@ class Codec:
         # The template has put the special tokens in.
         return list(self._tokenizer(text, add_special_tokens=False).input_ids)
 
-    def result(self, answer: Answer) -> GenerationResult:
+    def result(self, answer: TokenAnswer) -> GenerationResult:
         """Return the answer as text, without the stop text and special tokens, and why it ended."""
         ids, ended = self._until_end(answer.ids)
         text = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         made = completion(str(text), stop=self._decoding.stop, reported="stop" if ended else "length")
         return GenerationResult(made.text, made.finish_reason, len(answer.prompt.ids), len(ids), answer.seconds)
 
-    def ended_early(self, answer: Answer) -> bool:
+    def ended_early(self, answer: TokenAnswer) -> bool:
         """Whether the model made its end-of-text token before the least number of tokens it should."""
         ids, ended = self._until_end(answer.ids)
         return ended and len(ids) <= min(self._decoding.min_new_tokens, answer.prompt.limit - 1)

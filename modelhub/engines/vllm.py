@@ -19,7 +19,7 @@ from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure
 from modelhub.engines.decoding import Decoding, parse_decoding, parse_settings
 from modelhub.engines.modelfiles import check_files, lora_rank, stamp
 from modelhub.engines.packages import require
-from modelhub.engines.tokens import Answer, Codec, TokenPrompt
+from modelhub.engines.tokens import Codec, TokenAnswer, TokenPrompt
 from modelhub.engines.usage import TokenUsage
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ ADAPTERS_KEPT = 8  # in main memory, so that systems can take turns without read
 VLLM_ERRORS = (OSError, ValueError, RuntimeError, KeyError)
 
 
-class Options(BaseModel):
+class VllmOptions(BaseModel):
     """How answers are computed. Systems that name the same model share it, and must have the same options.
 
     `gpu_memory_utilization` is the share of the GPU's memory that vLLM takes; `max_model_len` the context in tokens,
@@ -54,7 +54,7 @@ class Options(BaseModel):
 class LoadedModel:
     """A model in memory, with the adapters that were named to it."""
 
-    def __init__(self, llm: "LLM", *, name: str, options: Options, rank: int) -> None:
+    def __init__(self, llm: "LLM", *, name: str, options: VllmOptions, rank: int) -> None:
         self.llm = llm
         self.name = name
         self.options = options
@@ -111,7 +111,7 @@ class VllmEngine:
         """Return the requests answered and the tokens read and made."""
         return asdict(self._usage)
 
-    def _answers(self, prompts: Sequence[TokenPrompt]) -> list[Answer]:
+    def _answers(self, prompts: Sequence[TokenPrompt]) -> list[TokenAnswer]:
         if not prompts:
             return []
         started = time.perf_counter()
@@ -126,7 +126,7 @@ class VllmEngine:
             raise EngineError(f"vLLM cannot go on with {self._model.name}: {error}") from error
         seconds = (time.perf_counter() - started) / len(prompts)
         pairs = zip(prompts, outputs, strict=True)
-        return [Answer(prompt, list(output.outputs[0].token_ids), seconds) for prompt, output in pairs]
+        return [TokenAnswer(prompt, list(output.outputs[0].token_ids), seconds) for prompt, output in pairs]
 
     def _sampling(self, prompt: TokenPrompt) -> "SamplingParams":
         from vllm import SamplingParams
@@ -170,11 +170,11 @@ def create(settings: EngineSettings) -> VllmEngine:
     return VllmEngine(_load(settings, decoding, options), decoding, adapter=settings.adapter)
 
 
-def _parse_options(settings: EngineSettings) -> Options:
-    return parse_settings(Options, settings.options, "options of the vllm engine")
+def _parse_options(settings: EngineSettings) -> VllmOptions:
+    return parse_settings(VllmOptions, settings.options, "options of the vllm engine")
 
 
-def _load(settings: EngineSettings, decoding: Decoding, options: Options) -> LoadedModel:
+def _load(settings: EngineSettings, decoding: Decoding, options: VllmOptions) -> LoadedModel:
     """Return the model, loading it unless an engine of this process has it already."""
     key = (settings.model, stamp(settings.model), decoding.dtype)
     loaded = _LOADED.get(key)
@@ -190,7 +190,7 @@ def _load(settings: EngineSettings, decoding: Decoding, options: Options) -> Loa
     return loaded
 
 
-def _new_llm(name: str, decoding: Decoding, options: Options, *, rank: int) -> "LLM":
+def _new_llm(name: str, decoding: Decoding, options: VllmOptions, *, rank: int) -> "LLM":
     from vllm import LLM
 
     lora: dict[str, Any] = {}
@@ -211,7 +211,7 @@ def _new_llm(name: str, decoding: Decoding, options: Options, *, rank: int) -> "
         raise EngineError(f"vLLM cannot load {name}: {error}") from error
 
 
-def _rank_wanted(settings: EngineSettings, options: Options) -> int:
+def _rank_wanted(settings: EngineSettings, options: VllmOptions) -> int:
     if options.max_loras == 0 or (options.max_loras is None and not settings.adapter):
         return 0
     return _room(options.max_lora_rank or _rank(settings.adapter))

@@ -17,7 +17,7 @@ _STYLES = [style for style in PersonaStyle if style != PersonaStyle.SYSTEM_MESSA
 
 
 @dataclass(frozen=True)
-class Unit:
+class GivenPersona:
     """A given persona with its item."""
 
     persona_id: int
@@ -33,7 +33,7 @@ class Match:
     """A row and the units whose output it is."""
 
     record: Record
-    units: tuple[Unit, ...]
+    units: tuple[GivenPersona, ...]
     rendered_prompt: str = ""
 
 
@@ -68,7 +68,7 @@ def released_completion(record: Record) -> Completion:
     return completion(str(record.values["response"]), reported="length")
 
 
-def match_released(records: Sequence[Record], units: Sequence[Unit]) -> Matches:
+def match_released(records: Sequence[Record], units: Sequence[GivenPersona]) -> Matches:
     """Match rows by their rendered prompt, in the one persona style that most rows of the file fit.
 
     Splitting a prompt could not work: in the first-person layouts nothing marks where the persona starts. A prompt
@@ -87,31 +87,31 @@ def match_released(records: Sequence[Record], units: Sequence[Unit]) -> Matches:
     return best
 
 
-def match_generic(records: Sequence[Record], units: Sequence[Unit]) -> Matches:
+def match_generic(records: Sequence[Record], units: Sequence[GivenPersona]) -> Matches:
     """Match rows by their columns `item` and, where an item has several, `persona` (its text or its key)."""
-    by_item: dict[str, list[Unit]] = defaultdict(list)
+    by_item: dict[str, list[GivenPersona]] = defaultdict(list)
     for unit in units:
         by_item[unit.item_key].append(unit)
     matched: list[Match] = []
     unmatched: list[str] = []
     for record in records:
         found = _generic(record, by_item)
-        if isinstance(found, Unit):
+        if isinstance(found, GivenPersona):
             matched.append(Match(record, (found,)))
         else:
             unmatched.append(found)
     return Matches(matched, unmatched)
 
 
-def _lookup(units: Iterable[Unit], style: PersonaStyle) -> Mapping[str, Sequence[Unit]]:
-    lookup: dict[str, list[Unit]] = defaultdict(list)
+def _lookup(units: Iterable[GivenPersona], style: PersonaStyle) -> Mapping[str, Sequence[GivenPersona]]:
+    lookup: dict[str, list[GivenPersona]] = defaultdict(list)
     for unit in units:
         rendered = render_prompt(prompt=unit.prompt, persona=unit.persona, style=style, answer_start=unit.answer_start)
         lookup[rendered].append(unit)
     return lookup
 
 
-def _generic(record: Record, by_item: Mapping[str, Sequence[Unit]]) -> Unit | str:
+def _generic(record: Record, by_item: Mapping[str, Sequence[GivenPersona]]) -> GivenPersona | str:
     item, persona = _text(record.values.get("item")), _text(record.values.get("persona"))
     candidates = by_item.get(item, ())
     if not candidates:

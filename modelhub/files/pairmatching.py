@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from modelhub.files.matching import Unit, match_released, released_completion
+from modelhub.files.matching import GivenPersona, match_released, released_completion
 from modelhub.files.records import Record
 from modelhub.models import PairOutput, PreferencePair
 from modelhub.profiles import DatasetProfile
@@ -16,7 +16,7 @@ _RESPONSE = "\nResponse:"
 
 
 @dataclass(frozen=True)
-class PairRow:
+class MatchedOutput:
     """One output to be stored: `text` as a reader sees it, `completion` without the given start of the answer.
 
     `rendered_prompt` is empty where the file does not say what the model was given.
@@ -36,7 +36,7 @@ class PairMatches:
     """What became of a file's rows. `styles` are those in which its personas can have entered the prompts, none where
     it does not say; `from_file` counts personas that only the file knows."""
 
-    rows: list[PairRow]
+    rows: list[MatchedOutput]
     unmatched: list[str]
     styles: tuple[PersonaStyle, ...] = ()
     from_file: int = 0
@@ -85,16 +85,16 @@ class SplitUnits:
         personas = {unit.persona_id: unit.persona for unit in self._units}
         for record in records:
             row = self._generic_row(record, by_name, personas)
-            if isinstance(row, PairRow):
+            if isinstance(row, MatchedOutput):
                 found.rows.append(row)
             else:
                 found.unmatched.append(f"{record.place}: {row}")
         return found
 
-    def _unit(self, pair: PreferencePair, persona: str) -> Unit:
-        return Unit(pair.pk, "", persona, pair.key, pair.prompt, self._starts[pair.pk])
+    def _unit(self, pair: PreferencePair, persona: str) -> GivenPersona:
+        return GivenPersona(pair.pk, "", persona, pair.key, pair.prompt, self._starts[pair.pk])
 
-    def _written(self, records: Sequence[Record]) -> Iterator[Unit]:
+    def _written(self, records: Sequence[Record]) -> Iterator[GivenPersona]:
         known = {unit.persona_id for unit in self._units}
         for pair in (pair for pair in self._lacking if pair.pk not in known):
             start = f"Prompt: {pair.prompt}\nPersona: "
@@ -102,17 +102,17 @@ class SplitUnits:
                 if prompt.startswith(start) and _RESPONSE in prompt:
                     yield self._unit(pair, prompt.removeprefix(start).rpartition(_RESPONSE)[0])
 
-    def _released_rows(self, record: Record, units: Iterable[Unit]) -> Iterator[PairRow]:
+    def _released_rows(self, record: Record, units: Iterable[GivenPersona]) -> Iterator[MatchedOutput]:
         made = released_completion(record)
         for unit in units:
-            yield PairRow(
+            yield MatchedOutput(
                 record.place, unit.persona_id, unit.persona, whole_answer(unit.answer_start, made.text),
                 made.text, str(record.values["prompt"]), made.finish_reason,
             )  # fmt: skip
 
     def _generic_row(
         self, record: Record, by_name: Mapping[str, Sequence[PreferencePair]], personas: Mapping[int, str]
-    ) -> PairRow | str:
+    ) -> MatchedOutput | str:
         name = str(record.values.get("key") or record.values.get("prompt") or "").strip()
         pairs = by_name.get(name, ())
         if len(pairs) != 1:
@@ -123,7 +123,7 @@ class SplitUnits:
         if self._source == "none" and persona:
             return "brings a persona, and --persona says none."
         text = whole_answer(self._starts[pairs[0].pk], completion(str(record.values["text"])).text)
-        return PairRow(record.place, pairs[0].pk, persona, text)
+        return MatchedOutput(record.place, pairs[0].pk, persona, text)
 
 
 def _less_study(line: str) -> str:

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from annotation.errors import ServiceError
-from modelhub.stats.paired import Pair
+from modelhub.stats.paired import PairedRating
 from modelhub.stats.ratings import Level, Ratings, Value, make_ratings
 from modelhub.stats.winrate import ORDERS, PERSONALIZATION, QUALITY, Verdict
 
@@ -57,7 +57,7 @@ def read_ratings(path: Path, *, level: Level, domain: Sequence[str] | None) -> t
     return make_ratings(raters, items, values, level=level, domain=ordered), declared is None
 
 
-def read_pairs(path: Path, *, base: str | None = None) -> tuple[list[Pair], str, str, int]:
+def read_pairs(path: Path, *, base: str | None = None) -> tuple[list[PairedRating], str, str, int]:
     """Return the complete pairs of a CSV with columns participant, item, system, value, and what they compare.
 
     Returns:
@@ -81,7 +81,7 @@ def read_pairs(path: Path, *, base: str | None = None) -> tuple[list[Pair], str,
             cell[system] = Fraction(text)
     first, second = _two_systems(path, systems, base)
     pairs = [
-        Pair(participant, item, base=cell[first], test=cell[second])
+        PairedRating(participant, item, base=cell[first], test=cell[second])
         for (participant, item), cell in cells.items()
         if first in cell and second in cell
     ]

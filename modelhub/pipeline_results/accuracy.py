@@ -21,7 +21,7 @@ ORDERS = 2
 
 
 @dataclass(frozen=True, order=True)
-class Group:
+class ResultGroup:
     """What one row of the results is about."""
 
     dataset: str
@@ -35,7 +35,7 @@ class Pick:
     """What a judge said in one order. `side` is `chosen` or `rejected`, the response or the persona picked; empty if
     unscored. `pair` is any id of the pair, `direction` that of the persona asked about (empty in comparisons)."""
 
-    group: Group
+    group: ResultGroup
     pair: int
     direction: str
     side: str
@@ -54,7 +54,7 @@ def comparison_report(picks: Iterable[Pick]) -> list[dict[str, Any]]:
     return [{**vars(group), **_comparison(rows)} for group, rows in _grouped(picks)]
 
 
-def _grouped(picks: Iterable[Pick]) -> list[tuple[Group, list[Pick]]]:
+def _grouped(picks: Iterable[Pick]) -> list[tuple[ResultGroup, list[Pick]]]:
     ordered = sorted(picks, key=attrgetter("group"))
     return [(group, list(rows)) for group, rows in groupby(ordered, key=attrgetter("group"))]
 

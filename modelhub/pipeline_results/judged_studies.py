@@ -31,7 +31,7 @@ class StudyJudgements:
 
 
 @dataclass(frozen=True)
-class _Unit:
+class _ShownPair:
     """A given persona of the study with the texts of base and test that participants saw for it."""
 
     key: str
@@ -125,7 +125,7 @@ def _sides(study: Study, base: str | None, test: str | None) -> dict[int, str]:
     return sides
 
 
-def _units(study: Study, sides: Mapping[int, str]) -> dict[tuple[str, str], _Unit]:
+def _units(study: Study, sides: Mapping[int, str]) -> dict[tuple[str, str], _ShownPair]:
     """Return the given personas that have both outputs, by the key of their item and their text."""
     outputs = Output.objects.filter(
         persona__in=_given(study), arm__binding__system__in=sides, sample=0, planted=Output.Planted.NO
@@ -137,7 +137,7 @@ def _units(study: Study, sides: Mapping[int, str]) -> dict[tuple[str, str], _Uni
         place = (persona.item.key, persona.text.strip())
         keys[place] = persona.key
         found.setdefault(place, {})[sides[output.arm.binding.system_id]] = output.text.strip()
-    return {place: _Unit(keys[place], **texts) for place, texts in found.items() if len(texts) == 2}
+    return {place: _ShownPair(keys[place], **texts) for place, texts in found.items() if len(texts) == 2}
 
 
 def _given(study: Study) -> Any:

@@ -34,14 +34,14 @@ _TIES = frozenset({"tie", "tied", "draw", "equal", "both", "neither"})
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ParsedVerdict:
     """What was chosen, one of the values allowed; or "" for an answer that is unscored, and why it is."""
 
     value: str
     reason: str = ""
 
 
-def parse_verdict(text: str, allowed: Sequence[str] = ("A", "B")) -> Verdict:
+def parse_verdict(text: str, allowed: Sequence[str] = ("A", "B")) -> ParsedVerdict:
     """Return the last verdict declared in a judge's answer.
 
     An answer is unscored if it declares none, if its last verdict is none of `allowed` or cannot be read, and if the
@@ -49,18 +49,18 @@ def parse_verdict(text: str, allowed: Sequence[str] = ("A", "B")) -> Verdict:
     """
     answer = after_thoughts(text)
     if answer is None:
-        return Verdict("", "The answer ends inside its reasoning.")
+        return ParsedVerdict("", "The answer ends inside its reasoning.")
     declared = list(_declared(_plain_lines(answer)))
     if not declared:
-        return Verdict("", "No verdict is declared.")
+        return ParsedVerdict("", "No verdict is declared.")
     last_line = declared[-1][0]
     values = {value for line, found in declared if line == last_line for value in found}
     if len(values) > 1:
-        return Verdict("", "The last verdict names more than one choice.")
+        return ParsedVerdict("", "The last verdict names more than one choice.")
     if not values:
-        return Verdict("", "The last verdict cannot be read.")
+        return ParsedVerdict("", "The last verdict cannot be read.")
     value = _allowed(values.pop(), allowed)
-    return Verdict(value) if value else Verdict("", f"The verdict is none of {', '.join(allowed)}.")
+    return ParsedVerdict(value) if value else ParsedVerdict("", f"The verdict is none of {', '.join(allowed)}.")
 
 
 def _plain_lines(text: str) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Count, F, Q, QuerySet
 
 from modelhub.models import Direction, InferredPersona, PersonaCheck, PersonaComparison, PersonaVerdict, System
-from modelhub.pipeline_results.accuracy import Group, Pick, accuracy_report, comparison_report
+from modelhub.pipeline_results.accuracy import Pick, ResultGroup, accuracy_report, comparison_report
 from modelhub.stats.lemmas import lemma
 from modelhub.stats.texts import salient_words
 
@@ -81,7 +81,7 @@ def _picks(verdicts: "QuerySet[Any]", persona: str, dataset: str) -> Iterator[Pi
     )  # fmt: skip
     about_one = persona == "persona"
     for *names, pair, direction, order, verdict in asked.iterator():
-        yield Pick(Group(*names), pair, direction if about_one else "", _side(order, verdict))
+        yield Pick(ResultGroup(*names), pair, direction if about_one else "", _side(order, verdict))
 
 
 def _side(order: str, verdict: str) -> str:

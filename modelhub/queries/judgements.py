@@ -67,7 +67,7 @@ def judged_comparisons(dataset: str = "") -> list[Comparison]:
 
 
 def _judged_rows(
-    judgements: QuerySet[Judgement], units: Mapping[Matched, Mapping[str, "_Unit"]]
+    judgements: QuerySet[Judgement], units: Mapping[Matched, Mapping[str, "_OutputPair"]]
 ) -> Iterator[JudgedRow]:
     """Yield the verdicts on outputs that count, once for each row of the results that they belong to."""
     names = [*_MATCHED, "base_id", "test_id", "test__pair_id", "metric", "order", "verdict"]
@@ -106,14 +106,14 @@ class _Output:
 
 
 @dataclass(frozen=True)
-class _Unit:
+class _OutputPair:
     """Two outputs that were judged or would have been: the rows they belong to, and whether they are left out."""
 
     rows: tuple[Matched, ...]
     excluded: bool
 
 
-def _units(judgements: QuerySet[Judgement]) -> dict[Matched, dict[str, _Unit]]:
+def _units(judgements: QuerySet[Judgement]) -> dict[Matched, dict[str, _OutputPair]]:
     """Return by what was compared, as yet without who inferred the personas, its units by `base id:test id`.
 
     Besides those that were judged, these are the pairs that a judge was never shown since an output is excluded.
@@ -139,7 +139,7 @@ def _sides(datasets: Collection[str]) -> dict[tuple[str, ...], list[_Output]]:
 def _units_of(
     place: Matched, judged: Collection[tuple[int, int]], sides: Mapping[tuple[str, ...], Sequence[_Output]],
     inferrers: Inferrers,
-) -> dict[str, _Unit]:  # fmt: skip
+) -> dict[str, _OutputPair]:  # fmt: skip
     compared = {
         (base.pk, test.pk): (base, test, _inferred_by(place, base, test, inferrers))
         for base, test in _pairs_of(place, sides)
@@ -152,7 +152,7 @@ def _units_of(
         excluded, names = base.excluded or test.excluded, [name for name in named[unit] if name in there]
         if names and (unit in judged or (excluded and _compares(place, base, test, by))):
             rows = tuple(replace(place, inferred_by=name) for name in names)
-            found[f"{base.pk}:{test.pk}"] = _Unit(rows, excluded)
+            found[f"{base.pk}:{test.pk}"] = _OutputPair(rows, excluded)
     return found
 
 

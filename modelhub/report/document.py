@@ -28,7 +28,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """A column; its `key` heads the CSV, where an interval becomes `key_low` and `key_high`."""
 
     key: str
@@ -38,13 +38,13 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Table:
+class TableBlock:
     """A table with a caption that says how to read it. The first cell of a row names the row."""
 
     key: str
     title: str
     caption: str
-    columns: tuple[Column, ...]
+    columns: tuple[TableColumn, ...]
     rows: tuple[tuple[Cell, ...], ...]
     is_folded: bool = False
     kind: ClassVar[str] = "table"
@@ -94,7 +94,7 @@ class Paragraph:
     kind: ClassVar[str] = "paragraph"
 
 
-Block = Table | Figure | Paragraph
+Block = TableBlock | Figure | Paragraph
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,9 @@ class Document:
     footer: tuple[tuple[str, str], ...] = field(default=())
 
     @property
-    def tables(self) -> list[Table]:
+    def tables(self) -> list[TableBlock]:
         """Every table, in order."""
-        return [block for section in self.sections for block in section.blocks if isinstance(block, Table)]
+        return [block for section in self.sections for block in section.blocks if isinstance(block, TableBlock)]
 
     @property
     def figures(self) -> list[Figure]:

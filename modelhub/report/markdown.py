@@ -1,6 +1,6 @@
 """A report as Markdown; its figures lie beside it in figures/."""
 
-from modelhub.report.document import Block, Document, Figure, Table
+from modelhub.report.document import Block, Document, Figure, TableBlock
 
 
 def document_markdown(document: Document) -> str:
@@ -17,7 +17,7 @@ def document_markdown(document: Document) -> str:
 
 
 def _block(block: Block) -> list[str]:
-    if isinstance(block, Table):
+    if isinstance(block, TableBlock):
         return _table(block)
     if isinstance(block, Figure):
         return [
@@ -28,7 +28,7 @@ def _block(block: Block) -> list[str]:
     return [f"> {_inline(block.text)}" if block.is_notice else _inline(block.text)]
 
 
-def _table(table: Table) -> list[str]:
+def _table(table: TableBlock) -> list[str]:
     return [
         f"### {_inline(table.title)}",
         "",

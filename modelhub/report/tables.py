@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator
 
-from modelhub.report.document import Cell, Column, Table
+from modelhub.report.document import Cell, TableBlock, TableColumn
 from modelhub.report.numbers import MINUS
 
 _SPECIAL = {
@@ -16,7 +16,7 @@ _SPECIAL = {
 }  # fmt: skip
 
 
-def table_csv(table: Table) -> str:
+def table_csv(table: TableBlock) -> str:
     """Return the table as CSV. An interval has two columns; `reasons` says why cells are empty, as `column=code`."""
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
@@ -28,7 +28,7 @@ def table_csv(table: Table) -> str:
     return sink.getvalue()
 
 
-def table_latex(table: Table) -> str:
+def table_latex(table: TableBlock) -> str:
     """Return the table as a LaTeX float; it needs the packages booktabs and graphicx."""
     layout = "".join("r" if column.is_number else "l" for column in table.columns)
     head = " & ".join(escape_latex(column.title) for column in table.columns)
@@ -59,11 +59,11 @@ def escape_latex(text: str) -> str:
     return "".join(_SPECIAL.get(character, character) for character in text)
 
 
-def _headers(column: Column) -> Iterator[str]:
+def _headers(column: TableColumn) -> Iterator[str]:
     yield from (f"{column.key}_low", f"{column.key}_high") if column.is_interval else (column.key,)
 
 
-def _values(column: Column, cell: Cell) -> Iterator[object]:
+def _values(column: TableColumn, cell: Cell) -> Iterator[object]:
     if column.is_interval:
         yield from cell.raw if isinstance(cell.raw, list) else ("", "")
     else:

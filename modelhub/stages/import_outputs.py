@@ -15,9 +15,9 @@ from annotation.services.outputs import output_import
 from annotation.studyref import study_from_reference
 from modelhub.files.armnames import ArmNames
 from modelhub.files.matching import (
+    GivenPersona,
     Match,
     Matches,
-    Unit,
     is_released,
     match_generic,
     match_released,
@@ -71,7 +71,7 @@ class _Row:
     """One output to be stored."""
 
     place: str
-    unit: Unit
+    unit: GivenPersona
     arm: Arm
     text: str
     finish_reason: str
@@ -139,7 +139,7 @@ def _plan_file(
     plan: _ImportPlan,
     file: Path,
     records: Sequence[Record],
-    units: Sequence[Unit],
+    units: Sequence[GivenPersona],
     options: ImportOptions,
     names: ArmNames,
 ) -> None:
@@ -188,7 +188,7 @@ def _column_problems(records: Iterable[Record], columns: tuple[str, str]) -> lis
     return problems
 
 
-def _row(match: Match, unit: Unit, arm: Arm, *, released: bool) -> _Row:
+def _row(match: Match, unit: GivenPersona, arm: Arm, *, released: bool) -> _Row:
     made = released_completion(match.record) if released else completion(match.record.values["text"])
     text = whole_answer(unit.answer_start, made.text)
     return _Row(match.record.place, unit, arm, text, made.finish_reason, match.rendered_prompt)
@@ -256,10 +256,10 @@ def _store_origins(origins: Mapping[int, tuple[str, str]], run: Run) -> None:
     )
 
 
-def _units(study: Study) -> list[Unit]:
+def _units(study: Study) -> list[GivenPersona]:
     personas = Persona.objects.filter(item__study=study, source=Persona.Source.GIVEN).select_related("item")
     return [
-        Unit(
+        GivenPersona(
             persona_id=persona.pk,
             persona_key=persona.key,
             persona=persona.text,

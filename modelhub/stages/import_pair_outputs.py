@@ -14,7 +14,7 @@ from pydantic import Field
 from annotation.errors import ServiceError
 from modelhub.engines import IMPORTED
 from modelhub.files.matching import is_released, released_origin
-from modelhub.files.pairmatching import PairMatches, PairRow, SplitUnits
+from modelhub.files.pairmatching import MatchedOutput, PairMatches, SplitUnits
 from modelhub.files.problems import refusal
 from modelhub.files.records import Record, RecordError, file_sha256, read_records
 from modelhub.models import Generation, PairOutput, PersonaSource, PreferencePair, Run, System
@@ -72,7 +72,7 @@ class PairOutputImportReport:
 class _FilePlan:
     report: FileReport
     styles: tuple[PersonaStyle, ...]
-    rows: list[PairRow]
+    rows: list[MatchedOutput]
 
 
 def import_pair_outputs(wanted: PairOutputImport) -> PairOutputImportReport:
@@ -165,7 +165,7 @@ def _conflicts(plans: Sequence[_FilePlan], system: System | None) -> list[str]:
     problems = []
     stored = PairOutput.objects.filter(system=system).order_by().values_list("pair", "source", "persona_key", "text")
     known = {(pair, source, key): text for pair, source, key, text in stored}
-    seen: dict[tuple[int, str, str], PairRow] = {}
+    seen: dict[tuple[int, str, str], MatchedOutput] = {}
     for plan in plans:
         new = []
         for row in plan.rows:

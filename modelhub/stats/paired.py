@@ -18,7 +18,7 @@ from modelhub.stats.signflip import SignFlip, sign_flip
 
 
 @dataclass(frozen=True)
-class Pair:
+class PairedRating:
     """What one participant gave to the two systems on one item."""
 
     participant: str
@@ -31,7 +31,7 @@ class Pair:
         return self.test - self.base
 
 
-def paired_report(pairs: Sequence[Pair], *, margin: float | None = None, seed: int = 0) -> dict[str, Any]:
+def paired_report(pairs: Sequence[PairedRating], *, margin: float | None = None, seed: int = 0) -> dict[str, Any]:
     """Return the paired comparison of two systems on one aspect, with `reasons` for what is None.
 
     `margin` is the non-inferiority and equivalence margin in points of the scale, fixed before the data were seen.
@@ -83,7 +83,7 @@ def wilcoxon_exact(values: Sequence[Fraction]) -> float | None:
     return tested.p if tested else None
 
 
-def quasi_t(pairs: Sequence[Pair]) -> dict[str, float] | None:
+def quasi_t(pairs: Sequence[PairedRating]) -> dict[str, float] | None:
     """Test the mean difference against participants and prompts at once, both being samples.
 
     On a complete crossing this is the quasi-F of one mean, with Satterthwaite's degrees of freedom (Clark, 1973). With
@@ -134,7 +134,7 @@ def _clustered_variance(table: FloatArray) -> tuple[float, float]:
     return (by_row + by_column - by_cell) / cells**2, float(min(n, k) - 1)
 
 
-def _add_tests(report: dict[str, Any], pairs: Sequence[Pair], means: list[Fraction], seed: int) -> None:
+def _add_tests(report: dict[str, Any], pairs: Sequence[PairedRating], means: list[Fraction], seed: int) -> None:
     tested = sign_flip(means, seed=seed)
     report["sign_flip_p"] = tested.p if tested else None
     report["smallest_p"] = tested.smallest_p if tested else None
@@ -154,11 +154,11 @@ def _add_tests(report: dict[str, Any], pairs: Sequence[Pair], means: list[Fracti
     report["wilcoxon_p"] = wilcoxon_exact(means)
 
 
-def _prompts_are_shared(pairs: Sequence[Pair]) -> bool:
+def _prompts_are_shared(pairs: Sequence[PairedRating]) -> bool:
     return len({pair.item for pair in pairs}) < len(pairs)
 
 
-def _add_effects(report: dict[str, Any], pairs: Sequence[Pair], means: list[Fraction]) -> None:
+def _add_effects(report: dict[str, Any], pairs: Sequence[PairedRating], means: list[Fraction]) -> None:
     signs = [(pair.difference > 0) - (pair.difference < 0) for pair in pairs]
     wins, losses = signs.count(1), signs.count(-1)
     ties = len(signs) - wins - losses
@@ -183,7 +183,7 @@ def _rank_biserial(differences: list[Fraction]) -> float | None:
     return float((ranks * signs).sum() / ranks.sum())
 
 
-def _cliffs_delta(pairs: Sequence[Pair]) -> float | None:
+def _cliffs_delta(pairs: Sequence[PairedRating]) -> float | None:
     if not pairs:
         return None
     test = np.array([float(pair.test) for pair in pairs])
@@ -249,7 +249,7 @@ def _why_not_crossed(report: dict[str, Any]) -> str:
     return "single_participant" if report["n_participants"] < 2 else "no_variation_of_differences"
 
 
-def _means(pairs: Sequence[Pair], by: str) -> dict[str, Fraction]:
+def _means(pairs: Sequence[PairedRating], by: str) -> dict[str, Fraction]:
     groups: defaultdict[str, list[Fraction]] = defaultdict(list)
     for pair in pairs:
         groups[getattr(pair, by)].append(pair.difference)

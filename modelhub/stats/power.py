@@ -13,7 +13,7 @@ from modelhub.stats.signflip import sign_flip
 
 
 @dataclass(frozen=True)
-class Design:
+class PowerDesign:
     """What is planned and assumed. All in points of the scale, as differences test minus base.
 
     `sd_participants` is how much participants differ in their true difference, `sd_prompts` how much prompts do,
@@ -32,7 +32,9 @@ class Design:
     high: int = 5
 
 
-def simulate_power(design: Design, *, simulations: int = 1000, level: float = 0.05, seed: int = 0) -> dict[str, Any]:
+def simulate_power(
+    design: PowerDesign, *, simulations: int = 1000, level: float = 0.05, seed: int = 0
+) -> dict[str, Any]:
     """Return the share of simulated studies that reject at `level`, with its Monte-Carlo interval.
 
     A simulated study is tested as the report does: exact sign-flip over participants' mean differences. With a margin,
@@ -64,7 +66,7 @@ def simulate_power(design: Design, *, simulations: int = 1000, level: float = 0.
     return report
 
 
-def _check(design: Design, simulations: int) -> None:
+def _check(design: PowerDesign, simulations: int) -> None:
     if design.participants < 2 or design.prompts < 1 or simulations < 1:
         raise ValueError("a design needs at least two participants, one prompt and one simulation")
     if min(design.sd_participants, design.sd_prompts, design.sd_residual) < 0:
@@ -75,7 +77,7 @@ def _check(design: Design, simulations: int) -> None:
         raise ValueError("the scale needs at least two points")
 
 
-def _participant_sums(design: Design, rng: np.random.Generator) -> FloatArray:
+def _participant_sums(design: PowerDesign, rng: np.random.Generator) -> FloatArray:
     """Return each participant's summed rated difference, shape (participants,), in whole points."""
     shape = (design.participants, design.prompts)
     prompt_shape = (1, design.prompts) if design.shared_prompts else shape

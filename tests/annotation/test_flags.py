@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from annotation.controls.flags import participant_flags, rules_in_words
-from annotation.controls.rules import Flag, PartFacts, ParticipantFacts, flags_for, longest_straight_run
+from annotation.controls.rules import PartFacts, ParticipantFacts, ParticipantFlag, flags_for, longest_straight_run
 from annotation.export import study_tables
 from annotation.export.codebook import codebook_data, codebook_markdown
 from annotation.models import Assignment, PageVisit, Participant, Study
@@ -34,21 +34,21 @@ MIXED = PartFacts(1, 5, 4, 30)
     [
         (ParticipantFacts(), []),
         (ParticipantFacts(failed_checks=1), []),
-        (ParticipantFacts(failed_checks=2), [Flag("failed_checks", 2, 2)]),
+        (ParticipantFacts(failed_checks=2), [ParticipantFlag("failed_checks", 2, 2)]),
         (ParticipantFacts(failed_checks=3, failed_planted=1), [
-            Flag("failed_checks", 3, 2), Flag("failed_planted", 1, 1),
+            ParticipantFlag("failed_checks", 3, 2), ParticipantFlag("failed_planted", 1, 1),
         ]),
-        (ParticipantFacts(failed_quiz=True), [Flag("failed_quiz", 1, 1)]),
-        (ParticipantFacts(parts=[straight()] * 5), [Flag("straightlining", 5, 5)]),
+        (ParticipantFacts(failed_quiz=True), [ParticipantFlag("failed_quiz", 1, 1)]),
+        (ParticipantFacts(parts=[straight()] * 5), [ParticipantFlag("straightlining", 5, 5)]),
         (ParticipantFacts(parts=[straight()] * 4), []),
         (ParticipantFacts(parts=[straight(seconds=4), MIXED, straight(seconds=2)]), [
-            Flag("min_seconds_per_part", 4, 5),
+            ParticipantFlag("min_seconds_per_part", 4, 5),
         ]),
         (ParticipantFacts(parts=[straight(seconds=None), MIXED]), []),
         (ParticipantFacts(parts=[straight(seconds=5)]), []),
     ],
 )  # fmt: skip
-def test_each_rule_flags_from_its_threshold_on(facts: ParticipantFacts, flags: list[Flag]) -> None:
+def test_each_rule_flags_from_its_threshold_on(facts: ParticipantFacts, flags: list[ParticipantFlag]) -> None:
     assert flags_for(facts, ALL) == flags
 
 
@@ -144,7 +144,10 @@ def test_missed_checks_and_pairs_are_flagged_and_remove_nobody(tmp_path: Path) -
             careless.complete()
     flags = participant_flags(study)
     assert flags[careful.participant.pk] == []
-    assert flags[careless.participant.pk] == [Flag("failed_checks", 2, 2), Flag("failed_planted", 1, 1)]
+    assert flags[careless.participant.pk] == [
+        ParticipantFlag("failed_checks", 2, 2),
+        ParticipantFlag("failed_planted", 1, 1),
+    ]
     people = {row["participant"]: row for row in study_tables(study)["participants"].rows()}
     row = people[careless.participant.code]
     assert (row["flags"], row["checks_failed"]) == ("failed_checks\nfailed_planted", 3)

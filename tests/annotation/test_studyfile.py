@@ -305,10 +305,10 @@ def test_the_example_studies_are_right(tmp_path: Path) -> None:
 
 def test_the_documentation_names_every_key_of_the_schema_and_its_example_is_right(tmp_path: Path) -> None:
     page = (settings.BASE_DIR / "docs" / "study-file.md").read_text(encoding="utf-8")
-    sections = schema.Section.__subclasses__()
+    sections = schema.FileSection.__subclasses__()
     names = {name for part in sections for name in part.model_fields}
 
-    assert issubclass(schema.Section, BaseModel)
+    assert issubclass(schema.FileSection, BaseModel)
     assert "given_personas_per_participant" in names
     assert [name for name in sorted(names) if f"`{name}`" not in page] == []
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelhub.engines.base import EngineError
 from modelhub.engines.decoding import Decoding
-from modelhub.engines.tokens import Answer, Codec, TokenPrompt, tail_length
+from modelhub.engines.tokens import Codec, TokenAnswer, TokenPrompt, tail_length
 
 if TYPE_CHECKING:
     from transformers import ContinuousBatchingConfig, GenerationConfig, PreTrainedModel
@@ -38,7 +38,9 @@ class ContinuousBatches:
         self._numbers = count()
         logging.getLogger("ContinuousBatchingLogger").setLevel(logging.WARNING)  # it reports each call at length
 
-    def answers(self, model: "PreTrainedModel", prompts: Sequence[TokenPrompt], *, batch_size: int) -> list[Answer]:
+    def answers(
+        self, model: "PreTrainedModel", prompts: Sequence[TokenPrompt], *, batch_size: int
+    ) -> list[TokenAnswer]:
         """Continue all prompts; `min_new_tokens` is not heeded. `seconds` is the call's time over their number.
 
         `batch_size` sizes the cache where there is no GPU. Raises EngineError if any prompt cannot be continued.
@@ -48,7 +50,7 @@ class ContinuousBatches:
         started = time.perf_counter()
         made = self._run(model, prompts, batch_size)
         seconds = (time.perf_counter() - started) / len(prompts)
-        return [Answer(prompt, made[prompt.index], seconds) for prompt in prompts]
+        return [TokenAnswer(prompt, made[prompt.index], seconds) for prompt in prompts]
 
     def _run(self, model: "PreTrainedModel", prompts: Sequence[TokenPrompt], batch_size: int) -> dict[int, list[int]]:
         try:

@@ -18,7 +18,7 @@ from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure
 from modelhub.engines.decoding import Decoding, parse_decoding, parse_settings
 from modelhub.engines.modelfiles import check_files
 from modelhub.engines.packages import require
-from modelhub.engines.tokens import Answer, Codec, StopTexts, TokenPrompt
+from modelhub.engines.tokens import Codec, StopTexts, TokenAnswer, TokenPrompt
 from modelhub.engines.transformers.basemodels import LoadedBase, load_base
 from modelhub.engines.transformers.continuous import ContinuousBatches
 from modelhub.engines.usage import TokenUsage
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Options(BaseModel):
+class TransformersOptions(BaseModel):
     """How answers are computed. `device` auto is a GPU if there is one.
 
     `batch_size` is the most prompts at once, halved for good when memory runs out. Continuous batching, which takes up
@@ -46,7 +46,7 @@ class Options(BaseModel):
 class TransformersEngine:
     """A loaded base with an adapter or none, and how it is to decode."""
 
-    def __init__(self, base: LoadedBase, decoding: Decoding, options: Options, *, adapter: str) -> None:
+    def __init__(self, base: LoadedBase, decoding: Decoding, options: TransformersOptions, *, adapter: str) -> None:
         self._base = base
         self._decoding = decoding
         self._adapter = base.load_adapter(adapter) if adapter else ""
@@ -74,7 +74,7 @@ class TransformersEngine:
 
     def _answers(
         self, model: "PreTrainedModel", prompts: list[TokenPrompt]
-    ) -> Iterator[tuple[TokenPrompt, Answer | GenerationFailure]]:
+    ) -> Iterator[tuple[TokenPrompt, TokenAnswer | GenerationFailure]]:
         if self._continuous is not None:
             answers = self._continuous.answers(model, prompts, batch_size=self._batch_size)
             # It knows no least number of tokens: what has ended too early is made again in the plain way.
@@ -90,14 +90,14 @@ class TransformersEngine:
 
     def _batches(
         self, model: "PreTrainedModel", prompts: list[TokenPrompt]
-    ) -> Iterator[tuple[TokenPrompt, Answer | GenerationFailure]]:
+    ) -> Iterator[tuple[TokenPrompt, TokenAnswer | GenerationFailure]]:
         import torch
 
         done = 0
         while done < len(prompts):
             batch = prompts[done : done + self._batch_size]
             try:
-                answers: Sequence[Answer] | None = self._batch(model, batch)
+                answers: Sequence[TokenAnswer] | None = self._batch(model, batch)
             except torch.OutOfMemoryError:
                 answers = None  # handled below, where the exception no longer holds on to the memory
             if answers is not None:
@@ -124,7 +124,7 @@ class TransformersEngine:
             kind="The device ran out of memory on a prompt alone.",
         )
 
-    def _batch(self, model: "PreTrainedModel", batch: Sequence[TokenPrompt]) -> list[Answer]:
+    def _batch(self, model: "PreTrainedModel", batch: Sequence[TokenPrompt]) -> list[TokenAnswer]:
         """Continue prompts together, padded on the left; all have the same limit."""
         import torch
         from transformers import StoppingCriteriaList
@@ -143,7 +143,7 @@ class TransformersEngine:
         )
         new = made[:, width:].tolist()
         seconds = (time.perf_counter() - started) / len(batch)
-        return [Answer(prompt, new[row][: stops.ended_at.get(row)], seconds) for row, prompt in enumerate(batch)]
+        return [TokenAnswer(prompt, new[row][: stops.ended_at.get(row)], seconds) for row, prompt in enumerate(batch)]
 
 
 def _batch_seed(seed: int, rows: Sequence[Sequence[int]]) -> int:
@@ -167,8 +167,8 @@ def create(settings: EngineSettings) -> TransformersEngine:
     return TransformersEngine(base, decoding, options, adapter=settings.adapter)
 
 
-def _parse_options(settings: EngineSettings) -> Options:
-    return parse_settings(Options, settings.options, "options of the transformers engine")
+def _parse_options(settings: EngineSettings) -> TransformersOptions:
+    return parse_settings(TransformersOptions, settings.options, "options of the transformers engine")
 
 
 def _device(name: str) -> str:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from annotation.management.base import ProjectCommand
 from modelhub.management.options import finite, seed
-from modelhub.stats.power import Design, simulate_power
+from modelhub.stats.power import PowerDesign, simulate_power
 
 
 class Command(ProjectCommand):
@@ -18,7 +18,7 @@ class Command(ProjectCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        default = Design(participants=2, prompts=1, difference=0)
+        default = PowerDesign(participants=2, prompts=1, difference=0)
         parser.add_argument("--participants", type=int, nargs="+", required=True)
         parser.add_argument("--prompts", type=int, nargs="+", required=True, help="Per participant.")
         parser.add_argument("--difference", type=finite, required=True, help="True difference, in points.")
@@ -34,7 +34,7 @@ class Command(ProjectCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         shared = {name: options[name] for name in ("difference", "sd_participants", "sd_prompts", "sd_residual")}
         designs = [
-            Design(people, prompts, shared_prompts=options["shared_prompts"], margin=options["margin"], **shared)
+            PowerDesign(people, prompts, shared_prompts=options["shared_prompts"], margin=options["margin"], **shared)
             for people in options["participants"]
             for prompts in options["prompts"]
         ]

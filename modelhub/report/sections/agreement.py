@@ -6,11 +6,11 @@ from typing import Any
 from modelhub.report.document import (
     Block,
     Cell,
-    Column,
     Figure,
     Paragraph,
     Section,
-    Table,
+    TableBlock,
+    TableColumn,
     careful,
     limits,
     number,
@@ -25,9 +25,9 @@ from plots.estimates import Estimate
 
 Row = tuple[str, str, str, dict[str, Any]]
 _WHERE = (
-    Column("design", "Design", is_number=False),
-    Column("question", "Question", is_number=False),
-    Column("condition", "Condition", is_number=False),
+    TableColumn("design", "Design", is_number=False),
+    TableColumn("question", "Question", is_number=False),
+    TableColumn("condition", "Condition", is_number=False),
 )
 _SHORT = {"overlap": "Overlap", "shared_personas": "Shared personas", "repeat": "Repeat"}
 CUSTOM = (
@@ -105,19 +105,19 @@ def _words(report: dict[str, Any]) -> str:
     return f"{shown}, {report['pairable_items']} items"
 
 
-def _main(rows: list[Row], names: Names, suffix: str) -> Table:
+def _main(rows: list[Row], names: Names, suffix: str) -> TableBlock:
     columns = (
-        Column("level", "Level", is_number=False),
-        Column("raters", "Raters"),
-        Column("items", "Items"),
-        Column("pairable_items", "With two ratings"),
-        Column("ratings", "Ratings"),
-        Column("percent_agreement", "Equal"),
-        Column("percent_within_1", "Within 1"),
-        Column("krippendorff_alpha", "\N{GREEK SMALL LETTER ALPHA}"),
-        Column("alpha_ci", "95 % CI", is_interval=True),
-        Column("gwet", "AC1/AC2"),
-        Column("warnings", "Notes", is_number=False),
+        TableColumn("level", "Level", is_number=False),
+        TableColumn("raters", "Raters"),
+        TableColumn("items", "Items"),
+        TableColumn("pairable_items", "With two ratings"),
+        TableColumn("ratings", "Ratings"),
+        TableColumn("percent_agreement", "Equal"),
+        TableColumn("percent_within_1", "Within 1"),
+        TableColumn("krippendorff_alpha", "\N{GREEK SMALL LETTER ALPHA}"),
+        TableColumn("alpha_ci", "95 % CI", is_interval=True),
+        TableColumn("gwet", "AC1/AC2"),
+        TableColumn("warnings", "Notes", is_number=False),
     )
 
     def cells(report: dict[str, Any]) -> tuple[Cell, ...]:
@@ -140,7 +140,7 @@ def _main(rows: list[Row], names: Names, suffix: str) -> Table:
     return _table(f"agreement{suffix}", "Coefficients", caption, columns, rows, names, cells)
 
 
-def _coefficients(rows: list[Row], names: Names, suffix: str) -> Table:
+def _coefficients(rows: list[Row], names: Names, suffix: str) -> TableBlock:
     titles = {
         "fleiss_kappa": "Fleiss' \N{GREEK SMALL LETTER KAPPA}",
         "conger_kappa": "Conger's \N{GREEK SMALL LETTER KAPPA}",
@@ -148,7 +148,7 @@ def _coefficients(rows: list[Row], names: Names, suffix: str) -> Table:
         "icc_a1": "ICC(A,1)",
         "icc_c1": "ICC(C,1)",
     }
-    columns = tuple(Column(key, title) for key, title in titles.items())
+    columns = tuple(TableColumn(key, title) for key, title in titles.items())
 
     def cells(report: dict[str, Any]) -> tuple[Cell, ...]:
         return tuple(number(report[name], why(report, name), digits=3) for name in titles)
@@ -157,10 +157,10 @@ def _coefficients(rows: list[Row], names: Names, suffix: str) -> Table:
     return _table(f"coefficients{suffix}", "Further coefficients", caption, columns, rows, names, cells, is_folded=True)
 
 
-def _shape(rows: list[Row], names: Names, suffix: str) -> Table:
+def _shape(rows: list[Row], names: Names, suffix: str) -> TableBlock:
     columns = (
-        Column("distribution", "Value: ratings", is_number=False),
-        Column("overlap_histogram", "Ratings per item: items", is_number=False),
+        TableColumn("distribution", "Value: ratings", is_number=False),
+        TableColumn("overlap_histogram", "Ratings per item: items", is_number=False),
     )
 
     def cells(report: dict[str, Any]) -> tuple[Cell, ...]:
@@ -175,7 +175,7 @@ def _shape(rows: list[Row], names: Names, suffix: str) -> Table:
     )
 
 
-def _raters(rows: list[Row], names: Names, suffix: str) -> Table:
+def _raters(rows: list[Row], names: Names, suffix: str) -> TableBlock:
     measures = {
         "ratings": "Ratings",
         "bias": "Bias",
@@ -201,15 +201,19 @@ def _raters(rows: list[Row], names: Names, suffix: str) -> Table:
         if condition == "All"
         for line in report["rater_diagnostics"]
     )
-    columns = (*_WHERE[:2], Column("rater", "Rater", is_number=False), *(Column(k, t) for k, t in measures.items()))
+    columns = (
+        *_WHERE[:2],
+        TableColumn("rater", "Rater", is_number=False),
+        *(TableColumn(k, t) for k, t in measures.items()),
+    )
     caption = (
         "Each rater against the others on the same items: bias is the mean of own value minus the others' mean, and "
         "\N{GREEK SMALL LETTER ALPHA} without leaves the rater out. These numbers flag; they exclude nobody."
     )
-    return Table(f"raters{suffix}", "Raters", caption, columns, cells, is_folded=True)
+    return TableBlock(f"raters{suffix}", "Raters", caption, columns, cells, is_folded=True)
 
 
-def _pairs(rows: list[Row], names: Names, suffix: str) -> Table:
+def _pairs(rows: list[Row], names: Names, suffix: str) -> TableBlock:
     cells = tuple(
         (
             words(_SHORT.get(design, design)),
@@ -224,29 +228,29 @@ def _pairs(rows: list[Row], names: Names, suffix: str) -> Table:
     )
     columns = (
         *_WHERE[:2],
-        Column("raters", "Raters", is_number=False),
-        Column("items", "Common items"),
-        Column("kappa", "Weighted \N{GREEK SMALL LETTER KAPPA}"),
+        TableColumn("raters", "Raters", is_number=False),
+        TableColumn("items", "Common items"),
+        TableColumn("kappa", "Weighted \N{GREEK SMALL LETTER KAPPA}"),
     )
     caption = (
         "Cohen's kappa of each pair of raters with common items; quadratic weights unless the values are categories."
     )
-    return Table(f"rater-pairs{suffix}", "Pairs of raters", caption, columns, cells, is_folded=True)
+    return TableBlock(f"rater-pairs{suffix}", "Pairs of raters", caption, columns, cells, is_folded=True)
 
 
 def _table(
     key: str,
     title: str,
     caption: str,
-    columns: tuple[Column, ...],
+    columns: tuple[TableColumn, ...],
     rows: list[Row],
     names: Names,
     cells: Any,
     *,
     is_folded: bool = False,
-) -> Table:
+) -> TableBlock:
     body = tuple(
         (words(_SHORT.get(design, design)), words(names.question(question)), words(condition), *cells(report))
         for design, question, condition, report in rows
     )
-    return Table(key, title, caption, (*_WHERE, *columns), body, is_folded)
+    return TableBlock(key, title, caption, (*_WHERE, *columns), body, is_folded)

@@ -2,7 +2,18 @@
 
 from typing import Any
 
-from modelhub.report.document import Block, Cell, Column, Paragraph, Section, Table, number, share, whole, words
+from modelhub.report.document import (
+    Block,
+    Cell,
+    Paragraph,
+    Section,
+    TableBlock,
+    TableColumn,
+    number,
+    share,
+    whole,
+    words,
+)
 
 
 def checks_section(results: dict[str, Any], population: str, suffix: str = "") -> Section:
@@ -20,26 +31,26 @@ def checks_section(results: dict[str, Any], population: str, suffix: str = "") -
     return Section(f"checks{suffix}", "Checks", tuple(blocks))
 
 
-def _flags(checks: dict[str, Any], suffix: str) -> Table:
+def _flags(checks: dict[str, Any], suffix: str) -> TableBlock:
     rows = tuple((words(rule.replace("_", " ")), whole(count)) for rule, count in checks["flags"].items())
-    columns = (Column("rule", "Rule", is_number=False), Column("n", "Participants flagged"))
+    columns = (TableColumn("rule", "Rule", is_number=False), TableColumn("n", "Participants flagged"))
     caption = f"Participants by flag. Participants who failed an attention check: {checks['failed']}."
-    return Table(f"flags{suffix}", "Flags", caption, columns, rows)
+    return TableBlock(f"flags{suffix}", "Flags", caption, columns, rows)
 
 
-def _people(checks: dict[str, Any], suffix: str) -> Table:
+def _people(checks: dict[str, Any], suffix: str) -> TableBlock:
     rows = tuple(_person(row) for row in checks["participants"])
     columns = (
-        Column("participant", "Participant", is_number=False),
-        Column("checks_failed", "Checks failed"),
-        Column("flags", "Flags", is_number=False),
-        Column("excluded", "Excluded", is_number=False),
-        Column("median_seconds", "Median seconds per part"),
-        Column("repeat_exact", "Repeats equal"),
-        Column("repeat_n", "Repeated ratings"),
+        TableColumn("participant", "Participant", is_number=False),
+        TableColumn("checks_failed", "Checks failed"),
+        TableColumn("flags", "Flags", is_number=False),
+        TableColumn("excluded", "Excluded", is_number=False),
+        TableColumn("median_seconds", "Median seconds per part"),
+        TableColumn("repeat_exact", "Repeats equal"),
+        TableColumn("repeat_n", "Repeated ratings"),
     )
     caption = "Each participant's checks, flags, time in view and in use, and how often a repeated rating was the same."
-    return Table(f"people{suffix}", "Participants", caption, columns, rows, is_folded=True)
+    return TableBlock(f"people{suffix}", "Participants", caption, columns, rows, is_folded=True)
 
 
 def _person(row: dict[str, Any]) -> tuple[Cell, ...]:

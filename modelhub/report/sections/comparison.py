@@ -6,11 +6,11 @@ from typing import Any
 from modelhub.report.document import (
     Block,
     Cell,
-    Column,
     Figure,
     Paragraph,
     Section,
-    Table,
+    TableBlock,
+    TableColumn,
     careful,
     limits,
     number,
@@ -25,7 +25,7 @@ from modelhub.report.sections.names import Names, stratum_name, why
 from plots.estimates import Estimate
 
 Found = tuple[str, str, dict[str, Any]]
-_WHERE = (Column("data_set", "Data set", is_number=False), Column("question", "Question", is_number=False))
+_WHERE = (TableColumn("data_set", "Data set", is_number=False), TableColumn("question", "Question", is_number=False))
 
 
 def comparison_section(results: dict[str, Any], population: str, suffix: str = "") -> Section | None:
@@ -98,17 +98,17 @@ def _by_stratum(found: Sequence[Found], names: Names, suffix: str) -> Figure:
     return Figure(f"strata{suffix}", title, caption, svg, f"comparison{suffix}")
 
 
-def _main(found: Sequence[Found], names: Names, suffix: str) -> Table:
+def _main(found: Sequence[Found], names: Names, suffix: str) -> TableBlock:
     columns = (
-        Column("mean_base", names.base),
-        Column("mean_test", names.test),
-        Column("difference", "Difference"),
-        Column("ci", "95 % CI", is_interval=True),
-        Column("p", "p"),
-        Column("holm_p", "p (Holm)"),
-        Column("family", "Family", is_number=False),
-        Column("participants", "Participants"),
-        Column("pairs", "Pairs"),
+        TableColumn("mean_base", names.base),
+        TableColumn("mean_test", names.test),
+        TableColumn("difference", "Difference"),
+        TableColumn("ci", "95 % CI", is_interval=True),
+        TableColumn("p", "p"),
+        TableColumn("holm_p", "p (Holm)"),
+        TableColumn("family", "Family", is_number=False),
+        TableColumn("participants", "Participants"),
+        TableColumn("pairs", "Pairs"),
     )
     caption = (
         "Means of the paired ratings, and the mean difference over participants (so the means need not subtract to it) "
@@ -134,14 +134,14 @@ def _main_cells(report: dict[str, Any]) -> tuple[Cell, ...]:
     )
 
 
-def _tests(found: Sequence[Found], names: Names, suffix: str) -> Table:
+def _tests(found: Sequence[Found], names: Names, suffix: str) -> TableBlock:
     columns = (
-        Column("sign_flip_p", "Sign-flip, participants"),
-        Column("smallest_p", "Smallest attainable"),
-        Column("prompt_sign_flip_p", "Sign-flip, prompts"),
-        Column("quasi_t_p", "Quasi-t"),
-        Column("wilcoxon_p", "Wilcoxon (descriptive)"),
-        Column("warnings", "Notes", is_number=False),
+        TableColumn("sign_flip_p", "Sign-flip, participants"),
+        TableColumn("smallest_p", "Smallest attainable"),
+        TableColumn("prompt_sign_flip_p", "Sign-flip, prompts"),
+        TableColumn("quasi_t_p", "Quasi-t"),
+        TableColumn("wilcoxon_p", "Wilcoxon (descriptive)"),
+        TableColumn("warnings", "Notes", is_number=False),
     )
     caption = (
         "p-values of every test, two-sided. No test can give less than the smallest attainable p, which the number of "
@@ -155,17 +155,17 @@ def _tests(found: Sequence[Found], names: Names, suffix: str) -> Table:
     return _table(f"tests{suffix}", "Every test", caption, columns, found, names, cells, is_folded=True)
 
 
-def _effects(found: Sequence[Found], names: Names, suffix: str) -> Table:
+def _effects(found: Sequence[Found], names: Names, suffix: str) -> TableBlock:
     columns = (
-        Column("p_superiority", "P(superiority)"),
-        Column("rank_biserial", "Rank-biserial"),
-        Column("cliffs_delta_unpaired", "Cliff's \N{GREEK SMALL LETTER DELTA} (unpaired)"),
-        Column("won", "Pairs won"),
-        Column("tied", "Tied"),
-        Column("lost", "Lost"),
-        Column("favouring_test", f"People for {names.test}"),
-        Column("favouring_base", f"People for {names.base}"),
-        Column("favouring_neither", "Neither"),
+        TableColumn("p_superiority", "P(superiority)"),
+        TableColumn("rank_biserial", "Rank-biserial"),
+        TableColumn("cliffs_delta_unpaired", "Cliff's \N{GREEK SMALL LETTER DELTA} (unpaired)"),
+        TableColumn("won", "Pairs won"),
+        TableColumn("tied", "Tied"),
+        TableColumn("lost", "Lost"),
+        TableColumn("favouring_test", f"People for {names.test}"),
+        TableColumn("favouring_base", f"People for {names.base}"),
+        TableColumn("favouring_neither", "Neither"),
     )
     caption = (
         f"P(superiority): chance that {names.test} gets the higher rating within a pair, ties counting half. "
@@ -192,12 +192,12 @@ def _margins(found: Sequence[Found], names: Names, suffix: str) -> Iterator[Bloc
         yield Paragraph(f"Non-inferiority and equivalence were not tested: {joined([reason(code) for code in codes])}.")
         return
     columns = (
-        Column("margin", "Margin"),
-        Column("lower_bound", "Lower bound"),
-        Column("non_inferior", "Non-inferior", is_number=False),
-        Column("ci_90", "90 % CI", is_interval=True),
-        Column("tost_p", "p (TOST)"),
-        Column("equivalent", "Equivalent", is_number=False),
+        TableColumn("margin", "Margin"),
+        TableColumn("lower_bound", "Lower bound"),
+        TableColumn("non_inferior", "Non-inferior", is_number=False),
+        TableColumn("ci_90", "90 % CI", is_interval=True),
+        TableColumn("tost_p", "p (TOST)"),
+        TableColumn("equivalent", "Equivalent", is_number=False),
     )
     caption = (
         "Non-inferior: the lower one-sided 95 % bound lies above minus the margin. Equivalent: the 90 % interval lies "
@@ -218,15 +218,15 @@ def _margins(found: Sequence[Found], names: Names, suffix: str) -> Iterator[Bloc
     yield _table(f"margins{suffix}", "Non-inferiority and equivalence", caption, columns, tested, names, cells)
 
 
-def _adjusted(found: Sequence[Found], names: Names, suffix: str) -> Table:
+def _adjusted(found: Sequence[Found], names: Names, suffix: str) -> TableBlock:
     columns = (
-        Column("difference", "Raw"),
-        Column("ci", "95 % CI", is_interval=True),
-        Column("adjusted_difference", "Length-adjusted"),
-        Column("adjusted_ci", "95 % CI", is_interval=True),
-        Column("adjusted_p", "p"),
-        Column("slope_per_100_words", "Points per 100 words"),
-        Column("words_difference", "Words, test minus base"),
+        TableColumn("difference", "Raw"),
+        TableColumn("ci", "95 % CI", is_interval=True),
+        TableColumn("adjusted_difference", "Length-adjusted"),
+        TableColumn("adjusted_ci", "95 % CI", is_interval=True),
+        TableColumn("adjusted_p", "p"),
+        TableColumn("slope_per_100_words", "Points per 100 words"),
+        TableColumn("words_difference", "Words, test minus base"),
     )
     methods = {str(report["length_adjusted"]["method"] or "").rstrip(".") for _, _, report in found} - {""}
     caption = (
@@ -250,7 +250,7 @@ def _adjusted(found: Sequence[Found], names: Names, suffix: str) -> Table:
     return _table(f"length-adjusted{suffix}", "Adjusted for length", caption, columns, found, names, cells)
 
 
-def _people(found: Sequence[Found], names: Names, suffix: str) -> Table:
+def _people(found: Sequence[Found], names: Names, suffix: str) -> TableBlock:
     rows = tuple(
         (
             words(stratum_name(stratum)),
@@ -264,27 +264,27 @@ def _people(found: Sequence[Found], names: Names, suffix: str) -> Table:
     )
     columns = (
         *_WHERE,
-        Column("participant", "Participant", is_number=False),
-        Column("difference", "Mean difference"),
-        Column("pairs", "Pairs"),
+        TableColumn("participant", "Participant", is_number=False),
+        TableColumn("difference", "Mean difference"),
+        TableColumn("pairs", "Pairs"),
     )
     caption = f"Each participant's mean difference, {names.test} minus {names.base}, over the pairs they rated."
-    return Table(f"participants{suffix}", "Differences by participant", caption, columns, rows, is_folded=True)
+    return TableBlock(f"participants{suffix}", "Differences by participant", caption, columns, rows, is_folded=True)
 
 
 def _table(
     key: str,
     title: str,
     caption: str,
-    columns: tuple[Column, ...],
+    columns: tuple[TableColumn, ...],
     found: Sequence[Found],
     names: Names,
     cells: Any,
     *,
     is_folded: bool = False,
-) -> Table:
+) -> TableBlock:
     rows = tuple(
         (words(stratum_name(stratum)), words(names.question(question)), *cells(report))
         for stratum, question, report in found
     )
-    return Table(key, title, caption, (*_WHERE, *columns), rows, is_folded)
+    return TableBlock(key, title, caption, (*_WHERE, *columns), rows, is_folded)

@@ -5,10 +5,10 @@ from typing import Any
 from modelhub.report.document import (
     Block,
     Cell,
-    Column,
     Paragraph,
     Section,
-    Table,
+    TableBlock,
+    TableColumn,
     number,
     share,
     share_limits,
@@ -40,7 +40,7 @@ def judge_section(results: dict[str, Any], population: str, suffix: str = "") ->
     return Section(f"judge{suffix}", "People and the LLM judge", tuple(blocks))
 
 
-def _crossed(name: str, found: dict[str, Any], names: Names, suffix: str) -> Table:
+def _crossed(name: str, found: dict[str, Any], names: Names, suffix: str) -> TableBlock:
     rows = tuple(
         (
             words(f"People: {human}"),
@@ -49,8 +49,8 @@ def _crossed(name: str, found: dict[str, Any], names: Names, suffix: str) -> Tab
         for human in _OUTCOMES
     )
     columns = (
-        Column("people", f"{name.capitalize()}", is_number=False),
-        *(Column(f"judge_{outcome}", f"Judge: {outcome}") for outcome in _OUTCOMES),
+        TableColumn("people", f"{name.capitalize()}", is_number=False),
+        *(TableColumn(f"judge_{outcome}", f"Judge: {outcome}") for outcome in _OUTCOMES),
     )
     aspect = names.question(found["aspect"]) if found["aspect"] else "none"
     caption = (
@@ -58,28 +58,28 @@ def _crossed(name: str, found: dict[str, Any], names: Names, suffix: str) -> Tab
         "holds verdicts that change with the order. Units with an unreadable verdict are not in the table: "
         f"{found['invalid']}."
     )
-    return Table(f"judge-{name}{suffix}", f"{name.capitalize()}: people and judge", caption, columns, rows)
+    return TableBlock(f"judge-{name}{suffix}", f"{name.capitalize()}: people and judge", caption, columns, rows)
 
 
-def _agreement(metrics: dict[str, Any], suffix: str) -> Table:
+def _agreement(metrics: dict[str, Any], suffix: str) -> TableBlock:
     columns = (
-        Column("metric", "Metric", is_number=False),
-        Column("n", "Units"),
-        Column("with_ties", "Agreement with ties"),
-        Column("with_ties_ci", "95 % CI", is_interval=True),
-        Column("without_ties", "Without ties"),
-        Column("kappa", "\N{GREEK SMALL LETTER KAPPA}"),
-        Column("ceiling", "People among themselves"),
-        Column("ceiling_without_ties", "Without ties"),
-        Column("ceiling_units", "On units"),
-        Column("order_consistency", "Judge's order consistency"),
+        TableColumn("metric", "Metric", is_number=False),
+        TableColumn("n", "Units"),
+        TableColumn("with_ties", "Agreement with ties"),
+        TableColumn("with_ties_ci", "95 % CI", is_interval=True),
+        TableColumn("without_ties", "Without ties"),
+        TableColumn("kappa", "\N{GREEK SMALL LETTER KAPPA}"),
+        TableColumn("ceiling", "People among themselves"),
+        TableColumn("ceiling_without_ties", "Without ties"),
+        TableColumn("ceiling_units", "On units"),
+        TableColumn("order_consistency", "Judge's order consistency"),
     )
     rows = tuple((words(name.capitalize()), *_cells(found)) for name, found in metrics.items())
     caption = (
         "Agreement of people and judge. What people reach among themselves on the same units is the most a judge can "
         "be expected to reach. Order consistency: share of units whose verdict is the same in both orders."
     )
-    return Table(f"judge-agreement{suffix}", "Agreement with the judge", caption, columns, rows)
+    return TableBlock(f"judge-agreement{suffix}", "Agreement with the judge", caption, columns, rows)
 
 
 def _cells(found: dict[str, Any]) -> tuple[Cell, ...]:

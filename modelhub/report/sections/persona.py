@@ -6,10 +6,10 @@ from typing import Any
 from modelhub.report.document import (
     Block,
     Cell,
-    Column,
     Figure,
     Section,
-    Table,
+    TableBlock,
+    TableColumn,
     limits,
     number,
     p_value,
@@ -25,7 +25,7 @@ from plots.estimates import Estimate
 
 ALL = "All"
 Row = tuple[str, str, dict[str, Any]]
-_GROUP = Column("group", "Personas", is_number=False)
+_GROUP = TableColumn("group", "Personas", is_number=False)
 
 
 def persona_section(results: dict[str, Any], population: str, suffix: str = "") -> Section | None:
@@ -122,22 +122,22 @@ def _words(side: dict[str, Any], measure: str) -> str:
     return f"{decimal(value)} {interval(side['ci'])}, n = {side['n']}"
 
 
-def _table(rows: list[Row], names: Names, suffix: str) -> Table:
+def _table(rows: list[Row], names: Names, suffix: str) -> TableBlock:
     columns = (
-        Column("question", "Question", is_number=False),
+        TableColumn("question", "Question", is_number=False),
         _GROUP,
-        Column("n_chosen", "n chosen"),
-        Column("chosen", "Chosen"),
-        Column("chosen_ci", "95 % CI", is_interval=True),
-        Column("n_rejected", "n rejected"),
-        Column("rejected", "Rejected"),
-        Column("rejected_ci", "95 % CI", is_interval=True),
-        Column("pairs", "Preference pairs"),
-        Column("difference", "Difference"),
-        Column("ci", "95 % CI", is_interval=True),
-        Column("p", "p"),
-        Column("holm_p", "p (Holm)"),
-        Column("family", "Family", is_number=False),
+        TableColumn("n_chosen", "n chosen"),
+        TableColumn("chosen", "Chosen"),
+        TableColumn("chosen_ci", "95 % CI", is_interval=True),
+        TableColumn("n_rejected", "n rejected"),
+        TableColumn("rejected", "Rejected"),
+        TableColumn("rejected_ci", "95 % CI", is_interval=True),
+        TableColumn("pairs", "Preference pairs"),
+        TableColumn("difference", "Difference"),
+        TableColumn("ci", "95 % CI", is_interval=True),
+        TableColumn("p", "p"),
+        TableColumn("holm_p", "p (Holm)"),
+        TableColumn("family", "Family", is_number=False),
     )
     caption = (
         "Chosen and rejected personas: mean rating (for questions with two answers, share of the upper one) over "
@@ -146,7 +146,7 @@ def _table(rows: list[Row], names: Names, suffix: str) -> Table:
         "about others."
     )
     cells = tuple((words(names.question(key)), words(group), *_cells(found)) for key, group, found in rows)
-    return Table(f"personas{suffix}", "Means and differences", caption, columns, cells)
+    return TableBlock(f"personas{suffix}", "Means and differences", caption, columns, cells)
 
 
 def _cells(found: dict[str, Any]) -> tuple[Cell, ...]:
@@ -168,16 +168,16 @@ def _cells(found: dict[str, Any]) -> tuple[Cell, ...]:
     )
 
 
-def _tests(rows: list[Row], names: Names, suffix: str) -> Table:
+def _tests(rows: list[Row], names: Names, suffix: str) -> TableBlock:
     columns = (
-        Column("question", "Question", is_number=False),
+        TableColumn("question", "Question", is_number=False),
         _GROUP,
-        Column("smallest_p", "Smallest attainable p"),
-        Column("p_superiority", "P(superiority)"),
-        Column("rank_biserial", "Rank-biserial"),
-        Column("wilcoxon_p", "Wilcoxon (descriptive)"),
-        Column("margin", "Margin"),
-        Column("equivalence_p", "p (TOST)"),
+        TableColumn("smallest_p", "Smallest attainable p"),
+        TableColumn("p_superiority", "P(superiority)"),
+        TableColumn("rank_biserial", "Rank-biserial"),
+        TableColumn("wilcoxon_p", "Wilcoxon (descriptive)"),
+        TableColumn("margin", "Margin"),
+        TableColumn("equivalence_p", "p (TOST)"),
     )
     cells = tuple(
         (
@@ -194,7 +194,7 @@ def _tests(rows: list[Row], names: Names, suffix: str) -> Table:
         for compared in (found["comparison"],)
     )
     caption = "Effects and further tests over preference pairs. Equivalence is tested with a pre-specified margin only."
-    return Table(f"persona-tests{suffix}", "Effects and further tests", caption, columns, cells, is_folded=True)
+    return TableBlock(f"persona-tests{suffix}", "Effects and further tests", caption, columns, cells, is_folded=True)
 
 
 def _accuracy_rows(accuracy: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -217,7 +217,7 @@ def _accuracy_figure(rows: list[tuple[str, dict[str, Any]]], suffix: str) -> Fig
     return Figure(f"accuracy{suffix}", title, caption, svg, f"accuracy{suffix}")
 
 
-def _accuracy_table(accuracy: dict[str, Any], rows: list[tuple[str, dict[str, Any]]], suffix: str) -> Table:
+def _accuracy_table(accuracy: dict[str, Any], rows: list[tuple[str, dict[str, Any]]], suffix: str) -> TableBlock:
     cells = [
         (
             words(name),
@@ -238,19 +238,19 @@ def _accuracy_table(accuracy: dict[str, Any], rows: list[tuple[str, dict[str, An
     )
     columns = (
         _GROUP,
-        Column("n", "Picks"),
-        Column("correct", "Correct"),
-        Column("share", "Share"),
-        Column("ci", "95 % CI", is_interval=True),
+        TableColumn("n", "Picks"),
+        TableColumn("correct", "Correct"),
+        TableColumn("share", "Share"),
+        TableColumn("ci", "95 % CI", is_interval=True),
     )
     caption = (
         "A pick is correct when it is the response that the persona was inferred from. Picks of one rater are not "
         "independent."
     )
-    return Table(f"accuracy{suffix}", "Correct picks", caption, columns, (*cells, gap))
+    return TableBlock(f"accuracy{suffix}", "Correct picks", caption, columns, (*cells, gap))
 
 
-def _judge_table(judge: dict[str, Any], suffix: str) -> Table:
+def _judge_table(judge: dict[str, Any], suffix: str) -> TableBlock:
     none = judge["reason"]
     row = (
         whole(judge["n"]),
@@ -260,15 +260,15 @@ def _judge_table(judge: dict[str, Any], suffix: str) -> Table:
         *(whole(judge[name]) for name in ("tie_order", "tie_genuine", "invalid")),
     )
     columns = (
-        Column("n", "Personas"),
-        Column("agreement", "Agreement"),
-        Column("ci", "95 % CI", is_interval=True),
-        Column("judge_accuracy", "Judge's accuracy"),
-        Column("tie_order", "Orders disagree"),
-        Column("tie_genuine", "Judge's ties"),
-        Column("invalid", "Unreadable"),
+        TableColumn("n", "Personas"),
+        TableColumn("agreement", "Agreement"),
+        TableColumn("ci", "95 % CI", is_interval=True),
+        TableColumn("judge_accuracy", "Judge's accuracy"),
+        TableColumn("tie_order", "Orders disagree"),
+        TableColumn("tie_genuine", "Judge's ties"),
+        TableColumn("invalid", "Unreadable"),
     )
     caption = (
         "Agreement of the people's pick with the LLM judge's, per persona; ties and unreadable verdicts are left out."
     )
-    return Table(f"accuracy-judge{suffix}", "People and the LLM judge", caption, columns, (row,))
+    return TableBlock(f"accuracy-judge{suffix}", "People and the LLM judge", caption, columns, (row,))

@@ -4,11 +4,11 @@ from typing import Any
 
 from modelhub.report.document import (
     Block,
-    Column,
     Figure,
     Paragraph,
     Section,
-    Table,
+    TableBlock,
+    TableColumn,
     limits,
     number,
     p_value,
@@ -22,22 +22,22 @@ from plots.estimates import Estimate
 
 _SOURCES = {"comparison": "asked", "ratings": "from the ratings"}
 _COLUMNS = (
-    Column("data_set", "Data set", is_number=False),
-    Column("question", "Question", is_number=False),
-    Column("source", "Judged", is_number=False),
-    Column("n", "Pairs"),
-    Column("win", "Win"),
-    Column("tie", "Tie"),
-    Column("both_bad", "Both bad"),
-    Column("loss", "Loss"),
-    Column("net_win", "Net win, pairs"),
-    Column("net_win_mean", "Net win, people"),
-    Column("net_win_ci", "95 % CI", is_interval=True),
-    Column("p", "p"),
-    Column("holm_p", "p (Holm)"),
-    Column("family", "Family", is_number=False),
-    Column("win_share", "W/(W+L)"),
-    Column("win_share_ci", "95 % CI", is_interval=True),
+    TableColumn("data_set", "Data set", is_number=False),
+    TableColumn("question", "Question", is_number=False),
+    TableColumn("source", "Judged", is_number=False),
+    TableColumn("n", "Pairs"),
+    TableColumn("win", "Win"),
+    TableColumn("tie", "Tie"),
+    TableColumn("both_bad", "Both bad"),
+    TableColumn("loss", "Loss"),
+    TableColumn("net_win", "Net win, pairs"),
+    TableColumn("net_win_mean", "Net win, people"),
+    TableColumn("net_win_ci", "95 % CI", is_interval=True),
+    TableColumn("p", "p"),
+    TableColumn("holm_p", "p (Holm)"),
+    TableColumn("family", "Family", is_number=False),
+    TableColumn("win_share", "W/(W+L)"),
+    TableColumn("win_share_ci", "95 % CI", is_interval=True),
 )
 
 
@@ -78,7 +78,7 @@ def _figure(found: list[tuple[str, str, dict[str, Any]]], names: Names, suffix: 
     return Figure(f"net-wins{suffix}", title, caption, svg, f"wins{suffix}")
 
 
-def _table(found: list[tuple[str, str, dict[str, Any]]], names: Names, suffix: str) -> Table:
+def _table(found: list[tuple[str, str, dict[str, Any]]], names: Names, suffix: str) -> TableBlock:
     rows = tuple(
         (
             words(stratum_name(stratum)),
@@ -101,7 +101,7 @@ def _table(found: list[tuple[str, str, dict[str, Any]]], names: Names, suffix: s
         "as a mean over participants with its t-interval. p: exact sign-flip test over participants; where "
         "participants share prompts, the larger of that and the one over prompts. Ties are in n, but not in W/(W+L)."
     )
-    return Table(f"wins{suffix}", "Counts and net wins", caption, _COLUMNS, rows)
+    return TableBlock(f"wins{suffix}", "Counts and net wins", caption, _COLUMNS, rows)
 
 
 def _delta(stratum: str, wins: dict[str, Any], names: Names) -> list[Block]:

@@ -8,11 +8,11 @@ from typing import Any
 from modelhub.report.document import (
     Block,
     Cell,
-    Column,
     Figure,
     Paragraph,
     Section,
-    Table,
+    TableBlock,
+    TableColumn,
     limits,
     number,
     p_value,
@@ -25,7 +25,7 @@ from modelhub.report.numbers import decimal, interval
 from modelhub.report.sections.names import Names, stratum_name, why
 from plots.estimates import Estimate
 
-_QUESTION = Column("question", "Question", is_number=False)
+_QUESTION = TableColumn("question", "Question", is_number=False)
 
 
 def length_section(results: dict[str, Any], population: str, suffix: str = "") -> Section:
@@ -57,7 +57,7 @@ def position_section(results: dict[str, Any], population: str, suffix: str = "")
     return Section(f"position{suffix}", "Position and order", tuple(blocks)) if blocks else None
 
 
-def _words(strata: dict[str, Any], names: Names, suffix: str) -> Table:
+def _words(strata: dict[str, Any], names: Names, suffix: str) -> TableBlock:
     cells = tuple(
         (
             words(stratum_name(stratum)),
@@ -70,14 +70,14 @@ def _words(strata: dict[str, Any], names: Names, suffix: str) -> Table:
         for condition, found in names.ordered(part["words"])
     )
     columns = (
-        Column("data_set", "Data set", is_number=False),
-        Column("condition", "Texts of", is_number=False),
-        Column("n", "Texts"),
-        Column("mean", "Words, mean"),
-        Column("sd", "SD"),
+        TableColumn("data_set", "Data set", is_number=False),
+        TableColumn("condition", "Texts of", is_number=False),
+        TableColumn("n", "Texts"),
+        TableColumn("mean", "Words, mean"),
+        TableColumn("sd", "SD"),
     )
     caption = "Length in words of the texts that were rated."
-    return Table(f"words{suffix}", "Words by condition", caption, columns, cells)
+    return TableBlock(f"words{suffix}", "Words by condition", caption, columns, cells)
 
 
 def _scatter(key: str, rows: list[dict[str, Any]], names: Names, suffix: str) -> Figure:
@@ -95,7 +95,7 @@ def _scatter(key: str, rows: list[dict[str, Any]], names: Names, suffix: str) ->
     return Figure(f"length-{key}{suffix}", title, caption, svg, f"length{suffix}")
 
 
-def _medians(rows: dict[str, list[dict[str, Any]]], names: Names, suffix: str) -> Table:
+def _medians(rows: dict[str, list[dict[str, Any]]], names: Names, suffix: str) -> TableBlock:
     cells: list[tuple[Cell, ...]] = []
     for key, found in rows.items():
         groups: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
@@ -113,23 +113,23 @@ def _medians(rows: dict[str, list[dict[str, Any]]], names: Names, suffix: str) -
         ]
     columns = (
         _QUESTION,
-        Column("value", "Rating"),
-        Column("condition", "Texts of", is_number=False),
-        Column("n", "Ratings"),
-        Column("median_words", "Median words"),
+        TableColumn("value", "Rating"),
+        TableColumn("condition", "Texts of", is_number=False),
+        TableColumn("n", "Ratings"),
+        TableColumn("median_words", "Median words"),
     )
     caption = "Median length of the texts that got each rating."
-    return Table(f"length{suffix}", "Length by rating", caption, columns, tuple(cells), is_folded=True)
+    return TableBlock(f"length{suffix}", "Length by rating", caption, columns, tuple(cells), is_folded=True)
 
 
-def _correlations(found: dict[str, Any], names: Names, suffix: str) -> Table:
+def _correlations(found: dict[str, Any], names: Names, suffix: str) -> TableBlock:
     cells = tuple(
         (words(names.question(key)), whole(row["n"]), number(row["spearman"], row["reason"]))
         for key, row in found.items()
     )
-    columns = (_QUESTION, Column("n", "Ratings"), Column("spearman", "Spearman"))
+    columns = (_QUESTION, TableColumn("n", "Ratings"), TableColumn("spearman", "Spearman"))
     caption = "Rank correlation of words and rating over all ratings; descriptive, since ratings are not independent."
-    return Table(f"length-correlation{suffix}", "Length and rating", caption, columns, cells)
+    return TableBlock(f"length-correlation{suffix}", "Length and rating", caption, columns, cells)
 
 
 def _position(found: dict[str, Any], names: Names, suffix: str) -> Iterator[Block]:
@@ -166,13 +166,13 @@ def _position(found: dict[str, Any], names: Names, suffix: str) -> Iterator[Bloc
     )
     columns = (
         _QUESTION,
-        Column("left", "Left"),
-        Column("right", "Right"),
-        Column("difference", "Difference"),
-        Column("ci", "95 % CI", is_interval=True),
-        Column("p", "p"),
+        TableColumn("left", "Left"),
+        TableColumn("right", "Right"),
+        TableColumn("difference", "Difference"),
+        TableColumn("ci", "95 % CI", is_interval=True),
+        TableColumn("p", "p"),
     )
-    yield Table(f"position{suffix}", "Ratings by side", "Ratings by side of the page.", columns, cells)
+    yield TableBlock(f"position{suffix}", "Ratings by side", "Ratings by side of the page.", columns, cells)
 
 
 def _order(found: dict[str, Any], names: Names, suffix: str) -> Iterator[Block]:
@@ -186,6 +186,6 @@ def _order(found: dict[str, Any], names: Names, suffix: str) -> Iterator[Block]:
         )
         for key, row in found.items()
     )
-    columns = (_QUESTION, Column("slope", "Points per part"), Column("ci", "95 % CI", is_interval=True))
+    columns = (_QUESTION, TableColumn("slope", "Points per part"), TableColumn("ci", "95 % CI", is_interval=True))
     caption = "Change of ratings from one part of the study to the next, mean over participants."
-    yield Table(f"order{suffix}", "Order effect", caption, columns, cells)
+    yield TableBlock(f"order{suffix}", "Order effect", caption, columns, cells)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from modelhub.report.document import Block, Cell, Column, Figure, Section, Table, number, whole, words
+from modelhub.report.document import Block, Cell, Figure, Section, TableBlock, TableColumn, number, whole, words
 from modelhub.report.figures.distribution import Shares, distribution_figure
 from modelhub.report.numbers import decimal
 from modelhub.report.sections.names import Names, stratum_name, why
@@ -43,7 +43,7 @@ def _distribution(key: str, described: dict[str, Any], names: Names, suffix: str
     return Figure(f"distribution-{key}{suffix}", title, caption, figure, f"descriptives{suffix}")
 
 
-def _descriptives(strata: dict[str, Any], names: Names, suffix: str) -> Table:
+def _descriptives(strata: dict[str, Any], names: Names, suffix: str) -> TableBlock:
     values = sorted({v for key in names.questions for v, _ in names.labels(key) if _is_rated(names, key)})
     rows = tuple(
         (
@@ -60,16 +60,16 @@ def _descriptives(strata: dict[str, Any], names: Names, suffix: str) -> Table:
         for condition, found in names.ordered(described)
     )
     columns = (
-        Column("data_set", "Data set", is_number=False),
-        Column("question", "Question", is_number=False),
-        Column("condition", "Condition", is_number=False),
-        Column("n", "n"),
-        Column("mean", "Mean"),
-        Column("sd", "SD"),
-        *(Column(f"value_{value}", str(value)) for value in values),
+        TableColumn("data_set", "Data set", is_number=False),
+        TableColumn("question", "Question", is_number=False),
+        TableColumn("condition", "Condition", is_number=False),
+        TableColumn("n", "n"),
+        TableColumn("mean", "Mean"),
+        TableColumn("sd", "SD"),
+        *(TableColumn(f"value_{value}", str(value)) for value in values),
     )
     caption = "Ratings by condition: how many, their mean and standard deviation, and how often each value was given."
-    return Table(f"descriptives{suffix}", "Answers by condition", caption, columns, rows)
+    return TableBlock(f"descriptives{suffix}", "Answers by condition", caption, columns, rows)
 
 
 def _is_rated(names: Names, key: str) -> bool:

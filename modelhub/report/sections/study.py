@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from modelhub.report.document import Block, Column, Figure, Paragraph, Section, Table, whole, words
+from modelhub.report.document import Block, Figure, Paragraph, Section, TableBlock, TableColumn, whole, words
 from modelhub.report.figures.flow import flow_figure
 
 
@@ -24,7 +24,7 @@ def flow_section(results: dict[str, Any]) -> Section:
     return Section("flow", "Participants", tuple(blocks))
 
 
-def _questions(results: dict[str, Any]) -> Table:
+def _questions(results: dict[str, Any]) -> TableBlock:
     rows = tuple(
         (
             words(question["name"]),
@@ -37,14 +37,14 @@ def _questions(results: dict[str, Any]) -> Table:
     )
     titles = ("Question", "Asked of the persona's author", "Asked of everybody else", "Scale", "Level")
     columns = tuple(
-        Column(key, title, is_number=False)
+        TableColumn(key, title, is_number=False)
         for key, title in zip(("question", "asked_of_author", "asked_of_others", "scale", "level"), titles, strict=True)
     )
     caption = "The questions, verbatim, as the study file defines them."
-    return Table("questions", "Questions", caption, columns, rows)
+    return TableBlock("questions", "Questions", caption, columns, rows)
 
 
-def _systems(results: dict[str, Any]) -> Table:
+def _systems(results: dict[str, Any]) -> TableBlock:
     study = results["study"]
     roles = {study["base"]: "base", study["test"]: "test"}
     rows = tuple(
@@ -59,15 +59,15 @@ def _systems(results: dict[str, Any]) -> Table:
         for system in study["systems"]
     )
     columns = (
-        Column("system", "System", is_number=False),
-        Column("arm", "Arm", is_number=False),
-        Column("role", "Role", is_number=False),
-        Column("engine", "Engine", is_number=False),
-        Column("persona_style", "Persona in the prompt", is_number=False),
-        Column("fingerprint", "Fingerprint (first 16 characters)", is_number=False),
+        TableColumn("system", "System", is_number=False),
+        TableColumn("arm", "Arm", is_number=False),
+        TableColumn("role", "Role", is_number=False),
+        TableColumn("engine", "Engine", is_number=False),
+        TableColumn("persona_style", "Persona in the prompt", is_number=False),
+        TableColumn("fingerprint", "Fingerprint (first 16 characters)", is_number=False),
     )
     caption = "The systems behind the arms. Every difference in this report is test minus base."
-    return Table("systems", "Systems", caption, columns, rows)
+    return TableBlock("systems", "Systems", caption, columns, rows)
 
 
 def _figure(flow: dict[str, Any]) -> Figure:
@@ -83,27 +83,27 @@ def _figure(flow: dict[str, Any]) -> Figure:
     return Figure("flow", "Participant flow", caption, svg, "flow")
 
 
-def _steps(flow: dict[str, Any]) -> Table:
+def _steps(flow: dict[str, Any]) -> TableBlock:
     steps = [(step["label"], step["n"]) for step in flow["steps"]]
     steps += [(left["label"], left["n"]) for left in flow["left"]]
     steps += [("Withdrawn", flow["withdrawn"]), ("Erased on request", flow["erased"])]
     rows = tuple((words(name), whole(count)) for name, count in steps)
-    columns = (Column("step", "Step", is_number=False), Column("n", "People"))
+    columns = (TableColumn("step", "Step", is_number=False), TableColumn("n", "People"))
     caption = (
         "People at each step, and those who left. Bots and previews are left out unless this report says otherwise."
     )
-    return Table("flow", "Steps", caption, columns, rows)
+    return TableBlock("flow", "Steps", caption, columns, rows)
 
 
-def _excluded(flow: dict[str, Any]) -> Table:
+def _excluded(flow: dict[str, Any]) -> TableBlock:
     rows = tuple(
         (words(row["reason"]), whole(row["n"]), words("yes" if row["rule_fixed_beforehand"] else "no"))
         for row in flow["excluded"]
     )
     columns = (
-        Column("reason", "Reason", is_number=False),
-        Column("n", "People"),
-        Column("rule_fixed_beforehand", "Rule fixed before the study opened", is_number=False),
+        TableColumn("reason", "Reason", is_number=False),
+        TableColumn("n", "People"),
+        TableColumn("rule_fixed_beforehand", "Rule fixed before the study opened", is_number=False),
     )
     caption = "Excluded participants. Results are given with and without them."
-    return Table("excluded", "Exclusions", caption, columns, rows)
+    return TableBlock("excluded", "Exclusions", caption, columns, rows)

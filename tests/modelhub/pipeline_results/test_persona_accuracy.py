@@ -13,14 +13,14 @@ from scipy import stats
 from annotation.permissions import Role
 from annotation.services.members import role_give
 from modelhub.models import InferredPersona
-from modelhub.pipeline_results.accuracy import Group, Pick, accuracy_report, comparison_report
+from modelhub.pipeline_results.accuracy import Pick, ResultGroup, accuracy_report, comparison_report
 from modelhub.stats.multiplicity import wilson_interval
 from modelhub.stats.scores import clustered_mean, paired_gap
 from tests.factories import make_user
 from tests.modelhub.pair_rows import make_pairs, make_persona, make_system
 from tests.modelhub.verdict_rows import add_checks, add_comparison
 
-GROUP = Group("advice", "inferrer", "judge", "r/1")
+GROUP = ResultGroup("advice", "inferrer", "judge", "r/1")
 
 
 def picks(direction: str, *sides: str) -> list[Pick]:
@@ -63,7 +63,11 @@ class TestAccuracy:
         assert accuracy_report([]) == []
 
     def test_every_system_judge_and_data_set_is_a_row_of_its_own(self) -> None:
-        groups = [GROUP, Group("advice", "inferrer", "second judge", "r/1"), Group("forum", "inferrer", "judge", "r/1")]
+        groups = [
+            GROUP,
+            ResultGroup("advice", "inferrer", "second judge", "r/1"),
+            ResultGroup("forum", "inferrer", "judge", "r/1"),
+        ]
         rows = accuracy_report([Pick(group, 1, "chosen", "chosen") for group in reversed(groups)])
         assert [(row["dataset"], row["judge"]) for row in rows] == [
             ("advice", "judge"), ("advice", "second judge"), ("forum", "judge"),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelhub.prompting.verdicts import Verdict, parse_verdict
+from modelhub.prompting.verdicts import ParsedVerdict, parse_verdict
 
 DECLARING = ["verdict", "answer", "choice", "decision", "judg", "preference", "winner", "result", "boxed"]
 PROSE = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=200).filter(
@@ -69,7 +69,7 @@ def test_the_last_verdict_counts() -> None:
     ],
 )
 def test_prose_holds_no_verdict(text: str) -> None:
-    assert parse_verdict(text) == Verdict("", "No verdict is declared.")
+    assert parse_verdict(text) == ParsedVerdict("", "No verdict is declared.")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_prose_holds_no_verdict(text: str) -> None:
     ],
 )
 def test_a_declaration_without_a_choice_is_unscored_whatever_stood_before(text: str) -> None:
-    assert parse_verdict(text) == Verdict("", "The last verdict cannot be read.")
+    assert parse_verdict(text) == ParsedVerdict("", "The last verdict cannot be read.")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_declaration_without_a_choice_is_unscored_whatever_stood_before(text: 
     ],
 )
 def test_a_last_line_that_contradicts_itself_is_unscored(text: str) -> None:
-    assert parse_verdict(text) == Verdict("", "The last verdict names more than one choice.")
+    assert parse_verdict(text) == ParsedVerdict("", "The last verdict names more than one choice.")
 
 
 def test_saying_the_same_twice_contradicts_nothing() -> None:
@@ -111,18 +111,18 @@ def test_saying_the_same_twice_contradicts_nothing() -> None:
     "text", ["Verdict: C", "Verdict: tie", "Verdict: both", "Verdict: 1", "Verdict: A\nVerdict: D"]
 )
 def test_a_verdict_outside_what_was_asked_is_unscored(text: str) -> None:
-    assert parse_verdict(text) == Verdict("", "The verdict is none of A, B.")
+    assert parse_verdict(text) == ParsedVerdict("", "The verdict is none of A, B.")
 
 
 @pytest.mark.parametrize(
     "text", ["Verdict: tie", "**Verdict:** Tie.", "Verdict: draw", "Verdict: neither", "[RESULT] TIE"]
 )
 def test_a_tie_is_a_tie_where_ties_are_allowed(text: str) -> None:
-    assert parse_verdict(text, allowed=("A", "B", "tie")) == Verdict("tie")
+    assert parse_verdict(text, allowed=("A", "B", "tie")) == ParsedVerdict("tie")
 
 
 def test_an_answer_cut_off_in_its_reasoning_is_unscored() -> None:
-    assert parse_verdict("<think>Verdict: A might") == Verdict("", "The answer ends inside its reasoning.")
+    assert parse_verdict("<think>Verdict: A might") == ParsedVerdict("", "The answer ends inside its reasoning.")
 
 
 @given(
@@ -131,7 +131,7 @@ def test_an_answer_cut_off_in_its_reasoning_is_unscored() -> None:
     form=st.sampled_from(["Verdict: {}", "[RESULT] {}", "**Verdict:** ({})"]),
 )
 def test_reasons_never_change_what_the_last_line_declares(reasons: str, choice: str, form: str) -> None:
-    assert parse_verdict(f"{reasons}\n{form.format(choice)}") == Verdict(choice)
+    assert parse_verdict(f"{reasons}\n{form.format(choice)}") == ParsedVerdict(choice)
 
 
 @given(st.text(alphabet="AB abei:.,/[]*\nVverdictRESULTorand", max_size=120))

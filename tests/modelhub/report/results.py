@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from modelhub.stats.agreement import agreement_report
-from modelhub.stats.paired import Pair, paired_report
+from modelhub.stats.paired import PairedRating, paired_report
 from modelhub.stats.ratings import Level, make_ratings
 
 LABELS = ["Not at all", "Slightly", "Moderately", "Very", "Completely"]
@@ -148,7 +148,7 @@ def _comparison_question() -> dict[str, Any]:
     }
 
 
-def _pairs(rng: random.Random, participants: int, items: int, effect: float, shared: bool) -> list[Pair]:
+def _pairs(rng: random.Random, participants: int, items: int, effect: float, shared: bool) -> list[PairedRating]:
     rows = []
     for person in range(1, participants + 1):
         own = rng.gauss(effect, 0.2)
@@ -156,15 +156,15 @@ def _pairs(rng: random.Random, participants: int, items: int, effect: float, sha
             base = rng.randint(2, 4)
             test = min(5, max(1, base + round(rng.gauss(own, 1))))
             name = f"item-{item}" if shared else f"item-{person}-{item}"
-            rows.append(Pair(f"P-{person:03}", name, base=Fraction(base), test=Fraction(test)))
+            rows.append(PairedRating(f"P-{person:03}", name, base=Fraction(base), test=Fraction(test)))
     return rows
 
 
-def _of_stratum(pairs: dict[str, list[Pair]], place: int) -> dict[str, list[Pair]]:
+def _of_stratum(pairs: dict[str, list[PairedRating]], place: int) -> dict[str, list[PairedRating]]:
     return {key: rows[place::2] for key, rows in pairs.items()}
 
 
-def _stratum(pairs: dict[str, list[Pair]], participants: int) -> dict[str, Any]:
+def _stratum(pairs: dict[str, list[PairedRating]], participants: int) -> dict[str, Any]:
     return {
         "descriptives": {key: _described({SYSTEMS[0]: [int(pair.base) for pair in rows],
                                           SYSTEMS[1]: [int(pair.test) for pair in rows]})
@@ -191,7 +191,7 @@ def _described(values: dict[str, list[int]]) -> dict[str, Any]:
 
 
 def _compared(
-    rows: list[Pair], participants: int, *, margin: float | None = None, family: str = "exploratory"
+    rows: list[PairedRating], participants: int, *, margin: float | None = None, family: str = "exploratory"
 ) -> dict[str, Any]:
     report = paired_report(rows, margin=margin)
     adjusted = None if report["ci"] is None else report["mean_difference"] + 0.05
@@ -211,7 +211,7 @@ def _compared(
     }  # fmt: skip
 
 
-def _wins(rows: list[Pair]) -> dict[str, Any]:
+def _wins(rows: list[PairedRating]) -> dict[str, Any]:
     win, loss = sum(pair.difference > 0 for pair in rows), sum(pair.difference < 0 for pair in rows)
     tie = len(rows) - win - loss
     return {"source": "comparison", "n": len(rows), "win": win, "tie": tie, "both_bad": 0, "loss": loss,
@@ -226,7 +226,7 @@ def _position(rng: random.Random) -> dict[str, Any]:
             "reason": None}  # fmt: skip
 
 
-def _length(rng: random.Random, pairs: dict[str, list[Pair]]) -> dict[str, Any]:
+def _length(rng: random.Random, pairs: dict[str, list[PairedRating]]) -> dict[str, Any]:
     rows = [
         {"participant": pair.participant, "item": pair.item, "system": system,
          "words": rng.randint(40, 200) - 20 * place, "aspect": key, "value": int(value)}
@@ -273,7 +273,7 @@ def _checks(participants: int) -> dict[str, Any]:
 
 
 def _persona_aspect(rng: random.Random, pairs: int, effect: float) -> dict[str, Any]:
-    rows = [Pair(f"pair-{n}", f"pair-{n}", base=Fraction(rng.randint(6, 10), 3),
+    rows = [PairedRating(f"pair-{n}", f"pair-{n}", base=Fraction(rng.randint(6, 10), 3),
                  test=Fraction(rng.randint(6, 10) + round(effect * 3), 3)) for n in range(pairs)]  # fmt: skip
     compared = {**paired_report(rows), "unit": "preference pair", "holm_p": 0.01, "family": "confirmatory",
                 "caveat": "The raters are fixed."}  # fmt: skip

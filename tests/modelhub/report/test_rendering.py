@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from modelhub.report.build import build_document
-from modelhub.report.document import Column as C
-from modelhub.report.document import Document, Figure, Table, careful, limits, number, words
+from modelhub.report.document import Document, Figure, TableBlock, careful, limits, number, words
+from modelhub.report.document import TableColumn as C
 from modelhub.report.figures.forest import Estimate, forest_figure
 from modelhub.report.heds import TO_FILL_IN, StudyFacts, heds_sheet
 from modelhub.report.html import document_html
@@ -157,7 +157,7 @@ class TestDocument:
 
 
 class TestTables:
-    def table(self) -> Table:
+    def table(self) -> TableBlock:
         columns = (
             C("name", "Name", is_number=False),
             C("alpha", "a_1"),
@@ -168,7 +168,7 @@ class TestTables:
             (words("A & B"), number(0.5), limits([0.123456, 0.9]), careful(["ci_undercovers"])),
             (words("C"), number(None, "no_overlap"), limits(None, "no_overlap"), careful([])),
         )
-        return Table("t", "T", "Share in %.", columns, rows)
+        return TableBlock("t", "T", "Share in %.", columns, rows)
 
     def test_csv_keeps_full_numbers_and_reason_codes(self) -> None:
         rows = list(csv.DictReader(table_csv(self.table()).splitlines()))

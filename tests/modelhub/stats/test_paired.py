@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from modelhub.stats.paired import Pair, paired_report, quasi_t, wilcoxon_exact
+from modelhub.stats.paired import PairedRating, paired_report, quasi_t, wilcoxon_exact
 from modelhub.stats.signflip import sign_flip
 
 
@@ -65,9 +65,9 @@ def test_wilcoxon_counts_ties_and_zeros_exactly():
     assert wilcoxon_exact([Fraction(v) for v in (0, 1, 1, 2)]) == pytest.approx(0.25)
 
 
-def pairs(table: list[list[int]], base: int = 3, *, shared: bool = False) -> list[Pair]:
+def pairs(table: list[list[int]], base: int = 3, *, shared: bool = False) -> list[PairedRating]:
     return [
-        Pair(f"p{p}", f"i{i if shared else p * 100 + i}", Fraction(base), Fraction(base + value))
+        PairedRating(f"p{p}", f"i{i if shared else p * 100 + i}", Fraction(base), Fraction(base + value))
         for p, row in enumerate(table)
         for i, value in enumerate(row)
     ]
@@ -129,7 +129,7 @@ def test_degenerate_comparisons_give_reasons_instead_of_numbers(table):
             assert name in report["reasons"], name
 
 
-def null_study(rng: np.random.Generator) -> list[Pair]:
+def null_study(rng: np.random.Generator) -> list[PairedRating]:
     person = rng.normal(0, 0.6, (8, 1))
     table = np.clip(np.rint(person + rng.normal(0, 1.2, (8, 18))), -4, 4).astype(int)
     return pairs(table.tolist())
@@ -151,7 +151,7 @@ def test_a_variance_component_estimated_as_negative_counts_as_none():
     rng = np.random.default_rng(4)
     table = rng.normal(1, 0.5, (8, 1)) + rng.permuted(np.tile([-1, -1, 0, 1, 1], (8, 1)), axis=1)
     table -= table.mean(axis=0) - table.mean()  # prompts do not differ at all
-    found = quasi_t([Pair(f"p{i}", f"q{j}", base=Fraction(0), test=Fraction(float(table[i, j])))
+    found = quasi_t([PairedRating(f"p{i}", f"q{j}", base=Fraction(0), test=Fraction(float(table[i, j])))
                      for i in range(8) for j in range(5)])  # fmt: skip
     assert found is not None
     assert found["df"] == 7
@@ -184,7 +184,7 @@ def test_many_values_with_large_sums_are_tested_by_drawing_signs():
 
 
 def test_one_shared_prompt_says_nothing_of_other_prompts_and_the_report_says_so():
-    report = paired_report([Pair(str(n), "the only one", Fraction(1), Fraction(2 + n % 2)) for n in range(8)])
+    report = paired_report([PairedRating(str(n), "the only one", Fraction(1), Fraction(2 + n % 2)) for n in range(8)])
     assert report["sign_flip_p"] < 0.05
     assert report["headline_p"] == 1.0
     assert report["reasons"]["quasi_t_p"] == "single_prompt"
@@ -192,7 +192,7 @@ def test_one_shared_prompt_says_nothing_of_other_prompts_and_the_report_says_so(
 
 
 def test_without_any_spread_nothing_is_claimed_about_a_margin():
-    report = paired_report([Pair(name, name, Fraction(3), Fraction(3)) for name in "ab"], margin=0.5)
+    report = paired_report([PairedRating(name, name, Fraction(3), Fraction(3)) for name in "ab"], margin=0.5)
     assert report["tost"] is None
     assert report["non_inferiority"] is None
     assert report["reasons"]["tost"] == "no_variation_of_differences"

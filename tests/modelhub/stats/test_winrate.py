@@ -2,7 +2,7 @@
 
 import pytest
 
-from modelhub.stats.power import Design, simulate_power
+from modelhub.stats.power import PowerDesign, simulate_power
 from modelhub.stats.winrate import Verdict, pair_outcomes, win_rates
 
 # (win, tie, loss) for personalization and quality, and Delta-PQ as published in Balepur et al. (2025).
@@ -84,7 +84,7 @@ def test_a_second_verdict_for_the_same_order_is_refused():
 
 class TestPower:
     def power(self, participants: int, prompts: int, difference: float) -> float:
-        return simulate_power(Design(participants, prompts, difference), simulations=400)["power"]
+        return simulate_power(PowerDesign(participants, prompts, difference), simulations=400)["power"]
 
     def test_the_size_of_the_published_study_finds_small_differences_seldom(self):
         assert 0.12 <= self.power(8, 18, 0.26) <= 0.29
@@ -97,9 +97,9 @@ class TestPower:
         assert self.power(12, 10, 0) < 0.09
 
     def test_a_margin_adds_the_power_to_show_non_inferiority(self):
-        report = simulate_power(Design(30, 10, 0.3, margin=0.5), simulations=50)
+        report = simulate_power(PowerDesign(30, 10, 0.3, margin=0.5), simulations=50)
         assert report["non_inferiority_power"] > 0.9
 
     def test_impossible_designs_are_refused(self):
         with pytest.raises(ValueError, match="two participants"):
-            simulate_power(Design(1, 10, 0.3))
+            simulate_power(PowerDesign(1, 10, 0.3))
