@@ -27,7 +27,7 @@ from annotation.services.members import role_give
 from annotation.services.participants import open_link_create
 from annotation.services.studies import study_open, study_save
 from annotation.studyfile import read_study_file
-from modelhub.models import System
+from modelhub.prompting.layouts import PersonaStyle
 from modelhub.stages.import_outputs import ImportOptions, import_outputs
 from modelhub.systems.registering import arms_bind, system_register
 
@@ -37,8 +37,8 @@ USERNAME = "researcher"
 LINK_CAP = 100
 # Number of the arm: name, style of the script, and how the persona would enter a model's prompt.
 SYSTEMS = {
-    "1": ("DPO (demonstration)", "general", System.PersonaStyle.FIRST_PERSON),
-    "2": ("PT-DPO (demonstration)", "tailored", System.PersonaStyle.FIELD),
+    "1": ("DPO (demonstration)", "general", PersonaStyle.FIRST_PERSON),
+    "2": ("PT-DPO (demonstration)", "tailored", PersonaStyle.FIELD),
 }
 STOP_SECONDS = 20
 

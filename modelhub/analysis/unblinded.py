@@ -16,13 +16,14 @@ from annotation.export.writers import table_write
 from annotation.models import Aspect, Output, Study
 from modelhub.files.pairs import RESPONSES
 from modelhub.models import ArmBinding, PersonaOrigin, System
+from modelhub.models.system import PERSONA_STYLES
 
 _BATCH = 500  # rows looked up at a time; below SQLite's limit of variables
 
 _COLUMNS = (
     Column("system", "string", "Name of the system behind the arm; null (CSV: empty) where no output is rated."),
     Column("engine", "string", "What ran the system; `imported` for outputs made elsewhere."),
-    Column("persona_style", "string", "How the persona entered the prompt.", dict(System.PersonaStyle.choices)),
+    Column("persona_style", "string", "How the persona entered the prompt.", PERSONA_STYLES),
     Column("persona_direction", "string", "What the persona explains.", dict(PersonaOrigin.Direction.choices)),
     Column("persona_origin", "string", "Where a given persona comes from.", dict(PersonaOrigin.Source.choices)),
     Column("inferring_system", "string", "Name of the system that inferred a given persona, where known."),

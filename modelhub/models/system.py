@@ -3,17 +3,19 @@
 from django.db import models
 
 from annotation.models import Arm
+from modelhub.prompting.layouts import PersonaStyle
+
+PERSONA_STYLES = {
+    PersonaStyle.FIELD.value: "Own line of the prompt, as trained",
+    PersonaStyle.FIRST_PERSON.value: "Appended in the first person",
+    PersonaStyle.RELEASED_FIRST_PERSON.value: "Appended as in the released baseline inputs",
+    PersonaStyle.SYSTEM_MESSAGE.value: "As a system message",
+    PersonaStyle.NONE.value: "Not shown to the model",
+}
 
 
 class System(models.Model):
     """A model as used: base, adapter, how a persona enters the prompt, decoding. Registered once, study or not."""
-
-    class PersonaStyle(models.TextChoices):
-        FIELD = "field", "Own line of the prompt, as trained"
-        FIRST_PERSON = "first_person", "Appended in the first person"
-        RELEASED_FIRST_PERSON = "released_first_person", "Appended as in the released baseline inputs"
-        SYSTEM_MESSAGE = "system_message", "As a system message"
-        NONE = "none", "Not shown to the model"
 
     name = models.CharField(max_length=80, unique=True)
     engine = models.CharField(max_length=20, help_text="`imported` for outputs that were made elsewhere.")
@@ -22,7 +24,7 @@ class System(models.Model):
     endpoint = models.CharField(
         max_length=300, blank=True, help_text="Address of the server, for engines that use one."
     )
-    persona_style = models.CharField(max_length=24, choices=PersonaStyle, default=PersonaStyle.FIELD)
+    persona_style = models.CharField(max_length=24, choices=PERSONA_STYLES, default=PersonaStyle.FIELD)
     decoding = models.JSONField(default=dict, blank=True, help_text="What shapes the answers.")
     options = models.JSONField(default=dict, blank=True, help_text="How they are computed; not in the fingerprint.")
     exemplars = models.JSONField(

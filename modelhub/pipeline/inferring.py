@@ -10,6 +10,7 @@ from modelhub.files.sources import read_sources
 from modelhub.models import InferredPersona, PersonaCheck, PreferencePair, RetrievedPersona, System
 from modelhub.pipeline.config import Pipeline, SystemSettings
 from modelhub.pipeline.steps import StageStep
+from modelhub.prompting.layouts import PersonaStyle
 from modelhub.prompting.persona_judging import ACCURACY_RUBRIC
 from modelhub.queries.datasets import system_named
 from modelhub.queries.personas import retrievers_of
@@ -76,7 +77,7 @@ class RegisterSystems:
 def _settings(described: SystemSettings) -> dict[str, Any]:
     return {
         "name": described.name, "engine": described.engine, "model": described.model, "endpoint": described.endpoint,
-        "persona_style": System.PersonaStyle.NONE, "decoding": described.decoding, "options": described.options,
+        "persona_style": PersonaStyle.NONE, "decoding": described.decoding, "options": described.options,
     }  # fmt: skip
 
 

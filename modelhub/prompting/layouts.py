@@ -13,7 +13,7 @@ TEMPLATE_VERSION = "1"
 
 
 class PersonaStyle(StrEnum):
-    """How a persona enters the prompt; the same values as `System.PersonaStyle`."""
+    """How a persona enters the prompt. Systems are stored with these values."""
 
     FIELD = "field"
     FIRST_PERSON = "first_person"

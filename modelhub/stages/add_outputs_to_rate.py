@@ -16,6 +16,7 @@ from modelhub.files.pairs import Pair, PersonaRow
 from modelhub.files.preferences import split_digest
 from modelhub.models import ArmBinding, Generation, PairOutput, PersonaSource, PreferencePair, Run, System
 from modelhub.profiles import DatasetProfile
+from modelhub.prompting.layouts import PersonaStyle
 from modelhub.queries.datasets import inferring_system, splits_of
 from modelhub.queries.persona_sources import GOLD, RETRIEVED, named_rows, persona_key, source_texts
 from modelhub.runs.parameters import Option, Positive, Seed
@@ -142,7 +143,7 @@ def _usable(
     persona: str,
 ) -> PairOutput | None:
     output = by_key.get((system.pk, pair.pk, source, persona_key(persona)))
-    if output is None and system.persona_style == System.PersonaStyle.NONE:
+    if output is None and system.persona_style == PersonaStyle.NONE:
         return by_key.get((system.pk, pair.pk, PersonaSource.NONE, ""))
     return output
 

@@ -18,6 +18,7 @@ from modelhub.files.problems import first_lines, refusal
 from modelhub.files.records import RecordError, file_sha256
 from modelhub.files.sources import SourceRows, read_sources
 from modelhub.models import InferredPersona, PreferencePair, Run, System
+from modelhub.prompting.layouts import PersonaStyle
 from modelhub.retrieval.splits import SEARCHED
 from modelhub.runs.parameters import Option
 from modelhub.runs.recording import recorded_run
@@ -229,9 +230,7 @@ def _store(wanted: PreferenceImport, plans: Sequence[_Plan], run: Run, sha256s: 
         _store_pairs(wanted.dataset, plan, run)
     system = System.objects.filter(name=wanted.system_name).first()
     if system is None and any(plan.personas for plan in plans):
-        system = system_register_imported(
-            name=wanted.system_name, persona_style=System.PersonaStyle.NONE, sha256s=sha256s
-        )
+        system = system_register_imported(name=wanted.system_name, persona_style=PersonaStyle.NONE, sha256s=sha256s)
     for plan in plans:
         _store_personas(plan, system, run)
     for plan in plans:  # training rows of any split may be what a row was given

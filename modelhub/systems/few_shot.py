@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from annotation.errors import ServiceError
-from modelhub.models import Direction, PreferencePair, System
+from modelhub.models import Direction, PreferencePair
 from modelhub.prompting.endings import before_end
+from modelhub.prompting.layouts import PersonaStyle
 from modelhub.queries.datasets import inferring_system, splits_of
 from modelhub.queries.persona_sources import named_rows
 from modelhub.queries.personas import gold_personas
@@ -61,7 +62,7 @@ def few_shot_exemplars(*, source: str, shots: int, persona: str, inferring: str 
 
 def check_style(style: str, persona: str) -> None:
     """Raise ServiceError if the exemplars would have personas that this persona style does not show in them."""
-    if persona != NO_PERSONA and style in (System.PersonaStyle.NONE, System.PersonaStyle.SYSTEM_MESSAGE):
+    if persona != NO_PERSONA and style in (PersonaStyle.NONE, PersonaStyle.SYSTEM_MESSAGE):
         raise ServiceError(
             f"With the persona style {style}, exemplars are shown without personas: give --few-shot-persona "
             f"{NO_PERSONA}, or another --persona-style."

@@ -2,12 +2,12 @@
 
 from modelhub.engines.base import GenerationRequest
 from modelhub.models import System
-from modelhub.prompting.layouts import render_prompt, system_message
+from modelhub.prompting.layouts import PersonaStyle, render_prompt, system_message
 
 
 def generation_request(system: System, *, prompt: str, persona: str, answer_start: str = "") -> GenerationRequest:
     """Return the request; a system that is shown no personas gets none, whatever is given."""
-    shown = "" if system.persona_style == System.PersonaStyle.NONE else persona
+    shown = "" if system.persona_style == PersonaStyle.NONE else persona
     rendered = render_prompt(
         prompt=prompt, persona=shown, style=system.persona_style, answer_start=answer_start, exemplars=system.exemplars
     )

@@ -8,7 +8,8 @@ from django.core.management.base import CommandError, CommandParser
 from annotation.errors import ServiceError
 from annotation.management.base import ProjectCommand
 from modelhub.management.options import positive
-from modelhub.models import Direction, System
+from modelhub.models import Direction
+from modelhub.prompting.layouts import PersonaStyle
 from modelhub.systems.few_shot import PERSONAS, SHOTS, SPLIT, FewShot, check_style, few_shot_exemplars
 from modelhub.systems.registering import system_register
 
@@ -24,7 +25,9 @@ class Command(ProjectCommand):
         parser.add_argument(
             "--endpoint", default="", metavar="URL", help="address of the server, for the openai engine"
         )
-        parser.add_argument("--persona-style", choices=System.PersonaStyle.values, default=System.PersonaStyle.FIELD)
+        parser.add_argument(
+            "--persona-style", choices=[style.value for style in PersonaStyle], default=PersonaStyle.FIELD
+        )
         parser.add_argument(
             "--decoding", default="{}", metavar="JSON", help="what shapes the answers, see docs/engines.md"
         )

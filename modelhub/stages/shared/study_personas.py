@@ -20,6 +20,7 @@ from annotation.services.log import audit_log
 from modelhub.files.pairs import RESPONSES, Pair, PersonaRow
 from modelhub.files.problems import refusal
 from modelhub.models import ArmBinding, PersonaOrigin, Run, System
+from modelhub.prompting.layouts import PersonaStyle
 from modelhub.runs.recording import recorded_run
 from modelhub.systems.registering import arm_bind, system_register_imported
 
@@ -150,7 +151,7 @@ def _arms(study: Study, sha256s: Sequence[str]) -> dict[str, int]:
 
 
 def _system(name: str, sha256s: Sequence[str]) -> System:
-    style = System.PersonaStyle.NONE
+    style = PersonaStyle.NONE
     known = System.objects.filter(name=name).first()
     return known or system_register_imported(name=name, persona_style=style, sha256s=sha256s)
 

@@ -12,6 +12,7 @@ from typing import Any
 from annotation.errors import ServiceError
 from modelhub.files.problems import first_lines
 from modelhub.models import PreferencePair, Run, System, TrainingLog
+from modelhub.prompting.layouts import PersonaStyle
 from modelhub.queries.datasets import inferring_system, splits_of
 from modelhub.queries.personas import Texts, gold_personas, retrieved_personas, retriever_of
 from modelhub.runs.recording import Execution, recorded_run
@@ -129,7 +130,7 @@ def trained_settings(out: Path) -> dict[str, Any]:
     return {
         "model": manifest["base"]["name"],
         "adapter": str(out),
-        "persona_style": System.PersonaStyle.FIRST_PERSON if without else System.PersonaStyle.FIELD,
+        "persona_style": PersonaStyle.FIRST_PERSON if without else PersonaStyle.FIELD,
     }
 
 

@@ -13,6 +13,7 @@ from django.urls import reverse
 from modelhub.engines.transformers import basemodels
 from modelhub.models import Generation, PairOutput, PreferencePair, RetrievedPersona, Run, System
 from modelhub.profiles import load_profile
+from modelhub.prompting.layouts import PersonaStyle
 from modelhub.queries.persona_sources import persona_key
 from modelhub.runs.lifecycle import run_start
 from modelhub.systems.registering import system_register
@@ -100,9 +101,9 @@ def test_the_prompt_is_given_as_it_is_stored_like_in_training(tmp_path: Path) ->
 
 def test_every_system_is_given_personas_in_its_own_way(tmp_path: Path) -> None:
     make_data(count=1)
-    for style in System.PersonaStyle.values:
+    for style in PersonaStyle:
         register(tmp_path, style, style)
-    generate("--system", *System.PersonaStyle.values, "--persona", "gold_chosen")
+    generate("--system", *PersonaStyle, "--persona", "gold_chosen")
     prompts = dict(PairOutput.objects.values_list("system__name", "generation__rendered_prompt"))
     asked = "Prompt: test 1: how do I bake?"
     assert prompts == {
