@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 from lxml import html
 
-from annotation.botmind import Knowledge, Mind
+from annotation.botattention import AnswerKey, Attention
 from annotation.errors import ServiceError
 
 # Varied on purpose: first and third person, one that asks for brevity, line breaks, emoji, quotes, another script,
@@ -101,7 +101,7 @@ class Page:
 class Bot:
     """One participant. `seed` decides every answer, so that a walk can be repeated.
 
-    `care` is the probability that the bot reads a check, a quiz or a planted pair, of which it then has `knowledge`.
+    `care` is the probability that the bot reads a check, a quiz or a planted pair; it then uses the `answer_key`.
     `effects` gives the answers that a rehearsal plants, by field of a rating page; see botopinions.py.
     """
 
@@ -115,13 +115,13 @@ class Bot:
         wait_tries: int = 240,
         sleep: Callable[[float], None] = time.sleep,
         care: float = 1,
-        knowledge: Knowledge | None = None,
+        answer_key: AnswerKey | None = None,
         effects: Callable[[Iterable[str]], dict[str, str]] | None = None,
     ) -> None:
         self.link, self.code = link, code
         self.wait_seconds, self.waits_left, self.sleep = wait_seconds, wait_tries, sleep
         self.random = random.Random(seed)
-        self.mind = Mind(seed=seed, care=care, knowledge=knowledge or Knowledge())
+        self.attention = Attention(seed=seed, care=care, answer_key=answer_key or AnswerKey())
         self.effects = effects
         self.saves_each_answer = self.random.random() < 0.5
         self.personas = self.random.sample(PERSONAS, len(PERSONAS))
@@ -190,7 +190,8 @@ class Bot:
         form = page.form("/quiz/")
         page.field(form, "attempt")
         answers = self._choices(page.scales(form))
-        return self._send(page, form, **answers | (self.mind.learnt(form) if self.mind.cares() else {}))
+        known = self.attention.quiz_answers(form) if self.attention.is_careful() else {}
+        return self._send(page, form, **answers | known)
 
     def _write(self, page: Page) -> Page:
         form = page.form("/persona/")
@@ -210,15 +211,15 @@ class Bot:
         answers = self._choices(page.scales(form))
         if self.effects is not None:
             answers |= self.effects(answers)
-        if self.mind.cares():
-            answers |= {**self.mind.judged(form), **self.mind.instructed(form)}
+        if self.attention.is_careful():
+            answers |= {**self.attention.judged(form), **self.attention.instructed(form)}
         if self.saves_each_answer:
             for name, value in answers.items():
                 self._save(page, form, name, value)
         next_page = self._post(page, form, {**answers, **self._remarks(form)}, expected=422)
         if next_page.was_refused:  # told to read a question again
             form = next_page.form("/complete/")
-            next_page = self._send(next_page, form, **{**answers, **self.mind.instructed(form)})
+            next_page = self._send(next_page, form, **{**answers, **self.attention.instructed(form)})
         self.ratings += len(answers)
         return next_page
 

@@ -64,7 +64,7 @@ def hosts_are_named(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) -
 
 
 @register(Tags.security)
-def debug_stays_at_home(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+def debug_is_local(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """E004: error pages of DEBUG show code, settings and arm codes, so strangers must never get one."""
     strangers = [host for host in settings.ALLOWED_HOSTS if host not in LOCAL_HOSTS]
     if not settings.DEBUG or not strangers:

@@ -58,7 +58,7 @@ class DryRun:
 
 
 @dataclass(frozen=True)
-class Work:
+class Workload:
     """The parts of one participant by where they come from, and what there is to hand out."""
 
     written: int
@@ -71,7 +71,7 @@ class Work:
     raters: int
 
     @classmethod
-    def of(cls, document: dict[str, Any]) -> "Work":
+    def of(cls, document: dict[str, Any]) -> "Workload":
         """Return it for a definition document; the overlap is that of an average participant."""
         items = [item for item in document["items"] if item["planted_part"] is None]
         given = sum(item["persona"] is not None for item in items)
@@ -118,7 +118,7 @@ def dry_run(
     `participants` is how many are to take part; `response_words` the mean length of a response, if that is known.
     """
     words = response_words or _practice_words(document) or DEFAULT_RESPONSE_WORDS
-    work = Work.of(document)
+    work = Workload.of(document)
     pages = tuple(group for group in _pages(document, work, words) if group.count)
     minutes = sum(group.minutes for group in pages)
     return DryRun(
@@ -141,7 +141,7 @@ def stored_dry_run(study: Study) -> DryRun:
     return dry_run(definition_document(study), response_words=length / CHARACTERS_PER_WORD if length else None)
 
 
-def _pages(document: dict[str, Any], work: Work, response_words: float) -> list[PageGroup]:
+def _pages(document: dict[str, Any], work: Workload, response_words: float) -> list[PageGroup]:
     questionnaires, quiz = document["questionnaires"], document["quiz"].get("questions", [])
     before, after = (questionnaires.get(page, []) for page in ("before", "after"))
     practice, rate = document["practice"], _rating_minutes(document, response_words)
@@ -173,7 +173,7 @@ def _rating_minutes(document: dict[str, Any], response_words: float) -> float:
     return _reading(words + arms * response_words * shows_responses) + answers * SECONDS_PER_ANSWER / 60
 
 
-def _warnings(work: Work, participants: int | None, minutes: float) -> list[str]:
+def _warnings(work: Workload, participants: int | None, minutes: float) -> list[str]:
     found = []
     writing = work.participants_for(work.items_to_write, work.written)
     given = work.participants_for(work.items_given, work.given)
@@ -187,7 +187,7 @@ def _warnings(work: Work, participants: int | None, minutes: float) -> list[str]
     return [*found, *_coverage_warnings(work, participants)]
 
 
-def _coverage_warnings(work: Work, participants: int | None) -> list[str]:
+def _coverage_warnings(work: Workload, participants: int | None) -> list[str]:
     needed = work.participants_needed
     if participants is None or participants == needed:
         return []

@@ -6,8 +6,8 @@ from django import forms
 
 from annotation.models import StudyMember
 from annotation.queries_participants import EXCLUDED, STATES, Search
+from annotation.services.exclusions import MAX_REASON
 from annotation.services.participants import MAX_LINKS_AT_ONCE
-from annotation.services.standing import MAX_REASON
 
 MAX_CAP = 100_000
 

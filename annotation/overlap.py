@@ -47,7 +47,7 @@ def overlap_units(participant: Participant) -> list[Unit]:
         return []
     units = _rated_by_author(study, [Participant.Kind(participant.kind)])
     mine = held(participant, _Kind.OVERLAP).count()
-    if mine >= _planned(study, participant.number) and (mine >= _most(study) or _spoken_for(participant, units)):
+    if mine >= _planned(study, participant.number) and (mine >= _most(study) or _is_covered(participant, units)):
         return []
     others = units.exclude(author=participant).exclude(assignments__participant=participant).order_by("pk")
     rows = [UnitRow(*row) for row in others.values_list(*PERSONA_ROW)]
@@ -64,7 +64,7 @@ def _rated_by_author(study: Study, kinds: Sequence[Participant.Kind]) -> QuerySe
     )  # fmt: skip
 
 
-def _spoken_for(participant: Participant, units: QuerySet[Persona]) -> bool:
+def _is_covered(participant: Participant, units: QuerySet[Persona]) -> bool:
     """Whether second ratings, with those that others at work still plan, reach what is wanted so far."""
     study = participant.study
     taken = live_assignments(participant, _Kind.OVERLAP).filter(persona__in=units).count()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from annotation.errors import ServiceError
 from annotation.models import Participant
-from annotation.recruitment import Happening
+from annotation.recruitment import RecruitmentEvent
 from annotation.services.recruitment import Submission
 
 MAX_ROWS = 20_000
@@ -17,8 +17,8 @@ MAX_ID = Participant._meta.get_field("external_id").max_length or 0
 ID_COLUMNS = ("id", "label")
 # The statuses of Prolific's submissions. Whether the work was finished is known here better than there.
 STATUSES = {
-    "RETURNED": Happening.RETURNED,
-    "TIMED-OUT": Happening.TIMED_OUT,
+    "RETURNED": RecruitmentEvent.RETURNED,
+    "TIMED-OUT": RecruitmentEvent.TIMED_OUT,
     **dict.fromkeys(
         (
             "ACTIVE", "APPROVED", "AWAITING REVIEW", "PARTIALLY APPROVED", "REJECTED", "RESERVED",

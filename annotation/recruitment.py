@@ -16,7 +16,7 @@ from annotation.models import Event, Participant
 State = Participant.PlatformState
 
 
-class Happening(StrEnum):
+class RecruitmentEvent(StrEnum):
     """What can happen to a participant, here or on the platform."""
 
     ARRIVES = "arrives"
@@ -32,25 +32,25 @@ class Happening(StrEnum):
 
 # What is not listed changes nothing. In particular, work that was finished stays finished whatever the platform says
 # of the submission, and a person who was screened out stays so.
-TRANSITIONS: Mapping[tuple[State, Happening], State] = {
-    (State.NONE, Happening.ARRIVES): State.ACTIVE,
-    (State.NONE, Happening.OVER_QUOTA): State.OVER_QUOTA,
-    (State.ACTIVE, Happening.CONSENT_DECLINED): State.NO_CONSENT,
-    (State.ACTIVE, Happening.SCREENED_OUT): State.SCREENED_OUT,
-    (State.ACTIVE, Happening.COMPLETED): State.COMPLETED,
-    (State.ACTIVE, Happening.OVER_QUOTA): State.OVER_QUOTA,
-    (State.ACTIVE, Happening.RETURNED): State.RETURNED,
-    (State.ACTIVE, Happening.TIMED_OUT): State.TIMED_OUT,
-    (State.NO_CONSENT, Happening.RECONSIDERS): State.ACTIVE,
-    (State.NO_CONSENT, Happening.RETURNED): State.RETURNED,
-    (State.NO_CONSENT, Happening.TIMED_OUT): State.TIMED_OUT,
-    (State.OVER_QUOTA, Happening.ARRIVE_AGAIN): State.ACTIVE,
-    (State.OVER_QUOTA, Happening.RETURNED): State.RETURNED,
-    (State.OVER_QUOTA, Happening.TIMED_OUT): State.TIMED_OUT,
-    (State.RETURNED, Happening.ARRIVE_AGAIN): State.ACTIVE,
-    (State.RETURNED, Happening.OVER_QUOTA): State.OVER_QUOTA,
-    (State.TIMED_OUT, Happening.ARRIVE_AGAIN): State.ACTIVE,
-    (State.TIMED_OUT, Happening.OVER_QUOTA): State.OVER_QUOTA,
+TRANSITIONS: Mapping[tuple[State, RecruitmentEvent], State] = {
+    (State.NONE, RecruitmentEvent.ARRIVES): State.ACTIVE,
+    (State.NONE, RecruitmentEvent.OVER_QUOTA): State.OVER_QUOTA,
+    (State.ACTIVE, RecruitmentEvent.CONSENT_DECLINED): State.NO_CONSENT,
+    (State.ACTIVE, RecruitmentEvent.SCREENED_OUT): State.SCREENED_OUT,
+    (State.ACTIVE, RecruitmentEvent.COMPLETED): State.COMPLETED,
+    (State.ACTIVE, RecruitmentEvent.OVER_QUOTA): State.OVER_QUOTA,
+    (State.ACTIVE, RecruitmentEvent.RETURNED): State.RETURNED,
+    (State.ACTIVE, RecruitmentEvent.TIMED_OUT): State.TIMED_OUT,
+    (State.NO_CONSENT, RecruitmentEvent.RECONSIDERS): State.ACTIVE,
+    (State.NO_CONSENT, RecruitmentEvent.RETURNED): State.RETURNED,
+    (State.NO_CONSENT, RecruitmentEvent.TIMED_OUT): State.TIMED_OUT,
+    (State.OVER_QUOTA, RecruitmentEvent.ARRIVE_AGAIN): State.ACTIVE,
+    (State.OVER_QUOTA, RecruitmentEvent.RETURNED): State.RETURNED,
+    (State.OVER_QUOTA, RecruitmentEvent.TIMED_OUT): State.TIMED_OUT,
+    (State.RETURNED, RecruitmentEvent.ARRIVE_AGAIN): State.ACTIVE,
+    (State.RETURNED, RecruitmentEvent.OVER_QUOTA): State.OVER_QUOTA,
+    (State.TIMED_OUT, RecruitmentEvent.ARRIVE_AGAIN): State.ACTIVE,
+    (State.TIMED_OUT, RecruitmentEvent.OVER_QUOTA): State.OVER_QUOTA,
 }
 
 # The page at which a state holds the participant; none for the states in which the study itself decides.
@@ -72,9 +72,9 @@ CODES: Mapping[State, str] = {
 AT_WORK = frozenset({State.NONE, State.ACTIVE})
 
 # A change that goes into the participant's log.
-LOGGED: Mapping[Happening, Event.Kind] = {
-    Happening.RETURNED: Event.Kind.RETURNED,
-    Happening.TIMED_OUT: Event.Kind.TIMED_OUT,
+LOGGED: Mapping[RecruitmentEvent, Event.Kind] = {
+    RecruitmentEvent.RETURNED: Event.Kind.RETURNED,
+    RecruitmentEvent.TIMED_OUT: Event.Kind.TIMED_OUT,
 }
 
 # Longer than any id that a platform makes, and free of anything that could be markup or a template's placeholder.
@@ -82,23 +82,23 @@ _ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 PARAMETERS = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID")
 
 
-def next_state(state: State, happening: Happening) -> State:
+def next_state(state: State, event: RecruitmentEvent) -> State:
     """Return the state that follows; the same one where the event changes nothing."""
-    return TRANSITIONS.get((state, happening), state)
+    return TRANSITIONS.get((state, event), state)
 
 
-def arrival(state: State, *, new_session: bool, room: bool) -> Happening | None:
+def arrival(state: State, *, new_session: bool, room: bool) -> RecruitmentEvent | None:
     """Return what an arrival amounts to; None where it changes nothing.
 
     A submission that was returned or timed out is over: only a new session on the platform begins again. `room` says
     whether the study has a place left.
     """
     if state == State.NONE:
-        return Happening.ARRIVES if room else Happening.OVER_QUOTA
+        return RecruitmentEvent.ARRIVES if room else RecruitmentEvent.OVER_QUOTA
     if state in (State.RETURNED, State.TIMED_OUT) and new_session:
-        return Happening.ARRIVE_AGAIN if room else Happening.OVER_QUOTA
+        return RecruitmentEvent.ARRIVE_AGAIN if room else RecruitmentEvent.OVER_QUOTA
     if state == State.OVER_QUOTA and room:
-        return Happening.ARRIVE_AGAIN
+        return RecruitmentEvent.ARRIVE_AGAIN
     return None
 
 

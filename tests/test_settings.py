@@ -206,14 +206,14 @@ def test_named_hosts_pass() -> None:
 
 def test_debug_among_strangers_is_an_error() -> None:
     with override_settings(DEBUG=True, ALLOWED_HOSTS=["localhost", "study.example.org"]):
-        (error,) = checks.debug_stays_at_home(app_configs=None)
+        (error,) = checks.debug_is_local(app_configs=None)
     assert error.id == "annotation.E004"
     assert "study.example.org" in error.msg
 
 
 def test_debug_at_home_passes() -> None:
     with override_settings(DEBUG=True, ALLOWED_HOSTS=["localhost", "127.0.0.1", "[::1]"]):
-        assert checks.debug_stays_at_home(app_configs=None) == []
+        assert checks.debug_is_local(app_configs=None) == []
 
 
 # --- logs ---

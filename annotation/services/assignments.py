@@ -12,8 +12,8 @@ from annotation.errors import NotAllowedNow, ServiceError
 from annotation.flow import takes_work
 from annotation.models import Aspect, Assignment, Event, Item, Participant, Persona, Rating, Slot, Study
 from annotation.overlap import overlap_units
+from annotation.services.locks import study_lock
 from annotation.services.log import event_log
-from annotation.services.turns import study_turn_take
 from annotation.units import (
     free_units,
     has_free_unit,
@@ -44,7 +44,7 @@ def assignment_next(*, participant: Participant) -> Assignment | None:
     """
     study = participant.study
     with transaction.atomic():
-        study_turn_take(study_id=study.pk)
+        study_lock(study_id=study.pk)
         current = Assignment.objects.filter(participant=participant, state=Assignment.State.OPEN).first()
         if current or not takes_work(study.state, participant.kind) or _has_left(participant):
             return current
@@ -106,7 +106,7 @@ def assignment_complete(*, assignment: Assignment) -> None:
     """
     participant = assignment.participant
     with transaction.atomic():
-        study_turn_take(study_id=participant.study_id)
+        study_lock(study_id=participant.study_id)
         assignment_touch(assignment=assignment)
         missing = len(questions_of(assignment) - answered_questions(assignment))
         if missing:

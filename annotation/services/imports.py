@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from annotation.errors import NotAllowedNow
 from annotation.models import Item, Output, Persona, Study
-from annotation.services.turns import study_turn_take
+from annotation.services.locks import study_lock
 
 _BATCH = 500
 
@@ -43,7 +43,7 @@ def personas_import(
 
     Returns the personas in the order given. Raises NotAllowedNow unless the study is a draft that imports its items.
     """
-    study_turn_take(study_id=study.pk)  # holds off the opening until the transaction ends
+    study_lock(study_id=study.pk)  # holds off the opening until the transaction ends
     study.refresh_from_db(fields=["state", "items_imported"])
     if study.state != Study.State.DRAFT or not study.items_imported:
         raise NotAllowedNow(f"{study} is {study.state}; only a draft whose file says `items: imported` takes personas.")

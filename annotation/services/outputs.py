@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Arm, Assignment, Output, Persona, Study, User
+from annotation.services.locks import study_lock
 from annotation.services.log import audit_log
-from annotation.services.turns import study_turn_take
 
 MAX_ATTEMPTS = 3
 WORKER_LOST = f"The worker was lost {MAX_ATTEMPTS} times while making this."
@@ -224,7 +224,7 @@ def study_demonstration_set(*, study: Study, demonstration: bool) -> None:
 
 def _hold_draft(study: Study, what: str) -> None:
     """Hold off the opening of the study until the transaction ends; raise NotAllowedNow if it is no draft any more."""
-    study_turn_take(study_id=study.pk)
+    study_lock(study_id=study.pk)
     state = Study.objects.values_list("state", flat=True).get(pk=study.pk)
     if state != Study.State.DRAFT:
         raise NotAllowedNow(f"{what} only while the study is a draft; {study} is {state}. Make a new version instead.")

@@ -10,12 +10,12 @@ from django.db.models import F, Max, QuerySet
 from django.utils import timezone
 
 from annotation.errors import NotAllowedNow, ServiceError
-from annotation.keys import visit_token
+from annotation.keys import link_token, visit_token
 from annotation.models import Event, OpenLink, Participant, Study, User
-from annotation.recruitment import Happening
+from annotation.recruitment import RecruitmentEvent
+from annotation.services.locks import study_lock
 from annotation.services.log import audit_log, event_log
 from annotation.services.platform import platform_move, quota_has_room
-from annotation.services.turns import study_turn_take
 
 MAX_LINKS_AT_ONCE = 500
 
@@ -80,7 +80,7 @@ def open_link_join(*, open_link: OpenLink, visit: uuid.UUID) -> Participant:
         raise NotAllowedNow("This study takes people who come from Prolific. Open it from there.")
     token = visit_token(settings.SECRET_KEY, open_link.pk, visit)
     with transaction.atomic():
-        study_turn_take(study_id=open_link.study_id)
+        study_lock(study_id=open_link.study_id)
         joined_before = Participant.objects.filter(token=token).first()
         if joined_before:
             return joined_before
@@ -103,7 +103,7 @@ def participant_consent(*, participant: Participant) -> None:
     Nothing is recorded either where the study's quota has been filled since the page was opened.
     """
     with transaction.atomic():
-        study_turn_take(study_id=participant.study_id)
+        study_lock(study_id=participant.study_id)
         if not quota_has_room(participant):
             return
         fresh = _staying(participant).filter(consented_at__isnull=True)
@@ -116,7 +116,7 @@ def participant_decline(*, participant: Participant) -> None:
     with transaction.atomic():
         fresh = _staying(participant).filter(consented_at__isnull=True, declined_at__isnull=True)
         if fresh.update(declined_at=timezone.now()):
-            platform_move(participant=participant, happening=Happening.CONSENT_DECLINED)
+            platform_move(participant=participant, event=RecruitmentEvent.CONSENT_DECLINED)
             event_log(participant=participant, kind=Event.Kind.DECLINED)
 
 
@@ -124,7 +124,7 @@ def participant_reconsider(*, participant: Participant) -> None:
     """Bring somebody who declined back to the consent page."""
     with transaction.atomic():
         if _staying(participant).filter(consented_at__isnull=True).update(declined_at=None):
-            platform_move(participant=participant, happening=Happening.RECONSIDERS)
+            platform_move(participant=participant, event=RecruitmentEvent.RECONSIDERS)
 
 
 def participant_instructed(*, participant: Participant) -> None:
@@ -148,7 +148,7 @@ def participant_complete(*, participant: Participant) -> None:
     with transaction.atomic():
         fresh = _staying(participant).filter(completed_at__isnull=True)
         if fresh.update(completed_at=timezone.now()):
-            platform_move(participant=participant, happening=Happening.COMPLETED)
+            platform_move(participant=participant, event=RecruitmentEvent.COMPLETED)
             event_log(participant=participant, kind=Event.Kind.COMPLETED)
 
 
@@ -162,12 +162,25 @@ def participants_number(*, study: Study, external_ids: list[str], **values: Any)
 
     Call it inside `atomic()`; it takes the study's turn.
     """
-    study_turn_take(study_id=study.pk)
+    study_lock(study_id=study.pk)
     last = Participant.objects.filter(study=study).aggregate(last=Max("number"))["last"] or 0
     return Participant.objects.bulk_create(
         Participant(study=study, number=number, external_id=external_id, **values)
         for number, external_id in enumerate(external_ids, start=last + 1)
     )
+
+
+def participant_link_replace(*, participant: Participant, user: User | None) -> None:
+    """Give a participant a new link; the old one leads nowhere from now on. Logged, without the link.
+
+    Raises:
+        NotAllowedNow: the participant's data has been erased.
+    """
+    with transaction.atomic():
+        there = Participant.objects.filter(pk=participant.pk, erased_at__isnull=True)
+        if not there.update(token=link_token()):
+            raise NotAllowedNow(f"{participant.code} has been erased and has no link any more.")
+        audit_log(user=user, action="participant_link_replace", study=participant.study, participant=participant.code)
 
 
 def _staying(participant: Participant) -> QuerySet[Participant]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from annotation.flow import Facts, Step, step_before_work, step_within_assignment
 from annotation.models import Assignment, Participant, Study
-from annotation.recruitment import PAGES, Happening
+from annotation.recruitment import PAGES, RecruitmentEvent
 from annotation.services.assignments import assignment_next
 from annotation.services.participants import participant_complete
 from annotation.services.platform import platform_move, quota_has_room
@@ -96,5 +96,5 @@ def _nothing_left(participant: Participant) -> Place:
 
 def _full(participant: Participant) -> Place:
     if participant.platform_state:  # others may come back when a place has returned
-        platform_move(participant=participant, happening=Happening.OVER_QUOTA)
+        platform_move(participant=participant, event=RecruitmentEvent.OVER_QUOTA)
     return Place(Step.FULL)

@@ -7,22 +7,22 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from annotation.models import Assignment, Event, Participant, Study
-from annotation.recruitment import AT_WORK, LOGGED, TRANSITIONS, Happening
+from annotation.recruitment import AT_WORK, LOGGED, TRANSITIONS, RecruitmentEvent
 from annotation.services.log import event_log
 
 
-def platform_move(*, participant: Participant, happening: Happening, session_id: str | None = None) -> bool:
+def platform_move(*, participant: Participant, event: RecruitmentEvent, session_id: str | None = None) -> bool:
     """Apply what happened; return whether the state changed. `participant` carries the new state afterwards.
 
     Conditional updates, so that of two requests at once one moves the participant.
     """
     values = {} if session_id is None else {"session_id": session_id}
-    steps = [(before, after) for (before, event), after in TRANSITIONS.items() if event == happening]
+    steps = [(before, after) for (before, leads_on), after in TRANSITIONS.items() if leads_on == event]
     with transaction.atomic():
         for before, after in steps:
             here = Participant.objects.filter(pk=participant.pk, platform_state=before, withdrawn_at__isnull=True)
             if here.update(platform_state=after, **values):
-                _log(participant, before, happening)
+                _log(participant, before, event)
                 participant.platform_state = after
                 participant.session_id = values.get("session_id", participant.session_id)
                 return True
@@ -65,9 +65,9 @@ def holding_places(study: Study, kind: str) -> QuerySet[Participant]:
     return people.filter(Q(completed_at__isnull=False) | at_work)
 
 
-def _log(participant: Participant, before: str, happening: Happening) -> None:
+def _log(participant: Participant, before: str, event: RecruitmentEvent) -> None:
     reopened = before in (Participant.PlatformState.RETURNED, Participant.PlatformState.TIMED_OUT)
-    if happening in LOGGED:
-        event_log(participant=participant, kind=LOGGED[happening])
-    elif happening == Happening.ARRIVE_AGAIN and reopened:
+    if event in LOGGED:
+        event_log(participant=participant, kind=LOGGED[event])
+    elif event == RecruitmentEvent.ARRIVE_AGAIN and reopened:
         event_log(participant=participant, kind=Event.Kind.REOPENED)

@@ -8,7 +8,7 @@ from django.utils import timezone
 from annotation.controls.quiz import is_passed
 from annotation.errors import ServiceError, ValueOutOfScale
 from annotation.models import Event, Participant, QuestionnaireAnswer
-from annotation.recruitment import Happening
+from annotation.recruitment import RecruitmentEvent
 from annotation.services.log import event_log
 from annotation.services.platform import platform_move
 
@@ -40,7 +40,7 @@ def quiz_answer(*, participant: Participant, attempt: int, answers: Sequence[int
         event_log(participant=participant, kind=Event.Kind.QUIZ_PASSED if passed else Event.Kind.QUIZ_FAILED)
         if screened_out:
             event_log(participant=participant, kind=Event.Kind.SCREENED_OUT)
-            platform_move(participant=participant, happening=Happening.SCREENED_OUT)
+            platform_move(participant=participant, event=RecruitmentEvent.SCREENED_OUT)
 
 
 def quiz_last_answers(participant: Participant) -> list[int]:

@@ -8,11 +8,11 @@ from django.db import transaction
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import OpenLink, Participant, Study, User
-from annotation.recruitment import Happening, arrival
+from annotation.recruitment import RecruitmentEvent, arrival
+from annotation.services.locks import study_lock
 from annotation.services.log import audit_log
 from annotation.services.participants import participants_number, place_take
 from annotation.services.platform import places_return, platform_move, quota_has_room
-from annotation.services.turns import study_turn_take
 from annotation.units import has_free_unit
 
 State = Participant.PlatformState
@@ -20,11 +20,11 @@ State = Participant.PlatformState
 
 @dataclass(frozen=True)
 class Submission:
-    """A row of the platform's list. `session` is "" where the list has none; `happening` None where nothing follows."""
+    """A row of the platform's list. `session` is "" where the list has none; `event` None where nothing follows."""
 
     person: str
     session: str
-    happening: Happening | None
+    event: RecruitmentEvent | None
 
 
 def participant_arrive(*, open_link: OpenLink, person: str, session: str) -> Participant:
@@ -40,7 +40,7 @@ def participant_arrive(*, open_link: OpenLink, person: str, session: str) -> Par
     if not study.recruitment.get("prolific") or study.state == Study.State.DRAFT:
         raise NotAllowedNow("This study takes nobody from Prolific at the moment.")
     with transaction.atomic():
-        study_turn_take(study_id=study.pk)
+        study_lock(study_id=study.pk)
         participant = Participant.objects.select_related("study").filter(study=study, external_id=person).first()
         if participant is None:
             place_take(open_link=open_link)
@@ -61,9 +61,9 @@ def _arrive(participant: Participant, session: str) -> None:
     room = not is_over and quota_has_room(participant) and (begun or has_free_unit(participant))
     state = State(participant.platform_state)
     new_session = session != participant.session_id
-    happening = arrival(state, new_session=new_session, room=room)
-    if happening is not None:
-        platform_move(participant=participant, happening=happening, session_id=session)
+    event = arrival(state, new_session=new_session, room=room)
+    if event is not None:
+        platform_move(participant=participant, event=event, session_id=session)
     elif new_session and state not in (State.RETURNED, State.TIMED_OUT):
         Participant.objects.filter(pk=participant.pk).update(session_id=session)
 
@@ -80,7 +80,7 @@ def participants_invite(*, study: Study, ids: Sequence[str], user: User | None) 
     if study.state == Study.State.CLOSED:
         raise NotAllowedNow(f"{study} is closed, and closed is final: it takes no more participants.")
     with transaction.atomic():
-        study_turn_take(study_id=study.pk)
+        study_lock(study_id=study.pk)
         people = Participant.objects.filter(study=study).exclude(external_id="")
         known = set(people.values_list("external_id", flat=True))
         new = [known_as for known_as in ids if known_as not in known]
@@ -98,7 +98,7 @@ def submissions_sync(*, study: Study, submissions: Sequence[Submission], user: U
     """
     effects: Counter[str] = Counter()
     with transaction.atomic():
-        study_turn_take(study_id=study.pk)
+        study_lock(study_id=study.pk)
         people = Participant.objects.filter(study=study, origin=Participant.Origin.PROLIFIC).exclude(external_id="")
         by_id = {participant.external_id: participant for participant in people}
         for submission in submissions:
@@ -112,7 +112,7 @@ def _sync(participant: Participant | None, submission: Submission) -> str:
         return "never arrived here"
     if submission.session and submission.session != participant.session_id:
         return "an earlier session"
-    if submission.happening is None or not platform_move(participant=participant, happening=submission.happening):
+    if submission.event is None or not platform_move(participant=participant, event=submission.event):
         return "nothing to change"
     places_return(participant=participant)
-    return submission.happening.value
+    return submission.event.value

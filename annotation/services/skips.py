@@ -6,8 +6,8 @@ from django.utils import timezone
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.flow import takes_work
 from annotation.models import Assignment, Event
+from annotation.services.locks import study_lock
 from annotation.services.log import event_log
-from annotation.services.turns import study_turn_take
 
 MAX_REASON_LENGTH = 200  # characters, as in Assignment.skip_reason
 WARNING_REASON = "The warning"
@@ -32,7 +32,7 @@ def assignment_skip(*, assignment: Assignment, reason: str) -> None:
     if not study.skip_reasons and not assignment.persona.item.warning:
         raise NotAllowedNow("Parts of this study cannot be skipped.")
     with transaction.atomic():
-        study_turn_take(study_id=study.pk)
+        study_lock(study_id=study.pk)
         here = Assignment.objects.filter(pk=assignment.pk, state=Assignment.State.OPEN)
         if not study.skip_reasons:
             here = here.filter(warned_at__isnull=True)

@@ -8,10 +8,10 @@ from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Assignment, Study, User
 from annotation.protocol import definition_document, problems_before_opening, protocol_hash
 from annotation.services.definitions import definition_write
+from annotation.services.locks import study_lock
 from annotation.services.log import audit_log
 from annotation.services.outputs import outputs_request_missing
 from annotation.services.previews import previews_discard
-from annotation.services.turns import study_turn_take
 from annotation.studyfile import StudyDefinition
 
 
@@ -36,7 +36,7 @@ def study_save(
             )
         if latest is None or new_version:
             return _create(definition=definition, owner=owner, version=1 if latest is None else latest.version + 1)
-        study_turn_take(study_id=latest.pk)
+        study_lock(study_id=latest.pk)
         latest.refresh_from_db()
         if definition_document(latest) == definition.document():
             return latest
@@ -54,7 +54,7 @@ def study_open(*, study: Study, user: User | None) -> None:
         ServiceError: it is not ready (all reasons at once), or it is not what was frozen.
     """
     with transaction.atomic():
-        study_turn_take(study_id=study.pk)  # holds off a load of the file, so that what is hashed is what stands
+        study_lock(study_id=study.pk)  # holds off a load of the file, so that what is hashed is what stands
         study.refresh_from_db()
         if study.state == Study.State.DRAFT:
             _freeze(study)

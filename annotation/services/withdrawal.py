@@ -9,8 +9,8 @@ from annotation.keys import code_from_bytes
 from annotation.models import Event, Participant, User
 from annotation.services.cleaning import deleted_text_clean
 from annotation.services.erasure import data_erase, person_forget, rows_lock
+from annotation.services.locks import study_lock
 from annotation.services.log import audit_log, event_log
-from annotation.services.turns import study_turn_take
 
 RECEIPT_LENGTH = 12
 
@@ -27,7 +27,7 @@ def receipt_code(token: str) -> str:
 def participant_withdraw(*, participant: Participant) -> None:
     """End the participation and keep the data. A second click changes nothing."""
     with transaction.atomic():
-        study_turn_take(study_id=participant.study_id)
+        study_lock(study_id=participant.study_id)
         here = Participant.objects.filter(pk=participant.pk, withdrawn_at__isnull=True)
         if here.update(withdrawn_at=timezone.now(), receipt=receipt_code(participant.token)):
             rows_lock(participant)
@@ -47,7 +47,7 @@ def participant_erase(*, participant: Participant, user: User | None = None, act
     receipt = receipt_code(participant.token)
     now = timezone.now()
     with transaction.atomic():
-        study_turn_take(study_id=participant.study_id)
+        study_lock(study_id=participant.study_id)
         here = Participant.objects.filter(pk=participant.pk, erased_at__isnull=True)
         if not here.update(erased_at=now, withdrawn_at=participant.withdrawn_at or now, receipt=receipt):
             raise NotAllowedNow(f"The data of {participant.code} have been erased already.")

@@ -29,12 +29,12 @@ def save(request: HttpRequest, participant: Participant, slot_key: str) -> JsonR
         followup = followup_save(slot=slot, version=version, **_typed(request, slot))
     except StaleVersion as error:
         assert error.current is None or isinstance(error.current, Followup)
-        return JsonResponse({"message": str(error), **_stands(error.current)}, status=409)
+        return JsonResponse({"message": str(error), **_saved(error.current)}, status=409)
     except NotAllowedNow as error:
         return JsonResponse({"message": str(error)}, status=403)
     except ServiceError as error:
         return JsonResponse({"message": str(error)}, status=422)
-    return JsonResponse(_stands(followup))
+    return JsonResponse(_saved(followup))
 
 
 def followups_save_all(request: HttpRequest, assignment: Assignment) -> list[Dispute]:
@@ -75,7 +75,7 @@ def _typed(request: HttpRequest, slot: Slot) -> dict[str, Any]:
     return {"chips": request.POST.getlist(chips_name(slot.key)), "text": text}
 
 
-def _stands(followup: Followup | None) -> dict[str, Any]:
+def _saved(followup: Followup | None) -> dict[str, Any]:
     return {
         "chips": followup.chips if followup else [],
         "text": followup.text if followup else "",

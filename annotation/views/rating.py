@@ -34,12 +34,12 @@ def save(request: HttpRequest, participant: Participant, slot_key: str, aspect_k
         )
     except StaleVersion as error:
         assert isinstance(error.current, Rating)
-        return JsonResponse({"message": str(error), **_stands(error.current)}, status=409)
+        return JsonResponse({"message": str(error), **_saved(error.current)}, status=409)
     except NotAllowedNow as error:
         return JsonResponse({"message": str(error)}, status=403)
     except ServiceError as error:
         return JsonResponse({"message": str(error)}, status=422)
-    return JsonResponse(_stands(rating))
+    return JsonResponse(_saved(rating))
 
 
 @participant_view("POST")
@@ -112,7 +112,7 @@ def _named(task: TaskView, disputes: list[Dispute]) -> list[tuple[FollowupView, 
     return [(shown, saved[shown.text_name]) for shown in task.followups if shown.text_name in saved]
 
 
-def _stands(rating: Rating) -> dict[str, Any]:
+def _saved(rating: Rating) -> dict[str, Any]:
     return {"value": rating.value, "version": rating.version, "saved_at": rating.saved_at.isoformat()}
 
 

@@ -16,7 +16,8 @@ from annotation.models import Participant, Study, StudyMember
 from annotation.permissions import attached_role
 from annotation.queries import participant_state
 from annotation.queries_participants import found_actions, found_participants, known_actions
-from annotation.services import standing
+from annotation.services import exclusions
+from annotation.services import participants as services
 
 
 @require_GET
@@ -45,13 +46,13 @@ def participant_change(request: HttpRequest, slug: str, version: int, number: in
 @require_POST
 def participant_exclude(request: HttpRequest, slug: str, version: int, number: int) -> HttpResponse:
     """Leave a participant out, for a reason."""
-    return _decide(request, slug, version, number, standing.participant_exclude, "Excluded {}.")
+    return _decide(request, slug, version, number, exclusions.participant_exclude, "Excluded {}.")
 
 
 @require_POST
 def participant_include(request: HttpRequest, slug: str, version: int, number: int) -> HttpResponse:
     """Take a participant back in, for a reason."""
-    return _decide(request, slug, version, number, standing.participant_include, "{} is included again.")
+    return _decide(request, slug, version, number, exclusions.participant_include, "{} is included again.")
 
 
 @require_POST
@@ -59,7 +60,7 @@ def participant_link_replace(request: HttpRequest, slug: str, version: int, numb
     """Make a new link and show it once, on this page."""
     participant = _participant(get_study_for_researcher(request, slug, version), number)
     try:
-        standing.participant_link_replace(participant=participant, user=request_user(request))
+        services.participant_link_replace(participant=participant, user=request_user(request))
     except ServiceError as error:
         return _participant_page(request, participant, problem=str(error), status=409)
     participant.refresh_from_db()

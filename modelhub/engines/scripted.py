@@ -85,7 +85,7 @@ class ScriptedEngine:
     def _answer(self, request: GenerationRequest) -> GenerationResult:
         started = time.perf_counter()
         if self._style == "pick":
-            text = self._picks[_lot(request.rendered, len(self._picks))]
+            text = self._picks[_seeded_index(request.rendered, len(self._picks))]
             return GenerationResult(text, "stop", None, None, time.perf_counter() - started)
         texts: Texts = self._known.get(_normal(request.prompt), self._fallback)
         tailored = self._style == "tailored" and request.persona.strip()
@@ -139,7 +139,7 @@ def _fill(template: str, request: GenerationRequest) -> str:
     return re.sub(r"\{(trait|preference|prompt)\}", lambda match: values[match[1]], template).strip()
 
 
-def _lot(text: str, count: int) -> int:
+def _seeded_index(text: str, count: int) -> int:
     return int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()[:8], "big") % count
 
 

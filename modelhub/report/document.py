@@ -157,7 +157,7 @@ def share_limits(ci: Sequence[float] | None, why: str | None = None) -> Cell:
     return Cell(percent_interval(ci), list(ci)) if ci is not None else _undefined(why)
 
 
-def careful(codes: Sequence[str]) -> Cell:
+def warning_marks(codes: Sequence[str]) -> Cell:
     """Return a cell that refers to the notes about these warnings; a CSV has their codes."""
     return Cell("", " ".join(codes), warnings=tuple(codes))
 

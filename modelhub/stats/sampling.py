@@ -12,14 +12,14 @@ def balanced_draw(names: Sequence[tuple[str, str]], *, limit: int | None, seed: 
     """
     if limit is None or limit >= len(names):
         return set(names)
-    ordered = sorted(names, key=lambda name: (name[0], _lot(seed, *name)))
+    ordered = sorted(names, key=lambda name: (name[0], _seeded_hash(seed, *name)))
     ranked = [
-        (rank, _lot(seed, group), name)
+        (rank, _seeded_hash(seed, group), name)
         for group, members in groupby(ordered, key=lambda name: name[0])
         for rank, name in enumerate(members)
     ]
     return {name for _, _, name in sorted(ranked)[:limit]}
 
 
-def _lot(seed: int, *parts: str) -> str:
+def _seeded_hash(seed: int, *parts: str) -> str:
     return hashlib.sha256("\n".join([str(seed), *parts]).encode("utf-8")).hexdigest()

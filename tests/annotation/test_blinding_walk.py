@@ -12,7 +12,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from annotation.bots import Bot
-from annotation.controls.rehearsal import knowledge_of
+from annotation.controls.answerkey import answer_key_of
 from annotation.models import Arm, Assignment, Item, Output, Participant, Persona, Study
 from annotation.services.participants import participant_create
 from modelhub.demo import FOLDER, demo_prepare
@@ -248,7 +248,7 @@ def test_the_pages_of_the_controls_do_not_give_them_away(
     me = participant_create(study=study)
     bot = Bot(
         server.base_url + reverse("annotation:participant", args=[me.token]),
-        seed=f"walk {care}", care=care, knowledge=knowledge_of(study),
+        seed=f"walk {care}", care=care, answer_key=answer_key_of(study),
     )  # fmt: skip
     bot.client = walker.client
     report = bot.walk()

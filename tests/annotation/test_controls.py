@@ -9,7 +9,7 @@ from django.urls import reverse
 from pytest_django.live_server_helper import LiveServer
 
 from annotation.bots import Bot
-from annotation.controls.rehearsal import knowledge_of
+from annotation.controls.answerkey import answer_key_of
 from annotation.controls.results import CheckResult, check_results
 from annotation.export import study_tables
 from annotation.models import Aspect, Assignment, Event, Item, Output, Participant, Persona, Rating, Study
@@ -234,7 +234,7 @@ def test_bots_walk_every_control(tmp_path: Path, live_server: LiveServer, care: 
     for number in range(3):
         participant = participant_create(study=study, kind=Participant.Kind.BOT)
         address = live_server.url + reverse("annotation:participant", args=[participant.token])
-        bot = Bot(address, seed=f"walk {number}", care=care, knowledge=knowledge_of(study))
+        bot = Bot(address, seed=f"walk {number}", care=care, answer_key=answer_key_of(study))
         report = bot.walk()
         assert report.error == "", report.error
         assert report.step == "done" if care else report.step in ("done", "screened_out")

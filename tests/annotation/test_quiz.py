@@ -10,7 +10,7 @@ from annotation.controls.quiz import is_passed, quiz_view
 from annotation.errors import ServiceError, ValueOutOfScale
 from annotation.export import study_tables
 from annotation.models import Participant, Study
-from annotation.recruitment import Happening
+from annotation.recruitment import RecruitmentEvent
 from annotation.services.platform import platform_move
 from annotation.services.quiz import quiz_answer
 from tests.annotation.controls import Worker, example, open_work
@@ -108,7 +108,7 @@ def test_an_option_that_does_not_exist_is_refused(worker: Worker) -> None:
 
 def test_a_platforms_participant_is_screened_out_there_too(study: Study) -> None:
     worker = Worker(study)
-    platform_move(participant=worker.participant, happening=Happening.ARRIVES)
+    platform_move(participant=worker.participant, event=RecruitmentEvent.ARRIVES)
     worker.begin()
     for attempt in (0, 1):
         worker.post("quiz/", attempt=attempt, **WRONG)

@@ -13,12 +13,12 @@ from django.utils import timezone
 
 from annotation.flow import Step
 from annotation.models import Assignment, Event, OpenLink, Participant, Study
-from annotation.recruitment import Happening, State, arrival, next_state, platform_code
+from annotation.recruitment import RecruitmentEvent, State, arrival, next_state, platform_code
+from annotation.services.exclusions import participant_exclude
 from annotation.services.participants import participant_consent, participant_create
 from annotation.services.places import participant_place
 from annotation.services.platform import holding_places
 from annotation.services.recruitment import participant_arrive, participants_invite
-from annotation.services.standing import participant_exclude
 from personaeval.logs import HideTokens, hide_tokens
 from tests.annotation.prolific import CODES, PID, SESSION, arrive, link_of, prolific_study, query, walker_of
 from tests.annotation.studyfiles import complaints, definition, study_data, write
@@ -49,42 +49,40 @@ timed_out       .       .     .       .       .      over_quota  .  .  active
 # --- the state machine ---
 
 
-def transitions() -> list[tuple[State, Happening, State]]:
+def transitions() -> list[tuple[State, RecruitmentEvent, State]]:
     rows = [line.split() for line in TABLE.strip().splitlines()[1:]]
     assert len(rows) == len(State)
     named = [(State("" if name == "none" else name), cells) for name, *cells in rows]
     return [
-        (state, happening, state if cell == "." else State(cell))
+        (state, event, state if cell == "." else State(cell))
         for state, cells in named
-        for happening, cell in zip(Happening, cells, strict=True)
+        for event, cell in zip(RecruitmentEvent, cells, strict=True)
     ]
 
 
-@pytest.mark.parametrize(("state", "happening", "after"), transitions())
-def test_every_state_answers_every_event_as_the_table_says(state: State, happening: Happening, after: State) -> None:
-    assert next_state(state, happening) == after
+@pytest.mark.parametrize(("state", "event", "after"), transitions())
+def test_every_state_answers_every_event_as_the_table_says(state: State, event: RecruitmentEvent, after: State) -> None:
+    assert next_state(state, event) == after
 
 
 @pytest.mark.parametrize(
-    ("state", "new_session", "room", "happening"),
+    ("state", "new_session", "room", "event"),
     [
-        (State.NONE, True, True, Happening.ARRIVES),
-        (State.NONE, True, False, Happening.OVER_QUOTA),
+        (State.NONE, True, True, RecruitmentEvent.ARRIVES),
+        (State.NONE, True, False, RecruitmentEvent.OVER_QUOTA),
         (State.ACTIVE, True, False, None),
-        (State.RETURNED, True, True, Happening.ARRIVE_AGAIN),
+        (State.RETURNED, True, True, RecruitmentEvent.ARRIVE_AGAIN),
         (State.RETURNED, False, True, None),
-        (State.TIMED_OUT, True, False, Happening.OVER_QUOTA),
+        (State.TIMED_OUT, True, False, RecruitmentEvent.OVER_QUOTA),
         (State.TIMED_OUT, False, True, None),
-        (State.OVER_QUOTA, False, True, Happening.ARRIVE_AGAIN),
+        (State.OVER_QUOTA, False, True, RecruitmentEvent.ARRIVE_AGAIN),
         (State.OVER_QUOTA, True, False, None),
         (State.COMPLETED, True, True, None),
         (State.SCREENED_OUT, True, True, None),
     ],
 )
-def test_an_arrival_depends_on_state_session_and_room(
-    state: State, new_session: bool, room: bool, happening: Any
-) -> None:
-    assert arrival(state, new_session=new_session, room=room) == happening
+def test_an_arrival_depends_on_state_session_and_room(state: State, new_session: bool, room: bool, event: Any) -> None:
+    assert arrival(state, new_session=new_session, room=room) == event
 
 
 def test_each_end_has_its_own_code_and_work_has_none() -> None:

@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 
 from annotation.models import Assignment, Participant, Persona, Rating, Study
+from annotation.services.exclusions import participant_exclude, participant_include
 from annotation.services.participants import open_link_create
-from annotation.services.standing import participant_exclude, participant_include
 from tests.annotation.walking import Walker, make_ready
 from tests.factories import make_study
 

@@ -12,10 +12,10 @@ from django.db import connection
 from django.urls import reverse
 from tqdm import tqdm
 
-from annotation.botmind import Knowledge
+from annotation.botattention import AnswerKey
 from annotation.botopinions import Effect, Opinions, effects_of
 from annotation.bots import Bot, BotReport
-from annotation.controls.rehearsal import knowledge_of
+from annotation.controls.answerkey import answer_key_of
 from annotation.management.base import ProjectCommand
 from annotation.models import Participant, Study
 from annotation.services.participants import participant_create
@@ -23,13 +23,13 @@ from annotation.studyref import study_from_reference
 
 
 @dataclass(frozen=True)
-class _Company:
+class _BotSettings:
     """What all bots of a rehearsal share."""
 
     url: str
     seed: int
     careless: float
-    knowledge: Knowledge
+    answer_key: AnswerKey
     effects: list[Effect]
 
 
@@ -63,8 +63,8 @@ class Command(ProjectCommand):
         effects = effects_of(study, options["effect"])
         url = options["url"].rstrip("/")
         _check(study, url)
-        company = _Company(url, options["seed"], options["careless"], knowledge_of(study), effects)
-        bots = [_make_bot(study, company) for _ in range(options["participants"])]
+        settings = _BotSettings(url, options["seed"], options["careless"], answer_key_of(study), effects)
+        bots = [_make_bot(study, settings) for _ in range(options["participants"])]
         reports = self._walk(bots, options["concurrency"])
         self._tell(reports)
 
@@ -110,16 +110,16 @@ def _walk_and_leave(bot: Bot) -> BotReport:
         connection.close()
 
 
-def _make_bot(study: Study, company: _Company) -> Bot:
+def _make_bot(study: Study, settings: _BotSettings) -> Bot:
     participant = participant_create(study=study, kind=Participant.Kind.BOT)
     path = reverse("annotation:participant", args=[participant.token])
-    seed = f"{company.seed} {participant.number}"
-    opinions = Opinions(study, company.effects, seed=company.seed, code=participant.code)
+    seed = f"{settings.seed} {participant.number}"
+    opinions = Opinions(study, settings.effects, seed=settings.seed, code=participant.code)
     return Bot(
-        company.url + path,
+        settings.url + path,
         code=participant.code,
         seed=seed,
-        care=0 if Random(f"{seed} careless").random() < company.careless else 1,
-        knowledge=company.knowledge,
-        effects=opinions.answers if company.effects else None,
+        care=0 if Random(f"{seed} careless").random() < settings.careless else 1,
+        answer_key=settings.answer_key,
+        effects=opinions.answers if settings.effects else None,
     )

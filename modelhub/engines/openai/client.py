@@ -6,7 +6,7 @@ from typing import Any
 
 from modelhub.engines.base import GenerationRequest
 from modelhub.engines.decoding import chat_messages, plain_text
-from modelhub.engines.openai.replies import Reply, Trouble, read_refusal, read_reply
+from modelhub.engines.openai.replies import Reply, RequestFailure, read_refusal, read_reply
 from modelhub.engines.openai.settings import ServerSettings
 
 # At DEBUG these write down addresses and headers, which may hold what a server repeats.
@@ -44,7 +44,7 @@ class Client:
             async with asyncio.timeout(limit):
                 content = await self._send(request)
         except TimeoutError:
-            return Reply(Trouble(f"The server gave no answer within {limit:g} s.", "again"))
+            return Reply(RequestFailure(f"The server gave no answer within {limit:g} s.", "again"))
         except APIStatusError as error:
             response = error.response
             sent = [*self._parameters(), *self._server.options.extra_body]
@@ -55,7 +55,9 @@ class Client:
             )
         except APIConnectionError as error:
             cause = type(error.__cause__).__name__
-            return Reply(Trouble(f"The connection to the server could not be made or broke off ({cause}).", "again"))
+            return Reply(
+                RequestFailure(f"The connection to the server could not be made or broke off ({cause}).", "again")
+            )
         return read_reply(content, chat=self._server.decoding.chat)
 
     async def _send(self, request: GenerationRequest) -> bytes:

@@ -17,7 +17,7 @@ from typing import Any
 from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure, GenerationRequest, GenerationResult
 from modelhub.engines.openai.client import Client
 from modelhub.engines.openai.ledger import Ledger
-from modelhub.engines.openai.replies import Completion, Reply, Trouble
+from modelhub.engines.openai.replies import Completion, Reply, RequestFailure
 from modelhub.engines.openai.settings import ServerSettings, read_settings
 from modelhub.prompting.endings import completion
 
@@ -111,7 +111,7 @@ class OpenAIEngine:
         made = completion(answer.text, stop=self._server.decoding.stop, reported=answer.finish_reason)
         return GenerationResult(made.text, made.finish_reason, reply.prompt_tokens, reply.completion_tokens, seconds)
 
-    def _failure(self, trouble: Trouble, attempt: int, batch: _Batch) -> GenerationFailure | None:
+    def _failure(self, trouble: RequestFailure, attempt: int, batch: _Batch) -> GenerationFailure | None:
         """Return the failure that a trouble amounts to, None if the request is to be sent again."""
         options = self._server.options
         if trouble.verdict == "fatal":
@@ -127,7 +127,7 @@ class OpenAIEngine:
             )
         return None
 
-    async def _wait(self, trouble: Trouble, attempt: int) -> None:
+    async def _wait(self, trouble: RequestFailure, attempt: int) -> None:
         seconds = wait_seconds(attempt, asked=trouble.wait, jitter=random.random())
         logger.info("%s Attempt %d; the next one in %.1f s.", trouble.reason, attempt, seconds)
         await self._sleep(seconds)
@@ -159,7 +159,7 @@ def wait_seconds(attempt: int, *, asked: float | None, jitter: float) -> float:
     return own if asked is None else max(own, asked + jitter)
 
 
-def fatal_text(trouble: Trouble, server: ServerSettings) -> str:
+def fatal_text(trouble: RequestFailure, server: ServerSettings) -> str:
     """Return why no request to this server can succeed, and what to do."""
     start = trouble.reason.removesuffix(".")
     if trouble.status == 401 and not server.key:

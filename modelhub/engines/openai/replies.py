@@ -42,7 +42,7 @@ class Completion:
 
 
 @dataclass(frozen=True)
-class Trouble:
+class RequestFailure:
     """Anything but an answer. `code` is what the server calls it, if that is known; `wait` what it asks for (s)."""
 
     reason: str
@@ -56,7 +56,7 @@ class Trouble:
 class Reply:
     """An answer or a trouble, and the tokens that were used for either, where the server counts them."""
 
-    outcome: Completion | Trouble
+    outcome: Completion | RequestFailure
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
 
@@ -66,35 +66,35 @@ def read_reply(content: bytes, *, chat: bool) -> Reply:
     try:
         data = json.loads(content)
     except (ValueError, RecursionError):
-        return Reply(Trouble("The server sent something that is not JSON.", "again"))
+        return Reply(RequestFailure("The server sent something that is not JSON.", "again"))
     data = _mapping(data)
     usage = _mapping(data.get("usage"))
     return Reply(_outcome(data, chat), _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
 
 
-def _outcome(data: Mapping[str, Any], chat: bool) -> Completion | Trouble:
+def _outcome(data: Mapping[str, Any], chat: bool) -> Completion | RequestFailure:
     choices = data.get("choices")
     if not isinstance(choices, list) or not choices:
-        return Trouble("The server sent JSON without an answer in it (no choices).", "again")
+        return RequestFailure("The server sent JSON without an answer in it (no choices).", "again")
     choice = _mapping(choices[0])
     text = _mapping(choice.get("message")).get("content") if chat else choice.get("text")
     finish = choice.get("finish_reason")
     if not text and finish == "content_filter":
-        return Trouble("The server's content filter withheld the answer.", "final")
+        return RequestFailure("The server's content filter withheld the answer.", "final")
     if not text and finish == "length":
-        return Trouble(
+        return RequestFailure(
             "The answer was cut off before its text began, as that of a model that reasons first may be; raise "
             "max_new_tokens.",
             "final",
         )
     if not isinstance(text, str):
-        return Trouble("The server sent an answer without a text.", "again")
+        return RequestFailure("The server sent an answer without a text.", "again")
     return Completion(_storable(text), _FINISH.get(finish, "unknown") if isinstance(finish, str) else "unknown")
 
 
 def read_refusal(
     status: int, content: bytes, headers: Mapping[str, str], *, model: str, sent: Collection[str]
-) -> Trouble:
+) -> RequestFailure:
     """Return what a response of another status means; `sent` are the parameters that the request had."""
     error = _error(content)
     text = error.get("message")
@@ -110,7 +110,7 @@ def read_refusal(
         verdict = "again" if status in _AGAIN_STATUS or status >= 500 else "final"
     hints = _hints(text, code, sent) if verdict == "final" else []
     reason = "".join([f"The server answered {_status_text(status, code)}", *hints, "."])
-    return Trouble(reason, verdict, status, code, retry_after(headers))
+    return RequestFailure(reason, verdict, status, code, retry_after(headers))
 
 
 def _hints(text: str, code: str, sent: Collection[str]) -> list[str]:

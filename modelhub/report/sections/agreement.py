@@ -11,10 +11,10 @@ from modelhub.report.document import (
     Section,
     TableBlock,
     TableColumn,
-    careful,
     limits,
     number,
     share,
+    warning_marks,
     whole,
     words,
 )
@@ -129,7 +129,7 @@ def _main(rows: list[Row], names: Names, suffix: str) -> TableBlock:
             number(report["krippendorff_alpha"], why(report, "krippendorff_alpha"), digits=3),
             limits(report["alpha_ci"], why(report, "alpha_ci"), digits=3),
             number(gwet, why(report, key), digits=3),
-            careful(report["warnings"]),
+            warning_marks(report["warnings"]),
         )
 
     designs = "; ".join(f"{_SHORT[name]}: {DESIGNS[name][0].lower()}{DESIGNS[name][1:]}" for name in _SHORT)

@@ -11,10 +11,10 @@ from modelhub.report.document import (
     Section,
     TableBlock,
     TableColumn,
-    careful,
     limits,
     number,
     p_value,
+    warning_marks,
     whole,
     words,
 )
@@ -150,7 +150,7 @@ def _tests(found: Sequence[Found], names: Names, suffix: str) -> TableBlock:
 
     def cells(report: dict[str, Any]) -> tuple[Cell, ...]:
         tests = ("sign_flip_p", "smallest_p", "prompt_sign_flip_p", "quasi_t_p", "wilcoxon_p")
-        return (*(p_value(report[name], why(report, name)) for name in tests), careful(report["warnings"]))
+        return (*(p_value(report[name], why(report, name)) for name in tests), warning_marks(report["warnings"]))
 
     return _table(f"tests{suffix}", "Every test", caption, columns, found, names, cells, is_folded=True)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from modelhub.report.build import build_document
-from modelhub.report.document import Document, Figure, TableBlock, careful, limits, number, words
+from modelhub.report.document import Document, Figure, TableBlock, limits, number, warning_marks, words
 from modelhub.report.document import TableColumn as C
 from modelhub.report.figures.forest import Estimate, forest_figure
 from modelhub.report.heds import TO_FILL_IN, StudyFacts, heds_sheet
@@ -165,8 +165,8 @@ class TestTables:
             C("w", "Notes"),
         )
         rows = (
-            (words("A & B"), number(0.5), limits([0.123456, 0.9]), careful(["ci_undercovers"])),
-            (words("C"), number(None, "no_overlap"), limits(None, "no_overlap"), careful([])),
+            (words("A & B"), number(0.5), limits([0.123456, 0.9]), warning_marks(["ci_undercovers"])),
+            (words("C"), number(None, "no_overlap"), limits(None, "no_overlap"), warning_marks([])),
         )
         return TableBlock("t", "T", "Share in %.", columns, rows)
 

@@ -1,11 +1,11 @@
-"""Make transactions that hand out places take turns, on both databases."""
+"""The lock that makes transactions which hand out places take turns, on both databases."""
 
 from django.db.models import F
 
 from annotation.models import Study
 
 
-def study_turn_take(*, study_id: int) -> None:
+def study_lock(*, study_id: int) -> None:
     """Wait until no other transaction hands out places or numbers of this study; call it first inside `atomic()`.
 
     An UPDATE takes the row lock on PostgreSQL; on SQLite an IMMEDIATE transaction already holds the write lock.

@@ -1,13 +1,13 @@
-"""What bots have to know to be careful in a rehearsal of a study."""
+"""The answer key that bots need to be careful in a rehearsal of a study."""
 
-from annotation.botmind import Knowledge
+from annotation.botattention import AnswerKey
 from annotation.models import Output, Study
 
 
-def knowledge_of(study: Study) -> Knowledge:
+def answer_key_of(study: Study) -> AnswerKey:
     """Return the right answers of the study's quiz and the bad responses of its planted pairs."""
     bad = Output.objects.filter(arm__study=study, planted=Output.Planted.BAD).values_list("text", flat=True)
-    return Knowledge(
+    return AnswerKey(
         quiz={
             question["question"]: question["options"][question["answer"] - 1]
             for question in study.quiz.get("questions", [])

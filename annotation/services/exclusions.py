@@ -1,13 +1,12 @@
-"""What researchers do about a participant: leave out, take back in, replace the link. Nothing is ever removed."""
+"""Leave participants out of the counts and of analysis, and take them back in. Nothing is ever removed."""
 
 from django.db import transaction
 from django.utils import timezone
 
 from annotation.errors import NotAllowedNow, ServiceError
-from annotation.keys import link_token
 from annotation.models import Assignment, Participant, User
+from annotation.services.locks import study_lock
 from annotation.services.log import audit_log
-from annotation.services.turns import study_turn_take
 from annotation.units import is_place_filled
 
 MAX_REASON = 200  # characters, as in Participant.excluded_reason
@@ -41,25 +40,12 @@ def participant_include(*, participant: Participant, reason: str, user: User | N
     if not 1 <= len(reason) <= MAX_REASON:
         raise ServiceError(f"Give a reason of 1 to {MAX_REASON} characters for including {participant.code} again.")
     with transaction.atomic():
-        study_turn_take(study_id=participant.study_id)  # nobody is handed a place while it is counted
+        study_lock(study_id=participant.study_id)  # nobody is handed a place while it is counted
         excluded = Participant.objects.filter(pk=participant.pk, excluded_at__isnull=False)
         if not excluded.update(excluded_at=None, excluded_reason=""):
             raise NotAllowedNow(f"{participant.code} is not excluded.")
         _mark_surplus(participant)
         _log("participant_include", participant, user, reason=reason)
-
-
-def participant_link_replace(*, participant: Participant, user: User | None) -> None:
-    """Give a participant a new link; the old one leads nowhere from now on. Logged, without the link.
-
-    Raises:
-        NotAllowedNow: the participant's data has been erased.
-    """
-    with transaction.atomic():
-        there = Participant.objects.filter(pk=participant.pk, erased_at__isnull=True)
-        if not there.update(token=link_token()):
-            raise NotAllowedNow(f"{participant.code} has been erased and has no link any more.")
-        _log("participant_link_replace", participant, user)
 
 
 def _mark_surplus(participant: Participant) -> None:

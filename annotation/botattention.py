@@ -11,22 +11,22 @@ _NAMED = re.compile(r"[“\"](.+?)[”\"]")
 
 
 @dataclass(frozen=True)
-class Knowledge:
-    """What somebody who reads knows: the right answers of the quiz, by question, and which responses are bad."""
+class AnswerKey:
+    """What a careful reader knows: the right answers of the quiz, by question, and which responses are bad."""
 
     quiz: Mapping[str, str] = field(default_factory=dict)
     bad: frozenset[str] = frozenset()
 
 
-class Mind:
+class Attention:
     """Decides, each time anew, whether the bot is careful; `care` is the probability that it is."""
 
-    def __init__(self, *, seed: str, care: float, knowledge: Knowledge) -> None:
+    def __init__(self, *, seed: str, care: float, answer_key: AnswerKey) -> None:
         # Apart from the bot's own numbers, so that its other answers do not depend on how careful it is.
         self.random = random.Random(f"{seed} care")
-        self.care, self.knowledge = care, knowledge
+        self.care, self.answer_key = care, answer_key
 
-    def cares(self) -> bool:
+    def is_careful(self) -> bool:
         """Whether the bot is careful this time."""
         return self.random.random() < self.care
 
@@ -44,20 +44,20 @@ class Mind:
         """Return the lowest answers for a response known to be bad and the highest for the other, by field."""
         responses = form.xpath(".//article")
         texts = [_text(response.xpath(".//*[@class='response-text']")) for response in responses]
-        if not any(text in self.knowledge.bad for text in texts):
+        if not any(text in self.answer_key.bad for text in texts):
             return {}
         answers: dict[str, str] = {}
         for response, text in zip(responses, texts, strict=True):
             for scale in response.xpath(".//*[@data-scale]"):
                 values = sorted(_labels(scale).values(), key=int)
-                answers |= dict.fromkeys(_names(scale), values[0 if text in self.knowledge.bad else -1])
+                answers |= dict.fromkeys(_names(scale), values[0 if text in self.answer_key.bad else -1])
         return answers
 
-    def learnt(self, form: Any) -> dict[str, str]:
+    def quiz_answers(self, form: Any) -> dict[str, str]:
         """Return the right answers of a quiz, by field, as far as they are known."""
         answers: dict[str, str] = {}
         for question in form.xpath(".//fieldset"):
-            right = self.knowledge.quiz.get(_text(question.xpath("./legend")))
+            right = self.answer_key.quiz.get(_text(question.xpath("./legend")))
             labels = _labels(question)
             if right in labels:
                 answers |= dict.fromkeys(_names(question), labels[right])
