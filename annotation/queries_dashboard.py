@@ -108,11 +108,6 @@ class Sides:
     items: int
     uneven: tuple[str, ...]
 
-    @property
-    def uneven_share(self) -> float:
-        """Share of items that are out of balance, from 0 to 1."""
-        return len(self.uneven) / self.items if self.items else 0.0
-
 
 class _Hour(Func):
     """The hour of a time in UTC, as text: `2026-01-31 14`. Django's own truncation calls Python for each SQLite row."""

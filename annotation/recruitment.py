@@ -82,11 +82,6 @@ _ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 PARAMETERS = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID")
 
 
-def next_state(state: State, event: RecruitmentEvent) -> State:
-    """Return the state that follows; the same one where the event changes nothing."""
-    return TRANSITIONS.get((state, event), state)
-
-
 def arrival(state: State, *, new_session: bool, room: bool) -> RecruitmentEvent | None:
     """Return what an arrival amounts to; None where it changes nothing.
 

@@ -59,19 +59,6 @@ class Ratings:
         matrix[self.item, self.rater] = self.numbers[self.code]
         return matrix
 
-    def without_rater(self, rater: int) -> "Ratings":
-        """Return the ratings of all others; names keep their places."""
-        kept = self.rater != rater
-        return Ratings(
-            self.rater[kept],
-            self.item[kept],
-            self.code[kept],
-            self.rater_names,
-            self.item_names,
-            self.domain,
-            self.level,
-        )
-
 
 def make_ratings(
     raters: Sequence[str], items: Sequence[str], values: Sequence[Value], *, level: Level, domain: Sequence[Value]

@@ -1,12 +1,9 @@
-"""Text diagnostics of two sets of texts: salient words, lengths, formats. Pure functions; texts in, numbers out."""
+"""Text diagnostics of two sets of texts: salient words. Pure functions; texts in, numbers out."""
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
-
-import numpy as np
-import scipy
 
 from modelhub.stats.multiplicity import wilson_interval
 
@@ -14,18 +11,6 @@ FEWEST = 10
 # What follows these words in a persona says what the person does not want.
 _CONTRAST = re.compile(r"\b(?:rather than|over|versus|vs\.?|compared (?:to|with)|instead of)\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
-_MARKS: Mapping[str, re.Pattern[str]] = {
-    "list": re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+\S", re.MULTILINE),
-    "heading": re.compile(r"^#{1,6}\s+\S", re.MULTILINE),
-    "bold": re.compile(r"\*\*[^*\n]+\*\*|__[^_\n]+__"),
-    "code": re.compile(r"`[^`\n]+`|^```", re.MULTILINE),
-    "table": re.compile(r"^\s*\|.+\|\s*$", re.MULTILINE),
-    "link": re.compile(r"https?://\S+|\[[^\]\n]+\]\([^)\n]+\)"),
-    "several_paragraphs": re.compile(r"\S[^\S\n]*\n\s*\n\s*\S"),
-    "question": re.compile(r"[?？]"),
-    "exclamation": re.compile(r"[!！]"),
-    "emoji": re.compile("[\U0001f300-\U0001faff\u2600-\u27bf]"),
-}
 
 
 def word_count(text: str) -> int:
@@ -69,38 +54,6 @@ def salient_words(
     return sorted(rows, key=lambda row: (-(row["share"] if row["share"] is not None else 0.5), row["word"]))
 
 
-def length_difference(first: Sequence[str], second: Sequence[str]) -> dict[str, Any]:
-    """Return words per text in both sets and the difference first minus second, 95 % CI by Welch's t.
-
-    `reason` is set where a number is None.
-    """
-    words = [np.array([word_count(text) for text in texts], dtype=float) for texts in (first, second)]
-    result: dict[str, Any] = {
-        "first": _spread(words[0]), "second": _spread(words[1]), "difference": None, "ci": None, "reason": None,
-    }  # fmt: skip
-    if not all(map(len, words)):
-        return {**result, "reason": "no_data"}
-    result["difference"] = float(words[0].mean() - words[1].mean())
-    if min(map(len, words)) < 2:
-        return {**result, "reason": "single_text"}
-    errors = [values.var(ddof=1) / len(values) for values in words]
-    total = sum(errors)
-    if total == 0:
-        return {**result, "reason": "no_variation"}
-    df = total**2 / sum(error**2 / (len(values) - 1) for error, values in zip(errors, words, strict=True))
-    half = float(scipy.stats.t.ppf(0.975, df)) * float(total) ** 0.5
-    result["ci"] = [result["difference"] - half, result["difference"] + half]
-    return result
-
-
-def format_differences(first: Sequence[str], second: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Return, by mark (list, heading, bold, code, …), how many texts of each set hold it and the difference of shares.
-
-    The interval is Newcombe's hybrid of Wilson intervals, for independent sets. Source: Newcombe (1998), method 10.
-    """
-    return {name: _mark(pattern, first, second) for name, pattern in _MARKS.items()}
-
-
 def _texts_by_word(texts: Sequence[str], lemma: Callable[[str], str], cut: bool) -> Counter[str]:
     found: Counter[str] = Counter()
     for text in texts:
@@ -119,26 +72,3 @@ def _share(in_first: int, in_second: int, of_first: int, of_second: int) -> dict
         return mine / (mine + others)
 
     return {"share": evened(raw), "ci": [evened(max(0.0, interval[0])), evened(min(1.0, interval[1]))], "reason": None}
-
-
-def _spread(values: np.ndarray) -> dict[str, Any]:
-    return {
-        "n": len(values),
-        "mean": float(values.mean()) if len(values) else None,
-        "sd": float(values.std(ddof=1)) if len(values) > 1 else None,
-        "median": float(np.median(values)) if len(values) else None,
-    }
-
-
-def _mark(pattern: re.Pattern[str], first: Sequence[str], second: Sequence[str]) -> dict[str, Any]:
-    counts = [sum(bool(pattern.search(text)) for text in texts) for texts in (first, second)]
-    sizes = [len(first), len(second)]
-    result: dict[str, Any] = {"first": counts[0], "second": counts[1], "difference": None, "ci": None, "reason": None}
-    intervals = [wilson_interval(count, n) for count, n in zip(counts, sizes, strict=True)]
-    if intervals[0] is None or intervals[1] is None:
-        return {**result, "reason": "no_data"}
-    a, b = (count / n for count, n in zip(counts, sizes, strict=True))
-    (low_a, high_a), (low_b, high_b) = intervals[0], intervals[1]
-    below = ((a - low_a) ** 2 + (high_b - b) ** 2) ** 0.5
-    above = ((high_a - a) ** 2 + (b - low_b) ** 2) ** 0.5
-    return {**result, "difference": a - b, "ci": [a - b - below, a - b + above]}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from trl import DPOTrainer
 
-POLICY, REFERENCE = "default", "ref"  # the trainer's names for the adapter it trains and for its frozen copy
+POLICY = "default"  # the trainer's name for the adapter it trains; that of its frozen copy is "ref"
 
 
 def train_dpo(job: TrainingJob, watch: Watch | None = None, *, prepared: Prepared | None = None) -> TrainingResult:

@@ -82,7 +82,6 @@ class TrainingResult:
     best_epoch: float
     best_loss: float
     seconds: float
-    manifest: dict[str, Any]
 
 
 def prepare(job: TrainingJob) -> Prepared:
@@ -270,7 +269,6 @@ def _finish(
         best_epoch=best["epoch"],
         best_loss=best["eval_loss"],
         seconds=seconds,
-        manifest=manifest,
     )
 
 

@@ -210,7 +210,7 @@ def test_sides_are_counted_by_arm_and_uneven_items_are_named() -> None:
     )
     assert (first.positions, second.positions) == ((3, 1), (1, 3))
     assert first.first_share == 0.75
-    assert (sides.items, sides.uneven, sides.uneven_share) == (2, ("item-2",), 0.5)
+    assert (sides.items, sides.uneven) == (2, ("item-2",))
 
 
 # --- The page ----------------------------------------------------------------------------------------------------

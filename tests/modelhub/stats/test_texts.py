@@ -2,7 +2,7 @@
 
 import pytest
 
-from modelhub.stats.texts import before_contrast, format_differences, length_difference, salient_words, word_count
+from modelhub.stats.texts import before_contrast, salient_words, word_count
 
 
 def test_words_are_parted_by_white_space() -> None:
@@ -44,36 +44,3 @@ def test_words_can_be_lemmatized() -> None:
 def test_an_empty_set_has_no_shares() -> None:
     (row,) = salient_words(["calm"], [], min_count=1)
     assert (row["share"], row["reason"]) == (None, "empty_set")
-
-
-def test_length_differences_have_welchs_interval() -> None:
-    found = length_difference(["a b c", "a b c d e"], ["a", "a b", "a b c"])
-    assert (found["first"]["mean"], found["second"]["median"], found["difference"]) == (4.0, 2.0, 2.0)
-    # By hand: SE = sqrt(2/2 + 1/3) and df = (4/3)^2 / (1 + (1/3)^2 / 2) = 1.684.
-    half = 5.178 * (4 / 3) ** 0.5
-    assert found["ci"] == pytest.approx([2 - half, 2 + half], rel=0.02)
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "reason"),
-    [([], ["a"], "no_data"), (["a"], ["a b", "a"], "single_text"), (["a", "b"], ["c d", "e f"], "no_variation")],
-)
-def test_length_differences_without_an_interval_say_why(first: list[str], second: list[str], reason: str) -> None:
-    found = length_difference(first, second)
-    assert (found["ci"], found["reason"]) == (None, reason)
-
-
-def test_formats_are_told_apart() -> None:
-    rich = "# Plan\n\n- first\n- **second**\n\n| a | b |\n\nSee `code`, https://example.org. Why? Yes! 🦊"
-    plain = "It costs 3 - 2 * 1 euros, a - b."
-    found = format_differences([rich], [plain])
-    assert {(row["first"], row["second"]) for row in found.values()} == {(1, 0)}
-    assert len(found) == 10
-    assert format_differences([], [plain])["list"]["reason"] == "no_data"
-
-
-def test_the_interval_of_a_difference_of_shares_is_newcombes() -> None:
-    # Newcombe (1998), table II, example (a): 56/70 against 48/80, method 10.
-    row = format_differences(["?"] * 56 + ["."] * 14, ["?"] * 48 + ["."] * 32)["question"]
-    assert row["difference"] == pytest.approx(0.2)
-    assert row["ci"] == pytest.approx([0.0524, 0.3339], abs=5e-5)

@@ -82,8 +82,9 @@ def test_long_rows_are_trained_on_and_none_vanishes(tiny_llama: Path, tmp_path: 
     wordy = [replace(one, response=f"{one.response} " * 60) for one in examples(4, 8)]
     job = make_job("sft", tiny_llama, tmp_path / "out", "sft.epochs=1", train=[*long, *wordy, *examples(8, 12)])
     result = train_sft(job)
-    assert result.manifest["data"]["train"]["examples"] == 12
-    shortened = result.manifest["shortening"]["train"]
+    manifest = read_manifest(job.out)
+    assert manifest["data"]["train"]["examples"] == 12
+    shortened = manifest["shortening"]["train"]
     assert (shortened["prompts"], shortened["responses"]) == (4, 4)
     assert result.steps == 3
 
