@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from annotation.models import Output, Study
+
 # An instruction to choose one answer names it so: Please choose “Very” here.
 _NAMED = re.compile(r"[“\"](.+?)[”\"]")
 
@@ -16,6 +18,18 @@ class AnswerKey:
 
     quiz: Mapping[str, str] = field(default_factory=dict)
     bad: frozenset[str] = frozenset()
+
+
+def answer_key_of(study: Study) -> AnswerKey:
+    """Return the right answers of the study's quiz and the bad responses of its planted pairs."""
+    bad = Output.objects.filter(arm__study=study, planted=Output.Planted.BAD).values_list("text", flat=True)
+    return AnswerKey(
+        quiz={
+            question["question"]: question["options"][question["answer"] - 1]
+            for question in study.quiz.get("questions", [])
+        },
+        bad=frozenset(text.strip() for text in bad),
+    )
 
 
 class Attention:

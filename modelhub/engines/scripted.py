@@ -10,7 +10,7 @@
       general: …
       tailored: …
 
-`{trait}` and `{preference}` are taken from the persona (see personas.py): a trait reads well after "you are", a
+`{trait}` and `{preference}` are taken from the persona (see `persona_parts`): a trait reads well after "you are", a
 preference after "you prefer". `System.decoding` picks the text and may rehearse a failure:
 
     {"style": "general"}           the default
@@ -24,6 +24,7 @@ import hashlib
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,24 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure, GenerationRequest, GenerationResult
-from modelhub.engines.scripted_personas import persona_parts
 
 STYLES = ("general", "tailored", "pick")
 _DECODING_KEYS = {"style", "fail_on"}
+MAX_PART = 140  # characters; a longer part would drown the scripted sentence it is put into
+
+_TRAIT_OPENINGS = re.compile(r"^(?:(?:the|this|a) user(?: is|'s|’s)|user is|i am|i['’]m)\s+", re.IGNORECASE)
+_SUBJECT = re.compile(r"^(?:(?:the|this|a) user|user|i)\s+(?=\w)", re.IGNORECASE)
+_LEAD = r"(?:^|[\s,;.]+)(?:(?:and|but|who|so|which|that|i|also|really|usually|generally|always|they|he|she)[\s,]+)*"
+_PREFERS = re.compile(_LEAD + r"(?:prefer(?:s|ring)?|would rather have)\s+", re.IGNORECASE)
+_LIKES = re.compile(
+    _LEAD + r"(?:prioriti[sz](?:es?|ing)|valu(?:es?|ing)|would like|lik(?:es?|ing)|want(?:s|ing)?|lov(?:es?|ing)|"
+    r"enjoy(?:s|ing)?|appreciat(?:es?|ing)|need(?:s|ing)?|seek(?:s|ing)?|favou?r(?:s|ing)?)\s+",
+    re.IGNORECASE,
+)
+_SECOND_PERSON = {
+    "my": "your", "me": "you", "myself": "yourself", "mine": "yours", "their": "your", "them": "you",
+    "themselves": "yourself", "i": "you", "they": "you", "am": "are",
+}  # fmt: skip
 
 
 class Texts(BaseModel):
@@ -60,6 +75,14 @@ class Script(BaseModel):
     prompts: list[KnownPrompt]
     fallback: Texts
     picks: list[str] = []
+
+
+@dataclass(frozen=True)
+class PersonaParts:
+    """`trait` reads well after "you are", `preference` after "you prefer"; both are never empty."""
+
+    trait: str
+    preference: str
 
 
 class ScriptedEngine:
@@ -132,6 +155,22 @@ def read_script(path: Path) -> Script:
         raise EngineError("\n".join([f"The script {path} cannot be used:", *problems])) from error
 
 
+def persona_parts(persona: str) -> PersonaParts:
+    """Return the trait and the preference a persona states, in the second person.
+
+    Knows "The user is … and prefers …", "The user values …, preferring …", the first person, and falls back to
+    the whole text as a preference for anything else.
+    """
+    sentence = " ".join(persona.split())
+    match = _PREFERS.search(sentence) or _LIKES.search(sentence)
+    trait = _trait(sentence[: match.start()] if match else sentence)
+    preference = sentence[match.end() :] if match else ("" if trait else sentence)
+    return PersonaParts(
+        trait=_tidy(trait) or "someone who knows what helps you",
+        preference=_tidy(preference) or "answers that fit your own situation",
+    )
+
+
 def _fill(template: str, request: GenerationRequest) -> str:
     parts = persona_parts(request.persona)
     values = {"trait": parts.trait, "preference": parts.preference, "prompt": request.prompt}
@@ -145,3 +184,19 @@ def _seeded_index(text: str, count: int) -> int:
 
 def _normal(prompt: str) -> str:
     return " ".join(prompt.split()).casefold()
+
+
+def _trait(text: str) -> str:
+    if _TRAIT_OPENINGS.match(text):
+        return _TRAIT_OPENINGS.sub("", text)
+    rest = _SUBJECT.sub("", text)
+    # "The user has two children and prefers …": not a trait that fits after "you are".
+    return f"someone who {rest}" if rest != text and re.match(r"(?:has|lives|works|studies)\b", rest) else ""
+
+
+def _tidy(text: str) -> str:
+    words = re.sub(r"[A-Za-z]+", lambda match: _SECOND_PERSON.get(match[0].lower(), match[0]), text)
+    first = re.split(r"[.!?;](?:\s|$)", words, maxsplit=1)[0].strip(" ,:-\"'")
+    if len(first) <= MAX_PART:
+        return first
+    return first[:MAX_PART].rsplit(" ", 1)[0].rstrip(" ,:;-")

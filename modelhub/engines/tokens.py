@@ -34,6 +34,23 @@ class TokenAnswer:
     seconds: float
 
 
+@dataclass
+class TokenUsage:
+    """Answers made and tokens used since the engine was created; failures count as requests only."""
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def add(self, results: Sequence[GenerationResult | GenerationFailure]) -> None:
+        """Count the results of one call."""
+        self.requests += len(results)
+        for result in results:
+            if isinstance(result, GenerationResult):
+                self.prompt_tokens += result.prompt_tokens or 0
+                self.completion_tokens += result.completion_tokens or 0
+
+
 class Codec:
     """A tokenizer with the settings it is used under. `context` is the model's, in tokens; None if it has no limit."""
 

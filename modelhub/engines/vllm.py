@@ -19,8 +19,7 @@ from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure
 from modelhub.engines.decoding import Decoding, parse_decoding, parse_settings
 from modelhub.engines.modelfiles import check_files, lora_rank, stamp
 from modelhub.engines.packages import require
-from modelhub.engines.tokens import Codec, TokenAnswer, TokenPrompt
-from modelhub.engines.usage import TokenUsage
+from modelhub.engines.tokens import Codec, TokenAnswer, TokenPrompt, TokenUsage
 
 if TYPE_CHECKING:
     from vllm import LLM, SamplingParams

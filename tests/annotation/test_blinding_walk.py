@@ -11,8 +11,8 @@ import pytest
 from django.conf import settings
 from django.urls import reverse
 
+from annotation.botattention import answer_key_of
 from annotation.bots import Bot
-from annotation.controls.answerkey import answer_key_of
 from annotation.models import Arm, Assignment, Item, Output, Participant, Persona, Study
 from annotation.services.participants import participant_create
 from modelhub.demo import FOLDER, demo_prepare

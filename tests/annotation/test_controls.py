@@ -8,8 +8,8 @@ from django.core.management import CommandError, call_command
 from django.urls import reverse
 from pytest_django.live_server_helper import LiveServer
 
+from annotation.botattention import answer_key_of
 from annotation.bots import Bot
-from annotation.controls.answerkey import answer_key_of
 from annotation.controls.results import CheckResult, check_results
 from annotation.export import study_tables
 from annotation.models import Aspect, Assignment, Event, Item, Output, Participant, Persona, Rating, Study

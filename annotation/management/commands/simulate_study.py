@@ -12,10 +12,9 @@ from django.db import connection
 from django.urls import reverse
 from tqdm import tqdm
 
-from annotation.botattention import AnswerKey
+from annotation.botattention import AnswerKey, answer_key_of
 from annotation.botopinions import Effect, Opinions, effects_of
 from annotation.bots import Bot, BotReport
-from annotation.controls.answerkey import answer_key_of
 from annotation.management.base import ProjectCommand
 from annotation.models import Participant, Study
 from annotation.services.participants import participant_create

@@ -1,13 +1,15 @@
-"""Send one request to a server of the OpenAI protocol and return what comes back, without retries."""
+"""Send one request to a server of the OpenAI protocol and return what comes back, without retries; and count."""
 
 import asyncio
 import logging
+import threading
+from dataclasses import dataclass, field
 from typing import Any
 
 from modelhub.engines.base import GenerationRequest
 from modelhub.engines.decoding import chat_messages, plain_text
 from modelhub.engines.openai.replies import Reply, RequestFailure, read_refusal, read_reply
-from modelhub.engines.openai.settings import ServerSettings
+from modelhub.engines.openai.settings import OpenAIOptions, ServerSettings
 
 # At DEBUG these write down addresses and headers, which may hold what a server repeats.
 _LIBRARIES = ("openai", "httpx2", "httpcore2")
@@ -91,3 +93,66 @@ class Client:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+@dataclass
+class Ledger:
+    """Counts of one engine; every method may be called from any thread."""
+
+    options: OpenAIOptions
+    requests: int = 0
+    retries: int = 0
+    failed: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def used_up(self) -> bool:
+        """Whether nothing more may be sent."""
+        with self._lock:
+            return self._used_up()
+
+    def take(self, *, retry: bool) -> bool:
+        """Count one request that is about to be sent, if the budget allows it; return whether it does."""
+        with self._lock:
+            if self._used_up():
+                return False
+            self.requests += 1
+            self.retries += retry
+            return True
+
+    def use(self, reply: Reply) -> None:
+        """Count the tokens of a reply, readable or not: they were paid for."""
+        with self._lock:
+            self.prompt_tokens += reply.prompt_tokens or 0
+            self.completion_tokens += reply.completion_tokens or 0
+
+    def fail(self) -> None:
+        """Count one prompt that got no answer."""
+        with self._lock:
+            self.failed += 1
+
+    def usage(self) -> dict[str, Any]:
+        """Return the counts, and the cost in the currency of the prices, None without prices."""
+        with self._lock:
+            return {
+                "requests": self.requests,
+                "retries": self.retries,
+                "failed": self.failed,
+                "prompt_tokens": self.prompt_tokens,
+                "completion_tokens": self.completion_tokens,
+                "cost": self._cost(),
+            }
+
+    def _used_up(self) -> bool:
+        return self.options.max_requests is not None and self.requests >= self.options.max_requests
+
+    def _cost(self) -> float | None:
+        prompt, completion = (
+            self.options.price_per_million_prompt_tokens,
+            self.options.price_per_million_completion_tokens,
+        )
+        if prompt is None or completion is None:
+            return None
+        return (self.prompt_tokens * prompt + self.completion_tokens * completion) / 1_000_000

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure, GenerationRequest, GenerationResult
-from modelhub.engines.openai.client import Client
-from modelhub.engines.openai.ledger import Ledger
-from modelhub.engines.openai.replies import Completion, Reply, RequestFailure
+from modelhub.engines.openai.client import Client, Ledger
+from modelhub.engines.openai.replies import Reply, RequestFailure, ServerAnswer
 from modelhub.engines.openai.settings import ServerSettings, read_settings
 from modelhub.prompting.endings import completion
 
@@ -99,14 +98,14 @@ class OpenAIEngine:
             started = time.perf_counter()
             reply = await self._client.ask(request)
             self._ledger.use(reply)
-            if isinstance(reply.outcome, Completion):
+            if isinstance(reply.outcome, ServerAnswer):
                 return self._result(reply, reply.outcome, time.perf_counter() - started)
             failure = self._failure(reply.outcome, attempt, batch)
             if failure is not None:
                 return failure
             await self._wait(reply.outcome, attempt)
 
-    def _result(self, reply: Reply, answer: Completion, seconds: float) -> GenerationResult:
+    def _result(self, reply: Reply, answer: ServerAnswer, seconds: float) -> GenerationResult:
         # Some servers leave the stop text in the answer, some know no stop texts at all.
         made = completion(answer.text, stop=self._server.decoding.stop, reported=answer.finish_reason)
         return GenerationResult(made.text, made.finish_reason, reply.prompt_tokens, reply.completion_tokens, seconds)

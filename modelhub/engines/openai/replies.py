@@ -34,7 +34,7 @@ _FINISH: dict[str, FinishReason] = {"stop": "stop", "eos": "stop", "length": "le
 
 
 @dataclass(frozen=True)
-class Completion:
+class ServerAnswer:
     """A text, as the server sent it."""
 
     text: str
@@ -56,7 +56,7 @@ class RequestFailure:
 class Reply:
     """An answer or a trouble, and the tokens that were used for either, where the server counts them."""
 
-    outcome: Completion | RequestFailure
+    outcome: ServerAnswer | RequestFailure
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
 
@@ -72,7 +72,7 @@ def read_reply(content: bytes, *, chat: bool) -> Reply:
     return Reply(_outcome(data, chat), _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
 
 
-def _outcome(data: Mapping[str, Any], chat: bool) -> Completion | RequestFailure:
+def _outcome(data: Mapping[str, Any], chat: bool) -> ServerAnswer | RequestFailure:
     choices = data.get("choices")
     if not isinstance(choices, list) or not choices:
         return RequestFailure("The server sent JSON without an answer in it (no choices).", "again")
@@ -89,7 +89,7 @@ def _outcome(data: Mapping[str, Any], chat: bool) -> Completion | RequestFailure
         )
     if not isinstance(text, str):
         return RequestFailure("The server sent an answer without a text.", "again")
-    return Completion(_storable(text), _FINISH.get(finish, "unknown") if isinstance(finish, str) else "unknown")
+    return ServerAnswer(_storable(text), _FINISH.get(finish, "unknown") if isinstance(finish, str) else "unknown")
 
 
 def read_refusal(

@@ -18,10 +18,9 @@ from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure
 from modelhub.engines.decoding import Decoding, parse_decoding, parse_settings
 from modelhub.engines.modelfiles import check_files
 from modelhub.engines.packages import require
-from modelhub.engines.tokens import Codec, StopTexts, TokenAnswer, TokenPrompt
+from modelhub.engines.tokens import Codec, StopTexts, TokenAnswer, TokenPrompt, TokenUsage
 from modelhub.engines.transformers.basemodels import LoadedBase, load_base
 from modelhub.engines.transformers.continuous import ContinuousBatches
-from modelhub.engines.usage import TokenUsage
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -6,8 +6,7 @@ import pytest
 
 from modelhub.engines import engine_module
 from modelhub.engines.base import EngineError, EngineSettings, GenerationRequest, GenerationResult
-from modelhub.engines.scripted import create
-from modelhub.engines.scripted_personas import persona_parts
+from modelhub.engines.scripted import create, persona_parts
 from tests.modelhub.live import write_script
 
 KNOWN = "How do I spend free evening number 1?"
