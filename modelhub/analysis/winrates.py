@@ -58,11 +58,11 @@ def _grouped(rows: Any) -> Outcomes:
 def _rates(outcomes: Outcomes, by_prompt: Outcomes, seed: int) -> dict[str, Any]:
     total: Counter[str] = sum(outcomes.values(), Counter())
     n, win, loss = total.total(), total[TEST], total[BASE]
-    nets = _nets(outcomes)
+    nets = _net_wins(outcomes)
     values = np.array([float(net) for net in nets])
     tested = sign_flip(nets, seed=seed)
     # As in paired comparisons: prompts that people share are a sample too, and the larger p counts.
-    over_prompts = sign_flip(_nets(by_prompt), seed=seed) if len(by_prompt) < n else None
+    over_prompts = sign_flip(_net_wins(by_prompt), seed=seed) if len(by_prompt) < n else None
     share_ci = _share_interval(outcomes, win, loss)
     report: dict[str, Any] = {
         "n": n, "participants": len(nets), "win": win, "tie": total[TIE], "both_bad": total[BOTH_BAD], "loss": loss,
@@ -84,7 +84,7 @@ def _rates(outcomes: Outcomes, by_prompt: Outcomes, seed: int) -> dict[str, Any]
     return report
 
 
-def _nets(outcomes: Outcomes) -> list[Fraction]:
+def _net_wins(outcomes: Outcomes) -> list[Fraction]:
     return [Fraction(own[TEST] - own[BASE], own.total()) for own in outcomes.values()]
 
 

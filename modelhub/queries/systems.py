@@ -66,7 +66,7 @@ class SideBySide:
 
 
 @dataclass(frozen=True)
-class MadeFor:
+class OutputCount:
     """How many outputs a system made for a split with personas of one source, and how many of them are left out."""
 
     dataset: str
@@ -106,7 +106,7 @@ def bindings_of(system: System, user: User) -> list[ArmBinding]:
     )
 
 
-def made_for(system: System) -> list[MadeFor]:
+def output_counts(system: System) -> list[OutputCount]:
     """Return what the system answered to stored pairs, by split and source of personas."""
     fields = ("pair__dataset", "pair__split", "source")
     rows = PairOutput.objects.filter(system=system).order_by(*fields).values_list(*fields)
@@ -114,7 +114,7 @@ def made_for(system: System) -> list[MadeFor]:
     left_out = {(dataset, split, source): count for dataset, split, source, count in marked}
     counted = rows.annotate(count=Count("pk")).values_list(*fields, "count")
     return [
-        MadeFor(dataset, split, source, count, left_out.get((dataset, split, source), 0))
+        OutputCount(dataset, split, source, count, left_out.get((dataset, split, source), 0))
         for dataset, split, source, count in counted
     ]
 

@@ -67,8 +67,12 @@ def _share(in_first: int, in_second: int, of_first: int, of_second: int) -> dict
     if not of_first or not of_second or interval is None:
         return {"share": None, "ci": None, "reason": "empty_set"}
 
-    def evened(share: float) -> float:
+    def balanced(share: float) -> float:
         mine, others = share / of_first, (1 - share) / of_second
         return mine / (mine + others)
 
-    return {"share": evened(raw), "ci": [evened(max(0.0, interval[0])), evened(min(1.0, interval[1]))], "reason": None}
+    return {
+        "share": balanced(raw),
+        "ci": [balanced(max(0.0, interval[0])), balanced(min(1.0, interval[1]))],
+        "reason": None,
+    }

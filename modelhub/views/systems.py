@@ -16,7 +16,7 @@ from modelhub.queries.systems import (
     counts_of,
     found_outputs,
     found_systems,
-    made_for,
+    output_counts,
     output_groups,
     side_by_side,
 )
@@ -44,7 +44,7 @@ def system(request: HttpRequest, number: int) -> HttpResponse:
         "decoding": _facts(found.decoding),
         "options": _facts(found.options),
         "bindings": bindings,
-        "made": made_for(found),
+        "made": output_counts(found),
         **counts_of(found),
     }
     return render(request, "modelhub/system.html", context)
