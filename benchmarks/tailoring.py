@@ -36,7 +36,7 @@ from modelhub.training.dpo import make_dpo_trainer
 from modelhub.training.job import DPO, SFT, DataDescription, TrainingJob
 from modelhub.training.manifest import MANIFEST, read_manifest
 from modelhub.training.sft import train_sft
-from modelhub.training.trainer import Prepared, Watch, prepare, run_training
+from modelhub.training.trainer import PreparedTraining, Watch, prepare, run_training
 from tests.tools.smallmodels import FloatArray, Size, device, log_probabilities, make_base
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _train(job: TrainingJob) -> None:
         run_training(job, prepare(job), in_order, Watch())
 
 
-def in_order(job: TrainingJob, prepared: Prepared) -> "DPOTrainer":
+def in_order(job: TrainingJob, prepared: PreparedTraining) -> "DPOTrainer":
     """Return the project's trainer, taking examples in the order of the rows, for every arm.
 
     With all personas both directions of a pair then stand in one batch, and what they ask for without regard to the

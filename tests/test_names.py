@@ -10,11 +10,11 @@ from django.conf import settings
 ROOT = settings.BASE_DIR
 PACKAGES = ("annotation", "modelhub", "personaeval", "plots")
 MOST_MODULES = 4  # of one name
-STILL_TWICE = {"Step", "Generation", "_Section", "_Progress", "_Plan"}
-# By Django, ColBERT and the trainer, by these names. `recorded_run` is what stages are about to be recorded with.
+STILL_TWICE = {"Step"}
+# By Python, Django, ColBERT and the trainer, by these names.
 CALLED_BY_OTHERS = {
-    "Command", "handle", "AnnotationConfig", "ModelhubConfig", "as_sqlite", "as_postgresql", "encode_passages",
-    "on_train_begin", "recorded_run",
+    "Command", "add_arguments", "handle", "AnnotationConfig", "ModelhubConfig", "as_sqlite", "as_postgresql",
+    "encode_passages", "exec_module", "on_log", "on_train_begin",
 }  # fmt: skip
 DEFINITION = re.compile(r"^ *(?:def|class) (\w+)", re.MULTILINE)
 # A decorator that gives a function to somebody who calls it, with the function.

@@ -11,7 +11,7 @@ from annotation.errors import ServiceError
 from modelhub.training.job import TrainingJob
 from modelhub.training.loading import load_errors, load_model
 from modelhub.training.trainer import (
-    Prepared,
+    PreparedTraining,
     TrainingResult,
     Watch,
     check_complete,
@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 POLICY = "default"  # the trainer's name for the adapter it trains; that of its frozen copy is "ref"
 
 
-def train_dpo(job: TrainingJob, watch: Watch | None = None, *, prepared: Prepared | None = None) -> TrainingResult:
+def train_dpo(
+    job: TrainingJob, watch: Watch | None = None, *, prepared: PreparedTraining | None = None
+) -> TrainingResult:
     """Train the SFT adapter on to prefer one response over the other, with the persona in view or without.
 
     Raises ServiceError; whether the SFT model matches the job is for `check_start` to say.
@@ -35,7 +37,7 @@ def train_dpo(job: TrainingJob, watch: Watch | None = None, *, prepared: Prepare
     return run_training(job, prepared or prepare(job), make_dpo_trainer, watch or Watch())
 
 
-def make_dpo_trainer(job: TrainingJob, prepared: Prepared) -> "DPOTrainer":
+def make_dpo_trainer(job: TrainingJob, prepared: PreparedTraining) -> "DPOTrainer":
     """Return the trainer with all pairs in it; raise ServiceError if it has dropped any."""
     from datasets import Dataset
     from trl import DPOConfig, DPOTrainer

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from modelhub.training.job import TrainingJob
 from modelhub.training.loading import load_model, lora_config
 from modelhub.training.trainer import (
-    Prepared,
+    PreparedTraining,
     TrainingResult,
     Watch,
     check_complete,
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from trl import SFTTrainer
 
 
-def train_sft(job: TrainingJob, watch: Watch | None = None, *, prepared: Prepared | None = None) -> TrainingResult:
+def train_sft(
+    job: TrainingJob, watch: Watch | None = None, *, prepared: PreparedTraining | None = None
+) -> TrainingResult:
     """Train an adapter of the base to answer prompts, with the persona in view or without, as the examples do.
 
     Raises ServiceError.
@@ -27,7 +29,7 @@ def train_sft(job: TrainingJob, watch: Watch | None = None, *, prepared: Prepare
     return run_training(job, prepared or prepare(job), make_sft_trainer, watch or Watch())
 
 
-def make_sft_trainer(job: TrainingJob, prepared: Prepared) -> "SFTTrainer":
+def make_sft_trainer(job: TrainingJob, prepared: PreparedTraining) -> "SFTTrainer":
     """Return the trainer with all examples in it; raise ServiceError if it has dropped any."""
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer

@@ -58,7 +58,7 @@ class Watch:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedTraining:
     """A job made ready: its tokenizer, and the texts to train and validate on."""
 
     tokenizer: "PreTrainedTokenizerBase"
@@ -84,7 +84,7 @@ class TrainingResult:
     seconds: float
 
 
-def prepare(job: TrainingJob) -> Prepared:
+def prepare(job: TrainingJob) -> PreparedTraining:
     """Check the base, load its tokenizer and fit the examples; nothing is written. Raises ServiceError."""
     quiet_environment(job.base)
     quiet_libraries()
@@ -95,7 +95,7 @@ def prepare(job: TrainingJob) -> Prepared:
     tokenizer = load_tokenizer(job.base)
     lengths = Lengths(job.settings.max_length, job.settings.max_prompt_length, tokenizer.eos_token)
     both = job.kind == DPO
-    return Prepared(
+    return PreparedTraining(
         tokenizer,
         fit_examples(job.train, tokenizer, lengths, both_responses=both),
         fit_examples(job.validation, tokenizer, lengths, both_responses=both),
@@ -155,8 +155,8 @@ def trainer_settings(job: TrainingJob) -> dict[str, Any]:
 
 def run_training(
     job: TrainingJob,
-    prepared: Prepared,
-    make_trainer: Callable[[TrainingJob, Prepared], "Trainer"],
+    prepared: PreparedTraining,
+    make_trainer: Callable[[TrainingJob, PreparedTraining], "Trainer"],
     watch: Watch,
 ) -> TrainingResult:
     """Train from the start, or from the last checkpoint of the same job, and write the best adapter.
@@ -248,7 +248,7 @@ def _tell(watch: Watch, logs: Mapping[str, Any], step: int) -> None:
 
 
 def _finish(
-    job: TrainingJob, prepared: Prepared, trainer: "Trainer", *, seconds: float, checkpoint: Path | None
+    job: TrainingJob, prepared: PreparedTraining, trainer: "Trainer", *, seconds: float, checkpoint: Path | None
 ) -> TrainingResult:
     state = trainer.state
     best = _best(state)
@@ -281,7 +281,7 @@ def _best(state: "TrainerState") -> dict[str, Any]:
 
 
 def _manifest(
-    job: TrainingJob, prepared: Prepared, trainer: "Trainer", *, best: Mapping[str, Any], seconds: float
+    job: TrainingJob, prepared: PreparedTraining, trainer: "Trainer", *, best: Mapping[str, Any], seconds: float
 ) -> dict[str, Any]:
     described = job.describe()
     state = trainer.state

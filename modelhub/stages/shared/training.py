@@ -34,7 +34,7 @@ from modelhub.training.job import (
 )
 from modelhub.training.manifest import MANIFEST, hub_revision, read_manifest
 from modelhub.training.sft import train_sft
-from modelhub.training.trainer import EVALUATION, TRAIN, LogEntry, Prepared, TrainingResult, Watch, prepare
+from modelhub.training.trainer import EVALUATION, TRAIN, LogEntry, PreparedTraining, TrainingResult, Watch, prepare
 
 LEAVES = "The same command goes on from the last checkpoint."
 _TRAININGS = {SFT: train_sft, DPO: train_dpo}
@@ -48,7 +48,7 @@ class TrainingPlan:
     """
 
     job: TrainingJob
-    prepared: Prepared
+    prepared: PreparedTraining
     left_out: list[str]
     shared: int
     finished: bool
