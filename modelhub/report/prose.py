@@ -14,7 +14,7 @@ from modelhub.report.numbers import (
     reason,
     warning,
 )
-from modelhub.report.sections.agreement import ac
+from modelhub.report.sections.agreement import agreement_sentences
 from modelhub.report.sections.names import Names, why
 from modelhub.report.sections.persona import ALL, persona_rows
 
@@ -29,11 +29,6 @@ _PERSONA_METHOD = (
     "pair, with 95 % t-intervals and exact sign-flip tests over pairs. The raters are fixed: the intervals cover other "
     "preference pairs, not other raters."
 )
-_DESIGNS = {
-    "overlap": "between two people who rated the same persona",
-    "shared_personas": "between people who rated the same personas",
-    "repeat": "within people who rated the same part twice",
-}
 
 
 def results_paragraphs(results: dict[str, Any]) -> list[str]:
@@ -48,7 +43,7 @@ def results_paragraphs(results: dict[str, Any]) -> list[str]:
         paragraphs.append(_METHOD)
         paragraphs += [_comparison(results, key, names) for key in pooled["comparisons"]]
     paragraphs += _wins(pooled.get("win_rates", {}).get("aspects", {}), names)
-    paragraphs += _agreement(body["agreement"], names)
+    paragraphs += agreement_sentences(body["agreement"], names)
     return [text.replace(" % ", "\N{NO-BREAK SPACE}% ") for text in paragraphs]
 
 
@@ -273,37 +268,3 @@ def _accuracy(accuracy: dict[str, Any] | None) -> Iterator[str]:
     if judge and judge["agreement"] is not None:
         text += f" The judge agrees with people's picks on {percent(judge['agreement'])} of {judge['n']} personas."
     yield text
-
-
-def _agreement(agreement: dict[str, Any], names: Names) -> Iterator[str]:
-    if agreement["note"]:
-        yield agreement["note"]
-    for design, questions in agreement["designs"].items():
-        parts = [_one_agreement(names.question(key), found["pooled"]) for key, found in questions.items()]
-        if parts:
-            yield f"Agreement {_DESIGNS.get(design, design)}: {'; '.join(parts)}."
-
-
-def _one_agreement(name: str, report: dict[str, Any]) -> str:
-    if report["percent_agreement"] is None:
-        return f"on {name}, undefined because {reason(why(report, 'percent_agreement'))}"
-    text = (
-        f"on {name}, {counted(report['pairable_items'], 'item')} with two ratings or more, "
-        f"{percent(report['percent_agreement'])} equal"
-    )
-    if report["percent_within_1"] is not None:
-        text += f" and {percent(report['percent_within_1'])} within one point"
-    alpha = report["krippendorff_alpha"]
-    if alpha is None:
-        text += f", Krippendorff's alpha undefined ({reason(why(report, 'krippendorff_alpha'))})"
-    else:
-        ci = report["alpha_ci"]
-        spread = (
-            f"95 % bootstrap CI {interval(ci)}, item sampling only, raters fixed"
-            if ci
-            else f"no interval: {reason(why(report, 'alpha_ci'))}"
-        )
-        text += f", Krippendorff's alpha ({report['level']}) {decimal(alpha)} ({spread})"
-    key, gwet = ac(report)
-    text += f", Gwet's {'AC1' if key == 'gwet_ac1' else 'AC2'} {decimal(gwet)}" if gwet is not None else ""
-    return text + "".join(f" ({warning(code)})" for code in report["warnings"])

@@ -19,7 +19,7 @@ from modelhub.report.document import (
     words,
 )
 from modelhub.report.figures.forest import forest_figure
-from modelhub.report.numbers import decimal, interval, reason
+from modelhub.report.numbers import counted, decimal, interval, percent, reason, warning
 from modelhub.report.sections.names import DESIGNS, Names, why
 from plots.estimates import Estimate
 
@@ -30,6 +30,11 @@ _WHERE = (
     TableColumn("condition", "Condition", is_number=False),
 )
 _SHORT = {"overlap": "Overlap", "shared_personas": "Shared personas", "repeat": "Repeat"}
+_BETWEEN = {
+    "overlap": "between two people who rated the same persona",
+    "shared_personas": "between people who rated the same personas",
+    "repeat": "within people who rated the same part twice",
+}
 CUSTOM = (
     "Some fields ask for an alpha of .800, or .667 where tentative conclusions will do (Krippendorff, 2004). These are "
     "customs, not properties of the coefficient, and no label is put on its size here."
@@ -67,7 +72,7 @@ def agreement_rows(agreement: dict[str, Any]) -> Iterator[Row]:
                     yield design, key, name, report
 
 
-def ac(report: dict[str, Any]) -> tuple[str, float | None]:
+def _gwet(report: dict[str, Any]) -> tuple[str, float | None]:
     """Return the key and value of Gwet's coefficient: AC1 for categories, AC2 otherwise."""
     key = "gwet_ac1" if "gwet_ac1" in report else "gwet_ac2"
     return key, report[key]
@@ -121,7 +126,7 @@ def _main(rows: list[Row], names: Names, suffix: str) -> TableBlock:
     )
 
     def cells(report: dict[str, Any]) -> tuple[Cell, ...]:
-        key, gwet = ac(report)
+        key, gwet = _gwet(report)
         return (
             words(report["level"]),
             *(whole(report[name]) for name in ("raters", "items", "pairable_items", "ratings")),
@@ -254,3 +259,38 @@ def _table(
         for design, question, condition, report in rows
     )
     return TableBlock(key, title, caption, (*_WHERE, *columns), body, is_folded)
+
+
+def agreement_sentences(agreement: dict[str, Any], names: Names) -> Iterator[str]:
+    """Yield the note on the designs, and a sentence for each of them."""
+    if agreement["note"]:
+        yield agreement["note"]
+    for design, questions in agreement["designs"].items():
+        parts = [_one_agreement(names.question(key), found["pooled"]) for key, found in questions.items()]
+        if parts:
+            yield f"Agreement {_BETWEEN.get(design, design)}: {'; '.join(parts)}."
+
+
+def _one_agreement(name: str, report: dict[str, Any]) -> str:
+    if report["percent_agreement"] is None:
+        return f"on {name}, undefined because {reason(why(report, 'percent_agreement'))}"
+    text = (
+        f"on {name}, {counted(report['pairable_items'], 'item')} with two ratings or more, "
+        f"{percent(report['percent_agreement'])} equal"
+    )
+    if report["percent_within_1"] is not None:
+        text += f" and {percent(report['percent_within_1'])} within one point"
+    alpha = report["krippendorff_alpha"]
+    if alpha is None:
+        text += f", Krippendorff's alpha undefined ({reason(why(report, 'krippendorff_alpha'))})"
+    else:
+        ci = report["alpha_ci"]
+        spread = (
+            f"95 % bootstrap CI {interval(ci)}, item sampling only, raters fixed"
+            if ci
+            else f"no interval: {reason(why(report, 'alpha_ci'))}"
+        )
+        text += f", Krippendorff's alpha ({report['level']}) {decimal(alpha)} ({spread})"
+    key, gwet = _gwet(report)
+    text += f", Gwet's {'AC1' if key == 'gwet_ac1' else 'AC2'} {decimal(gwet)}" if gwet is not None else ""
+    return text + "".join(f" ({warning(code)})" for code in report["warnings"])
