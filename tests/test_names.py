@@ -10,7 +10,6 @@ from django.conf import settings
 ROOT = settings.BASE_DIR
 PACKAGES = ("annotation", "modelhub", "personaeval", "plots")
 MOST_MODULES = 4  # of one name
-STILL_TWICE = {"Step"}
 # By Python, Django, ColBERT and the trainer, by these names.
 CALLED_BY_OTHERS = {
     "Command", "add_arguments", "handle", "AnnotationConfig", "ModelhubConfig", "as_sqlite", "as_postgresql",
@@ -37,7 +36,7 @@ def test_no_two_classes_go_by_one_name() -> None:
         for name in re.findall(r"^class (\w+)", text, re.MULTILINE):
             if name != "Command":  # of every command: Django asks for it
                 found[name].append(str(path))
-    assert not {name: places for name, places in found.items() if len(places) > 1 and name not in STILL_TWICE}
+    assert not {name: places for name, places in found.items() if len(places) > 1}
 
 
 def test_no_module_name_stands_for_five_modules() -> None:

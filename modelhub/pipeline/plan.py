@@ -11,7 +11,7 @@ from annotation.studyfile import read_study_file
 from modelhub.pipeline.comparing import DraftStudy, RegisterTrained, filter_step, generate_step, judge_step, train_step
 from modelhub.pipeline.config import PLAIN, TAILORED, Pipeline
 from modelhub.pipeline.inferring import RegisterSystems, check_step, import_step, infer_step, retrieve_step
-from modelhub.pipeline.steps import StageStep, Step
+from modelhub.pipeline.steps import PipelineStep, StageStep
 from modelhub.retrieval.checkpoint import find_checkpoint
 from modelhub.runs.stage import Remaining, Reporting
 from modelhub.stages.shared.profiles import profile_of
@@ -23,7 +23,7 @@ from modelhub.training.loading import check_base
 class Planned:
     """A step with what is left of it; None where that cannot be known before an earlier step is done."""
 
-    step: Step
+    step: PipelineStep
     left: Remaining | None
 
     def __str__(self) -> str:
@@ -35,9 +35,9 @@ class Planned:
         return f"{self.step.name}: {self.left.left} of {total} {self.step.unit} to make"
 
 
-def pipeline_steps(pipeline: Pipeline, *, owner: User | None) -> list[Step]:
+def pipeline_steps(pipeline: Pipeline, *, owner: User | None) -> list[PipelineStep]:
     """Return the steps in their order."""
-    steps: list[Step] = [import_step(pipeline), RegisterSystems(pipeline), infer_step(pipeline)]
+    steps: list[PipelineStep] = [import_step(pipeline), RegisterSystems(pipeline), infer_step(pipeline)]
     if pipeline.judge and pipeline.judge.check_splits:
         steps.append(check_step(pipeline, pipeline.judge.name, pipeline.judge.check_splits))
     if pipeline.needs_retrieval:
@@ -77,7 +77,7 @@ def _problem(check: Callable[[], object]) -> str:
     return ""
 
 
-def pipeline_plan(steps: Sequence[Step]) -> list[Planned]:
+def pipeline_plan(steps: Sequence[PipelineStep]) -> list[Planned]:
     """Return what is left of every step, without doing anything.
 
     Raises ServiceError for what stands in the way of the first step that is not done.
@@ -96,7 +96,7 @@ def pipeline_plan(steps: Sequence[Step]) -> list[Planned]:
     return planned
 
 
-def pipeline_run(steps: Sequence[Step], reporting: Reporting, *, on_step: Callable[[Planned], object]) -> None:
+def pipeline_run(steps: Sequence[PipelineStep], reporting: Reporting, *, on_step: Callable[[Planned], object]) -> None:
     """Do what is left, step by step; what is finished is never done again.
 
     Raises ServiceError, with the step's name, at the first step that cannot go on; a KeyboardInterrupt goes up. What is

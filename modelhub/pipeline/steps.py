@@ -9,7 +9,7 @@ from modelhub.runs.parameters import Parameters
 from modelhub.runs.stage import Remaining, Reporting, Stage
 
 
-class Step(Protocol):
+class PipelineStep(Protocol):
     """One step. Its work is known by what is stored, so that it goes on where it was stopped."""
 
     @property

@@ -12,7 +12,7 @@ from annotation.models import User
 from annotation.studyref import user_from_name
 from modelhub.pipeline.config import Pipeline, read_pipeline
 from modelhub.pipeline.plan import Planned, pipeline_check, pipeline_plan, pipeline_run, pipeline_steps
-from modelhub.pipeline.steps import Step
+from modelhub.pipeline.steps import PipelineStep
 from modelhub.runs.recording import GOES_ON
 from modelhub.runs.stage import Reporting
 
@@ -48,7 +48,7 @@ class Command(ProjectCommand):
         self.stdout.write("\n".join(f"{number:>2}. {one}" for number, one in enumerate(planned, start=1)))
         self.stdout.flush()
 
-    def _run(self, steps: list[Step], *, allow_failed: bool) -> None:
+    def _run(self, steps: list[PipelineStep], *, allow_failed: bool) -> None:
         with tqdm(unit="row", disable=not sys.stderr.isatty()) as bar:
             reporting = Reporting(self._say, bar.reset, bar.update, allow_failed)
             pipeline_run(steps, reporting, on_step=self._announce)
