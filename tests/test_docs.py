@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.management import load_command_class
 from django.core.management.base import BaseCommand, CommandError
 
-from modelhub.runs.registry import stage_commands
+from modelhub.stages import stage_commands
 from tests.tools import stagedocs
 
 ROOT = settings.BASE_DIR

@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from annotation.management.base import ProjectCommand
 from modelhub.runs.parameters import add_options
-from modelhub.runs.registry import stage_commands, stage_named
 from modelhub.runs.stage import Reporting, Stage
+from modelhub.stages import stage_commands, stage_named
 
 _COMMANDS = "modelhub.management.commands"
 

@@ -12,9 +12,9 @@ from annotation.errors import ServiceError
 from modelhub.models import PersonaSource
 from modelhub.queries.persona_sources import GOLD, RETRIEVED
 from modelhub.runs.parameters import Lease, Positive, message_of
-from modelhub.runs.registry import stage_names
 from modelhub.runs.stage import P, Stage
 from modelhub.screening.scan import LOOP_SHARE
+from modelhub.stages import stage_names
 from modelhub.training.config import Recipe, load_recipe
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
@@ -110,11 +110,11 @@ class Pipeline(_PipelineSection):
         """
         added = self.stages.get(stage.name, {})
         if taken := sorted(given.keys() & added.keys()):
-            raise ServiceError(
-                f"stages.{stage.name}: {', '.join(taken)} follow from the other sections; leave them out."
-            )
+            raise ServiceError(f"stages.{stage.name}: {', '.join(taken)} follow from other sections; leave them out.")
+        shared = {"batch_size": self.batch_size, "lease_seconds": self.lease_seconds}
+        known = {name: value for name, value in shared.items() if value and name in stage.parameters.model_fields}
         try:
-            return stage.parameters.model_validate(given | added)
+            return stage.parameters.model_validate(known | given | added)
         except ValidationError as error:
             problems = [
                 f"stages.{stage.name}.{'.'.join(map(str, one['loc']))}: {message_of(one)}" for one in error.errors()

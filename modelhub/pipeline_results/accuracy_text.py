@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from modelhub.pipeline_results.accuracy import BOTH, CHOSEN, REJECTED, TIE
-from modelhub.report.numbers import decimal, interval, percent, percent_interval
+from modelhub.stats.numbers import decimal, interval, percent, percent_interval
 
 _ACCURACY = ("data set", "system", "judge", "rubric", "direction", "n", "accuracy", "95 % CI", "disagree", "unscored")
 _GAPS = ("data set", "system", "judge", "rubric", "pairs", "chosen - rejected", "95 % CI")

@@ -6,7 +6,7 @@ from typing import Any
 
 from modelhub.pipeline_results.judged import METRICS, SAME, SHARES, WITHOUT, metric_shares
 from modelhub.pipeline_results.published import Published, published_name, published_tables
-from modelhub.report.numbers import counted, decimal, interval, percent, percent_interval
+from modelhub.stats.numbers import counted, decimal, interval, percent, percent_interval
 
 DASH = "\N{EN DASH}"
 SOURCES = {

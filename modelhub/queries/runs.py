@@ -20,7 +20,6 @@ from modelhub.models import (
     RetrievedPersona,
     Run,
 )
-from modelhub.runs.registry import unit_of
 
 RUNS_PER_PAGE = 25
 ROWS_PER_PAGE = 25
@@ -42,11 +41,6 @@ class RunProgress:
     def is_silent(self) -> bool:
         """Whether the run should be alive and has given no sign for longer than its lease."""
         return self.is_running and self.run.lease_until < self.now
-
-    @property
-    def unit(self) -> str:
-        """What the run counts, in the plural."""
-        return unit_of(self.run.stage)
 
     @property
     def handled(self) -> int:

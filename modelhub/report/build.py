@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
-from modelhub.report.document import Document, Paragraph, Section
 from modelhub.report.prose import excludes, results_paragraphs
 from modelhub.report.sections.agreement import agreement_section
 from modelhub.report.sections.checks import checks_section
 from modelhub.report.sections.comparison import comparison_section
+from modelhub.report.sections.document import Document, Paragraph, Section
 from modelhub.report.sections.judge import judge_section
 from modelhub.report.sections.persona import accuracy_section, persona_section
 from modelhub.report.sections.preferences import preferences_section

@@ -10,12 +10,12 @@ from annotation.errors import ServiceError
 from annotation.models import Study
 from modelhub.analysis.data import Data
 from modelhub.report.build import build_document
-from modelhub.report.document import Document
 from modelhub.report.heds import StudyFacts, heds_sheet
 from modelhub.report.html import document_html
 from modelhub.report.longtable import long_rows
 from modelhub.report.markdown import document_markdown
 from modelhub.report.rscript import clmm_script, long_csv
+from modelhub.report.sections.document import Document
 from modelhub.report.sections.names import Names
 from modelhub.report.tables import table_csv, table_latex
 

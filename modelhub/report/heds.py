@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from modelhub.report.heds_questions import CRITERION, SECTIONS, Question
-from modelhub.report.numbers import decimal, interval, reason
 from modelhub.report.sections.names import why
+from modelhub.stats.numbers import decimal, interval, reason
 
 TO_FILL_IN = "to be filled in by the researchers"
 NONE_MADE = "Not assessed: the study has no such design."

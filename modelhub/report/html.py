@@ -2,7 +2,7 @@
 
 from django.template.loader import render_to_string
 
-from modelhub.report.document import Document
+from modelhub.report.sections.document import Document
 
 
 def document_html(document: Document) -> str:

@@ -15,9 +15,9 @@ from modelhub.analysis.agreement import agreement_by_design
 from modelhub.analysis.data import load_data
 from modelhub.analysis.results import analyze_data
 from modelhub.report.build import build_document
-from modelhub.report.document import Document
-from modelhub.report.numbers import decimal, interval, reason, warning
+from modelhub.report.sections.document import Document
 from modelhub.report.sections.names import DESIGNS
+from modelhub.stats.numbers import decimal, interval, reason, warning
 
 _COMPLETED = Q(state=Assignment.State.COMPLETED)
 KEPT_SECONDS = 60 * 60

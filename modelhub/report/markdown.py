@@ -1,6 +1,6 @@
 """A report as Markdown; its figures lie beside it in figures/."""
 
-from modelhub.report.document import Block, Document, Figure, TableBlock
+from modelhub.report.sections.document import Block, Document, Figure, TableBlock
 
 
 def document_markdown(document: Document) -> str:

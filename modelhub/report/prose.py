@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from modelhub.report.numbers import (
+from modelhub.report.sections.agreement import agreement_sentences
+from modelhub.report.sections.names import Names, why
+from modelhub.report.sections.persona import ALL, persona_rows
+from modelhub.stats.numbers import (
     counted,
     decimal,
     interval,
@@ -14,9 +17,6 @@ from modelhub.report.numbers import (
     reason,
     warning,
 )
-from modelhub.report.sections.agreement import agreement_sentences
-from modelhub.report.sections.names import Names, why
-from modelhub.report.sections.persona import ALL, persona_rows
 
 _METHOD = (
     "Differences are means over participants of their mean difference over the pairs they rated, with 95 % "

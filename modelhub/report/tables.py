@@ -4,8 +4,8 @@ import csv
 import io
 from collections.abc import Iterator
 
-from modelhub.report.document import Cell, TableBlock, TableColumn
-from modelhub.report.numbers import MINUS
+from modelhub.report.sections.document import Cell, TableBlock, TableColumn
+from modelhub.stats.numbers import MINUS
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",

@@ -13,8 +13,16 @@ from annotation.models import Arm, Output, Persona, Study, User
 from annotation.services.log import audit_log
 from annotation.services.outputs import output_import
 from annotation.studyref import study_from_reference
-from modelhub.files.armnames import ArmNames
-from modelhub.files.matching import (
+from modelhub.files.records import Record, RecordError, file_sha256, read_records
+from modelhub.models import ArmBinding, Generation, PersonaOrigin, Run
+from modelhub.prompting.endings import completion, whole_answer
+from modelhub.prompting.layouts import PersonaStyle
+from modelhub.runs.parameters import Option, Parameters
+from modelhub.runs.recording import recorded_run
+from modelhub.runs.stage import Reporting, Stage
+from modelhub.stages.shared import parameters as shared
+from modelhub.stages.shared.armnames import ArmNames
+from modelhub.stages.shared.matching import (
     GivenPersona,
     Match,
     Matches,
@@ -24,14 +32,6 @@ from modelhub.files.matching import (
     released_completion,
     released_origin,
 )
-from modelhub.files.records import Record, RecordError, file_sha256, read_records
-from modelhub.models import ArmBinding, Generation, PersonaOrigin, Run
-from modelhub.prompting.endings import completion, whole_answer
-from modelhub.prompting.layouts import PersonaStyle
-from modelhub.runs.parameters import Option, Parameters
-from modelhub.runs.recording import recorded_run
-from modelhub.runs.stage import Reporting, Stage
-from modelhub.stages.shared import parameters as shared
 
 MAX_PROBLEMS_SHOWN = 50
 NOTHING = "Nothing was imported."

@@ -13,8 +13,6 @@ from pydantic import Field
 
 from annotation.errors import ServiceError
 from modelhub.engines import IMPORTED
-from modelhub.files.matching import is_released, released_origin
-from modelhub.files.pairmatching import MatchedOutput, PairMatches, SplitUnits
 from modelhub.files.problems import refusal
 from modelhub.files.records import Record, RecordError, file_sha256, read_records
 from modelhub.models import Generation, PairOutput, PersonaSource, PreferencePair, Run, System
@@ -25,6 +23,8 @@ from modelhub.queries.personas import retrievers_of
 from modelhub.runs.parameters import Option
 from modelhub.runs.recording import recorded_run
 from modelhub.runs.stage import Reporting, Stage
+from modelhub.stages.shared.matching import is_released, released_origin
+from modelhub.stages.shared.pairmatching import MatchedOutput, PairMatches, SplitUnits
 from modelhub.stages.shared.parameters import Name, OfOrigin, OfSplit
 from modelhub.stages.shared.profiles import profile_of
 from modelhub.systems.registering import system_register_imported
@@ -41,8 +41,8 @@ class PairOutputImport(OfOrigin, OfSplit):
     files: Annotated[tuple[Path, ...], Option(metavar="FILE", positional=True)] = Field(
         description="JSONL, JSON, CSV or Parquet"
     )
-    persona: Annotated[str, Option(choices=lambda: PersonaSource.values)] = Field(
-        default="", description="where personas come from, if no name says"
+    persona: Annotated[str | None, Option(choices=lambda: PersonaSource.values)] = Field(
+        default=None, description="where personas come from, if no name says"
     )
     system: Name = Field(description="what made them; registered if it is new")
     allow_unmatched: bool = Field(default=False, description="leave out rows that belong to no pair")

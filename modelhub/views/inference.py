@@ -13,7 +13,7 @@ from modelhub.models import Direction, System
 from modelhub.pipeline_results.accuracy import CHOSEN, REJECTED
 from modelhub.pipeline_results.accuracy_text import points, points_interval
 from modelhub.queries.inference import Words, persona_results, persona_sources, persona_words
-from modelhub.report.numbers import decimal, interval, percent, percent_interval
+from modelhub.stats.numbers import decimal, interval, percent, percent_interval
 from plots.estimates import Estimate, share_plot
 from plots.shapes import Plot
 

@@ -25,7 +25,7 @@ from modelhub.queries.judgements import (
     outcome_of,
     unit_rows,
 )
-from modelhub.report.numbers import interval, percent, percent_interval
+from modelhub.stats.numbers import interval, percent, percent_interval
 from plots.bars import BarRow, row_plot
 from plots.shapes import Plot
 

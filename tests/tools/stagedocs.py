@@ -21,7 +21,7 @@ This page is written by `make docs`; [commands.md](commands.md) says what each c
 
 def page() -> str:
     """Return the page as it should be."""
-    from modelhub.runs.registry import stage_commands, stage_named
+    from modelhub.stages import stage_commands, stage_named
 
     stages = [(command, stage_named(name)) for command, name in sorted(stage_commands().items())]
     rows = [
@@ -33,7 +33,7 @@ def page() -> str:
 
 def _section(name: str) -> Iterator[str]:
     from modelhub.runs.parameters import described
-    from modelhub.runs.registry import stage_named
+    from modelhub.stages import stage_named
 
     yield from ("", f"## {name}", "", "| parameter | on the command line | default | |", "|---|---|---|---|")
     parameters = stage_named(name).parameters

@@ -11,7 +11,7 @@ from annotation.management.base import ProjectCommand
 from annotation.services.log import audit_log
 from annotation.studyref import study_from_reference
 from modelhub.access import analyst_named
-from modelhub.pipeline_results.judged_studies import study_judgements
+from modelhub.analysis.judged_studies import study_judgements
 from modelhub.queries.datasets import system_named
 
 

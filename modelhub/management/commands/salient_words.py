@@ -11,7 +11,7 @@ from modelhub.management.options import positive
 from modelhub.models import Direction
 from modelhub.queries.datasets import inferring_system, splits_of
 from modelhub.queries.inference import Words, persona_words
-from modelhub.report.numbers import decimal, interval
+from modelhub.stats.numbers import decimal, interval
 from modelhub.stats.texts import FEWEST
 
 COLUMNS = ("word", "count_chosen", "count_rejected", "share", "ci_low", "ci_high")

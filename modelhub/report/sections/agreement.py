@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from modelhub.report.document import (
+from modelhub.report.figures.forest import forest_figure
+from modelhub.report.sections.document import (
     Block,
     Cell,
     Figure,
@@ -18,9 +19,8 @@ from modelhub.report.document import (
     whole,
     words,
 )
-from modelhub.report.figures.forest import forest_figure
-from modelhub.report.numbers import counted, decimal, interval, percent, reason, warning
 from modelhub.report.sections.names import DESIGNS, Names, why
+from modelhub.stats.numbers import counted, decimal, interval, percent, reason, warning
 from plots.estimates import Estimate
 
 Row = tuple[str, str, str, dict[str, Any]]

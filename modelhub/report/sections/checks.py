@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from modelhub.report.document import (
+from modelhub.report.sections.document import (
     Block,
     Cell,
     Paragraph,

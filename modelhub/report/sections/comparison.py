@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from modelhub.report.document import (
+from modelhub.report.figures.differences import Strip, differences_figure
+from modelhub.report.figures.forest import forest_figure
+from modelhub.report.sections.document import (
     Block,
     Cell,
     Figure,
@@ -18,10 +20,8 @@ from modelhub.report.document import (
     whole,
     words,
 )
-from modelhub.report.figures.differences import Strip, differences_figure
-from modelhub.report.figures.forest import forest_figure
-from modelhub.report.numbers import decimal, interval, joined, reason
 from modelhub.report.sections.names import Names, stratum_name, why
+from modelhub.stats.numbers import decimal, interval, joined, reason
 from plots.estimates import Estimate
 
 Found = tuple[str, str, dict[str, Any]]

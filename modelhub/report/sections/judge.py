@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from modelhub.report.document import (
+from modelhub.report.sections.document import (
     Block,
     Cell,
     Paragraph,
@@ -15,8 +15,8 @@ from modelhub.report.document import (
     whole,
     words,
 )
-from modelhub.report.numbers import counted
 from modelhub.report.sections.names import Names, why
+from modelhub.stats.numbers import counted
 
 _OUTCOMES = ("win", "tie", "loss")
 

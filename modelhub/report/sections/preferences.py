@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from modelhub.report.document import (
+from modelhub.report.figures.forest import forest_figure
+from modelhub.report.sections.document import (
     Block,
     Figure,
     Paragraph,
@@ -15,9 +16,8 @@ from modelhub.report.document import (
     whole,
     words,
 )
-from modelhub.report.figures.forest import forest_figure
-from modelhub.report.numbers import decimal, interval, reason
 from modelhub.report.sections.names import Names, stratum_name, why
+from modelhub.stats.numbers import decimal, interval, reason
 from plots.estimates import Estimate
 
 _SOURCES = {"comparison": "asked", "ratings": "from the ratings"}

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
-from modelhub.report.document import (
+from modelhub.report.figures.forest import forest_figure
+from modelhub.report.figures.scatter import MOST_POINTS, scatter_figure
+from modelhub.report.sections.document import (
     Block,
     Cell,
     Figure,
@@ -19,10 +21,8 @@ from modelhub.report.document import (
     whole,
     words,
 )
-from modelhub.report.figures.forest import forest_figure
-from modelhub.report.figures.scatter import MOST_POINTS, scatter_figure
-from modelhub.report.numbers import decimal, interval
 from modelhub.report.sections.names import Names, stratum_name, why
+from modelhub.stats.numbers import decimal, interval
 from plots.estimates import Estimate
 
 _QUESTION = TableColumn("question", "Question", is_number=False)

@@ -2,10 +2,20 @@
 
 from typing import Any
 
-from modelhub.report.document import Block, Cell, Figure, Section, TableBlock, TableColumn, number, whole, words
 from modelhub.report.figures.distribution import Shares, distribution_figure
-from modelhub.report.numbers import decimal
+from modelhub.report.sections.document import (
+    Block,
+    Cell,
+    Figure,
+    Section,
+    TableBlock,
+    TableColumn,
+    number,
+    whole,
+    words,
+)
 from modelhub.report.sections.names import Names, stratum_name, why
+from modelhub.stats.numbers import decimal
 
 RATED = ("rating", "persona")
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from modelhub.report.document import Block, Figure, Paragraph, Section, TableBlock, TableColumn, whole, words
 from modelhub.report.figures.flow import flow_figure
+from modelhub.report.sections.document import Block, Figure, Paragraph, Section, TableBlock, TableColumn, whole, words
 
 
 def study_section(results: dict[str, Any]) -> Section:

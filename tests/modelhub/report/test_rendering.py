@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from modelhub.report.build import build_document
-from modelhub.report.document import Document, Figure, TableBlock, limits, number, warning_marks, words
-from modelhub.report.document import TableColumn as C
 from modelhub.report.figures.forest import Estimate, forest_figure
 from modelhub.report.heds import TO_FILL_IN, StudyFacts, heds_sheet
 from modelhub.report.html import document_html
 from modelhub.report.markdown import document_markdown
-from modelhub.report.numbers import decimal, interval, p_equals, percent, probability
 from modelhub.report.prose import results_paragraphs
 from modelhub.report.rscript import clmm_script
+from modelhub.report.sections.document import Document, Figure, TableBlock, limits, number, warning_marks, words
+from modelhub.report.sections.document import TableColumn as C
 from modelhub.report.tables import escape_latex, table_csv, table_latex
+from modelhub.stats.numbers import decimal, interval, p_equals, percent, probability
 from tests.modelhub.report.results import empty_results, output_rating_results, persona_results
 
 FACTS = StudyFacts(2, True, "prolific", "a@b.org", ("2 or more attention checks missed",), "2025-01-01T00:00:00", 24)

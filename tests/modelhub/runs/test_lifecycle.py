@@ -17,7 +17,7 @@ from annotation.services.studies import study_save
 from annotation.studyfile import read_study_file
 from modelhub.models import PreferencePair, Run, System
 from modelhub.runs.recording import Execution
-from modelhub.runs.registry import stage_commands, stage_names
+from modelhub.stages import stage_commands, stage_names
 from modelhub.systems.registering import arms_bind, system_register
 from tests.annotation.studyfiles import assessment_data, study_data, write
 from tests.factories import make_study, make_user

@@ -9,12 +9,12 @@ import pytest
 from django.core.management import CommandError, call_command, get_commands
 
 from annotation.errors import ServiceError
+from modelhub import stages as registry
 from modelhub.management.stage_command import stage_commands_register
 from modelhub.models import Run
 from modelhub.pipeline.config import Pipeline
-from modelhub.queries.runs import RunProgress
-from modelhub.runs import registry
 from modelhub.stages import generate
+from modelhub.templatetags.stages import counted_in
 
 NOTHING = '''
 """Does nothing."""
@@ -47,10 +47,8 @@ STAGE = Stage("do_nothing", "Do nothing.", "rows left alone", NothingOptions, ru
 @pytest.fixture
 def nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A new stage: one file, here in a folder beside those of the project."""
-    import modelhub.stages
-
     (tmp_path / "do_nothing.py").write_text(NOTHING, encoding="utf-8")
-    monkeypatch.setattr(modelhub.stages, "__path__", [*modelhub.stages.__path__, str(tmp_path)])
+    monkeypatch.setattr(registry, "__path__", [*registry.__path__, str(tmp_path)])
     before = dict(get_commands())
     _forget()
     stage_commands_register()
@@ -75,7 +73,7 @@ def test_a_new_stage_is_one_file(nothing: None) -> None:
     assert f"Run {run.key}: nothing was done." in out.getvalue()
     assert (run.stage, run.state, run.done) == ("do_nothing", Run.State.FINISHED, 6)
     assert run.arguments == {"lease_seconds": 120, "rows": ["one", "two"], "times": 3}
-    assert RunProgress(run, run.started_at).unit == "rows left alone"
+    assert counted_in(run.stage) == "rows left alone"
 
 
 @pytest.mark.django_db

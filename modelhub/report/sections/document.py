@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from modelhub.report.numbers import decimal, interval, percent, percent_interval, probability, reason, warning
+from modelhub.stats.numbers import decimal, interval, percent, percent_interval, probability, reason, warning
 
 Raw = str | float | int | bool | None | Sequence[float]
 

@@ -4,13 +4,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from modelhub.files.matching import GivenPersona, match_released, released_completion
 from modelhub.files.records import Record
 from modelhub.models import PairOutput, PreferencePair
 from modelhub.profiles import DatasetProfile
 from modelhub.prompting.endings import completion, whole_answer
 from modelhub.prompting.layouts import PersonaStyle
 from modelhub.queries.persona_sources import SourceTexts
+from modelhub.stages.shared.matching import GivenPersona, match_released, released_completion
 
 _RESPONSE = "\nResponse:"
 
