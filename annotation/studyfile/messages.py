@@ -1,13 +1,14 @@
 """Turn what pydantic found into sentences for the person who wrote the file."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
-from typing import Any, get_args
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Tag
 from pydantic_core import ErrorDetails
 
-from annotation.studyfile import schema, schema_options
+from annotation.studyfile import schema
 
 _EXPECTED = {
     "string_type": "text",
@@ -23,7 +24,10 @@ _EXPECTED = {
 
 def location(error: ErrorDetails) -> tuple[str | int, ...]:
     """Return where the error stands, without the tags of alternatives, which are written <so>."""
-    return tuple(step for step in error["loc"] if not str(step).startswith("<"))
+    steps = error["loc"]
+    # The last step to a key that is not known is that key, whatever it looks like.
+    named = steps[-1:] if error["type"] == "extra_forbidden" else ()
+    return (*(step for step in steps[: len(steps) - len(named)] if not str(step).startswith("<")), *named)
 
 
 def describe(error: ErrorDetails) -> str:
@@ -56,37 +60,34 @@ def unknown_key(key: Any, known: Iterable[str]) -> str:
     return f"is not a key that a study file has here; {right}"
 
 
-def known_keys(path: tuple[str | int, ...], value: Any) -> list[str]:
-    """Return the keys that the mapping at `path` may have; `value` is that mapping."""
-    sections: dict[str, type[BaseModel]] = {
-        "arms": schema.ArmOptions,
-        "design": schema.Design,
-        "practice": schema.PracticeItem,
-        "items": schema.ItemFile,
-        "quiz": schema_options.Quiz,
-        "questions": schema_options.QuizQuestion,
-        "checks": schema_options.Check,
-        "planted": schema_options.PlantedPair,
-        "questionnaires": schema_options.Questionnaires,
-        "before": schema_options.SurveyQuestion,
-        "after": schema_options.SurveyQuestion,
-        "followup": schema_options.FollowupOptions,
-        "exclusion_rules": schema_options.ExclusionRules,
-        "recruitment": schema_options.Recruitment,
-        "analysis": schema_options.Analysis,
-        "preset": schema.Preset,
-        "prolific": schema_options.Prolific,
-    }
-    names = [step for step in path if isinstance(step, str)]
-    if names == ["aspects"]:
-        kinds: dict[Any, type[BaseModel]] = {"comparison": schema.ComparisonAspect, "pick": schema.PickAspect}
-        kind = value.get("type") if isinstance(value, dict) else None
-        return list(kinds.get(kind, schema.RatingAspect).model_fields)
-    if names[-1] == "options":
-        return list(schema.ComparisonOptions.model_fields)
-    if names[-1] == "columns":
-        return list(schema.ItemColumns.model_fields)
-    return list(sections[names[-1]].model_fields)
+def known_keys(steps: Sequence[str | int]) -> list[str]:
+    """Return the keys that a mapping may have, by the schema; `steps` lead to it, with tags of alternatives."""
+    kinds: list[tuple[str, Any]] = [("", schema.StudyFile)]
+    for step in steps:
+        tagged = [(tag, kind) for tag, kind in kinds if tag == step]
+        kinds = tagged or [found for _, kind in kinds for found in _inside(kind, step)]
+    models = [kind for _, kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    return list(dict.fromkeys(name for model in models for name in model.model_fields))
+
+
+def _inside(kind: Any, step: str | int) -> Iterator[tuple[str, Any]]:
+    """Yield the kinds of value that may stand at a step inside a value of a kind."""
+    if get_origin(kind) in (list, dict):
+        yield from _alternatives(get_args(kind)[-1])
+    elif isinstance(kind, type) and issubclass(kind, BaseModel) and step in kind.model_fields:
+        yield from _alternatives(kind.model_fields[str(step)].annotation)
+
+
+def _alternatives(kind: Any, tag: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the kinds of value among which a type leaves the choice, each with its tag in the steps of an error."""
+    if get_origin(kind) is Annotated:
+        inner, *marks = get_args(kind)
+        yield from _alternatives(inner, next((mark.tag for mark in marks if isinstance(mark, Tag)), tag))
+    elif get_origin(kind) in (Union, UnionType):
+        for one in get_args(kind):
+            yield from _alternatives(one, tag)
+    else:
+        yield tag, kind
 
 
 def _choices(error: ErrorDetails) -> str:

@@ -72,10 +72,8 @@ def _problem(tree: YamlTree, details: Any) -> Problem:
     path = messages.location(details)
     if details["type"] != "extra_forbidden":
         return tree.problem(path, messages.describe(details))
-    parent: Any = tree.data
-    for step in path[:-1]:
-        parent = parent[step]
-    return tree.problem(path, messages.unknown_key(path[-1], messages.known_keys(path[:-1], parent)))
+    *steps, key = details["loc"]
+    return tree.problem(path, messages.unknown_key(key, messages.known_keys(steps)))
 
 
 def _definition(parts: dict[str, Any], items: list[ItemDefinition]) -> StudyDefinition:
