@@ -22,6 +22,7 @@ PURE = [
     "annotation/errors.py",
     "modelhub/stats/sampling.py",
     "modelhub/files/pairs.py",
+    "modelhub/files/personacolumns.py",
     "modelhub/files/preferences.py",
     "modelhub/files/sources.py",
     "modelhub/files/problems.py",

@@ -1,16 +1,21 @@
-"""Preference pairs as files hold them: each split read, checked and freed of repeated rows. Pure: rows in, pairs out.
+"""Preference pairs as files hold them, with their personas: read, checked and freed of repeated rows. Pure.
 
-Texts are kept exactly as they stand. A pair's key looks past white space at the ends and past which side was chosen, so
-that the same pair is known again wherever it comes from.
+The one reader of such files, whether they go into the database or into a study. Texts are kept exactly as they stand. A
+pair's key looks past white space at the ends and past which side was chosen, so that the same pair is known again
+wherever it comes from.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from modelhub.files.pairs import DIRECTIONS, Columns, pair_key, persona_column
+from modelhub.files.pairs import DIRECTIONS, SOURCES, Columns, PersonaRow, pair_key
+from modelhub.files.personacolumns import is_long, personas_of, stratum_of, text_of
+from modelhub.files.problems import first_lines
 from modelhub.files.records import Record
+
+_PLACES_SHOWN = 10
 
 Personas = tuple[str, str]
 """The persona of the chosen and that of the rejected response, "" where there is none."""
@@ -26,12 +31,25 @@ class PreferenceRow:
     prompt: str
     chosen: str
     rejected: str
-    gold: Personas
-    retrieved: Personas
+    stratum: str
+    personas: list[PersonaRow]
 
     @property
     def sha256(self) -> str:
         return pair_sha256(self.prompt, self.chosen, self.rejected)
+
+    def of(self, source: str) -> list[PersonaRow]:
+        """Return the personas of one source."""
+        return [persona for persona in self.personas if persona.source == source]
+
+    @property
+    def retrieved(self) -> tuple[str, Personas]:
+        """The retrieved personas of one system, the first that brings some, after its name."""
+        found = self.of("retrieved")
+        system = found[0].system if found else ""
+        texts = {one.direction: one.text for one in found if one.system == system}
+        chosen, rejected = (texts.get(direction, "") for direction in DIRECTIONS)
+        return system, (chosen, rejected)
 
 
 @dataclass
@@ -46,6 +64,19 @@ class SplitRows:
     empty: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
+    def notes(self) -> Iterator[str]:
+        """Yield what to tell of rows that are no pairs of their own, or no whole ones, with the first of them."""
+        notes = [
+            ("repeat an earlier row and were left out", self.duplicates),
+            ("contradict an earlier row and were left out", self.contradictions),
+            ("prefer a response to itself and were left out", self.identical),
+            ("have an empty response", self.empty),
+        ]
+        for what, places in notes:
+            if places:
+                yield f"  {len(places)} rows {what}:"
+                yield from (f"    {line}" for line in first_lines(places, _PLACES_SHOWN))
+
 
 def pair_sha256(prompt: str, chosen: str, rejected: str) -> str:
     """Return the SHA-256, in hex, over the three texts as a JSON list in UTF-8."""
@@ -59,30 +90,106 @@ def split_digest(sha256s: Iterable[str]) -> str:
 
 
 def read_split(name: str, records: Sequence[Record], columns: Columns, *, allow_empty: bool) -> SplitRows:
-    """Return the pairs of a split in the order of its rows, each once, with everything that is to be said of them.
+    """Return the pairs of a split in the order of its rows, each once, with everything that is to be said of them."""
+    reader = PairReader(name, columns, allow_empty=allow_empty)
+    reader.read(records)
+    return reader.split
 
-    Of rows that repeat a pair the first stands, also where a later one says that the other side was chosen. A row whose
-    sides say the same prefers nothing to anything, and is none of the pairs.
+
+class PairReader:
+    """Reads the rows of one split, which may lie in several files.
+
+    Of rows that repeat a pair the first stands, also where a later one says that the other side was chosen. Personas
+    that it lacks are taken from later ones: those of rows that hold one persona each, of which no two may contradict
+    each other, and those of a source that the pair has some of already. A row whose sides say the same prefers nothing
+    to anything, and is none of the pairs.
     """
-    split = SplitRows(name)
-    split.problems += _column_problems(records, columns)
-    if split.problems:
-        return split
-    first: dict[str, PreferenceRow] = {}
-    for number, record in enumerate(records, start=1):
-        row = _row(record, number, columns, split)
-        if row is None:
-            continue
-        if row.chosen and row.chosen.strip() == row.rejected.strip():
-            split.identical.append(f"{row.place}: {columns.chosen!r} and {columns.rejected!r} say the same.")
-            continue
-        _note_empty(row, columns, split, allow_empty=allow_empty)
-        there = first.setdefault(row.key, row)
-        if there is row:
-            split.rows.append(row)
-        else:
-            _note_repeated(row, there, split)
-    return split
+
+    def __init__(self, name: str, columns: Columns, *, allow_empty: bool, wide: Container[str] = SOURCES) -> None:
+        """Of rows with columns for several sources of personas, those in `wide` are read."""
+        self.split = SplitRows(name)
+        self._columns = columns
+        self._allow_empty = allow_empty
+        self._wide = wide
+        self._first: dict[str, PreferenceRow] = {}
+
+    def read(self, records: Sequence[Record], *, limit: int | None = None) -> list[PreferenceRow]:
+        """Add rows to the split, those of the first `limit` pairs among them, and return what was read of each."""
+        if problems := _column_problems(records, self._columns):
+            self.split.problems += problems
+            return []
+        long, read, keys = is_long(records), [], set[str]()
+        for number, record in enumerate(records, start=1):
+            row = self._row(record, number, long=long and "direction" in record.values)
+            if row is None or (limit is not None and len(keys) >= limit and row.key not in keys):
+                continue
+            keys.add(row.key)
+            read.append(row)
+            there = self._first.setdefault(row.key, row)
+            if there is row:
+                self.split.rows.append(row)
+            else:
+                self._repeat(row, there, long=long and "direction" in record.values)
+        return read
+
+    def _row(self, record: Record, number: int, *, long: bool) -> PreferenceRow | None:
+        """Return the row, or None after saying why it is none."""
+        problems, columns = self.split.problems, self._columns
+        before = len(problems)
+        prompt, chosen, rejected = (
+            text_of(record, name, problems) for name in (columns.prompt, columns.chosen, columns.rejected)
+        )
+        personas = personas_of(record, columns, problems, long=long, wide=self._wide)
+        if not prompt.strip() and len(problems) == before:
+            problems.append(f"{record.place}: {columns.prompt!r} is empty; every pair needs a prompt.")
+        if len(problems) > before:
+            return None
+        if chosen.strip() and chosen.strip() == rejected.strip():
+            self.split.identical.append(f"{record.place}: {columns.chosen!r} and {columns.rejected!r} say the same.")
+            return None
+        key = pair_key(prompt.strip(), chosen.strip(), rejected.strip())
+        row = PreferenceRow(
+            record.place, number, key, prompt, _side(chosen), _side(rejected), stratum_of(record, columns), personas
+        )
+        self._note_empty(row)
+        return row
+
+    def _note_empty(self, row: PreferenceRow) -> None:
+        sides = ((self._columns.chosen, row.chosen), (self._columns.rejected, row.rejected))
+        empty = [name for name, text in sides if not text]
+        if not empty:
+            return
+        said = f"{row.place}: {' and '.join(repr(name) for name in empty)} {'are' if len(empty) > 1 else 'is'} empty"
+        self.split.empty.append(f"{said}.")
+        if not self._allow_empty:
+            self.split.problems.append(
+                f"{said}; --allow-empty takes such rows, as test sets of prompts alone have them."
+            )
+
+    def _repeat(self, row: PreferenceRow, first: PreferenceRow, *, long: bool) -> None:
+        """Give the pair the personas that it lacks, and say what is left out of a row that repeats it."""
+        if is_swapped(row.chosen, first.chosen):
+            self.split.contradictions.append(
+                f"{row.place}: the pair of {first.place} with its sides swapped; what was chosen there stands."
+            )
+            return
+        sources = {persona.source for persona in first.personas}
+        known = {persona.condition: persona for persona in first.personas}
+        other = [one for one in row.personas if one.condition in known and known[one.condition].text != one.text]
+        if long and other:
+            there = known[other[0].condition]
+            self.split.problems.append(f"{row.place}: {there.place} has another {there.direction} persona.")
+            return
+        new = [one for one in row.personas if one.condition not in known and (long or one.source in sources)]
+        first.personas.extend(new)
+        left_out = [one for one in row.personas if one not in new]
+        if new and not left_out:
+            return
+        differs = other or any(one.condition not in known for one in left_out)
+        self.split.duplicates.append(
+            f"{row.place}: the same pair as {first.place}"
+            f"{', with other personas, which are left out' if differs else ''}."
+        )
 
 
 def is_swapped(chosen: str, other_chosen: str) -> bool:
@@ -93,9 +200,6 @@ def is_swapped(chosen: str, other_chosen: str) -> bool:
 def _column_problems(records: Sequence[Record], columns: Columns) -> list[str]:
     """A column that no row has is a wrong name, not an empty side."""
     names = {name for record in records for name in record.values}
-    if {"direction", "persona"} <= names:
-        message = "has columns direction and persona, one row per persona; bring one row per pair, with chosen_persona"
-        return [f"{records[0].place}: {message} and rejected_persona."]
     wanted = {"prompt": columns.prompt, "chosen": columns.chosen, "rejected": columns.rejected}
     if len(set(wanted.values())) < len(wanted):
         return [
@@ -109,73 +213,6 @@ def _column_problems(records: Sequence[Record], columns: Columns) -> list[str]:
     ]
 
 
-def _row(record: Record, number: int, columns: Columns, split: SplitRows) -> PreferenceRow | None:
-    """Return the row, or None after adding what is wrong with it to the problems."""
-    before = len(split.problems)
-    prompt, chosen, rejected = (
-        _text(record, name, split) for name in (columns.prompt, columns.chosen, columns.rejected)
-    )
-    gold, retrieved = (_personas(record, source, split) for source in ("gold", "retrieved"))
-    if not prompt.strip() and len(split.problems) == before:
-        split.problems.append(f"{record.place}: {columns.prompt!r} is empty; every pair needs a prompt.")
-    if len(split.problems) > before:
-        return None
-    key = pair_key(prompt.strip(), chosen.strip(), rejected.strip())
-    return PreferenceRow(
-        record.place, number, key, prompt, _side(chosen), _side(rejected), gold=gold, retrieved=retrieved
-    )
-
-
 def _side(text: str) -> str:
     """Return the text as it is; blanks alone are no response."""
     return text if text.strip() else ""
-
-
-def _text(record: Record, name: str, split: SplitRows) -> str:
-    value = record.values.get(name)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        split.problems.append(f"{record.place}: {name!r} must be text, not {type(value).__name__}.")
-        return ""
-    if "\x00" in value or not _is_unicode(value):
-        split.problems.append(f"{record.place}: {name!r} holds a character that cannot be stored; remove it.")
-        return ""
-    return value
-
-
-def _is_unicode(text: str) -> bool:
-    """Return whether the text can be written as UTF-8: JSON may hold halves of characters."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _personas(record: Record, source: str, split: SplitRows) -> Personas:
-    columns = [persona_column(record.values, direction, source) for direction in DIRECTIONS]
-    chosen, rejected = (_text(record, name, split).strip() if name else "" for name in columns)
-    return chosen, rejected
-
-
-def _note_empty(row: PreferenceRow, columns: Columns, split: SplitRows, *, allow_empty: bool) -> None:
-    empty = [name for name, text in ((columns.chosen, row.chosen), (columns.rejected, row.rejected)) if not text]
-    if not empty:
-        return
-    said = f"{row.place}: {' and '.join(repr(name) for name in empty)} {'are' if len(empty) > 1 else 'is'} empty"
-    split.empty.append(f"{said}.")
-    if not allow_empty:
-        split.problems.append(f"{said}; --allow-empty takes such rows, as test sets of prompts alone have them.")
-
-
-def _note_repeated(row: PreferenceRow, first: PreferenceRow, split: SplitRows) -> None:
-    if is_swapped(row.chosen, first.chosen):
-        split.contradictions.append(
-            f"{row.place}: the pair of {first.place} with its sides swapped; what was chosen there stands."
-        )
-        return
-    differs = (row.gold, row.retrieved) != (first.gold, first.retrieved)
-    split.duplicates.append(
-        f"{row.place}: the same pair as {first.place}{', with other personas, which are left out' if differs else ''}."
-    )

@@ -22,17 +22,18 @@ class SourceRows:
     splits: dict[str, list[Record]] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
     downloads: list[str] = field(default_factory=list)
+    named: bool = True
 
 
-def read_sources(sources: Sequence[str], *, split: str = "") -> SourceRows:
+def read_sources(sources: Sequence[str], *, split: str = "", named: bool = True) -> SourceRows:
     """Return the rows of all sources, those of one split joined in the order given.
 
     A file is the split `split`, or the one its name says; of a folder and of the Hub, all splits or that one are read.
-    Raises RecordError with everything that is wrong.
+    Without `named` a split may be called anything. Raises RecordError with everything that is wrong.
     """
     if split and (problems := _split_problems(split)):
         raise RecordError(problems)
-    rows, problems = SourceRows(), []
+    rows, problems = SourceRows(named=named), []
     for source in sources:
         try:
             _read(source, split, rows)
@@ -84,7 +85,7 @@ def _read_file(file: Path, split: str, rows: SourceRows) -> None:
 
 
 def _add(rows: SourceRows, split: str, records: list[Record]) -> None:
-    if problems := _split_problems(split):
+    if rows.named and (problems := _split_problems(split)):
         raise RecordError(problems)
     rows.splits.setdefault(split, []).extend(records)
 

@@ -3,53 +3,42 @@
 Imported again, what is there stays as it is.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Annotated
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 
 from django.db import transaction
 from pydantic import Field
 
 from annotation.errors import ServiceError
 from modelhub.engines import IMPORTED
-from modelhub.files.pairs import DIRECTIONS, Columns
+from modelhub.files.pairs import DIRECTIONS, PersonaRow
+from modelhub.files.personacolumns import LAYOUTS, MAX_NAME
 from modelhub.files.preferences import PreferenceRow, SplitRows, is_swapped, read_split, split_digest
-from modelhub.files.problems import first_lines, refusal
+from modelhub.files.problems import refusal
 from modelhub.files.records import RecordError, file_sha256
 from modelhub.files.sources import SourceRows, read_sources
 from modelhub.models import InferredPersona, PreferencePair, Run, System
 from modelhub.prompting.layouts import PersonaStyle
-from modelhub.retrieval.splits import SEARCHED
-from modelhub.runs.parameters import Option
 from modelhub.runs.recording import recorded_run
 from modelhub.runs.stage import Remaining, Reporting, Stage
 from modelhub.screening.persona_flags import screen_persona
-from modelhub.stages.shared.parameters import Name, OfColumns
+from modelhub.stages.shared.parameters import Name, OfPairFiles
 from modelhub.stages.shared.retrieved import RetrievedReport, retrieved_rows, retrieved_store
 from modelhub.systems.registering import system_register_imported
 
 BATCH = 1000
 NOTHING = "Nothing was imported."
 LEASE_SECONDS = 3600  # one transaction writes all, and nothing can beat meanwhile
-_LONGEST_NAME = 80
-_PLACES_SHOWN = 10
 
 
-class PreferenceImport(OfColumns):
-    """What is to be imported. `system` names what inferred the personas; without it, "imported:" and the data set."""
+class PreferenceImport(OfPairFiles):
+    """What is to be imported. Personas of no named system are those of "imported:" and the data set."""
 
-    sources: Annotated[tuple[str, ...], Option(metavar="SOURCE", positional=True)] = Field(
-        description="file, folder, or hub:owner/name[:config]"
-    )
     dataset: Name = Field(description="what the data set is called here")
     split: Name = Field(default="", description="of a file: its split; else the only split that is read")
-    system: Name = Field(default="", description="what inferred the personas; default: imported:DATASET")
-    allow_empty: bool = Field(default=False, description="take rows with an empty response too")
-
-    @property
-    def columns(self) -> Columns:
-        """The names of the columns."""
-        return Columns(self.prompt_column, self.chosen_column, self.rejected_column)
+    system: Name = Field(
+        default="", description="what inferred the personas of rows that name none; default: imported:DATASET"
+    )
 
     @property
     def system_name(self) -> str:
@@ -88,7 +77,7 @@ class _Plan:
     rows: list[PreferenceRow]
     stored: dict[str, int] = field(default_factory=dict)
     new: list[PreferenceRow] = field(default_factory=list)
-    personas: list[tuple[PreferenceRow, str, str, list[dict[str, str]]]] = field(default_factory=list)
+    personas: list[tuple[PreferenceRow, PersonaRow, list[dict[str, str]]]] = field(default_factory=list)
 
 
 def import_preferences(
@@ -120,11 +109,9 @@ def preferences_left(wanted: PreferenceImport) -> Remaining:
     """Count the pairs, personas and retrieved personas of the sources that are not stored. Raises as the import."""
     plans = _plans(wanted, _read(wanted)[1], Reporting())
     left = sum(len(plan.new) + len(plan.personas) for plan in plans)
-    system = System.objects.filter(name=wanted.system_name).first()
     if not left:  # only then can it be known where retrieved personas come from
         left = sum(
-            len(retrieved_rows(wanted.dataset, plan.report.rows.name, plan.rows, plan.stored, system).found)
-            for plan in plans
+            len(retrieved_rows(wanted.dataset, plan.report.rows.name, plan.rows, plan.stored).found) for plan in plans
         )
     return Remaining(left, PreferencePair.objects.filter(dataset=wanted.dataset).count())
 
@@ -134,17 +121,17 @@ def _read(wanted: PreferenceImport) -> tuple[SourceRows, list[SplitRows]]:
     if not wanted.dataset.isprintable() or wanted.dataset != wanted.dataset.strip():
         problems.append(f"{wanted.dataset!r}: names of data sets have no control characters, nor blanks at their ends.")
     problems += [
-        f"{name!r}: names of data sets and systems have at most {_LONGEST_NAME} letters."
+        f"{name!r}: names of data sets and systems have at most {MAX_NAME} letters."
         for name in (wanted.dataset, wanted.system_name)
-        if len(name) > _LONGEST_NAME
+        if len(name) > MAX_NAME
     ]
     try:
         sources = read_sources(wanted.sources, split=wanted.split)
     except RecordError as error:
         raise ServiceError(refusal(problems + error.problems)) from error
+    columns = replace(wanted.columns, system=wanted.system_name)
     splits = [
-        read_split(name, records, wanted.columns, allow_empty=wanted.allow_empty)
-        for name, records in sources.splits.items()
+        read_split(name, records, columns, allow_empty=wanted.allow_empty) for name, records in sources.splits.items()
     ]
     problems += [problem for split in splits for problem in split.problems]
     if problems:
@@ -159,15 +146,15 @@ def _arguments(wanted: PreferenceImport, sources: SourceRows) -> dict[str, objec
 def _plans(wanted: PreferenceImport, splits: Sequence[SplitRows], reporting: Reporting) -> list[_Plan]:
     """Compare with what is stored; raise ServiceError if that says something else of a persona."""
     plans, problems = [], []
-    system = System.objects.filter(name=wanted.system_name).first()
-    if system and system.engine != IMPORTED:
-        raise ServiceError(
+    names = {wanted.system_name} | {one.system for split in splits for row in split.rows for one in row.personas}
+    for system in System.objects.filter(name__in=names).exclude(engine=IMPORTED).order_by("name"):
+        problems.append(
             f"System {system.name!r} is a model that can be run. Give what was inferred elsewhere another name with "
             "--system."
         )
     for split in splits:
         plan = _plan_pairs(wanted.dataset, split)
-        problems += _plan_personas(plan, wanted.dataset, system, reporting)
+        problems += _plan_personas(plan, wanted.dataset, reporting)
         plans.append(plan)
     if problems:
         raise ServiceError(refusal(problems))
@@ -196,21 +183,22 @@ def _swapped(row: PreferenceRow, stored: int) -> str:
     return f"{row.place}: stored as row {pair.row} with its sides swapped; what was chosen there stands."
 
 
-def _plan_personas(plan: _Plan, dataset: str, system: System | None, reporting: Reporting) -> list[str]:
+def _plan_personas(plan: _Plan, dataset: str, reporting: Reporting) -> list[str]:
     """Screen the personas that are new; return where a stored one has another text."""
-    rows = InferredPersona.objects.filter(system=system, pair__dataset=dataset, pair__split=plan.report.rows.name)
-    known = {(key, side): text for key, side, text in rows.values_list("pair__key", "direction", "text")}
+    stored = InferredPersona.objects.filter(pair__dataset=dataset, pair__split=plan.report.rows.name)
+    columns = ("pair__key", "direction", "system__name", "text")
+    known = {(key, side, system): text for key, side, system, text in stored.values_list(*columns)}
     problems = []
     for row in plan.rows:
-        for direction, text in zip(DIRECTIONS, row.gold, strict=True):
-            there = known.get((row.key, direction))
-            if not text:
-                plan.report.personas_missing += 1
-            elif there is None:
-                plan.personas.append((row, direction, text, _flags(row, text)))
-            elif there != text:
+        gold = row.of("gold")
+        plan.report.personas_missing += len(set(DIRECTIONS) - {one.direction for one in gold})
+        for one in gold:
+            there = known.get((row.key, one.direction, one.system))
+            if there is None:
+                plan.personas.append((row, one, _flags(row, one.text)))
+            elif there != one.text:
                 problems.append(
-                    f"{row.place}: another {direction} persona of this pair is stored; give these another --system."
+                    f"{one.place}: another {one.direction} persona of this pair is stored; give these another --system."
                 )
             else:
                 plan.report.personas_unchanged += 1
@@ -228,15 +216,13 @@ def _flags(row: PreferenceRow, text: str) -> list[dict[str, str]]:
 def _store(wanted: PreferenceImport, plans: Sequence[_Plan], run: Run, sha256s: Sequence[str]) -> None:
     for plan in plans:
         _store_pairs(wanted.dataset, plan, run)
-    system = System.objects.filter(name=wanted.system_name).first()
-    if system is None and any(plan.personas for plan in plans):
-        system = system_register_imported(name=wanted.system_name, persona_style=PersonaStyle.NONE, sha256s=sha256s)
+    systems = _systems({one.system for plan in plans for _, one, _ in plan.personas}, sha256s)
     for plan in plans:
-        _store_personas(plan, system, run)
+        _store_personas(plan, systems, run)
     for plan in plans:  # training rows of any split may be what a row was given
         report = plan.report
         report.retrieved = retrieved_store(
-            dataset=wanted.dataset, split=report.rows.name, rows=plan.rows, ids=plan.stored, system=system, run=run
+            dataset=wanted.dataset, split=report.rows.name, rows=plan.rows, ids=plan.stored, run=run
         )
 
 
@@ -257,13 +243,26 @@ def _store_pairs(dataset: str, plan: _Plan, run: Run) -> None:
     plan.report.digest = split_digest(hashes)
 
 
-def _store_personas(plan: _Plan, system: System | None, run: Run) -> None:
+def _systems(names: Set[str], sha256s: Sequence[str]) -> dict[str, System]:
+    """Return the systems of these names, registered now where they are new."""
+    systems = {system.name: system for system in System.objects.filter(name__in=names)}
+    for name in sorted(names - set(systems)):
+        systems[name] = system_register_imported(name=name, persona_style=PersonaStyle.NONE, sha256s=sha256s)
+    return systems
+
+
+def _store_personas(plan: _Plan, systems: Mapping[str, System], run: Run) -> None:
     InferredPersona.objects.bulk_create(
         (
             InferredPersona(
-                pair_id=plan.stored[row.key], direction=direction, system=system, text=text, flags=flags, run=run
+                pair_id=plan.stored[row.key],
+                direction=one.direction,
+                system=systems[one.system],
+                text=one.text,
+                flags=flags,
+                run=run,
             )
-            for row, direction, text, flags in plan.personas
+            for row, one, flags in plan.personas
         ),
         batch_size=BATCH,
     )
@@ -282,47 +281,15 @@ def _lines(split: SplitReport) -> Iterator[str]:
             f"  {split.personas} personas imported ({split.flagged} flagged), {split.personas_unchanged} were there "
             f"already, {split.personas_missing} are missing"
         )
-    yield from _retrieved_lines(split)
-    yield from _places("repeat an earlier row and were left out", split.rows.duplicates)
-    yield from _places("contradict an earlier row and were left out", split.contradictions)
-    yield from _places("prefer a response to itself and were left out", split.rows.identical)
-    yield from _places("have an empty response", split.rows.empty)
-
-
-def _retrieved_lines(split: SplitReport) -> Iterator[str]:
-    found = split.retrieved
-    if not found.given:
-        return
-    if not found.searched:
-        yield (
-            f"  {found.given} rows bring retrieved personas, which were left out: those of a split called "
-            f"{split.rows.name!r} can come from anywhere. Known: {', '.join(SEARCHED)}; name the split with --split"
-        )
-        return
-    searched = " and ".join(found.searched)
-    yield (
-        f"  {found.given} rows bring retrieved personas: {found.stored} were traced to a row of {searched}, "
-        f"{found.unchanged} were there already, {found.unmatched} fit none, {found.ambiguous} fit several"
-    )
-    if found.own:
-        yield f"  {found.own} of them fit no other row than their own: retrieval had not left the row itself out"
-    if found.absent:
-        absent = " and ".join(found.absent)
-        yield f"  {absent} must be imported first, or in the same call; then import this split again"
-
-
-def _places(what: str, places: Sequence[str]) -> Iterator[str]:
-    if places:
-        yield f"  {len(places)} rows {what}:"
-        yield from (f"    {line}" for line in first_lines(places, _PLACES_SHOWN))
+    yield from split.retrieved.lines(split.rows.name)
+    yield from replace(split.rows, contradictions=split.contradictions).notes()
 
 
 STAGE = Stage(
     name="import_preferences",
     summary=(
         "Import preference pairs from Parquet, JSONL, JSON or CSV files, folders with a file per split, or the Hub "
-        "(hub:owner/name): columns prompt, chosen, rejected and, where there are any, chosen_persona (or …_gold) and "
-        "rejected_persona, and the retrieved chosen_persona_retr and rejected_persona_retr."
+        f"(hub:owner/name): {LAYOUTS}. Personas may be absent."
     ),
     unit="pairs",
     parameters=PreferenceImport,

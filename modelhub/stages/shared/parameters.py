@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from modelhub.files.pairs import Columns
 from modelhub.queries.persona_sources import Origin
 from modelhub.runs.parameters import Option, Parameters, Positive
 
@@ -45,9 +46,25 @@ class OfOrigin(Parameters):
         return Origin(inferring=self.inferring_system, retriever=self.retriever, rank=self.rank)
 
 
-class OfColumns(Parameters):
+class OfStudy(Parameters):
+    """A stage that works on a study, which its command names first."""
+
+    study: Study = Field(description=STUDY)
+
+
+class OfPairFiles(Parameters):
     """A stage that reads preference pairs from files, whose columns may have other names."""
 
+    sources: Annotated[tuple[str, ...], Option(metavar="SOURCE", positional=True)] = Field(
+        description="file, folder, or hub:owner/name[:config]"
+    )
     prompt_column: Name = Field(default="prompt", description="what this column is called")
     chosen_column: Name = Field(default="chosen", description="what this column is called")
     rejected_column: Name = Field(default="rejected", description="what this column is called")
+    system: Name = Field(default="", description="what inferred the personas of rows that name none")
+    allow_empty: bool = Field(default=False, description="take rows with an empty response too")
+
+    @property
+    def columns(self) -> Columns:
+        """The names of the columns, and what holds where a row does not say."""
+        return Columns(self.prompt_column, self.chosen_column, self.rejected_column, system=self.system)

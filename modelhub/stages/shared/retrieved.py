@@ -1,7 +1,7 @@
 """Trace retrieved personas that a file brings to the training row they were taken from."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from annotation.errors import ServiceError
@@ -9,7 +9,7 @@ from modelhub.engines import IMPORTED
 from modelhub.files.pairs import DIRECTIONS
 from modelhub.files.preferences import Personas, PreferenceRow
 from modelhub.files.problems import refusal
-from modelhub.models import InferredPersona, PreferencePair, RetrievedPersona, Run, System
+from modelhub.models import InferredPersona, PreferencePair, RetrievedPersona, Run
 from modelhub.retrieval.splits import SEARCHED, searched_splits
 
 BATCH = 1000
@@ -32,6 +32,27 @@ class RetrievedReport:
     searched: Sequence[str] = ()
     absent: Sequence[str] = ()
 
+    def lines(self, split: str) -> Iterator[str]:
+        """Yield what to tell of the rows of a split, nothing if none brings retrieved personas."""
+        if not self.given:
+            return
+        if not self.searched:
+            yield (
+                f"  {self.given} rows bring retrieved personas, which were left out: those of a split called "
+                f"{split!r} can come from anywhere. Known: {', '.join(SEARCHED)}; name the split with --split"
+            )
+            return
+        yield (
+            f"  {self.given} rows bring retrieved personas: {self.stored} were traced to a row of "
+            f"{' and '.join(self.searched)}, {self.unchanged} were there already, {self.unmatched} fit none, "
+            f"{self.ambiguous} fit several"
+        )
+        if self.own:
+            yield f"  {self.own} of them fit no other row than their own: retrieval had not left the row itself out"
+        if self.absent:
+            absent = " and ".join(self.absent)
+            yield f"  {absent} must be imported first, or in the same call; then import this split again"
+
 
 @dataclass
 class RetrievedRows:
@@ -43,14 +64,14 @@ class RetrievedRows:
 
 
 def retrieved_store(
-    *, dataset: str, split: str, rows: Sequence[PreferenceRow], ids: Mapping[str, int], system: System | None, run: Run
+    *, dataset: str, split: str, rows: Sequence[PreferenceRow], ids: Mapping[str, int], run: Run
 ) -> RetrievedReport:
     """Store, for each row that brings retrieved personas, the one training row with exactly these two texts.
 
     A row with none or several such training rows is counted, not stored. `ids` are those of the stored pairs by key.
     Raises ServiceError where another training row is stored already.
     """
-    traced = retrieved_rows(dataset, split, rows, ids, system)
+    traced = retrieved_rows(dataset, split, rows, ids)
     if traced.problems:
         raise ServiceError(refusal(traced.problems))
     stored = [
@@ -61,23 +82,21 @@ def retrieved_store(
     return traced.report
 
 
-def retrieved_rows(
-    dataset: str, split: str, rows: Sequence[PreferenceRow], ids: Mapping[str, int], system: System | None
-) -> RetrievedRows:
+def retrieved_rows(dataset: str, split: str, rows: Sequence[PreferenceRow], ids: Mapping[str, int]) -> RetrievedRows:
     """Return what `retrieved_store` would store; nothing is written."""
-    given = [row for row in rows if any(row.retrieved)]
+    given = [(row, *row.retrieved) for row in rows if row.of("retrieved")]
     traced = RetrievedRows(RetrievedReport(given=len(given)))
     if not given:
         return traced
     report = traced.report
     report.searched = searched_splits(split) if split in SEARCHED else ()
     report.absent = _absent(dataset, report.searched)
-    sources = _sources(dataset, report.searched, system)
+    sources = {name: _sources(dataset, report.searched, name) for name in {system for _, system, _ in given}}
     stored = RetrievedPersona.objects.filter(pair__dataset=dataset, pair__split=split, retriever=IMPORTED, rank=1)
     known = dict(stored.values_list("pair_id", "source_id"))
-    for row in given:
+    for row, system, personas in given:
         pair = ids[row.key]
-        every = sources.get(row.retrieved, [])
+        every = sources[system].get(personas, [])
         # Where a row of the file itself and another one fit, retrieval cannot have meant the row itself.
         fitting = [source for source in every if source != pair] or every
         if pair in known:
@@ -100,10 +119,10 @@ def _absent(dataset: str, splits: Sequence[str]) -> list[str]:
     return [name for name in splits if name not in there]
 
 
-def _sources(dataset: str, splits: Sequence[str], system: System | None) -> dict[Personas, list[int]]:
-    """Return the training rows by their two personas."""
+def _sources(dataset: str, splits: Sequence[str], system: str) -> dict[Personas, list[int]]:
+    """Return the training rows by the two personas that the system of this name inferred."""
     texts: dict[int, dict[str, str]] = defaultdict(dict)
-    training = InferredPersona.objects.filter(system=system, pair__dataset=dataset, pair__split__in=splits)
+    training = InferredPersona.objects.filter(system__name=system, pair__dataset=dataset, pair__split__in=splits)
     for pair, direction, text in training.order_by("pk").values_list("pair_id", "direction", "text").iterator():
         texts[pair][direction] = text
     sources: dict[Personas, list[int]] = defaultdict(list)

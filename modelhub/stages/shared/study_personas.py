@@ -57,7 +57,7 @@ def study_personas_conflicts(study: Study, pairs: Sequence[Pair]) -> list[str]:
         f"{row.place}: this pair has another {row.direction} persona in the study already."
         for pair in pairs
         for row in pair.personas
-        if known.get((pair.key, *condition_of(row)), row.text) != row.text
+        if known.get((pair.key, *row.condition), row.text) != row.text
     ]
 
 
@@ -85,18 +85,13 @@ def study_personas_add(
         renewed=False, leaves=NOTHING,
     ) as execution:  # fmt: skip
         run, known = execution.run, _known(study)
-        new = [(pair, row) for pair in pairs for row in pair.personas if (pair.key, *condition_of(row)) not in known]
+        new = [(pair, row) for pair in pairs for row in pair.personas if (pair.key, *row.condition) not in known]
         with transaction.atomic():
             _store(study, new, run, sha256s)
             audit_log(user=user, action="personas_imported", study=study, run=run.key, personas=len(new))
         execution.advance(len(new))
     total = sum(len(pair.personas) for pair in pairs)
     return StudyPersonasReport(run, len(pairs), len(new), total - len(new))
-
-
-def condition_of(row: PersonaRow) -> Condition:
-    """Return what participants must not know of a persona."""
-    return (row.direction, row.source, row.system)
 
 
 def _known(study: Study) -> _Known:
@@ -112,9 +107,9 @@ def _store(study: Study, new: list[tuple[Pair, PersonaRow]], run: Run, sha256s: 
     random.SystemRandom().shuffle(new)
     arms = _arms(study, sha256s) if study.kind == Study.Kind.PERSONA_ASSESSMENT else {}
     systems = {row.system: _system(row.system, sha256s) for _, row in new if row.system}
-    blocks = _blocks(study, {condition_of(row) for _, row in new})
+    blocks = _blocks(study, {row.condition for _, row in new})
     items = [_item(pair, arms) for pair in pairs.values()]
-    personas = [ImportedPersona(pair.key, row.text, blocks[condition_of(row)]) for pair, row in new]
+    personas = [ImportedPersona(pair.key, row.text, blocks[row.condition]) for pair, row in new]
     created = personas_import(study=study, items=items, personas=personas)
     PersonaOrigin.objects.bulk_create(
         PersonaOrigin(

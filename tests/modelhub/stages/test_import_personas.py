@@ -193,27 +193,27 @@ def test_every_mistake_is_listed_and_nothing_is_written(study: Study, tmp_path: 
     rows = [
         pair(1),
         pair(2, chosen=" "),
-        pair(3, rejected_persona=""),
-        pair(1, chosen_persona="Somebody else."),
-        {name: pair(4)[name] for name in ("prompt", *DIRECTIONS)},
+        pair(3, rejected_persona=7),
+        {**long_rows(1)[0], "persona": "Somebody else."},
+        pair(4, prompt=""),
         {**long_rows(5)[0], "direction": "left"},
         {**long_rows(6)[0], "source": "guessed"},
         {**long_rows(7)[0], "persona": None},
-        pair(8, rejected=" Good answer 8."),
     ]
     (tmp_path / "b.jsonl").write_text("{", encoding="utf-8")
+    bare = [{name: pair(4)[name] for name in ("prompt", *DIRECTIONS)}]
     with pytest.raises(CommandError) as caught:
-        run(study, jsonl(tmp_path / "a.jsonl", rows), str(tmp_path / "b.jsonl"))
+        run(study, jsonl(tmp_path / "a.jsonl", rows), str(tmp_path / "b.jsonl"), jsonl(tmp_path / "c.jsonl", bare))
     for part in (
-        "a.jsonl line 2: 'chosen' is missing or empty",
-        "a.jsonl line 3: 'rejected_persona' is empty",
+        "a.jsonl line 2: 'chosen' is empty; --allow-empty takes such rows",
+        "a.jsonl line 3: 'rejected_persona' must be text, not int",
         "a.jsonl line 4: a.jsonl line 1 has another chosen persona",
-        "a.jsonl line 5: has no column chosen_persona",
+        "a.jsonl line 5: 'prompt' is empty",
         "a.jsonl line 6: direction must be chosen or rejected, not 'left'",
         "a.jsonl line 7: source must be gold or retrieved, not 'guessed'",
         "a.jsonl line 8: 'persona' is missing or empty",
-        "a.jsonl line 9: 'chosen' and 'rejected' say the same",
         "b.jsonl line 1: not valid JSON",
+        "c.jsonl line 1: no row brings a persona, in chosen_persona or chosen_persona_gold and rejected_persona or",
     ):
         assert part in str(caught.value)
     assert not (Persona.objects.exists() or Item.objects.exists() or Run.objects.exists() or System.objects.exists())
@@ -223,9 +223,16 @@ def test_another_text_for_a_known_persona_is_refused(study: Study, tmp_path: Pat
     run(study, jsonl(tmp_path / "a.jsonl", [pair(1)]))
     with pytest.raises(CommandError, match="b.jsonl line 1: this pair has another chosen persona in the study"):
         run(study, jsonl(tmp_path / "b.jsonl", [pair(1, chosen_persona="Somebody else.")]))
-    with pytest.raises(CommandError, match="b.jsonl line 1: a.jsonl line 1 has another"):
-        other = load(tmp_path, slug="other")
-        run(other, str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl"))
+    said = run(load(tmp_path, slug="other"), str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl"))
+    assert "b.jsonl line 1: the same pair as a.jsonl line 1, with other personas, which are left out" in said
+
+
+def test_pairs_that_cannot_be_assessed_are_left_out_and_counted(study: Study, tmp_path: Path) -> None:
+    rows = [pair(1), pair(2, chosen=""), pair(3, chosen_persona="", rejected_persona=""), pair(4, chosen_persona="")]
+    said = run(study, jsonl(tmp_path / "a.jsonl", rows), allow_empty=True)
+    assert "2 pairs read, 3 personas imported" in said
+    assert "2 pairs lack a persona or a response and were left out" in said
+    assert "1 rows have an empty response" in said and "a.jsonl line 2: 'chosen' is empty." in said
 
 
 def test_only_a_draft_that_imports_its_items_takes_personas(study: Study, tmp_path: Path) -> None:

@@ -162,10 +162,22 @@ def test_a_name_that_cannot_be_read_or_told_from_another_is_refused(dataset: str
         run(jsonl(tmp_path / "test.jsonl", [pair(1)]), dataset=dataset)
 
 
-def test_rows_with_one_persona_each_are_refused_rather_than_taken_for_repeated_pairs(tmp_path: Path) -> None:
-    rows = [pair(1, direction=side, persona=persona(side, 1)) for side in ("chosen", "rejected")]
-    with pytest.raises(CommandError, match="one row per persona; bring one row per pair"):
-        run(jsonl(tmp_path / "test.jsonl", rows))
+def test_rows_with_one_persona_each_are_joined_to_pairs_and_not_taken_for_repeated_ones(tmp_path: Path) -> None:
+    sides = ("chosen", "rejected")
+    rows = [pair(n, direction=side, persona=persona(side, n)) for n in (1, 2) for side in sides]
+    said = run(jsonl(tmp_path / "test.jsonl", rows))
+    assert "2 pairs imported" in said and "4 personas imported" in said and "left out" not in said
+    known = InferredPersona.objects.values_list("pair__prompt", "direction", "text")
+    assert list(known) == [(f"What about {n}?", side, persona(side, n)) for n in (1, 2) for side in sides]
+
+
+def test_a_row_may_name_what_inferred_its_personas(tmp_path: Path) -> None:
+    rows = [augmented(1, inferring_system="one"), augmented(1, inferring_system="two"), augmented(2)]
+    run(jsonl(tmp_path / "test.jsonl", rows))
+    known = InferredPersona.objects.values_list("pair__prompt", "system__name").distinct().order_by("system__name")
+    assert list(known) == [
+        ("What about 2?", "imported:Ours"), ("What about 1?", "one"), ("What about 1?", "two"),
+    ]  # fmt: skip
 
 
 def test_columns_may_have_other_names(tmp_path: Path) -> None:
