@@ -90,6 +90,7 @@ def test_the_user_study_runs_with_eight_people_and_eighteen_own_personas_each(
     assert len(exported(study, tmp_path / "out", "personas")) == 144
 
 
+@pytest.mark.slow
 def test_the_persona_study_runs_with_three_raters_on_eighty_personas_each(server: Server, tmp_path: Path) -> None:
     study = load(EXAMPLES / "paper_persona_study" / "study.yaml")
     pairs = write_pairs(tmp_path / "pairs.jsonl", 40)

@@ -9,7 +9,7 @@ import pytest
 
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 # With a model at work, what reaches the database is what the scripted engine's tests have stored there before.
-MODEL_FIXTURES = {"tiny_llama", "tiny_adapters", "tiny_colbert", "model_server"}
+MODEL_FIXTURES = {"tiny_llama", "tiny_adapters", "tiny_colbert", "tiny_models", "model_server"}
 ELSEWHERE: tuple[str, ...] = ()
 
 
