@@ -10,7 +10,17 @@ import pytest
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 # With a model at work, what reaches the database is what the scripted engine's tests have stored there before.
 MODEL_FIXTURES = {"tiny_llama", "tiny_adapters", "tiny_colbert", "tiny_models", "model_server"}
-ELSEWHERE: tuple[str, ...] = ()
+# What these are about is decided above the database; the queries that they send have tests of their own.
+ABOUT_SOMETHING_ELSE = (
+    "tests/annotation/test_blinding_walk.py",  # what reaches a participant
+    "tests/annotation/test_bot_opinions.py",  # what bots answer
+    "tests/annotation/test_bots.py",  # how they read pages
+    "tests/modelhub/pipeline/test_demo.py",  # the order of its steps, and its processes
+    "tests/modelhub/pipeline/test_reproduce.py",  # the order of its steps
+    "tests/modelhub/report/test_analyze.py",  # numbers and files
+    "tests/modelhub/test_blinding_assessment.py",
+    "tests/test_permissions.py",  # who gets which status
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,7 +41,7 @@ def uses_database(item: pytest.Item) -> bool:
 def takes_long(item: pytest.Item) -> bool:
     if item.get_closest_marker("slow") or fixtures_of(item) & MODEL_FIXTURES:
         return True
-    return item.nodeid.startswith(ELSEWHERE)
+    return item.nodeid.startswith(ABOUT_SOMETHING_ELSE)
 
 
 def fixtures_of(item: pytest.Item) -> set[str]:
