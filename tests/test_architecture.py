@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 from django.conf import settings
@@ -170,6 +171,26 @@ def test_services_are_the_only_writers_in_annotation() -> None:
 
     others = [path for path in sources("annotation") if not {"services", "models"} & set(path.parts)]
     assert_none(others, wrong)
+
+
+def room_of(module: str) -> str:
+    """The folder of a module of ours by its dotted name, or the module itself where it lies in its application."""
+    path = ROOT / module.replace(".", "/")
+    folder = path if path.is_dir() else path.parent
+    return name_of(folder) if folder != ROOT / "modelhub" else name_of(path)
+
+
+def test_the_rooms_of_modelhub_depend_on_each_other_in_no_circle() -> None:
+    rooms: dict[str, set[str]] = {}
+    for path in sources("modelhub"):
+        room = room_of(name_of(path.with_suffix("")).replace("/", ".").removesuffix(".__init__"))
+        for name in imported(ast.walk(ast.parse(path.read_text(encoding="utf-8")))):
+            there = ROOT / name.replace(".", "/")
+            if name.startswith("modelhub.") and (there.is_dir() or there.with_suffix(".py").is_file()):
+                rooms.setdefault(room, set()).add(room_of(name))
+    for room, others in rooms.items():
+        others.discard(room)
+    TopologicalSorter(rooms).prepare()  # raises CycleError, which names the circle
 
 
 def closure_of(requirements: Path) -> set[str]:
