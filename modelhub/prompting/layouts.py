@@ -8,8 +8,9 @@ from enum import StrEnum
 
 from modelhub.prompting.grammar import first_person
 
-# Part of every system's fingerprint: raise it whenever a change below alters a single rendered character.
-TEMPLATE_VERSION = "1"
+# Part of every system's fingerprint, by persona style: raise a style's version whenever a change alters a single
+# character of what it renders. Versions of the others stay, and with them the systems that were registered.
+_VERSION = "1"
 
 
 class PersonaStyle(StrEnum):
@@ -20,6 +21,11 @@ class PersonaStyle(StrEnum):
     RELEASED_FIRST_PERSON = "released_first_person"
     SYSTEM_MESSAGE = "system_message"
     NONE = "none"
+
+
+def template_version(style: str) -> str:
+    """Return the version of the layout in which systems of this persona style are asked."""
+    return {PersonaStyle.FIRST_PERSON: "2"}.get(PersonaStyle(style), _VERSION)
 
 
 def render_prompt(

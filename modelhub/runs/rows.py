@@ -276,6 +276,6 @@ def check_conditions(stage: EngineStage) -> None:
 def _check_unchanged(system: System) -> None:
     if present_fingerprint(system) != system.fingerprint:
         raise ServiceError(
-            f"The files of system {system.name!r} have changed since it was registered. Restore them, or register what "
-            "they are now under another name."
+            f"The files of system {system.name!r}, or the layout of its prompts, have changed since it was registered. "
+            "Restore the files, or register what it is now under another name."
         )

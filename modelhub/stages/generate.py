@@ -15,7 +15,7 @@ from modelhub.engines.base import GenerationRequest
 from modelhub.models import Generation, PairOutput, PersonaSource, PreferencePair, Run, System
 from modelhub.profiles import DatasetProfile
 from modelhub.prompting.endings import NEXT_PROMPT, whole_answer
-from modelhub.prompting.layouts import TEMPLATE_VERSION
+from modelhub.prompting.layouts import template_version
 from modelhub.queries.datasets import splits_of, system_named
 from modelhub.queries.persona_sources import Origin, SourceTexts, named_rows, persona_key, source_texts
 from modelhub.runs.parameters import BatchOptions, Option
@@ -68,7 +68,10 @@ class Generate:
     @property
     def conditions(self) -> dict[str, Any]:
         # What a persona is belongs to the key of its row, and exemplars to the system.
-        return {"template": TEMPLATE_VERSION, "answer_start": self.profile.answer_start_template}
+        return {
+            "template": template_version(self.system.persona_style),
+            "answer_start": self.profile.answer_start_template,
+        }
 
     def tasks(self) -> Iterator[Task]:
         stored = PairOutput.objects.filter(system=self.system, pair__dataset=self.dataset, pair__split=self.split)

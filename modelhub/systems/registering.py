@@ -18,7 +18,7 @@ from modelhub.engines import IMPORTED, SCRIPTED, SHAPING_OPTIONS, engine_module
 from modelhub.engines.base import EngineSettings
 from modelhub.files.records import file_sha256
 from modelhub.models import ArmBinding, System
-from modelhub.prompting.layouts import TEMPLATE_VERSION
+from modelhub.prompting.layouts import template_version
 
 
 def system_register(
@@ -137,7 +137,7 @@ def present_fingerprint(system: System) -> str:
         "engine": system.engine,
         "model": content_digest(_usable_path(system.model)),
         "adapter": content_digest(_usable_path(system.adapter)),
-        "template": TEMPLATE_VERSION,
+        "template": template_version(system.persona_style),
         "persona_style": str(system.persona_style),
         "decoding": system.decoding,
     }
