@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from modelhub.models.generation import Generation
-from modelhub.models.persona import PreferencePair
+from modelhub.models.persona import InferredPersona, PreferencePair
 from modelhub.models.run import Run
 from modelhub.models.system import System
 from modelhub.models.verdict import JudgeVerdict
@@ -31,6 +31,10 @@ class PairOutput(models.Model):
     persona_key = models.CharField(
         max_length=12, blank=True, help_text="The beginning of the persona's SHA-256; empty without a persona."
     )
+    inferred_personas = models.ManyToManyField(
+        InferredPersona, blank=True, related_name="outputs",
+        help_text="Those it was made for: of each system that was asked for, where several say the same.",
+    )  # fmt: skip
     text = models.TextField(help_text="As a reader sees it: with the given start of the answer, if there is one.")
     excluded_reason = models.CharField(max_length=200, blank=True, help_text="Why it is left out, in every system.")
     generation = models.OneToOneField(

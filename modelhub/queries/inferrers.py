@@ -1,7 +1,7 @@
 """What inferred the personas that outputs were made for.
 
-An output keeps its persona's text and where that came from (gold, retrieved …), not who inferred it. That is found
-again among the stored personas of its pair, by the text.
+An output keeps which inferred personas it was made for. One that has none, such as an imported one whose file brought
+a persona along, is looked up among the stored personas of its pair by the text.
 """
 
 from collections import defaultdict
@@ -21,71 +21,90 @@ Known = Mapping[tuple[str, int, str], set[str]]
 
 @dataclass
 class Inferrers:
-    """Who inferred the personas of some data sets, read once and only where a source needs it."""
+    """Who inferred the personas of some data sets' outputs, read once and only as far as it is needed."""
 
     datasets: Collection[str]
 
-    def of(self, source: str, pair: int, persona: str) -> frozenset[str] | None:
-        """Return all who inferred this text for the pair; None where the source's personas are not inferred."""
+    def of(self, output: int, source: str, pair: int, persona: str) -> frozenset[str] | None:
+        """Return all whose persona an output was made for; None where the source's personas are not inferred."""
         if source not in GOLD and source not in RETRIEVED:
             return None
+        if output in self._linked:
+            return frozenset(self._linked[output])
         known = self._gold if source in GOLD else self._retrieved
         return frozenset(known.get((source, pair, persona.strip()), ()))
 
     @cached_property
+    def _linked(self) -> Mapping[int, set[str]]:
+        """Who inferred the linked personas, by the id of the output."""
+        links = PairOutput.inferred_personas.through.objects.filter(pairoutput__pair__dataset__in=self.datasets)
+        found: defaultdict[int, set[str]] = defaultdict(set)
+        columns = (
+            "pairoutput_id", "pairoutput__source", "pairoutput__pair_id", "inferredpersona__pair_id",
+            "inferredpersona__system__name",
+        )  # fmt: skip
+        for output, source, pair, explained, name in links.order_by().values_list(*columns).iterator():
+            found[output] |= {name} if source in GOLD else self._retrieved_names(pair, explained, name)
+        return found
+
+    def _retrieved_names(self, pair: int, training: int, name: str) -> set[str]:
+        return {f"{name}{how}" for how in self._retrievals.get((pair, training), [""])}
+
+    @cached_property
+    def _retrievals(self) -> Mapping[tuple[int, int], list[str]]:
+        """How a training pair was retrieved for a pair, by the ids of both: what names add to that of the system."""
+        rows = RetrievedPersona.objects.filter(pair__dataset__in=self.datasets).order_by()
+        retrieved = list(rows.values_list("pair_id", "pair__dataset", "pair__split", "source_id", "retriever", "rank"))
+        retrievers: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        for _, dataset, split, _, retriever, _ in retrieved:
+            retrievers[dataset, split].add(retriever)
+        found: defaultdict[tuple[int, int], list[str]] = defaultdict(list)
+        for pair, dataset, split, training, retriever, rank in retrieved:
+            several = len(retrievers[dataset, split]) > 1
+            how = f"{f', retrieved by {retriever}' if several else ''}{f', rank {rank}' if rank > 1 else ''}"
+            found[pair, training].append(how)
+        return found
+
+    @cached_property
     def _gold(self) -> Known:
-        return _gold(self.datasets)
+        source_of = {direction: source for source, direction in GOLD.items()}
+        answered = PairOutput.objects.filter(pair__dataset__in=self.datasets, source__in=GOLD)
+        found: defaultdict[tuple[str, int, str], set[str]] = defaultdict(set)
+        for pair, direction, text, name in _inferred(InferredPersona.objects.filter(pair__in=answered.values("pair"))):
+            found[source_of[direction], pair, text].add(name)
+        return found
 
     @cached_property
     def _retrieved(self) -> Known:
-        return _retrieved(self.datasets)
+        rows = RetrievedPersona.objects.filter(pair__dataset__in=self.datasets).order_by()
+        texts: defaultdict[int, list[tuple[Direction, str, str]]] = defaultdict(list)
+        for pair, direction, text, name in _inferred(InferredPersona.objects.filter(pair__in=rows.values("source"))):
+            texts[pair].append((direction, text, name))
+        source_of = {direction: source for source, direction in RETRIEVED.items()}
+        found: defaultdict[tuple[str, int, str], set[str]] = defaultdict(set)
+        for pair, training in self._retrievals:
+            for direction, text, name in texts[training]:
+                found[source_of[direction], pair, text] |= self._retrieved_names(pair, training, name)
+        return found
 
 
-def surely(candidates: Iterable[frozenset[str] | None]) -> set[str]:
-    """Return those who alone have inferred the persona of some unit, of all units that were judged together."""
+def unambiguous(candidates: Iterable[frozenset[str] | None]) -> set[str]:
+    """Return those who are the only candidate for some pair of outputs, of all that were judged together."""
     return {name for names in candidates if names and len(names) == 1 for name in names}
 
 
-def told_apart(names: frozenset[str] | None, sure: Collection[str]) -> tuple[str, ...]:
-    """Return who inferred a persona, as the results name them; "" where it was not inferred.
+def attributed(names: frozenset[str] | None, known: Collection[str]) -> tuple[str, ...]:
+    """Return to whom the results attribute a persona, by its candidates; "" where it was not inferred.
 
-    Two systems may have said the same of a pair. Such a unit counts for each of them that has also units of its own
-    (`surely`), so that one whose personas were never used does not turn up; if none has, they are named together. A
-    persona that is stored nowhere, as imported outputs may bring along, counts with the only one there is.
+    Two systems may have said the same of a pair. It counts for each of them that is the only candidate elsewhere
+    (`known`, see `unambiguous`), so that one whose personas were never used does not turn up; if none is, they are
+    named together. A persona that is stored nowhere, as imported outputs may bring along, counts with the only one.
     """
     if names is None:
         return ("",)
-    if not names and len(sure) == 1:
-        return tuple(sure)
-    return tuple(sorted(names.intersection(sure))) or (" or ".join(sorted(names)) or UNKNOWN,)
-
-
-def _gold(datasets: Collection[str]) -> Known:
-    source_of = {direction: source for source, direction in GOLD.items()}
-    answered = PairOutput.objects.filter(pair__dataset__in=datasets, source__in=GOLD)
-    found: defaultdict[tuple[str, int, str], set[str]] = defaultdict(set)
-    for pair, direction, text, name in _inferred(InferredPersona.objects.filter(pair__in=answered.values("pair"))):
-        found[source_of[direction], pair, text].add(name)
-    return found
-
-
-def _retrieved(datasets: Collection[str]) -> Known:
-    rows = RetrievedPersona.objects.filter(pair__dataset__in=datasets).order_by()
-    retrieved = list(rows.values_list("pair_id", "pair__dataset", "pair__split", "source_id", "retriever", "rank"))
-    retrievers: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-    for _, dataset, split, _, retriever, _ in retrieved:
-        retrievers[dataset, split].add(retriever)
-    texts: defaultdict[int, list[tuple[Direction, str, str]]] = defaultdict(list)
-    for pair, direction, text, name in _inferred(InferredPersona.objects.filter(pair__in=rows.values("source"))):
-        texts[pair].append((direction, text, name))
-    source_of = {direction: source for source, direction in RETRIEVED.items()}
-    found: defaultdict[tuple[str, int, str], set[str]] = defaultdict(set)
-    for pair, dataset, split, training, retriever, rank in retrieved:
-        several = len(retrievers[dataset, split]) > 1
-        how = f"{f', retrieved by {retriever}' if several else ''}{f', rank {rank}' if rank > 1 else ''}"
-        for direction, text, name in texts[training]:
-            found[source_of[direction], pair, text].add(f"{name}{how}")
-    return found
+    if not names and len(known) == 1:
+        return tuple(known)
+    return tuple(sorted(names.intersection(known))) or (" or ".join(sorted(names)) or UNKNOWN,)
 
 
 def _inferred(personas: QuerySet[InferredPersona]) -> Iterator[tuple[int, Direction, str, str]]:

@@ -23,10 +23,10 @@ from modelhub.pipeline_results.judged import (
     judged_report,
     outcomes_of,
 )
-from modelhub.queries.inferrers import Inferrers, surely, told_apart
+from modelhub.queries.inferrers import Inferrers, attributed, unambiguous
 from modelhub.stats.winrate import Verdict, pair_outcomes
 
-# The paths of the fields of `Matched`, in order, but for who inferred the personas: that is found by their texts.
+# The paths of the fields of `Matched`, in order, but for who inferred the personas; see inferrers.py.
 _MATCHED = (
     "test__pair__dataset", "test__pair__split", "base__system__name", "base__source", "test__system__name",
     "test__source", "judge__name", "rubric",
@@ -144,8 +144,8 @@ def _units_of(
         (base.pk, test.pk): (base, test, _inferred_by(place, base, test, inferrers))
         for base, test in _pairs_of(place, sides)
     }
-    sure = surely(compared[unit][2] for unit in judged)
-    named = {unit: told_apart(by, sure) for unit, (_, _, by) in compared.items()}
+    known = unambiguous(compared[unit][2] for unit in judged)
+    named = {unit: attributed(by, known) for unit, (_, _, by) in compared.items()}
     there = {name for unit in judged for name in named[unit]}
     found = {}
     for unit, (base, test, by) in compared.items():
@@ -168,8 +168,8 @@ def _pairs_of(place: Matched, sides: Mapping[tuple[str, ...], Sequence[_Output]]
 
 def _inferred_by(place: Matched, base: _Output, test: _Output, inferrers: Inferrers) -> frozenset[str] | None:
     """Return who inferred the personas of both outputs; None if neither is an inferred one."""
-    of_base = inferrers.of(place.base_source, base.pair, base.persona)
-    of_test = inferrers.of(place.source, test.pair, test.persona)
+    of_base = inferrers.of(base.pk, place.base_source, base.pair, base.persona)
+    of_test = inferrers.of(test.pk, place.source, test.pair, test.persona)
     if of_base is None or of_test is None:
         return of_base if of_test is None else of_test
     return of_base & of_test

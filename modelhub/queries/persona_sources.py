@@ -2,13 +2,19 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from annotation.errors import ServiceError
 from modelhub.models import Direction, PersonaSource, PreferencePair
 from modelhub.profiles import DatasetProfile
 from modelhub.queries.datasets import inferring_system
-from modelhub.queries.personas import gold_personas, retrieved_personas, retriever_of
+from modelhub.queries.personas import (
+    gold_personas,
+    inferred_ids,
+    retrieved_personas,
+    retrieved_sources,
+    retriever_of,
+)
 
 _KEY = 12  # hex digits, as in PairOutput.persona_key
 
@@ -27,11 +33,15 @@ class Origin:
 
 @dataclass(frozen=True)
 class SourceTexts:
-    """A source's personas by the id of the pair ("" for none), and the pairs that it has none for."""
+    """A source's personas by the id of the pair ("" for none), and the pairs that it has none for.
+
+    `inferred` has the ids of those personas that were inferred, of their own pair or of the one that was retrieved.
+    """
 
     source: str
     texts: Mapping[int, str]
     missing: Sequence[PreferencePair]
+    inferred: Mapping[int, int] = field(default_factory=dict)
 
 
 def source_texts(dataset: str, split: str, source: str, *, profile: DatasetProfile, origin: Origin) -> SourceTexts:
@@ -43,8 +53,8 @@ def source_texts(dataset: str, split: str, source: str, *, profile: DatasetProfi
     if source in (PersonaSource.NONE, PersonaSource.SYSTEM):
         text = profile.system_persona if source == PersonaSource.SYSTEM else ""
         return SourceTexts(source, dict.fromkeys((pair.pk for pair in pairs), text), [])
-    texts = _stored(dataset, split, source, origin)
-    return SourceTexts(source, texts, [pair for pair in pairs if pair.pk not in texts])
+    texts, inferred = _stored(dataset, split, source, origin)
+    return SourceTexts(source, texts, [pair for pair in pairs if pair.pk not in texts], inferred)
 
 
 def persona_key(persona: str) -> str:
@@ -59,14 +69,19 @@ def named_rows(pairs: Sequence[PreferencePair], shown: int = 20) -> str:
     return f"row{'s' if len(pairs) > 1 else ''} {rows}{more}"
 
 
-def _stored(dataset: str, split: str, source: str, origin: Origin) -> dict[int, str]:
+def _stored(dataset: str, split: str, source: str, origin: Origin) -> tuple[dict[int, str], dict[int, int]]:
+    """Return the stored personas and their ids, both by the id of the pair that is given them."""
     system = inferring_system(dataset, origin.inferring)
     if source in GOLD:
         direction, found = GOLD[PersonaSource(source)], gold_personas(dataset, [split], system)
+        explained = {pair: pair for pair in found}
     elif source in RETRIEVED:
         retriever = retriever_of(dataset, [split], origin.retriever)
         direction = RETRIEVED[PersonaSource(source)]
         found = retrieved_personas(dataset, [split], system, retriever, rank=origin.rank)
+        explained = retrieved_sources(dataset, [split], retriever, rank=origin.rank)
     else:
         raise ServiceError(f"{source!r} is no source of personas. Known: {', '.join(PersonaSource.values)}.")
-    return {pair: sides[direction].strip() for pair, sides in found.items() if sides.get(direction, "").strip()}
+    texts = {pair: sides[direction].strip() for pair, sides in found.items() if sides.get(direction, "").strip()}
+    ids = inferred_ids(dataset, system, direction)
+    return texts, {pair: ids[explained[pair]] for pair in texts}

@@ -18,10 +18,7 @@ def gold_personas(dataset: str, splits: Sequence[str], system: System) -> Texts:
 
 def retrieved_personas(dataset: str, splits: Sequence[str], system: System, retriever: str, *, rank: int = 1) -> Texts:
     """Return, for the pairs of these splits, both personas of the training pair found at this rank, 1 the nearest."""
-    found = RetrievedPersona.objects.filter(
-        pair__dataset=dataset, pair__split__in=splits, retriever=retriever, rank=rank
-    ).order_by()
-    sources = dict(found.values_list("pair_id", "source_id"))
+    sources = retrieved_sources(dataset, splits, retriever, rank=rank)
     # Chosen here and not by a subquery: right after an import, when PostgreSQL knows nothing of the tables' sizes yet,
     # it would go through that once for every persona.
     wanted = set(sources.values())
@@ -30,6 +27,20 @@ def retrieved_personas(dataset: str, splits: Sequence[str], system: System, retr
     )
     texts = _by_pair(row for row in rows.iterator() if row[0] in wanted)
     return {pair: texts[source] for pair, source in sources.items() if source in texts}
+
+
+def retrieved_sources(dataset: str, splits: Sequence[str], retriever: str, *, rank: int = 1) -> dict[int, int]:
+    """Return, by the id of the pair, the id of the training pair that was found for it at this rank."""
+    found = RetrievedPersona.objects.filter(
+        pair__dataset=dataset, pair__split__in=splits, retriever=retriever, rank=rank
+    ).order_by()
+    return dict(found.values_list("pair_id", "source_id"))
+
+
+def inferred_ids(dataset: str, system: System, direction: str) -> dict[int, int]:
+    """Return the ids of the personas that the system inferred for one response, by the id of their pair."""
+    rows = InferredPersona.objects.filter(system=system, pair__dataset=dataset, direction=direction).order_by()
+    return dict(rows.values_list("pair_id", "pk").iterator())
 
 
 def retrievers_of(dataset: str, splits: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ Decoding, stop rule and the sources are those of Balepur et al., "Whose Boat Doe
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -19,14 +19,16 @@ from modelhub.prompting.layouts import template_version
 from modelhub.queries.datasets import splits_of, system_named
 from modelhub.queries.persona_sources import Origin, SourceTexts, named_rows, persona_key, source_texts
 from modelhub.runs.parameters import BatchOptions, Option
-from modelhub.runs.rows import Task, engine_stage
+from modelhub.runs.rows import Task, engine_stage, run_engine_stages
 from modelhub.runs.stage import Reporting
 from modelhub.stages.shared.parameters import Names, OfOrigin, OfSplit
+from modelhub.stages.shared.persona_links import outputs_link
 from modelhub.stages.shared.profiles import profile_of
 from modelhub.systems.requests import generation_request
 
 # Greedy, and the answer ends where the model begins to write the next prompt itself.
 DECODING = {"max_new_tokens": 512, "min_new_tokens": 10, "temperature": 0.0, "stop": list(NEXT_PROMPT)}
+_UNIT = "outputs"
 
 
 class GenerateOptions(OfOrigin, OfSplit, BatchOptions):
@@ -92,7 +94,7 @@ class Generate:
 
     def store(self, *, run: Run, task: Task, generation: Generation) -> None:
         pair, source, persona = task.row
-        PairOutput.objects.create(
+        output = PairOutput.objects.create(
             system=self.system,
             pair=pair,
             source=source,
@@ -102,6 +104,15 @@ class Generate:
             generation=generation,
             run=run,
         )
+        (given,) = (one for one in self.sources if one.source == source)
+        if pair.pk in given.inferred:
+            output.inferred_personas.add(given.inferred[pair.pk])
+
+    def link(self) -> None:
+        """Link outputs that are there already: another system may have inferred the same persona."""
+        outputs = PairOutput.objects.filter(system=self.system, pair__dataset=self.dataset, pair__split=self.split)
+        for one in self.sources:
+            outputs_link(outputs, one)
 
     def is_stored(self, task: Task) -> bool:
         pair, source, persona = task.row
@@ -155,10 +166,20 @@ def _stages(wanted: GenerateOptions, reporting: Reporting) -> list[Generate]:
     return stages
 
 
-STAGE = engine_stage(
-    name=Generate.name,
-    summary="Let registered systems answer the prompts of a stored split, with personas of any sources or none.",
-    unit="outputs",
-    parameters=GenerateOptions,
-    stages=_stages,
+def _run(wanted: GenerateOptions, reporting: Reporting) -> None:
+    stages = _stages(wanted, reporting)
+    for one in stages:
+        one.link()
+    run_engine_stages(stages, wanted, reporting, unit=_UNIT)
+
+
+STAGE = replace(
+    engine_stage(
+        name=Generate.name,
+        summary="Let registered systems answer the prompts of a stored split, with personas of any sources or none.",
+        unit=_UNIT,
+        parameters=GenerateOptions,
+        stages=_stages,
+    ),
+    run=_run,
 )

@@ -26,6 +26,7 @@ from modelhub.runs.stage import Reporting, Stage
 from modelhub.stages.shared.matching import is_released, released_origin
 from modelhub.stages.shared.pairmatching import MatchedOutput, PairMatches, SplitUnits
 from modelhub.stages.shared.parameters import Name, OfOrigin, OfSplit
+from modelhub.stages.shared.persona_links import outputs_link
 from modelhub.stages.shared.profiles import profile_of
 from modelhub.systems.registering import system_register_imported
 
@@ -73,6 +74,7 @@ class _FilePlan:
     report: FileReport
     styles: tuple[PersonaStyle, ...]
     rows: list[MatchedOutput]
+    given: SourceTexts
 
 
 def import_pair_outputs(wanted: PairOutputImport) -> PairOutputImportReport:
@@ -133,7 +135,7 @@ def _plans(files: Sequence[Path], split: str, wanted: PairOutputImport) -> tuple
         found, wrong = _match(records, SplitUnits(pairs, given, profile))
         problems += wrong if wrong or wanted.allow_unmatched else found.unmatched
         report = FileReport(file.name, source, from_file=found.from_file, unmatched=found.unmatched)
-        plans.append(_FilePlan(report, found.styles, found.rows))
+        plans.append(_FilePlan(report, found.styles, found.rows, given))
     return plans, problems
 
 
@@ -257,6 +259,7 @@ def _store(plan: _FilePlan, system: System, run: Run) -> None:
         ),
         batch_size=BATCH,
     )  # fmt: skip
+    outputs_link(system.pair_outputs.all(), plan.given)
     plan.report.imported = len(outputs)
 
 
