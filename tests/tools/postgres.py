@@ -64,8 +64,7 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
         return process.wait()
     except KeyboardInterrupt:
         process.terminate()
-        process.wait()
-        raise
+        return process.wait()
 
 
 if __name__ == "__main__":
