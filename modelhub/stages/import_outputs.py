@@ -13,6 +13,7 @@ from annotation.models import Arm, Output, Persona, Study, User
 from annotation.services.log import audit_log
 from annotation.services.outputs import output_import
 from annotation.studyref import study_from_reference
+from modelhub.files.problems import refusal
 from modelhub.files.records import Record, RecordError, file_sha256, read_records
 from modelhub.models import ArmBinding, Generation, PersonaOrigin, Run
 from modelhub.prompting.endings import completion, whole_answer
@@ -33,7 +34,6 @@ from modelhub.stages.shared.matching import (
     released_origin,
 )
 
-MAX_PROBLEMS_SHOWN = 50
 NOTHING = "Nothing was imported."
 
 
@@ -104,7 +104,7 @@ def import_outputs(
     _check_conflicts(plan, options)
     _check_origins(plan)
     if plan.problems:
-        raise ServiceError(_listed(plan.problems))
+        raise ServiceError(refusal(plan.problems))
     with recorded_run(
         stage="import_outputs",
         study=study,
@@ -275,13 +275,6 @@ def _missing(study: Study) -> dict[str, int]:
     given = Persona.objects.filter(item__study=study, source=Persona.Source.GIVEN)
     missing = {arm.code: given.exclude(outputs__arm=arm).count() for arm in study.arms.all()}
     return {code: count for code, count in missing.items() if count}
-
-
-def _listed(problems: Sequence[str]) -> str:
-    shown = list(problems[:MAX_PROBLEMS_SHOWN])
-    if len(problems) > len(shown):
-        shown.append(f"… and {len(problems) - len(shown)} more of the same kind.")
-    return "\n".join([f"Nothing was imported; {len(problems)} rows or files need attention:", *shown])
 
 
 def _run(wanted: OutputImport, reporting: Reporting) -> None:
