@@ -64,11 +64,14 @@ def _recorded(found: Run) -> dict[str, Any]:
 
 
 def _facts(values: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return names and values as they are read: words as they stand, the rest as JSON."""
-    return [
-        (name.replace("_", " "), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-        for name, value in values.items()
-    ]
+    """Return names and values as they are read: words as they stand, nothing as "", the rest as JSON."""
+    return [(name.replace("_", " "), _read(value)) for name, value in values.items()]
+
+
+def _read(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value in (None, [], {}) else json.dumps(value, ensure_ascii=False)
 
 
 def _made(request: HttpRequest, found: Run, user: User) -> dict[str, Any]:
