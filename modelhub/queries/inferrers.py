@@ -15,6 +15,8 @@ from modelhub.models import Direction, InferredPersona, PairOutput, RetrievedPer
 from modelhub.queries.persona_sources import GOLD, RETRIEVED
 
 UNKNOWN = "an unknown system"
+InferredBy = tuple[int, str]
+"""An inferred persona: the id of the pair that it was inferred from, and the name of what inferred it."""
 Known = Mapping[tuple[str, int, str], set[str]]
 """Who inferred a persona, by its source, the id of the pair that it was given with, and its text."""
 
@@ -25,27 +27,21 @@ class Inferrers:
 
     datasets: Collection[str]
 
-    def of(self, output: int, source: str, pair: int, persona: str) -> frozenset[str] | None:
-        """Return all whose persona an output was made for; None where the source's personas are not inferred."""
+    def of(self, source: str, pair: int, persona: str, made_for: Collection[InferredBy]) -> frozenset[str] | None:
+        """Return all whose persona an output was made for; None where the source's personas are not inferred.
+
+        `made_for` are the personas that the output keeps, `persona` is the text that tells where it keeps none.
+        """
         if source not in GOLD and source not in RETRIEVED:
             return None
-        if output in self._linked:
-            return frozenset(self._linked[output])
+        if made_for and source in GOLD:
+            return frozenset(name for _, name in made_for)
+        if made_for:
+            return frozenset(
+                said for explained, name in made_for for said in self._retrieved_names(pair, explained, name)
+            )
         known = self._gold if source in GOLD else self._retrieved
         return frozenset(known.get((source, pair, persona.strip()), ()))
-
-    @cached_property
-    def _linked(self) -> Mapping[int, set[str]]:
-        """Who inferred the linked personas, by the id of the output."""
-        links = PairOutput.inferred_personas.through.objects.filter(pairoutput__pair__dataset__in=self.datasets)
-        found: defaultdict[int, set[str]] = defaultdict(set)
-        columns = (
-            "pairoutput_id", "pairoutput__source", "pairoutput__pair_id", "inferredpersona__pair_id",
-            "inferredpersona__system__name",
-        )  # fmt: skip
-        for output, source, pair, explained, name in links.order_by().values_list(*columns).iterator():
-            found[output] |= {name} if source in GOLD else self._retrieved_names(pair, explained, name)
-        return found
 
     def _retrieved_names(self, pair: int, training: int, name: str) -> set[str]:
         return {f"{name}{how}" for how in self._retrievals.get((pair, training), [""])}

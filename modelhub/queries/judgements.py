@@ -1,7 +1,7 @@
 """Reads of what judges say of systems' outputs: for the tables, the pages, and the comparison with people."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from functools import reduce
 from itertools import groupby
@@ -23,7 +23,7 @@ from modelhub.pipeline_results.judged import (
     judged_report,
     outcomes_of,
 )
-from modelhub.queries.inferrers import Inferrers, attributed, unambiguous
+from modelhub.queries.inferrers import InferredBy, Inferrers, attributed, unambiguous
 from modelhub.stats.winrate import Verdict, pair_outcomes
 
 # The paths of the fields of `Matched`, in order, but for who inferred the personas; see inferrers.py.
@@ -103,6 +103,7 @@ class _Output:
     pair: int
     persona: str
     excluded: bool
+    made_for: list[InferredBy]
 
 
 @dataclass(frozen=True)
@@ -128,12 +129,21 @@ def _units(judgements: QuerySet[Judgement]) -> dict[Matched, dict[str, _OutputPa
 
 def _sides(datasets: Collection[str]) -> dict[tuple[str, ...], list[_Output]]:
     """Return the outputs of data sets by data set, split, system and source."""
-    names = ("pair__dataset", "pair__split", "system__name", "source", "pk", "pair_id", "persona", "excluded_reason")
+    names = (
+        "pair__dataset", "pair__split", "system__name", "source", "pk", "pair_id", "persona", "excluded_reason",
+        "inferred_personas__pair", "inferred_personas__system__name",
+    )  # fmt: skip
     found: defaultdict[tuple[str, ...], list[_Output]] = defaultdict(list)
     outputs = PairOutput.objects.filter(pair__dataset__in=datasets).order_by("pk").values_list(*names)
-    for dataset, split, system, source, pk, pair, persona, reason in outputs.iterator():
-        found[dataset, split, system, source].append(_Output(pk, pair, persona, bool(reason)))
+    for (*side, pk, pair, persona, reason), links in _joined(outputs.iterator()):
+        found[tuple(side)].append(_Output(pk, pair, persona, bool(reason), links))
     return found
+
+
+def _joined(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[tuple[Any, ...], list[InferredBy]]]:
+    """Yield each output once, with all personas that it was made for: rows have one of them, or none, at their end."""
+    for output, group in groupby(rows, key=lambda row: row[:-2]):
+        yield output, [(explained, name) for *_, explained, name in group if name is not None]
 
 
 def _units_of(
@@ -168,8 +178,8 @@ def _pairs_of(place: Matched, sides: Mapping[tuple[str, ...], Sequence[_Output]]
 
 def _inferred_by(place: Matched, base: _Output, test: _Output, inferrers: Inferrers) -> frozenset[str] | None:
     """Return who inferred the personas of both outputs; None if neither is an inferred one."""
-    of_base = inferrers.of(base.pk, place.base_source, base.pair, base.persona)
-    of_test = inferrers.of(test.pk, place.source, test.pair, test.persona)
+    of_base = inferrers.of(place.base_source, base.pair, base.persona, base.made_for)
+    of_test = inferrers.of(place.source, test.pair, test.persona, test.made_for)
     if of_base is None or of_test is None:
         return of_base if of_test is None else of_test
     return of_base & of_test
