@@ -3,9 +3,13 @@
 import shutil
 import subprocess
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from django.apps import apps
+from django.db import connection
 from django.utils import timezone
 
 from modelhub.models import Run
@@ -74,3 +78,16 @@ def test_a_finished_run_stays_as_it_ended() -> None:
     run_finish(run=run, state=Run.State.FAILED)
     run.refresh_from_db()
     assert (run.state, run.message, run.done) == ("stopped", "Enough.", 0)
+
+
+@pytest.mark.django_db
+def test_earlier_runs_are_held_to_what_they_kept_among_their_arguments() -> None:
+    migration = import_module("modelhub.migrations.0006_run_subject_and_conditions")
+    kept = {"subject": "BeaverTails by inferrer", "conditions": {"shots": 5}}
+    earlier = run_start(stage="infer_personas", arguments={**kept, "limit": 3})
+    other = run_start(stage="import_preferences", arguments={"dataset": "BeaverTails"})
+    migration.take_from_arguments(apps, SimpleNamespace(connection=connection))
+    for run in (earlier, other):
+        run.refresh_from_db()
+    assert (earlier.subject, earlier.conditions) == ("BeaverTails by inferrer", {"shots": 5})
+    assert (other.subject, other.conditions) == ("", {})
