@@ -64,3 +64,19 @@ def test_a_run_that_is_ended_leaves_nothing_behind(
 
     wait_until(lambda: not marked(str(folder)), seconds=30, what="The end of all processes")
     wait_until(lambda: not list(folder.iterdir()), seconds=30, what="The end of all folders")
+
+
+def test_a_run_whose_broom_was_killed_sweeps_by_itself(folder: Path) -> None:
+    code = (
+        "import os, signal, subprocess\n"
+        "from pathlib import Path\n"
+        "from tests.tools.leftovers import make_folder\n"
+        "make_folder('run-')\n"
+        "subprocess.Popen(['sleep', '300'])\n"
+        "(broom,) = [int(found.parent.name) for found in Path('/proc').glob('[0-9]*/cmdline')\n"
+        "    if str(os.environ['PERSONAEVAL_TEST_RUN']).encode() in found.read_bytes()]\n"
+        "os.kill(broom, signal.SIGKILL)\n"
+    )
+    ours = {name: value for name, value in os.environ.items() if name != MARK}
+    subprocess.run([sys.executable, "-c", code], env={**ours, "TMPDIR": str(folder)}, check=True)
+    assert (marked(str(folder)), list(folder.iterdir())) == ([], [])

@@ -36,7 +36,7 @@ def make_folder(prefix: str) -> Path:
         cwd="/",
         start_new_session=True,  # no Ctrl-C reaches it
     )
-    atexit.register(_sweep_now, broom)
+    atexit.register(_sweep_now, broom, str(folder))
     return folder
 
 
@@ -50,12 +50,14 @@ def _interrupt(signum: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _sweep_now(broom: "subprocess.Popen[bytes]") -> None:
-    """Have it done before this process ends."""
+def _sweep_now(broom: "subprocess.Popen[bytes]", folder: str) -> None:
+    """Have it done before this process ends, or do it where the broom has been killed."""
     assert broom.stdin
     # Said rather than left to the closing of the pipe, since a forked child may hold it open.
-    os.write(broom.stdin.fileno(), b"end")
-    broom.wait()
+    with contextlib.suppress(BrokenPipeError):
+        os.write(broom.stdin.fileno(), b"end")
+    if broom.wait() != 0:
+        _sweep(folder)
 
 
 def marked(mark: str) -> list[int]:
@@ -89,10 +91,10 @@ def _signal(process: int, number: int) -> None:
 
 
 def _sweep(folder: str) -> None:
-    os.read(0, 1)  # comes back when the run says so or is gone
     end_marked(folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
+    os.read(0, 1)  # comes back when the run says so or is gone
     _sweep(sys.argv[1])
