@@ -33,6 +33,8 @@ def run_until_it_waits(command: list[str], folder: Path, waiting: Path) -> "subp
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        # What a shell starts in the background inherits that SIGINT is ignored; this run is to heed it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     wait_until(lambda: waiting.exists() or run.poll() is not None, seconds=120, what="The start of the run")
     assert run.poll() is None, f"The run ended with {run.returncode}."
