@@ -31,8 +31,8 @@ class PipelineStep(Protocol):
 class StageStep:
     """A stage, once for each of its parameters, and how many rows it has made.
 
-    `counted` is what the step makes, if not the unit of the stage.
-    The parameters are those of the file: they can be had, and are checked, before anything is done.
+    `counted` is what the step makes, if not the unit of the stage. The parameters are those of the file: they can be
+    had, and are checked, before anything is done.
     """
 
     name: str
@@ -51,9 +51,11 @@ class StageStep:
         return Remaining(sum(count.left for count in counts), done)
 
     def run(self, reporting: Reporting) -> None:
+        every = self.parameters()
         try:
-            for wanted in self.parameters():
-                if self._left(wanted).left:
+            for wanted in every:
+                # A step that has something left, and one set of parameters, need not count again.
+                if len(every) == 1 or self._left(wanted).left:
                     self.stage.run(wanted, reporting)
         finally:
             reporting.engines.clear()  # the next step may need the memory

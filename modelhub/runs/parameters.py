@@ -169,7 +169,7 @@ def add_options(parser: CommandParser, parameters: type[Parameters]) -> None:
     """Add an option, or a positional argument, for every parameter."""
     fields = parameters.model_fields
     for name in sorted(fields, key=lambda one: not _option(fields[one]).positional):
-        _add(parser, name, fields[name])
+        _add(parser, name, _flag(name, parameters), fields[name])
 
 
 def described(parameters: type[Parameters]) -> list[tuple[str, str, str]]:
@@ -197,7 +197,7 @@ def _flag(name: str, parameters: type[Parameters]) -> str:
     return next(iter(option.constants), "") or option.flag or f"--{name.replace('_', '-')}"
 
 
-def _add(parser: CommandParser, name: str, info: FieldInfo) -> None:
+def _add(parser: CommandParser, name: str, flag: str, info: FieldInfo) -> None:
     option = _option(info)
     kind, several = _type(info)
     if option.constants:
@@ -208,7 +208,7 @@ def _add(parser: CommandParser, name: str, info: FieldInfo) -> None:
     settings: dict[str, Any] = {"help": f"{said} (default: {default})" if default else said}
     choices = option.choices() if option.choices else _choices(kind)
     if kind is bool:
-        parser.add_argument(option.flag or f"--{name.replace('_', '-')}", dest=name, action="store_true", **settings)
+        parser.add_argument(flag, dest=name, action="store_true", **settings)
         return
     settings |= {"choices": list(choices)} if choices else {"type": _reader(kind)}
     if option.metavar:
@@ -224,7 +224,7 @@ def _add(parser: CommandParser, name: str, info: FieldInfo) -> None:
         settings["required"] = True
     else:
         settings["default"] = [] if option.repeated else info.get_default(call_default_factory=True)
-    parser.add_argument(option.flag or f"--{name.replace('_', '-')}", dest=name, **settings)
+    parser.add_argument(flag, dest=name, **settings)
 
 
 def _add_constants(group: _MutuallyExclusiveGroup | _ArgumentGroup, name: str, info: FieldInfo, option: Option) -> None:
