@@ -1,6 +1,7 @@
 """Fixtures for every test: a database of its own per run, real server and worker processes, a real Chromium."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,3 +70,13 @@ def browser_type_launch_args() -> dict[str, Any]:
     """Launch the Chromium that was found, without anything that would reach for the network by itself."""
     path = chromium.find() or pytest.exit(chromium.HELP, returncode=1)
     return {"executable_path": path, "args": list(chromium.FLAGS), "headless": True}
+
+
+@pytest.fixture
+def unheeded_signals() -> Iterator[None]:
+    """SIGINT and SIGTERM do nothing by themselves: the test runner has handlers that would pass for the project's."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *given: None) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)

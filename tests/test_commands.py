@@ -25,6 +25,7 @@ def test_what_is_refused_ends_a_command_with_its_reason() -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("unheeded_signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_command_with_130_and_nothing_half_written(
     number: signal.Signals, monkeypatch: pytest.MonkeyPatch

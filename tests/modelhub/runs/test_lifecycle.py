@@ -203,6 +203,7 @@ def broken(*given: Any, **named: Any) -> None:
     raise RuntimeError("broken")
 
 
+@pytest.mark.usefixtures("unheeded_signals")
 @pytest.mark.parametrize("ending", ["SIGINT", "SIGTERM", "error"])
 @pytest.mark.parametrize(
     "stage", [pytest.param(name, marks=[pytest.mark.slow] if name in MODELS else []) for name in sorted(PREPARED)]
@@ -231,6 +232,7 @@ def test_a_stage_that_ends_early_closes_its_run_with_the_reason(
         assert (run.state, run.message.startswith("Stopped by a signal.")) == (Run.State.STOPPED, True)
 
 
+@pytest.mark.usefixtures("unheeded_signals")
 def test_a_signal_that_comes_while_a_run_is_being_closed_waits_for_that(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
