@@ -182,15 +182,19 @@ SQLITE_OPTIONS: dict[str, Any] = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON;",
 }
 
+# How long a thread keeps its connection: opening one costs more than a save.
+KEPT_SECONDS = 600
+
 
 def database(url: str) -> dict[str, Any]:
     """Return Django's settings for a database URL, with the options SQLite needs to be safe under load."""
     try:
-        config: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=60, conn_health_checks=True))
+        config: dict[str, Any] = dict(dj_database_url.parse(url, conn_max_age=KEPT_SECONDS, conn_health_checks=True))
     except (ValueError, dj_database_url.ParseError) as error:
         raise ImproperlyConfigured(f"DATABASE_URL cannot be read: {error}") from error
     if config["ENGINE"] == "django.db.backends.sqlite3":
-        config["CONN_MAX_AGE"] = 0
+        config["ENGINE"] = "personaeval.sqlite"
+        config["CONN_HEALTH_CHECKS"] = False  # a file does not hang up
         config["OPTIONS"] = {**SQLITE_OPTIONS, **config.get("OPTIONS", {})}
         # Threads of a test share one file, never an in-memory database that behaves unlike the real one.
         config["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
