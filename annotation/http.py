@@ -7,12 +7,15 @@ from typing import Any, cast
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods
 
+from annotation.frozen import study_as_it_stands
 from annotation.models import Assignment, Participant, Study, StudyMember, User
 from annotation.permissions import NO_ROLE, READS_ONLY, AccessRefused, attached_role, has_role, visible_studies
+from annotation.services.places import assignments_to_work_on
 
 ParticipantView = Callable[..., HttpResponse]
 
@@ -68,7 +71,15 @@ def get_participant(token: str) -> Participant:
     Raises:
         Http404: no such link, or the person's data has been erased.
     """
-    return get_object_or_404(Participant.objects.select_related("study"), token=token, erased_at__isnull=True)
+    there = Participant.objects.annotate(
+        study_state=F("study__state"), study_hash=F("study__protocol_hash"), study_opened_at=F("study__opened_at")
+    )
+    found: Any = get_object_or_404(there, token=token, erased_at__isnull=True)
+    participant: Participant = found
+    participant.study = study_as_it_stands(
+        pk=found.study_id, state=found.study_state, protocol_hash=found.study_hash, opened_at=found.study_opened_at
+    )
+    return participant
 
 
 def participant_view(*methods: str) -> Callable[[ParticipantView], Callable[..., HttpResponse]]:
@@ -87,17 +98,14 @@ def participant_view(*methods: str) -> Callable[[ParticipantView], Callable[...,
     return decorate
 
 
-def get_assignment(participant: Participant, key: str) -> Assignment:
+def get_assignment(participant: Participant, key: str, *, with_outputs: bool = True) -> Assignment:
     """Return this participant's assignment with that key, with all its pages need.
 
     Raises:
         Http404: no such assignment, or somebody else's.
     """
-    assignment = get_object_or_404(
-        Assignment.objects.select_related("persona__item").prefetch_related("persona__outputs", "slots__output"),
-        participant=participant,
-        key=key,
-    )
+    assignments = assignments_to_work_on(participant, with_outputs=with_outputs)
+    assignment = get_object_or_404(assignments, key=key)
     assignment.participant = participant
     return assignment
 
