@@ -4,20 +4,19 @@ from collections import Counter
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Case, F, Value, When
 from django.utils import timezone
 
 from annotation.allocation import Order, Unit, choose_order, choose_repeat, choose_unit
-from annotation.errors import NotAllowedNow, ServiceError
+from annotation.errors import NotAllowedNow
 from annotation.flow import takes_work
-from annotation.models import Aspect, Assignment, Event, Item, Participant, Persona, Rating, Slot, Study
+from annotation.models import Aspect, Assignment, Event, Item, Participant, Persona, Slot
 from annotation.overlap import overlap_units
+from annotation.questions import slot_kind_of
 from annotation.services.locks import study_lock
 from annotation.services.log import event_log
 from annotation.units import (
     free_units,
     has_free_unit,
-    is_place_filled,
     item_sides,
     next_ordinal,
     participant_blocks,
@@ -26,14 +25,6 @@ from annotation.units import (
     repeatable,
     sources_left,
 )
-
-_SLOT_OF = {
-    Aspect.Kind.RATING: Slot.Kind.OUTPUT,
-    Aspect.Kind.COMPARISON: Slot.Kind.PAIR,
-    Aspect.Kind.PICK: Slot.Kind.PAIR,
-    Aspect.Kind.PERSONA: Slot.Kind.PERSONA,
-    Aspect.Kind.CHECK: Slot.Kind.CHECK,
-}
 
 
 def assignment_next(*, participant: Participant) -> Assignment | None:
@@ -70,54 +61,11 @@ def slots_create(*, assignment: Assignment) -> None:
     _create_slots(assignment, order)
 
 
-def assignment_touch(*, assignment: Assignment) -> None:
-    """Start the assignment's time afresh, as every save does; an expired one stays expired but may be finished.
-
-    The update also makes requests for one assignment take turns on PostgreSQL.
-
-    Raises:
-        NotAllowedNow: the assignment is finished, or the study is closed.
-    """
-    study = assignment.participant.study
-    if study.state != Study.State.PAUSED and not takes_work(study.state, assignment.participant.kind):
-        raise NotAllowedNow("The study has been closed; answers can no longer be saved.")
-    still_open = Assignment.objects.filter(pk=assignment.pk, state=Assignment.State.OPEN)
-    now = timezone.now()
-    expires_at = Case(
-        When(expires_at__gt=now, then=Value(now + timedelta(hours=study.assignment_hours))), default=F("expires_at")
-    )
-    if not still_open.update(expires_at=expires_at):
-        raise NotAllowedNow("This part has been finished already; its answers can no longer be changed.")
-
-
 def assignment_mark_shown(*, assignment: Assignment) -> None:
     """Record when the outputs first stood on the page."""
     with transaction.atomic():
         if Assignment.objects.filter(pk=assignment.pk, shown_at__isnull=True).update(shown_at=timezone.now()):
             event_log(participant=assignment.participant, kind=Event.Kind.SHOWN, assignment=assignment)
-
-
-def assignment_complete(*, assignment: Assignment) -> None:
-    """Finish an assignment whose every question is answered.
-
-    Raises:
-        ServiceError: answers are missing.
-        NotAllowedNow: it is finished already, or the study is closed.
-    """
-    participant = assignment.participant
-    with transaction.atomic():
-        study_lock(study_id=participant.study_id)
-        assignment_touch(assignment=assignment)
-        missing = len(questions_of(assignment) - answered_questions(assignment))
-        if missing:
-            raise ServiceError(f"{missing} questions are not answered yet.")
-        assignment.refresh_from_db()
-        # Others can have filled it when it had expired, or while its owner was excluded.
-        assignment.surplus = is_place_filled(assignment)
-        assignment.state = Assignment.State.COMPLETED
-        assignment.completed_at = timezone.now()
-        assignment.save(update_fields=["surplus", "state", "completed_at"])
-        event_log(participant=participant, kind=Event.Kind.ASSIGNMENT_COMPLETED, assignment=assignment)
 
 
 def assignment_set_aside(*, assignment: Assignment) -> None:
@@ -133,25 +81,6 @@ def assignment_set_aside(*, assignment: Assignment) -> None:
         if not waiting.update(state=Assignment.State.SET_ASIDE):
             raise NotAllowedNow("This part cannot be set aside any more.")
         event_log(participant=assignment.participant, kind=Event.Kind.ASSIGNMENT_SET_ASIDE, assignment=assignment)
-
-
-def questions_of(assignment: Assignment) -> set[tuple[int, int]]:
-    """Return the (slot id, aspect id) pairs that have to be answered."""
-    aspects = list(assignment.participant.study.aspects.all())
-    return {(slot.pk, aspect.pk) for slot in assignment.slots.all() for aspect in aspects if aspect_fits(aspect, slot)}
-
-
-def answered_questions(assignment: Assignment) -> set[tuple[int, int]]:
-    """Return the (slot id, aspect id) pairs that have a current rating."""
-    current = Rating.objects.filter(slot__assignment=assignment, superseded_by__isnull=True)
-    return set(current.values_list("slot_id", "aspect_id"))
-
-
-def aspect_fits(aspect: Aspect, slot: Slot) -> bool:
-    """Whether this question is asked about this slot; an attention check stands in one part only."""
-    if slot.kind != _SLOT_OF[Aspect.Kind(aspect.kind)]:
-        return False
-    return aspect.kind != Aspect.Kind.CHECK or aspect.part == slot.assignment.ordinal
 
 
 def _has_left(participant: Participant) -> bool:
@@ -270,5 +199,5 @@ def _create_slots(assignment: Assignment, order: Order) -> None:
 def _kinds_besides_outputs(assignment: Assignment) -> list[Slot.Kind]:
     aspects = assignment.participant.study.aspects.exclude(kind=Aspect.Kind.RATING)
     elsewhere = aspects.filter(kind=Aspect.Kind.CHECK).exclude(part=assignment.ordinal)
-    asked = {_SLOT_OF[Aspect.Kind(kind)] for kind in aspects.exclude(pk__in=elsewhere).values_list("kind", flat=True)}
+    asked = {slot_kind_of(kind) for kind in aspects.exclude(pk__in=elsewhere).values_list("kind", flat=True)}
     return [kind for kind in (Slot.Kind.PAIR, Slot.Kind.PERSONA, Slot.Kind.CHECK) if kind in asked]

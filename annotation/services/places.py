@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
+
 from annotation.flow import Facts, Step, step_before_work, step_within_assignment
 from annotation.models import Assignment, Participant, Study
 from annotation.recruitment import PAGES, RecruitmentEvent
@@ -19,9 +21,10 @@ class Place:
     assignment: Assignment | None = None
 
 
-def participant_place(*, participant: Participant) -> Place:
+def participant_place(*, participant: Participant, at_hand: Assignment | None = None) -> Place:
     """Return where the participant belongs, handing out the next assignment when one is due.
 
+    `at_hand` is an assignment of theirs that has just been read; while it is open it need not be looked for.
     Reached again and again (reload, second tab, another device) it gives the same answer until something is done.
     """
     step = step_before_work(_facts(participant))
@@ -33,7 +36,10 @@ def participant_place(*, participant: Participant) -> Place:
         return Place(step)
     if participant.surveyed_after_at:  # they have said goodbye: a place that returns now is somebody else's
         return _nothing_left(participant)
-    assignment = open_assignment(participant) or assignment_next(participant=participant)
+    if at_hand is not None and at_hand.state == Assignment.State.OPEN:
+        assignment: Assignment | None = at_hand
+    else:
+        assignment = open_assignment(participant) or assignment_next(participant=participant)
     if assignment is None:
         return _nothing_left(participant)
     # Spare the pages a query for what is already at hand.
@@ -43,12 +49,14 @@ def participant_place(*, participant: Participant) -> Place:
 
 def open_assignment(participant: Participant) -> Assignment | None:
     """Return the participant's unfinished assignment with all that its pages need."""
-    return (
-        Assignment.objects.filter(participant=participant, state=Assignment.State.OPEN)
-        .select_related("persona__item")
-        .prefetch_related("persona__outputs", "slots__output")
-        .first()
-    )
+    return assignments_to_work_on(participant).filter(state=Assignment.State.OPEN).first()
+
+
+def assignments_to_work_on(participant: Participant, *, with_outputs: bool = True) -> QuerySet[Assignment]:
+    """Return the participant's assignments with all that their pages need; `with_outputs` for showing them."""
+    outputs = ["persona__outputs", "slots__output"] if with_outputs else ["slots"]
+    own = Assignment.objects.filter(participant=participant)
+    return own.select_related("persona__item").prefetch_related(*outputs)
 
 
 def _facts(participant: Participant) -> Facts:
@@ -79,7 +87,8 @@ def _step_within(assignment: Assignment) -> Step:
     return step_within_assignment(
         warning_due=bool(persona.item.warning) and assignment.warned_at is None,
         persona_submitted=persona.submitted_at is not None,
-        output_states=[output.state for output in persona.outputs.all() if output.sample == 0],
+        # What has been on the page was ready, and stays so.
+        output_states=[] if assignment.shown_at else [out.state for out in persona.outputs.all() if out.sample == 0],
     )
 
 
