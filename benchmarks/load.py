@@ -22,7 +22,10 @@ def main() -> int:
     interrupt_on_sigterm()
     folder = make_folder("personaeval-load-")
     say(ceiling(folder, options))
-    for system in [Ours(name.removeprefix("ours-")) for name in options.systems]:
+    from benchmarks.loading.otree import Otree
+    from benchmarks.loading.potato import Potato
+
+    for system in [{"potato": Potato, "otree": Otree}[n]() if n in ("potato", "otree") else Ours(n.removeprefix("ours-")) for n in options.systems]:
         place = folder / system.name
         place.mkdir()
         run(system, place, options)

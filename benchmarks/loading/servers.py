@@ -59,8 +59,10 @@ def parent_of(process: int) -> int:
 class WebServer:
     """A command that listens on a port; its output goes to a log beside its data."""
 
-    def __init__(self, command: Sequence[str], *, port: int, folder: Path, environment: Mapping[str, str]) -> None:
-        self.command, self.port, self.folder = command, port, folder
+    def __init__(
+        self, command: Sequence[str], *, port: int, folder: Path, environment: Mapping[str, str], cwd: Path = ROOT
+    ) -> None:
+        self.command, self.port, self.cwd = command, port, cwd
         self.environment = {**os.environ, **environment}
         self.log = folder / "server.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -69,7 +71,7 @@ class WebServer:
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 self.command,
-                cwd=self.environment.get("SERVER_FOLDER", ROOT),
+                cwd=self.cwd,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -8,7 +8,9 @@ import os
 import sys
 from typing import Any
 
-ITEMS = 40
+from benchmarks.loading.task import ITEMS
+
+
 
 
 def make(wanted: dict[str, dict[str, int]]) -> dict[str, dict[str, list[str]]]:

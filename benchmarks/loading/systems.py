@@ -1,7 +1,6 @@
 """What is measured: how each system is set up, entered, and looked at afterwards."""
 
 import contextlib
-import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -14,8 +13,8 @@ import psycopg
 
 from benchmarks.loading import ours
 from benchmarks.loading.generator import Behaviour
-from benchmarks.loading.servers import WebServer, ask, free_port, parent_of, run_quietly
-from benchmarks.loading.study import ITEMS
+from benchmarks.loading.servers import ROOT, WebServer, ask, free_port, parent_of, run_quietly
+from benchmarks.loading.task import ITEMS
 from tests.tools.postgres import postgres_server
 
 
@@ -79,11 +78,11 @@ class Ours(System):
             self.environment = {**plain, "VAR_DIR": str(folder / "var"), "DATABASE_URL": url}
             run_quietly(
                 [sys.executable, "manage.py", "collectstatic", "--noinput"],
-                folder=Path.cwd(), environment=self.environment, seconds=120,
+                folder=ROOT, environment=self.environment, seconds=120,
             )  # fmt: skip
             numbers = {name: {"people": some.people, "ready": some.ready} for name, some in wanted.items()}
             made = ask("benchmarks.loading.study", "make", numbers, self.environment)
-            yield {name: _shares(links["people"], links["ready"]) for name, links in made.items()}
+            yield {name: shares(links["people"], links["ready"]) for name, links in made.items()}
 
     @contextlib.contextmanager
     def serving(self, workers: int | None = None) -> Iterator[Running]:
@@ -121,7 +120,7 @@ def _postmaster(url: str) -> int:
         return parent_of(row[0])
 
 
-def _shares(people: list[str], ready: list[str]) -> list[list[str]]:
+def shares(people: list[str], ready: list[str]) -> list[list[str]]:
     """Give each participant the links of those who take over from them."""
     return [[link, *ready[number :: len(people)]] for number, link in enumerate(people)]
 
@@ -129,8 +128,3 @@ def _shares(people: list[str], ready: list[str]) -> list[list[str]]:
 def reserve(people: int, seconds: float, rate: float) -> int:
     """Return how many participants finish in that time at so many parts a second, and one more for each."""
     return int(seconds * rate / ITEMS) + people
-
-
-def root_folder() -> Path:
-    """Return the folder of what is installed once and kept."""
-    return Path(os.environ.get("VAR_DIR") or Path(__file__).resolve().parents[2] / "var")
