@@ -27,7 +27,9 @@ def study_as_it_stands(*, pk: int, state: str, protocol_hash: str, opened_at: da
 
 
 def _read(pk: int) -> Study:
-    return Study.objects.prefetch_related("aspects", "arms").get(pk=pk)
+    study = Study.objects.prefetch_related("aspects", "arms").get(pk=pk)
+    _ = study.planted_parts  # counted now, so that the copies need not
+    return study
 
 
 @lru_cache(maxsize=KEPT)

@@ -60,7 +60,7 @@ def assignments_at_most(study: Study) -> int:
     """
     own = sum(getattr(study, name) for name in _PLANNED.values())
     others = overlaps_at_most(share=study.overlap_share, parts=study.written_personas_per_participant)
-    return own + others + repeats_of(share=study.repeat_share, parts=own) + _planted(study).count()
+    return own + others + repeats_of(share=study.repeat_share, parts=own) + study.planted_parts
 
 
 def free_units(participant: Participant, source: Persona.Source) -> list[Unit]:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from annotation.flow import Facts, Step, step_before_work, step_within_assignment
-from annotation.models import Assignment, Participant, Study
+from annotation.models import Assignment, Participant, Slot, Study
 from annotation.recruitment import PAGES, RecruitmentEvent
 from annotation.services.assignments import assignment_next
 from annotation.services.participants import participant_complete
@@ -54,9 +54,9 @@ def open_assignment(participant: Participant) -> Assignment | None:
 
 def assignments_to_work_on(participant: Participant, *, with_outputs: bool = True) -> QuerySet[Assignment]:
     """Return the participant's assignments with all that their pages need; `with_outputs` for showing them."""
-    outputs = ["persona__outputs", "slots__output"] if with_outputs else ["slots"]
+    slots = Slot.objects.select_related("output") if with_outputs else Slot.objects.all()
     own = Assignment.objects.filter(participant=participant)
-    return own.select_related("persona__item").prefetch_related(*outputs)
+    return own.select_related("persona__item").prefetch_related(Prefetch("slots", slots))
 
 
 def _facts(participant: Participant) -> Facts:
