@@ -1,4 +1,4 @@
-"""The least that a server can do, to see what the participants themselves can: `python -m benchmarks.loading.empty PORT`.
+"""The least a server can do, to see what the participants can: `python -m benchmarks.loading.empty PORT`.
 
 Answers every request with one short JSON object, as long as that of a saved answer.
 """

@@ -2,10 +2,12 @@
 
 import contextlib
 import multiprocessing
+import resource
+import signal
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -40,29 +42,34 @@ class Measured:
     seconds: float
     tally: Tally
     server_cpu: dict[str, float]  # seconds, by name of the tree of processes
-    ready: int
-    stored: str = ""
-    notes: list[str] = field(default_factory=list)
+    ready: int  # participants who stood where the measuring began
 
-    def done(self, what: str) -> int:
-        """How often it was done within the window."""
-        return len(self.tally.seconds[what])
+    @property
+    def done(self) -> int:
+        """How much was done within the window."""
+        return sum(map(len, self.tally.seconds.values()))
 
-    def rate(self, what: str) -> float:
-        """How often a second."""
-        return self.done(what) / self.seconds
+    @property
+    def rate(self) -> float:
+        """How much a second."""
+        return self.done / self.seconds
 
-    def percentile(self, what: str, percent: int) -> float:
-        """Return a percentile of its times, in milliseconds."""
-        times = self.tally.seconds[what]
+    def percentile(self, percent: int) -> float:
+        """Return a percentile of the times, in milliseconds."""
+        times = [took for kind in self.tally.seconds.values() for took in kind]
         if len(times) < 2:
             return float("nan")
         return statistics.quantiles(times, n=100, method="inclusive")[percent - 1] * 1000
 
-    def cpu_each(self, what: str, tree: str | None = None) -> float:
-        """Return milliseconds of processor time that each took, in one tree of the server or in all."""
+    def cpu_each(self, tree: str | None = None) -> float:
+        """Return milliseconds of processor time for each thing done, in one tree of the server or in all."""
         used = sum(self.server_cpu.values()) if tree is None else self.server_cpu[tree]
-        return used * 1000 / max(self.done(what), 1)
+        return used * 1000 / max(self.done, 1)
+
+    @property
+    def cores(self) -> float:
+        """How many cores the server kept busy."""
+        return sum(self.server_cpu.values()) / self.seconds
 
     @property
     def generator_cpu(self) -> float:
@@ -74,7 +81,7 @@ class Measured:
         """How many errors there were, and the most frequent kinds."""
         if not self.tally.errors:
             return "0"
-        kinds = "; ".join(f"{count} × {kind}" for kind, count in self.tally.errors.most_common(_MOST_ERRORS))
+        kinds = ", ".join(f"{count} × {kind}" for kind, count in self.tally.errors.most_common(_MOST_ERRORS))
         return f"{self.tally.errors.total()} ({kinds})"
 
 
@@ -132,6 +139,9 @@ def _hear(pipe: Connection, seconds: float) -> Any:
 
 def _click(load: Load, links: Sequence[Sequence[str]], pipe: Connection) -> None:
     """Run one crowd: say how many stand ready, hear when to begin and to end, and say what came of it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is dealt with by the process that has started this one
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     tally = Tally()
     host = f"127.0.0.1:{load.port}"
     crowd = Crowd(("127.0.0.1", load.port), (load.behaviour(host, mine, tally) for mine in links), tally)
@@ -142,5 +152,5 @@ def _click(load: Load, links: Sequence[Sequence[str]], pipe: Connection) -> None
         pipe.send(tally)
     except (TimeoutError, OSError) as error:
         pipe.send(f"{type(error).__name__}: {error}")
-    except (KeyboardInterrupt, EOFError):
-        pass  # the process that has started this one says what happens
+    except EOFError:
+        pass  # who has started this one is gone

@@ -122,6 +122,7 @@ class Otree(System):
 
     name = "otree"
     behaviours = {"submit": submits}
+    absent = {"save": "it saves nothing before a page is sent"}
 
     @contextlib.contextmanager
     def prepared(self, folder: Path, wanted: dict[str, Wanted]) -> Iterator[dict[str, list[list[str]]]]:

@@ -17,6 +17,7 @@ _STEP = re.compile(r'data-step="(\w+)"')
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 _SCALE = re.compile(r'data-scale="([^"]+)"[^>]*data-url="([^"]+)"')
 _HIDDEN = re.compile(r'name="((?:version|key)-[\w-]+)" value="([^"]+)"')
+_CHOSEN = re.compile(r'type="radio" name="([^"]+)" value="(\d)" checked')
 _FORM = re.compile(r'action="([^"]+)" data-rating-form data-visit="([^"]+)"[^>]*data-time-url="([^"]+)"')
 _VERSION = re.compile(rb'"version": ?(\d+)')
 
@@ -58,10 +59,15 @@ def read_page(browser: Browser, text: str) -> RatingPage | None:
     if not form or not token:
         return None
     start = encode_form({"csrfmiddlewaretoken": token[1]}) + b"&version="
+    hidden, chosen = dict(_HIDDEN.findall(text)), dict(_CHOSEN.findall(text))
     scales = [
-        Scale(browser.head_of_post(url, accept="application/json"), start, name) for name, url in _SCALE.findall(text)
-    ]
-    return RatingPage(browser, token[1], form[1], dict(_HIDDEN.findall(text)), form[3], form[2], scales)
+        Scale(
+            browser.head_of_post(url, accept="application/json"), start, name,
+            value=int(chosen.get(name, 0)), version=int(hidden[f"version-{name}"]),
+        )
+        for name, url in _SCALE.findall(text)
+    ]  # fmt: skip
+    return RatingPage(browser, token[1], form[1], hidden, form[3], form[2], scales)
 
 
 def walk_to_scales(browser: Browser, link: str) -> Walk:
@@ -152,7 +158,7 @@ def thoughtful(host: str, links: Sequence[str], tally: Tally) -> Script:
             return
         if not number:
             yield READY
-            due = time.monotonic() + secrets.randbelow(5000) / 1000 * THINK_SECONDS / 5
+            due = time.monotonic() + secrets.randbelow(1000) / 1000 * THINK_SECONDS
             clicks = secrets.randbelow(CLICKS_PER_REPORT)
         while page is not None:
             yield due

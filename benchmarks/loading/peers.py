@@ -5,6 +5,7 @@ Each takes its packages from PyPI: 0.5 GB for Potato, 50 MB for oTree. Nothing o
 
 import hashlib
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,16 @@ def environment_of(name: str, packages: Sequence[str]) -> Path:
         return folder
     print(f"Installing {', '.join(packages)} into an environment of its own; once.", file=sys.stderr, flush=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _install(folder, packages)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)  # half an environment is of no use
+        raise
+    stamp.touch()
+    return folder
+
+
+def _install(folder: Path, packages: Sequence[str]) -> None:
     run_quietly(
         [sys.executable, "-m", "venv", "--clear", str(folder)], folder=ROOT, environment={}, seconds=MAKE_SECONDS
     )
@@ -34,8 +45,6 @@ def environment_of(name: str, packages: Sequence[str]) -> Path:
         [*command, "--constraint", str(constraints), *packages],
         folder=ROOT, environment={}, seconds=INSTALL_SECONDS,
     )  # fmt: skip
-    stamp.touch()
-    return folder
 
 
 def program(folder: Path, name: str) -> str:

@@ -152,5 +152,3 @@ def run_quietly(command: Sequence[str], *, folder: Path, environment: Mapping[st
     if done.returncode:
         raise ServerTrouble(f"{' '.join(command[:4])} …: {(done.stderr or done.stdout).strip()[-2000:]}")
     return done.stdout
-
-

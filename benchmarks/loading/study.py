@@ -3,14 +3,14 @@
 A process of its own, because settings know one database. Reads JSON from standard input and writes JSON.
 """
 
+import hashlib
 import json
 import os
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 from benchmarks.loading.task import ITEMS
-
-
 
 
 def make(wanted: dict[str, dict[str, int]]) -> dict[str, dict[str, list[str]]]:
@@ -26,15 +26,19 @@ def make(wanted: dict[str, dict[str, int]]) -> dict[str, dict[str, list[str]]]:
 
 def _study(name: str, people: int, ready: int) -> dict[str, list[str]]:
     from annotation.models import Participant
-    from annotation.services.participants import participant_consent, participant_instructed
     from tests.factories import make_study
 
     total = people + ready
     study = make_study(slug=name, given_items=ITEMS, given_per_participant=ITEMS, raters_per_item=total)
-    made = Participant.objects.bulk_create(Participant(study=study, number=number) for number in range(1, total + 1))
-    for participant in made[people:]:
-        participant_consent(participant=participant)
-        participant_instructed(participant=participant)
+    now = datetime.now(UTC)
+    stand = {
+        "consented_at": now,
+        "consent_hash": hashlib.sha256(study.consent.encode()).hexdigest(),
+        "instructed_at": now,
+    }
+    made = Participant.objects.bulk_create(
+        Participant(study=study, number=number, **(stand if number > people else {})) for number in range(1, total + 1)
+    )
     links = [f"/p/{participant.token}/" for participant in made]
     return {"people": links[:people], "ready": links[people:]}
 
@@ -84,9 +88,7 @@ def _not_latest(study: str) -> int:
     counted = _ratings(study).values("slot", "aspect").annotate(rows=Count("pk"), latest=Max("version"))
     current = _ratings(study).filter(superseded_by__isnull=True).values_list("slot", "aspect", "version")
     standing = {(slot, aspect): version for slot, aspect, version in current}
-    return sum(
-        not row["rows"] == row["latest"] == standing.get((row["slot"], row["aspect"])) for row in counted
-    )
+    return sum(not row["rows"] == row["latest"] == standing.get((row["slot"], row["aspect"])) for row in counted)
 
 
 def main(command: str) -> None:

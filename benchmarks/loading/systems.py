@@ -5,7 +5,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,7 @@ class Running:
     """A server that answers."""
 
     port: int
-    trees: dict[str, list[int]]
-    name: str = ""
-    state: dict[str, Any] = field(default_factory=dict)
+    trees: dict[str, list[int]]  # the first processes of the server, by name
 
 
 @dataclass(frozen=True)
@@ -37,10 +35,11 @@ class Wanted:
 
 
 class System(ABC):
-    """One web server with participants on it. `behaviours` says what they can do, by measure."""
+    """One web server with participants on it. `behaviours` says what they can do, by measure; `absent` why not all."""
 
     name: str
     behaviours: dict[str, Behaviour]
+    absent: dict[str, str] = {}
 
     @abstractmethod
     def prepared(self, folder: Path, wanted: dict[str, Wanted]) -> AbstractContextManager[dict[str, list[list[str]]]]:
@@ -121,7 +120,9 @@ def _postmaster(url: str) -> int:
 
 
 def shares(people: list[str], ready: list[str]) -> list[list[str]]:
-    """Give each participant the links of those who take over from them."""
+    """Give each participant the links of those who take over from them; with nobody to take over from, one each."""
+    if not people:
+        return [[link] for link in ready]
     return [[link, *ready[number :: len(people)]] for number, link in enumerate(people)]
 
 

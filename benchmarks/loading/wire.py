@@ -61,7 +61,7 @@ def read_reply(data: bytes) -> tuple[Reply, bool] | None:
 
 
 def _join_chunks(data: bytes, start: int) -> bytes | None:
-    chunks = []
+    chunks: list[bytes] = []
     while (line := data.find(b"\r\n", start)) >= 0:
         size = int(data[start:line].split(b";")[0], 16)
         start = line + 2 + size + 2
