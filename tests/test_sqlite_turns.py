@@ -25,7 +25,9 @@ def path(tmp_path: Path) -> Path:
 def connect(path: Path) -> Any:
     config = configuration.database(f"sqlite:///{path}")
     config["OPTIONS"]["timeout"] = 0.05
-    return ConnectionHandler({"default": config})["default"]
+    connection = ConnectionHandler({"default": config})["default"]
+    connection.connect()
+    return connection
 
 
 @pytest.fixture
