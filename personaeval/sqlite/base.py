@@ -1,12 +1,14 @@
-"""SQLite for many threads: whoever begins a transaction waits in a queue, not by sleeping and looking again.
+"""SQLite for many threads: whoever begins a transaction waits for its turn, and goes on as soon as it has come.
 
-SQLite has one writer at a time. A connection that finds the write lock taken sleeps for up to a tenth of a second and
+SQLite has one writer at a time. A connection that finds the write lock taken sleeps, up to a tenth of a second, and
 tries again, whatever has happened meanwhile: with sixteen threads most of the time was spent asleep while nobody wrote.
-The threads of one process therefore take turns by a lock that wakes the next one at once; between processes SQLite's
-own waiting remains, among as many as there are processes.
+Here the threads of a process take turns by a lock that wakes the next one at once, and the one whose turn it is looks
+every few hundred microseconds whether another process is done. Measured by `python -m benchmarks.load`.
 """
 
+import random
 import threading
+import time
 from collections import defaultdict
 from typing import Any
 
@@ -14,18 +16,21 @@ from django.db.backends.sqlite3 import base
 from django.db.utils import OperationalError
 
 _turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-_SECONDS = 5.0  # SQLite's own default
+_TIMEOUT = 5.0  # seconds; SQLite's own default
+# A save holds the lock for about a millisecond. Looking costs some ten microseconds of processor time.
+_LOOK_EVERY = 0.0003  # seconds
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """A connection whose transactions begin when it is their turn in this process."""
+    """A connection whose transactions begin when it is their turn."""
 
     _has_turn = False
 
     def _start_transaction_under_autocommit(self) -> None:
+        deadline = time.monotonic() + self._timeout
         self._take_turn()
         try:
-            super()._start_transaction_under_autocommit()  # type: ignore[misc]
+            self._begin(deadline)
         except BaseException:
             self._end_turn()
             raise
@@ -47,12 +52,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self._end_turn()
 
     @property
+    def _timeout(self) -> float:
+        return float(self.settings_dict["OPTIONS"].get("timeout", _TIMEOUT))
+
+    @property
     def _turn(self) -> threading.Lock:
         return _turns[str(self.settings_dict["NAME"])]
 
     def _take_turn(self) -> None:
-        seconds: Any = self.settings_dict["OPTIONS"].get("timeout", _SECONDS)
-        if not self._turn.acquire(timeout=seconds):
+        if not self._turn.acquire(timeout=self._timeout):
             raise OperationalError("database is locked")
         self._has_turn = True
 
@@ -60,3 +68,23 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self._has_turn:
             self._has_turn = False
             self._turn.release()
+
+    def _begin(self, deadline: float) -> None:
+        """Begin as soon as no other process writes, without SQLite's own sleeping."""
+        with self.wrap_database_errors:
+            connection: Any = self.connection
+            connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            while True:
+                try:
+                    return super()._start_transaction_under_autocommit()  # type: ignore[misc]
+                except OperationalError as error:
+                    if not _is_locked(error) or time.monotonic() > deadline:
+                        raise
+                time.sleep(_LOOK_EVERY * (0.5 + random.random()))
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {round(self._timeout * 1000)}")
+
+
+def _is_locked(error: OperationalError) -> bool:
+    return getattr(error.__cause__, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
