@@ -2,11 +2,13 @@
 
 import uuid
 from functools import partial
+from typing import Any
 
 import pytest
 
 from annotation.errors import NotAllowedNow
 from annotation.models import Assignment, Event, Rating
+from annotation.services import finishing
 from annotation.services.finishing import Finish, assignment_finish
 from annotation.services.ratings import GivenAnswer
 from tests.annotation.test_concurrency import at_once
@@ -74,6 +76,22 @@ def test_a_version_that_never_was_is_a_conflict(walker):
     response = walker.post(f"answers/{slot.key}/answerability/", **answer)
     assert response.status_code == 409
     assert (response.json()["value"], response.json()["version"]) == (None, 0)
+
+
+def test_an_answer_that_is_clicked_while_the_form_is_being_taken_is_a_conflict(walker, monkeypatch):
+    form = walker.answers()
+    slot, aspect = names(form)[0].split("-")[1:]
+    read = finishing._sorted
+
+    def read_and_be_overtaken(*given: Any) -> Any:
+        found = read(*given)
+        if not Rating.objects.exists():
+            walker.post(f"answers/{slot}/{aspect}/", value=5, version=0, client_key=uuid.uuid4())
+        return found
+
+    monkeypatch.setattr(finishing, "_sorted", read_and_be_overtaken)
+    assert walker.post(f"parts/{walker.assignment.key}/complete/", **form).status_code == 409
+    assert values() == [3, 3, 3, 5]
 
 
 @pytest.mark.django_db(transaction=True)
