@@ -25,7 +25,8 @@ from typing import Generic, Protocol, TypeVar
 REPEAT_DISTANCE = 2
 # Units of one level that a choice compares at most. Where there are no more, nothing better is left out of sight.
 LOOKED_AT = 64
-_RING = 2**63
+# Draws lie in a ring of so many.
+RING = 2**63
 
 Order = tuple[int, ...]
 # (arm number, position) -> how often that arm stood at that position
@@ -165,11 +166,11 @@ def sides_of(order: Order) -> Sides:
 
 def draw_of(*parts: object) -> int:
     """Return a hash of the parts as a number from 0 to 2⁶³ - 1, which every database can hold."""
-    return int.from_bytes(hashlib.sha256("\x1f".join(map(repr, parts)).encode()).digest()[:8]) % _RING
+    return int.from_bytes(hashlib.sha256("\x1f".join(map(repr, parts)).encode()).digest()[:8]) % RING
 
 
 def _distance(start: int) -> Callable[[Unit], int]:
-    return lambda unit: (unit.draw - start) % _RING
+    return lambda unit: (unit.draw - start) % RING
 
 
 def _by_block(levels: Iterable[Level], seen: Mapping[str, int]) -> list[list[Level]]:

@@ -88,6 +88,8 @@ def _has_own(history: History, board: Board) -> bool:
 
 
 def _hand_out_planted(history: History, board: Board) -> Assignment | None:
+    if board.first_planted is None or board.first_planted > history.next_ordinal:
+        return None
     planted = planted_persona(history)
     # Nobody comes for a planted item alone: where no place was left at the start, the study is full.
     if planted is None or (history.next_ordinal == 1 and not _has_own(history, board)):
@@ -228,8 +230,8 @@ def _create_slots(assignment: Assignment, persona: Persona, order: Order) -> Non
 
 def _kinds_besides_outputs(assignment: Assignment) -> list[Slot.Kind]:
     asked = {
-        SLOT_OF[Aspect.Kind(aspect.kind)]
-        for aspect in assignment.participant.study.aspects.all()
-        if aspect.kind != Aspect.Kind.CHECK or aspect.part == assignment.ordinal
+        SLOT_OF[Aspect.Kind(kind)]
+        for kind, part in assignment.participant.study.aspects.order_by().values_list("kind", "part")
+        if kind != Aspect.Kind.CHECK or part == assignment.ordinal
     }
     return [kind for kind in (Slot.Kind.PAIR, Slot.Kind.PERSONA, Slot.Kind.CHECK) if kind in asked]

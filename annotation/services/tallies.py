@@ -10,9 +10,10 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from django.db.models import Case, F, Field, QuerySet, Value, When
+from django.db import connection
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from annotation.allocation import Order, Sides, draw_of, sides_of
@@ -27,6 +28,15 @@ _HOLDING = (
     "participant__number", "participant__excluded_at", "participant__withdrawn_at",
     "slots__output__arm__ordinal", "slots__position",
 )  # fmt: skip
+
+# In one statement: the sides are those of the item, which may have several units, and the rest is of this one alone.
+_TAKE = """
+UPDATE {tally} SET
+    sides = %s,
+    taken = taken + CASE WHEN id = %s THEN 1 ELSE 0 END,
+    recount_at = CASE WHEN id = %s AND (recount_at IS NULL OR recount_at > %s) THEN %s ELSE recount_at END
+WHERE item_id = %s AND participant_kind = %s
+"""
 
 
 def tallies_make(*, study: Study, kind: str) -> None:
@@ -96,24 +106,13 @@ def item_sides(*, study: Study, kind: str, item: int) -> Sides:
 
 
 def unit_take(*, unit: TallyUnit, kind: str, order: Order, arms: int, expires_at: datetime) -> None:
-    """Count an assignment that has just been made, with the order in which its outputs were placed, if they were."""
-    values = {"taken": unit.taken + 1, "recount_at": min(expires_at, unit.recount_at or expires_at)}
-    if not order:
-        UnitTally.objects.filter(pk=unit.key).update(**values)
-        return
-    # The sides are those of the item, which may have several personas: all its units, and this one's other counts.
-    of_item = UnitTally.objects.filter(item=unit.item, participant_kind=kind)
-    of_item.update(
-        sides=sides_written(unit.sides + sides_of(order), arms),
-        **{name: _of_one(unit.key, name, value) for name, value in values.items()},
-    )
-
-
-def _of_one(pk: int, name: str, value: Any) -> Case:
-    """Return what sets a field in one of the rows that an update touches."""
-    of_row = UnitTally._meta.get_field(name)
-    assert isinstance(of_row, Field)
-    return Case(When(pk=pk, then=Value(value)), default=F(name), output_field=of_row)
+    """Count an assignment that has just been made, with its order where this is one that tells of its item's sides."""
+    end = connection.ops.adapt_datetimefield_value(expires_at)
+    sides = sides_written(unit.sides + sides_of(order), arms)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _TAKE.format(tally=UnitTally._meta.db_table), (sides, unit.key, unit.key, end, end, unit.item, kind)
+        )
 
 
 @dataclass
