@@ -3,47 +3,90 @@
 An *order* is a tuple of arm numbers: `order[i]` stands at position `i + 1`. Positions are counterbalanced twice:
 within a participant, strictly (after every assignment each arm has stood at each position equally often, give or
 take one), and within an item as far as a unit can still be chosen that allows it. A unit may belong to a *block*: as
-long as places last, a participant sees equally many units of every block, give or take one. All ties break by a seeded
-hash, so the same seed and history always give the same study.
+long as places last, a participant sees equally many units of every block, give or take one.
+
+Units are looked up, not gone through. Each has a *draw*, a seeded hash, by which the units of a *level*, those of one
+block that equally many people hold, stand in a ring. Every part of every participant starts at a seeded point of the
+ring and looks at LOOKED_AT units at most. So a choice costs the same in a study of twenty items and of twenty thousand,
+and the same seed and history always give the same study.
 """
 
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import permutations
+from functools import lru_cache
+from heapq import merge, nsmallest
+from itertools import islice, permutations
 from math import ceil, floor
+from typing import Generic, Protocol, TypeVar
 
 # Parts that stand between a part and its repetition, where there are enough.
 REPEAT_DISTANCE = 2
+# Units of one level that a choice compares at most. Where there are no more, nothing better is left out of sight.
+LOOKED_AT = 64
+# Draws lie in a ring of so many.
+RING = 2**63
 
 Order = tuple[int, ...]
 # (arm number, position) -> how often that arm stood at that position
 Sides = Counter[tuple[int, int]]
+# A block, and how many people hold each of its units.
+Level = tuple[str, int]
 
 
 @dataclass(frozen=True)
 class Unit:
     """Something that can be assigned: a given persona, or an item to write a persona for.
 
-    `places` is how many participants are wanted, `taken` how many hold or have filled a place (live and completed
-    assignments), `sides` the positions those gave to the arms. Participants see equally much of each `block`. `label`
-    stands for the unit in seeded hashes: unlike the key, it is the same in every database.
+    `taken` is how many hold or have filled a place (live and completed assignments), `sides` the positions those gave
+    to the arms. `draw` is its place in the ring, made by `draw_of` from what is the same in every database.
     """
 
     key: int
-    label: str
-    places: int
+    draw: int
     taken: int
     sides: Sides = field(default_factory=Counter)
     block: str = ""
 
 
+UnitT = TypeVar("UnitT", bound=Unit)
+UnitT_co = TypeVar("UnitT_co", bound=Unit, covariant=True)
+
+
+class Pool(Protocol[UnitT_co]):
+    """Where units come from. Those that the participant has seen before are not among them."""
+
+    def levels(self) -> Collection[Level]:
+        """Return the levels whose units have a place left; some may turn out to be empty."""
+
+    def ring(self, level: Level, start: int) -> Iterator[UnitT_co]:
+        """Yield up to LOOKED_AT units of a level by their draws, from `start` on and once round."""
+
+
+class UnitList:
+    """A pool in memory: units with so many places each."""
+
+    def __init__(self, units: Sequence[Unit], *, places: int) -> None:
+        self._levels: defaultdict[Level, list[Unit]] = defaultdict(list)
+        for unit in units:
+            if unit.taken < places:
+                self._levels[unit.block, unit.taken].append(unit)
+
+    def levels(self) -> Collection[Level]:
+        """Return the levels whose units have a place left."""
+        return self._levels
+
+    def ring(self, level: Level, start: int) -> Iterator[Unit]:
+        """Yield up to LOOKED_AT units of a level by their draws, from `start` on and once round."""
+        return iter(nsmallest(LOOKED_AT, self._levels[level], key=_distance(start)))
+
+
 @dataclass(frozen=True)
-class Choice:
+class Choice(Generic[UnitT]):
     """The unit to assign and the order of its arms."""
 
-    unit: Unit
+    unit: UnitT
     order: Order
 
 
@@ -51,35 +94,33 @@ def choose_unit(
     *,
     seed: int,
     participant: int,
+    part: int,
     arms: int,
-    units: Sequence[Unit],
+    pool: Pool[UnitT],
     participant_sides: Sides,
     participant_blocks: Mapping[str, int] | None = None,
-) -> Choice | None:
-    """Return what the participant sees next, or None when no unit has a place left.
+) -> Choice[UnitT] | None:
+    """Return what the participant sees as their part number `part`, or None when no unit has a place left.
 
     Units of the block that the participant has seen least of come first, then those that keep the item's sides
-    balanced, then those that fewest people hold, then a seeded order of the participant's own. Units the participant
-    has seen before must not be among `units`.
+    balanced, then those that fewest people hold, then those that come first in the ring from this part's own point on.
     """
     orders = _orders_balancing(participant_sides, arms)
-    blocks = participant_blocks or {}
-    ranked = []
-    for unit in units:
-        if unit.taken >= unit.places:
-            continue
-        order = _best_order(orders, unit.sides, arms, (seed, participant, unit.label))
-        excess = max(0, imbalance(unit.sides, order, arms) - 1)
-        rank = (blocks.get(unit.block, 0), excess, unit.taken, _seeded(seed, participant, unit.label))
-        ranked.append((rank, Choice(unit, order)))
-    return min(ranked, key=lambda row: row[0])[1] if ranked else None
+    start = draw_of(seed, participant, part, "start")
+    for levels in _by_block(pool.levels(), participant_blocks or {}):
+        best = _best_unit(_in_turn(pool, levels, start), orders, arms)
+        if best:
+            unit, fitting = best
+            return Choice(unit, _pick(fitting, (seed, participant, unit.draw)))
+    return None
 
 
 def choose_order(
     *, seed: int, participant: int, key: Hashable, arms: int, participant_sides: Sides, item_sides: Sides
 ) -> Order:
     """Return the order of the arms for a unit that is already chosen."""
-    return _best_order(_orders_balancing(participant_sides, arms), item_sides, arms, (seed, participant, key))
+    _, fitting = _least(_orders_balancing(participant_sides, arms), item_sides, arms)
+    return _pick(fitting, (seed, participant, key))
 
 
 def choose_repeat(*, seed: int, participant: int, done: Mapping[int, int], next_part: int) -> int | None:
@@ -90,7 +131,7 @@ def choose_repeat(*, seed: int, participant: int, done: Mapping[int, int], next_
     """
     far = [key for key, part in done.items() if next_part - part > REPEAT_DISTANCE]
     if far:
-        return min(far, key=lambda key: _seeded(seed, participant, "repeat", done[key]))
+        return min(far, key=lambda key: draw_of(seed, participant, "repeat", done[key]))
     return min(done, key=lambda key: done[key], default=None)
 
 
@@ -118,33 +159,82 @@ def overlap_wanted(*, share: float, units: int) -> int:
     return floor(round(share * units, 6) + 0.5)
 
 
-def imbalance(sides: Sides, order: Order, arms: int) -> int:
-    """Return the largest difference between positions, over arms, after `order` is added; 0 where there are no arms."""
-    after = sides + sides_of(order)
-    positions = range(1, arms + 1)
-    counts = [[after[arm, position] for position in positions] for arm in range(arms)]
-    return max((max(row) - min(row) for row in counts), default=0)
-
-
 def sides_of(order: Order) -> Sides:
     """Return the (arm, position) counts of one order."""
     return Counter((arm, position) for position, arm in enumerate(order, start=1))
 
 
-def _orders_balancing(sides: Sides, arms: int) -> list[Order]:
-    return _least(permutations(range(arms)), lambda order: imbalance(sides, order, arms))
+def draw_of(*parts: object) -> int:
+    """Return a hash of the parts as a number from 0 to 2⁶³ - 1, which every database can hold."""
+    return int.from_bytes(hashlib.sha256("\x1f".join(map(repr, parts)).encode()).digest()[:8]) % RING
 
 
-def _best_order(orders: list[Order], item_sides: Sides, arms: int, label: tuple[object, ...]) -> Order:
-    best = _least(orders, lambda order: imbalance(item_sides, order, arms))
-    return min(best, key=lambda order: _seeded(*label, order))
+def _distance(start: int) -> Callable[[Unit], int]:
+    return lambda unit: (unit.draw - start) % RING
 
 
-def _least(orders: Iterable[Order], cost: Callable[[Order], int]) -> list[Order]:
-    costs = {order: cost(order) for order in orders}
-    least = min(costs.values())
-    return [order for order, value in costs.items() if value == least]
+def _by_block(levels: Iterable[Level], seen: Mapping[str, int]) -> list[list[Level]]:
+    """Return the levels of the blocks that the participant has seen least of, then those of the next, and so on."""
+    groups: defaultdict[int, list[Level]] = defaultdict(list)
+    for block, taken in levels:
+        groups[seen.get(block, 0)].append((block, taken))
+    return [groups[times] for times in sorted(groups)]
 
 
-def _seeded(*parts: object) -> bytes:
-    return hashlib.sha256("\x1f".join(map(repr, parts)).encode()).digest()
+def _in_turn(pool: Pool[UnitT], levels: list[Level], start: int) -> Iterator[UnitT]:
+    """Yield what is to be compared: units that fewest people hold first, and those of one height by the ring."""
+    for height in sorted({taken for _, taken in levels}):
+        rings = [pool.ring((block, taken), start) for block, taken in sorted(levels) if taken == height]
+        yield from islice(merge(*rings, key=_distance(start)), LOOKED_AT)
+
+
+def _best_unit(units: Iterable[UnitT], orders: "list[_Placing]", arms: int) -> "tuple[UnitT, list[_Placing]] | None":
+    """Return the first unit that keeps its item's sides balanced, else the one that comes nearest, with its orders."""
+    best, nearest = None, 0
+    for unit in units:
+        spread, fitting = _least(orders, unit.sides, arms)
+        if spread <= 1:
+            return unit, fitting
+        if best is None or spread < nearest:
+            best, nearest = (unit, fitting), spread
+    return best
+
+
+# An order, and for each of its places where the spread of that arm's row stands among `_spreads`.
+_Placing = tuple[Order, tuple[int, ...]]
+
+
+@lru_cache
+def _placings(arms: int) -> list[_Placing]:
+    return [
+        (order, tuple(arm * arms + position for position, arm in enumerate(order)))
+        for order in permutations(range(arms))
+    ]
+
+
+def _orders_balancing(sides: Sides, arms: int) -> list[_Placing]:
+    return _least(_placings(arms), sides, arms)[1]
+
+
+def _least(orders: list[_Placing], sides: Sides, arms: int) -> tuple[int, list[_Placing]]:
+    """Return the least imbalance that any of the orders leaves, and the orders that do."""
+    spread = _spreads(sides, arms).__getitem__
+    costs = [max(map(spread, places), default=0) for _, places in orders]
+    least = min(costs)
+    return least, [order for order, cost in zip(orders, costs, strict=True) if cost == least]
+
+
+def _spreads(sides: Sides, arms: int) -> list[int]:
+    """Return, for every arm and position, how far the arm's positions would lie apart with one more at this one."""
+    rows = (tuple(sides[arm, position] for position in range(1, arms + 1)) for arm in range(arms))
+    return [spread for row in rows for spread in _spreads_of_row(row)]
+
+
+@lru_cache(maxsize=4096)
+def _spreads_of_row(row: tuple[int, ...]) -> tuple[int, ...]:
+    after = (row[:place] + (row[place] + 1,) + row[place + 1 :] for place in range(len(row)))
+    return tuple(max(counts) - min(counts) for counts in after)
+
+
+def _pick(fitting: list[_Placing], label: tuple[object, ...]) -> Order:
+    return fitting[draw_of(*label, "order") % len(fitting)][0]

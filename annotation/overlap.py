@@ -4,15 +4,16 @@ Everybody plans a share of their own. Who finishes first finds nothing of others
 by those who come later, up to twice the mean (`overlaps_at_most`), once nobody at work still plans to take it.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
 from django.utils import timezone
 
-from annotation.allocation import Unit, overlap_wanted, overlaps_at_most, overlaps_of
-from annotation.models import Assignment, Participant, Persona, Study
-from annotation.units import HELD, PERSONA_ROW, UnitRow, counts_by, held, live_assignments, units_of_rows
+from annotation.allocation import overlap_wanted, overlaps_at_most, overlaps_of
+from annotation.history import HELD, History
+from annotation.models import Assignment, Participant, Persona, Study, UnitTally
 
 _Kind, _State = Assignment.Kind, Assignment.State
 
@@ -40,19 +41,14 @@ def overlap_report(study: Study, *, kinds: Sequence[Participant.Kind] = (Partici
     return OverlapReport(wanted=wanted, done=done, shortfall=max(0, wanted - done))
 
 
-def overlap_units(participant: Participant) -> list[Unit]:
-    """Return the personas of others that wait for a second rater, if this participant is to take another one."""
-    study = participant.study
+def takes_overlap(history: History) -> bool:
+    """Whether a participant is to take another persona of others for a second rating, where one is left."""
+    study, mine = history.participant.study, len(history.held(_Kind.OVERLAP))
     if not study.overlap_share:
-        return []
-    units = _rated_by_author(study, [Participant.Kind(participant.kind)])
-    mine = held(participant, _Kind.OVERLAP).count()
-    if mine >= _planned(study, participant.number) and (mine >= _most(study) or _is_covered(participant, units)):
-        return []
-    others = units.exclude(author=participant).exclude(assignments__participant=participant).order_by("pk")
-    rows = [UnitRow(*row) for row in others.values_list(*PERSONA_ROW)]
-    taken = counts_by(live_assignments(participant, _Kind.OVERLAP), "persona_id")
-    return units_of_rows(participant, rows, taken, places=1)
+        return False
+    return mine < _planned(study, history.participant.number) or (
+        mine < _most(study) and not _is_covered(history.participant)
+    )
 
 
 def _rated_by_author(study: Study, kinds: Sequence[Participant.Kind]) -> QuerySet[Persona]:
@@ -64,18 +60,21 @@ def _rated_by_author(study: Study, kinds: Sequence[Participant.Kind]) -> QuerySe
     )  # fmt: skip
 
 
-def _is_covered(participant: Participant, units: QuerySet[Persona]) -> bool:
+def _is_covered(participant: Participant) -> bool:
     """Whether second ratings, with those that others at work still plan, reach what is wanted so far."""
     study = participant.study
-    taken = live_assignments(participant, _Kind.OVERLAP).filter(persona__in=units).count()
+    tallies = UnitTally.objects.filter(
+        study=study, participant_kind=participant.kind, source=UnitTally.Source.OVERLAP
+    ).aggregate(units=Count("pk"), taken=Sum("taken", default=0))
     at_work = Assignment.objects.filter(
-        participant__study=study, participant__kind=participant.kind, state=_State.OPEN, expires_at__gt=timezone.now()
-    ).exclude(participant=participant)
+        participant__study=study, participant__kind=participant.kind, completed_at__isnull=True, state=_State.OPEN,
+        expires_at__gt=timezone.now(),
+    ).exclude(participant=participant)  # fmt: skip
     people = dict(at_work.values_list("participant", "participant__number"))
     second = Assignment.objects.filter(participant__in=people, kind=_Kind.OVERLAP, state__in=HELD)
-    has = counts_by(second, "participant")
+    has = Counter(second.values_list("participant", flat=True))
     planned = sum(max(0, _planned(study, number) - has[pk]) for pk, number in people.items())
-    return taken + planned >= overlap_wanted(share=study.overlap_share, units=units.count())
+    return tallies["taken"] + planned >= overlap_wanted(share=study.overlap_share, units=tallies["units"])
 
 
 def _planned(study: Study, number: int) -> int:

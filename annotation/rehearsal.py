@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from annotation.allocation import Choice, Sides, Unit, choose_unit, sides_of
+from annotation.allocation import Choice, Sides, Unit, UnitList, choose_unit, draw_of, sides_of
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,9 @@ class _State:
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.numbers = {item["key"]: number for number, item in enumerate(document["items"])}
+        self.draws = {
+            item["key"]: draw_of(document["seed"], item["key"], item["persona"] or "", 0) for item in document["items"]
+        }
         self.taken: Counter[str] = Counter()
         self.sides: defaultdict[str, Sides] = defaultdict(Counter)
 
@@ -65,22 +68,29 @@ class _Walker:
             self._note(item, choice)
         return taken
 
-    def _choose(self, items: dict[int, dict[str, Any]]) -> Choice | None:
-        places, state = self.document["raters_per_item"], self.state
+    def _choose(self, items: dict[int, dict[str, Any]]) -> Choice[Unit] | None:
+        state = self.state
         units = [
-            Unit(number, item["key"], places, state.taken[item["key"]], state.sides[item["key"]], self.block_of(item))
+            Unit(
+                key=number,
+                draw=state.draws[item["key"]],
+                taken=state.taken[item["key"]],
+                sides=state.sides[item["key"]],
+                block=self.block_of(item),
+            )
             for number, item in items.items()
         ]
         return choose_unit(
             seed=self.document["seed"],
             participant=self.number,
+            part=self.blocks.total() + 1,
             arms=len(self.document["arms"]),
-            units=units,
+            pool=UnitList(units, places=self.document["raters_per_item"]),
             participant_sides=self.sides,
             participant_blocks=self.blocks,
         )
 
-    def _note(self, item: dict[str, Any], choice: Choice) -> None:
+    def _note(self, item: dict[str, Any], choice: Choice[Unit]) -> None:
         stood = sides_of(choice.order)
         self.sides += stood
         self.state.sides[item["key"]] += stood

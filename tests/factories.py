@@ -1,13 +1,15 @@
 """Small, valid studies for tests, made through the ORM so that a test states only what it is about."""
 
 import hashlib
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from annotation.models import Arm, Aspect, Item, Output, Persona, Study, User
+from annotation.models import Arm, Aspect, Assignment, Item, Output, Persona, Study, UnitTally, User
 from annotation.permissions import Role
 from annotation.services.members import role_give
 
@@ -139,6 +141,13 @@ def _practice_item(number: int) -> dict[str, Any]:
         "persona": "The user is a student and prefers cheap meals.",
         "responses": ["Cook some rice.", "Cook rice with beans: it costs little and feeds you for two days."],
     }
+
+
+def let_expire(assignments: QuerySet[Assignment]) -> None:
+    """Let the time of these assignments have run out, for them and for the tallies that know when it does."""
+    ago = timezone.now() - timedelta(minutes=1)
+    assignments.update(expires_at=ago)
+    UnitTally.objects.filter(recount_at__isnull=False).update(recount_at=ago)
 
 
 def _digest(text: str) -> str:

@@ -7,6 +7,7 @@ from annotation.models.participant import OpenLink, Participant
 from annotation.models.persona import Persona
 from annotation.models.rating import Assignment, Followup, PageVisit, QuestionnaireAnswer, Rating, Slot
 from annotation.models.study import Arm, Aspect, Item, Study
+from annotation.models.tally import UnitTally
 from annotation.models.user import User
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "Slot",
     "Study",
     "StudyMember",
+    "UnitTally",
     "User",
 ]

@@ -60,6 +60,10 @@ class Assignment(models.Model):
                 condition=~Q(state="completed") | Q(completed_at__isnull=False), name="assignment_completed_has_time"
             ),
         ]
+        indexes = [
+            # By `completed_at`: SQLite does not see that a state given as a parameter is that of an index's condition.
+            models.Index(fields=["participant"], condition=Q(completed_at__isnull=True), name="assignment_unfinished"),
+        ]
         ordering = ["ordinal"]
 
     def __str__(self) -> str:

@@ -183,6 +183,11 @@ class Item(models.Model):
             models.UniqueConstraint(fields=["study", "key"], name="item_study_key"),
             models.UniqueConstraint(fields=["study", "ordinal"], name="item_study_ordinal"),
         ]
+        indexes = [
+            models.Index(
+                fields=["study", "planted_part"], condition=Q(planted_part__isnull=False), name="item_planted"
+            ),
+        ]
         ordering = ["ordinal"]
 
     def __str__(self) -> str:

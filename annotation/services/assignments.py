@@ -7,7 +7,9 @@ from annotation.errors import NotAllowedNow
 from annotation.models import Assignment, Event
 from annotation.services.handout import assignment_next as assignment_next
 from annotation.services.handout import slots_create as slots_create
+from annotation.services.locks import study_lock
 from annotation.services.log import event_log
+from annotation.services.tallies import assignment_recount
 
 
 def assignment_mark_shown(*, assignment: Assignment) -> None:
@@ -24,9 +26,11 @@ def assignment_set_aside(*, assignment: Assignment) -> None:
         NotAllowedNow: the assignment is not open, or its outputs are already on the page.
     """
     with transaction.atomic():
+        study_lock(study_id=assignment.participant.study_id)
         waiting = Assignment.objects.filter(
             pk=assignment.pk, state=Assignment.State.OPEN, shown_at__isnull=True, persona__submitted_at__isnull=False
         )
         if not waiting.update(state=Assignment.State.SET_ASIDE):
             raise NotAllowedNow("This part cannot be set aside any more.")
+        assignment_recount(assignment=assignment)
         event_log(participant=assignment.participant, kind=Event.Kind.ASSIGNMENT_SET_ASIDE, assignment=assignment)

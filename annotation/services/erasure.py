@@ -21,6 +21,7 @@ from annotation.models import (
     Rating,
     Slot,
 )
+from annotation.services.tallies import items_of, units_recount
 
 State = Assignment.State
 
@@ -40,6 +41,7 @@ def data_erase(participant: Participant) -> dict[str, int]:
     What others rated stays as rows with their scores, without text.
     """
     rows_lock(participant)
+    items = items_of(participant)
     mine = Assignment.objects.filter(participant=participant)
     personas = Persona.objects.filter(author=participant)
     outputs = Output.objects.filter(persona__in=personas)
@@ -54,6 +56,7 @@ def data_erase(participant: Participant) -> dict[str, int]:
     mine.delete()
     _run_hooks(outputs, personas)
     counts["outputs"] = outputs.count()
+    units_recount(study=participant.study, kind=participant.kind, items=items)
     _delete_unrated(personas)
     return counts
 

@@ -7,6 +7,7 @@ from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Assignment, Participant, User
 from annotation.services.locks import study_lock
 from annotation.services.log import audit_log
+from annotation.services.tallies import participant_recount
 from annotation.units import is_place_filled
 
 MAX_REASON = 200  # characters, as in Participant.excluded_reason
@@ -23,9 +24,11 @@ def participant_exclude(*, participant: Participant, reason: str, user: User | N
     if not 1 <= len(reason) <= MAX_REASON:
         raise ServiceError(f"Give a reason of 1 to {MAX_REASON} characters for excluding {participant.code}.")
     with transaction.atomic():
+        study_lock(study_id=participant.study_id)
         included = Participant.objects.filter(pk=participant.pk, excluded_at__isnull=True, erased_at__isnull=True)
         if not included.update(excluded_at=timezone.now(), excluded_reason=reason):
             raise NotAllowedNow(f"{participant.code} is excluded or erased already.")
+        participant_recount(participant=participant)
         _log("participant_exclude", participant, user, reason=reason)
 
 
@@ -45,6 +48,7 @@ def participant_include(*, participant: Participant, reason: str, user: User | N
         if not excluded.update(excluded_at=None, excluded_reason=""):
             raise NotAllowedNow(f"{participant.code} is not excluded.")
         _mark_surplus(participant)
+        participant_recount(participant=participant)
         _log("participant_include", participant, user, reason=reason)
 
 

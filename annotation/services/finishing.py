@@ -12,6 +12,7 @@ from annotation.questions import QuestionState, questions_of
 from annotation.services.locks import study_lock
 from annotation.services.log import event_log
 from annotation.services.ratings import TRIES, GivenAnswer, answer_check, ratings_write, sent_answer
+from annotation.services.tallies import assignment_recount
 from annotation.services.touch import assignment_touch, work_check
 from annotation.units import is_place_filled
 
@@ -120,8 +121,12 @@ def _complete(assignment: Assignment) -> None:
     participant = assignment.participant
     work_check(participant_kind=participant.kind, study_state=participant.study.state)
     here = Assignment.objects.filter(pk=assignment.pk, state=Assignment.State.OPEN)
+    now = timezone.now()
     # Others can have filled it when it had expired, or while its owner was excluded.
     surplus = is_place_filled(assignment)
-    if not here.update(state=Assignment.State.COMPLETED, completed_at=timezone.now(), surplus=surplus):
+    if not here.update(state=Assignment.State.COMPLETED, completed_at=now, surplus=surplus):
         raise NotAllowedNow("This part has been finished already; its answers can no longer be changed.")
+    # Otherwise it held its place, and holds it still.
+    if surplus or assignment.expires_at <= now or participant.study.overlap_share:
+        assignment_recount(assignment=assignment)
     event_log(participant=participant, kind=Event.Kind.ASSIGNMENT_COMPLETED, assignment=assignment)

@@ -4,26 +4,20 @@ from collections import Counter
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Prefetch
 from django.utils import timezone
 
-from annotation.allocation import Order, Unit, choose_order, choose_repeat, choose_unit
+from annotation.allocation import Order, choose_order, choose_repeat, choose_unit
 from annotation.flow import takes_work
-from annotation.models import Aspect, Assignment, Event, Item, Participant, Persona, Slot
-from annotation.overlap import overlap_units
+from annotation.history import History, history_of
+from annotation.models import Aspect, Assignment, Event, Item, Output, Participant, Persona, Slot, UnitTally
+from annotation.overlap import takes_overlap
+from annotation.pools import Board, TallyPool, TallyUnit, board_of
 from annotation.questions import slot_kind_of
 from annotation.services.locks import study_lock
 from annotation.services.log import event_log
-from annotation.units import (
-    free_units,
-    has_free_unit,
-    item_sides,
-    next_ordinal,
-    participant_blocks,
-    participant_sides,
-    planted_persona,
-    repeatable,
-    sources_left,
-)
+from annotation.services.tallies import assignment_recount, item_sides, tallies_refresh, unit_take
+from annotation.units import planted_persona
 
 
 def assignment_next(*, participant: Participant) -> Assignment | None:
@@ -35,146 +29,202 @@ def assignment_next(*, participant: Participant) -> Assignment | None:
     study = participant.study
     with transaction.atomic():
         study_lock(study_id=study.pk)
-        current = Assignment.objects.filter(participant=participant, state=Assignment.State.OPEN).first()
-        if current or not takes_work(study.state, participant.kind) or _has_left(participant):
-            return current
+        history = history_of(participant)
+        if history.is_at_work:
+            return Assignment.objects.get(participant=participant, state=Assignment.State.OPEN)
+        if history.has_left or not takes_work(study.state, participant.kind):
+            return None
+        board = _fresh_board(participant)
         for hand_out in (_hand_out_planted, _hand_out_own, _hand_out_overlap, _hand_out_repeat):
-            assignment = hand_out(participant)
+            assignment = hand_out(history, board)
             if assignment:
                 return assignment
         return None
 
 
+def has_free_unit(participant: Participant) -> bool:
+    """Whether any of the participant's own parts is left to begin."""
+    history = history_of(participant)
+    board = board_of(participant.study, participant.kind)
+    if _has_own(history, board):
+        return True
+    if board.is_made and not board.is_overdue:
+        return False
+    # Tallies may lag behind in one direction only: they still count what time has ended, or are not there yet.
+    with transaction.atomic():
+        study_lock(study_id=participant.study_id)
+        return _has_own(history, _fresh_board(participant))
+
+
 def slots_create(*, assignment: Assignment) -> None:
-    """Place the outputs of a persona, once they are requested, in a counterbalanced order."""
-    participant = assignment.participant
-    study = participant.study
-    order = choose_order(
-        seed=study.seed,
-        participant=participant.number,
-        key=(assignment.persona.item.key, assignment.repeat),
-        arms=study.arms.count(),
-        participant_sides=participant_sides(participant),
-        item_sides=item_sides(participant, item_ids=[assignment.persona.item_id])[assignment.persona.item_id],
-    )
-    _create_slots(assignment, order)
+    """Place the outputs of a persona, once they are requested, in a counterbalanced order.
+
+    Call it in the study's turn: two people who do this at once would not see each other's order.
+    """
+    _place_outputs(assignment, _persona(assignment.persona_id), history_of(assignment.participant))
+    assignment_recount(assignment=assignment)
 
 
-def _has_left(participant: Participant) -> bool:
-    """Whether the participant has withdrawn since this request began."""
-    return Participant.objects.filter(pk=participant.pk, withdrawn_at__isnull=False).exists()
+def _fresh_board(participant: Participant) -> Board:
+    """Return the levels as they are now; the caller holds the study's turn."""
+    study, kind = participant.study, participant.kind
+    board = board_of(study, kind)
+    if board.is_made and not board.is_overdue:
+        return board
+    tallies_refresh(study=study, kind=kind)
+    return board_of(study, kind)
 
 
-def _hand_out_planted(participant: Participant) -> Assignment | None:
-    persona = planted_persona(participant)
-    # Nobody comes for a planted item alone: where no place was left at the start, the study is full.
-    if persona is None or (next_ordinal(participant) == 1 and not has_free_unit(participant)):
+def _has_own(history: History, board: Board) -> bool:
+    sources = (UnitTally.Source(source) for source in history.sources_left())
+    return any(TallyPool(board, history, source).has_unit() for source in sources)
+
+
+def _hand_out_planted(history: History, board: Board) -> Assignment | None:
+    if board.first_planted is None or board.first_planted > history.next_ordinal:
         return None
-    assignment = _create(participant=participant, persona=persona, kind=Assignment.Kind.CHECK)
+    planted = planted_persona(history)
+    # Nobody comes for a planted item alone: where no place was left at the start, the study is full.
+    if planted is None or (history.next_ordinal == 1 and not _has_own(history, board)):
+        return None
+    persona = _persona(planted)
+    assignment = _create(history, persona, Assignment.Kind.CHECK)
     order = choose_order(
-        seed=participant.study.seed,
-        participant=participant.number,
+        seed=history.participant.study.seed,
+        participant=history.participant.number,
         key=persona.item.key,
-        arms=persona.outputs.count(),
+        arms=len(persona.outputs.all()),
         participant_sides=Counter(),
         item_sides=Counter(),
     )
-    _create_slots(assignment, order)
+    _create_slots(assignment, persona, order)
     return assignment
 
 
-def _hand_out_own(participant: Participant) -> Assignment | None:
-    for source in sources_left(participant):
-        choice = _choose(participant, free_units(participant, source))
+def _hand_out_own(history: History, board: Board) -> Assignment | None:
+    for source in history.sources_left():
+        choice = _choose(history, board, UnitTally.Source(source))
         if choice is None:
             continue
         unit, order = choice
         if source == Persona.Source.WRITTEN:
-            item = Item.objects.get(pk=unit.key)
-            draft = Persona.objects.create(item=item, source=source, author=participant)
-            return _create(participant=participant, persona=draft)
-        return _hand_out_ready(participant, unit, order, Assignment.Kind.MAIN)
+            return _hand_out_item(history, board, unit)
+        return _hand_out_ready(history, board, unit, order, Assignment.Kind.MAIN)
     return None
 
 
-def _hand_out_overlap(participant: Participant) -> Assignment | None:
-    choice = _choose(participant, overlap_units(participant))
-    return _hand_out_ready(participant, *choice, Assignment.Kind.OVERLAP) if choice else None
+def _hand_out_overlap(history: History, board: Board) -> Assignment | None:
+    if not takes_overlap(history):
+        return None
+    choice = _choose(history, board, UnitTally.Source.OVERLAP)
+    return _hand_out_ready(history, board, *choice, Assignment.Kind.OVERLAP) if choice else None
 
 
-def _hand_out_repeat(participant: Participant) -> Assignment | None:
+def _hand_out_repeat(history: History, board: Board) -> Assignment | None:
+    participant = history.participant
     first = choose_repeat(
         seed=participant.study.seed,
         participant=participant.number,
-        done=repeatable(participant),
-        next_part=next_ordinal(participant),
+        done=history.repeatable(),
+        next_part=history.next_ordinal,
     )
     if first is None:
         return None
-    repeated = Assignment.objects.select_related("persona").get(pk=first)
-    kind = Assignment.Kind.REPEAT
-    assignment = _create(participant=participant, persona=repeated.persona, kind=kind, repeat_of=repeated)
-    slots_create(assignment=assignment)
+    repeated = Assignment.objects.get(pk=first)
+    assignment = _create(history, _persona(repeated.persona_id), Assignment.Kind.REPEAT, repeat_of=repeated)
+    _place_outputs(assignment, assignment.persona, history)
     return assignment
 
 
-def _choose(participant: Participant, units: list[Unit]) -> tuple[Unit, Order] | None:
-    study = participant.study
+def _choose(history: History, board: Board, source: UnitTally.Source) -> tuple[TallyUnit, Order] | None:
+    participant = history.participant
     choice = choose_unit(
-        seed=study.seed,
+        seed=participant.study.seed,
         participant=participant.number,
-        arms=study.arms.count(),
-        units=units,
-        participant_sides=participant_sides(participant),
-        participant_blocks=participant_blocks(participant),
+        part=history.chosen + 1,
+        arms=board.arms,
+        pool=TallyPool(board, history, source),
+        participant_sides=history.sides,
+        participant_blocks=history.blocks(),
     )
     return (choice.unit, choice.order) if choice else None
 
 
-def _hand_out_ready(participant: Participant, unit: Unit, order: Order, kind: Assignment.Kind) -> Assignment:
-    assignment = _create(participant=participant, persona=Persona.objects.get(pk=unit.key), kind=kind)
-    _create_slots(assignment, order)
+def _hand_out_item(history: History, board: Board, unit: TallyUnit) -> Assignment:
+    item = Item.objects.get(pk=unit.item)
+    draft = Persona.objects.create(item=item, source=Persona.Source.WRITTEN, author=history.participant)
+    assignment = _create(history, draft, Assignment.Kind.MAIN)
+    _take(assignment, board, unit, ())  # its outputs are placed when they are asked for
     return assignment
 
 
+def _hand_out_ready(history: History, board: Board, unit: TallyUnit, order: Order, kind: Assignment.Kind) -> Assignment:
+    assert unit.persona is not None  # of an item to write for alone
+    assignment = _create(history, _persona(unit.persona), kind)
+    _create_slots(assignment, assignment.persona, order)
+    _take(assignment, board, unit, order if kind == Assignment.Kind.MAIN else ())
+    return assignment
+
+
+def _take(assignment: Assignment, board: Board, unit: TallyUnit, order: Order) -> None:
+    kind, expires_at = assignment.participant.kind, assignment.expires_at
+    unit_take(unit=unit, kind=kind, order=order, arms=board.arms, expires_at=expires_at)
+
+
 def _create(
-    *,
-    participant: Participant,
-    persona: Persona,
-    kind: Assignment.Kind = Assignment.Kind.MAIN,
-    repeat_of: Assignment | None = None,
+    history: History, persona: Persona, kind: Assignment.Kind, *, repeat_of: Assignment | None = None
 ) -> Assignment:
+    participant = history.participant
     assignment = Assignment.objects.create(
         participant=participant,
         persona=persona,
         kind=kind,
         repeat_of=repeat_of,
         repeat=1 if repeat_of else 0,
-        ordinal=next_ordinal(participant),
+        ordinal=history.next_ordinal,
         expires_at=timezone.now() + timedelta(hours=participant.study.assignment_hours),
     )
     event_log(participant=participant, kind=Event.Kind.ASSIGNED, assignment=assignment)
     return assignment
 
 
-def _create_slots(assignment: Assignment, order: Order) -> None:
+def _place_outputs(assignment: Assignment, persona: Persona, history: History) -> None:
+    """Choose the order of the outputs by where the arms have stood for this participant and this item so far."""
+    participant = history.participant
+    order = choose_order(
+        seed=participant.study.seed,
+        participant=participant.number,
+        key=(persona.item.key, assignment.repeat),
+        arms=len(persona.outputs.all()),
+        participant_sides=history.sides,
+        item_sides=item_sides(study=participant.study, kind=participant.kind, item=persona.item_id),
+    )
+    _create_slots(assignment, persona, order)
+
+
+def _persona(pk: int) -> Persona:
+    """Return a persona with its outputs in the arms' order: two of a planted pair, however many arms there are."""
+    outputs = Output.objects.filter(sample=0).order_by("arm__ordinal")
+    return Persona.objects.select_related("item").prefetch_related(Prefetch("outputs", outputs)).get(pk=pk)
+
+
+def _create_slots(assignment: Assignment, persona: Persona, order: Order) -> None:
     """Place the outputs as `order` says, and after them whatever else questions are asked about in this part."""
-    outputs = {output.arm_id: output for output in assignment.persona.outputs.filter(sample=0)}
-    arms = list(assignment.participant.study.arms.values_list("pk", flat=True))
-    if assignment.kind == Assignment.Kind.CHECK:
-        arms = [arm for arm in arms if arm in outputs]  # a planted pair has two outputs, however many arms there are
+    outputs = persona.outputs.all()
     slots = [
-        Slot(assignment=assignment, kind=Slot.Kind.OUTPUT, position=position, output=outputs[arms[arm]])
+        Slot(assignment=assignment, kind=Slot.Kind.OUTPUT, position=position, output=outputs[arm])
         for position, arm in enumerate(order, start=1)
     ]
     for position, kind in enumerate(_kinds_besides_outputs(assignment), start=len(slots) + 1):
-        persona = assignment.persona if kind == Slot.Kind.PERSONA else None
-        slots.append(Slot(assignment=assignment, kind=kind, position=position, persona=persona))
+        shown = persona if kind == Slot.Kind.PERSONA else None
+        slots.append(Slot(assignment=assignment, kind=kind, position=position, persona=shown))
     Slot.objects.bulk_create(slots)
 
 
 def _kinds_besides_outputs(assignment: Assignment) -> list[Slot.Kind]:
-    aspects = assignment.participant.study.aspects.exclude(kind=Aspect.Kind.RATING)
-    elsewhere = aspects.filter(kind=Aspect.Kind.CHECK).exclude(part=assignment.ordinal)
-    asked = {slot_kind_of(kind) for kind in aspects.exclude(pk__in=elsewhere).values_list("kind", flat=True)}
+    asked = {
+        slot_kind_of(aspect.kind)
+        for aspect in assignment.participant.study.aspects.all()
+        if aspect.kind != Aspect.Kind.CHECK or aspect.part == assignment.ordinal
+    }
     return [kind for kind in (Slot.Kind.PAIR, Slot.Kind.PERSONA, Slot.Kind.CHECK) if kind in asked]

@@ -9,6 +9,7 @@ from django.utils import timezone
 from annotation.errors import NotAllowedNow
 from annotation.models import Item, Output, Persona, Study
 from annotation.services.locks import study_lock
+from annotation.services.tallies import tallies_drop
 
 _BATCH = 500
 
@@ -47,6 +48,7 @@ def personas_import(
     study.refresh_from_db(fields=["state", "items_imported"])
     if study.state != Study.State.DRAFT or not study.items_imported:
         raise NotAllowedNow(f"{study} is {study.state}; only a draft whose file says `items: imported` takes personas.")
+    tallies_drop(study=study)
     rows = _items(study, items)
     now = timezone.now()
     created = Persona.objects.bulk_create(

@@ -13,6 +13,7 @@ from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Arm, Assignment, Output, Persona, Study, User
 from annotation.services.locks import study_lock
 from annotation.services.log import audit_log
+from annotation.services.tallies import tallies_drop
 
 MAX_ATTEMPTS = 3
 WORKER_LOST = f"The worker was lost {MAX_ATTEMPTS} times while making this."
@@ -187,6 +188,7 @@ def outputs_exclude(*, persona: Persona, reason: str, user: User | None) -> None
         excluded = persona.outputs.update(excluded_reason=reason, excluded_at=timezone.now())
         if not excluded:
             raise ServiceError(f"Item {persona.item.key} has no outputs that could be excluded.")
+        tallies_drop(study=study)
         audit_log(
             user=user, action="outputs_excluded", study=study,
             item=persona.item.key, persona=persona.key, outputs=excluded, reason=reason,
@@ -200,6 +202,7 @@ def outputs_include(*, persona: Persona, user: User | None) -> None:
         _hold_draft(study, "An exclusion can be undone")
         included = persona.outputs.filter(excluded_at__isnull=False).update(excluded_reason="", excluded_at=None)
         if included:
+            tallies_drop(study=study)
             audit_log(
                 user=user, action="outputs_included", study=study,
                 item=persona.item.key, persona=persona.key, outputs=included,

@@ -8,6 +8,7 @@ from django.utils import timezone
 from annotation.errors import NotAllowedNow, ServiceError, StaleVersion
 from annotation.models import Assignment, Event, Persona
 from annotation.services.assignments import slots_create
+from annotation.services.locks import study_lock
 from annotation.services.log import event_log
 from annotation.services.outputs import outputs_request
 from annotation.services.text import storable_text
@@ -56,6 +57,7 @@ def persona_submit(*, assignment: Assignment, text: str, version: int, tab: uuid
     if not text.strip():
         raise ServiceError("Write a sentence about a person first: the responses are made for that person.")
     with transaction.atomic():
+        study_lock(study_id=assignment.participant.study_id)  # first of all, for the order in which outputs are placed
         persona = persona_draft_save(assignment=assignment, text=text, version=version, tab=tab)
         persona.submitted_at = timezone.now()
         persona.save(update_fields=["submitted_at"])

@@ -9,6 +9,7 @@ from django.utils import timezone
 from annotation.models import Assignment, Event, Participant, Study
 from annotation.recruitment import AT_WORK, LOGGED, TRANSITIONS, RecruitmentEvent
 from annotation.services.log import event_log
+from annotation.services.tallies import participant_recount
 
 
 def platform_move(*, participant: Participant, event: RecruitmentEvent, session_id: str | None = None) -> bool:
@@ -30,9 +31,13 @@ def platform_move(*, participant: Participant, event: RecruitmentEvent, session_
 
 
 def places_return(*, participant: Participant) -> None:
-    """Let the participant's unfinished assignments expire at once, so that somebody else gets their places."""
+    """Let the participant's unfinished assignments expire at once, so that somebody else gets their places.
+
+    Call it in the study's turn.
+    """
     unfinished = Assignment.objects.filter(participant=participant, state=Assignment.State.OPEN)
-    unfinished.filter(expires_at__gt=timezone.now()).update(expires_at=timezone.now())
+    if unfinished.filter(expires_at__gt=timezone.now()).update(expires_at=timezone.now()):
+        participant_recount(participant=participant)
 
 
 def quota_has_room(participant: Participant) -> bool:

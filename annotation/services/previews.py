@@ -9,6 +9,7 @@ from annotation.services.erasure import data_erase
 from annotation.services.log import audit_log
 from annotation.services.outputs import outputs_request_missing
 from annotation.services.participants import participant_create
+from annotation.services.tallies import tallies_drop
 
 
 def preview_start(*, study: Study, user: User | None) -> Participant:
@@ -49,3 +50,4 @@ def previews_discard(*, study: Study) -> None:
     Output.objects.filter(persona__in=personas).delete()
     personas.delete()
     previews.delete()
+    tallies_drop(study=study)

@@ -9,11 +9,11 @@ from django.db import transaction
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import OpenLink, Participant, Study, User
 from annotation.recruitment import RecruitmentEvent, arrival
+from annotation.services.handout import has_free_unit
 from annotation.services.locks import study_lock
 from annotation.services.log import audit_log
 from annotation.services.participants import participants_number, place_take
 from annotation.services.platform import places_return, platform_move, quota_has_room
-from annotation.units import has_free_unit
 
 State = Participant.PlatformState
 

@@ -8,6 +8,7 @@ from annotation.flow import takes_work
 from annotation.models import Assignment, Event
 from annotation.services.locks import study_lock
 from annotation.services.log import event_log
+from annotation.services.tallies import assignment_recount
 
 MAX_REASON_LENGTH = 200  # characters, as in Assignment.skip_reason
 WARNING_REASON = "The warning"
@@ -38,6 +39,7 @@ def assignment_skip(*, assignment: Assignment, reason: str) -> None:
             here = here.filter(warned_at__isnull=True)
         if not here.update(state=Assignment.State.SKIPPED, skip_reason=reason):
             raise NotAllowedNow("This part cannot be skipped.")
+        assignment_recount(assignment=assignment)
         event_log(participant=assignment.participant, kind=Event.Kind.ASSIGNMENT_SKIPPED, assignment=assignment)
 
 

@@ -5,13 +5,14 @@ from django.db.models import ProtectedError
 from django.utils import timezone
 
 from annotation.errors import NotAllowedNow, ServiceError
-from annotation.models import Assignment, Study, User
+from annotation.models import Assignment, Participant, Study, User
 from annotation.protocol import definition_document, problems_before_opening, protocol_hash
 from annotation.services.definitions import definition_write
 from annotation.services.locks import study_lock
 from annotation.services.log import audit_log
 from annotation.services.outputs import outputs_request_missing
 from annotation.services.previews import previews_discard
+from annotation.services.tallies import tallies_make
 from annotation.studyfile import StudyDefinition
 
 
@@ -129,6 +130,7 @@ def _freeze(study: Study) -> None:
         raise ServiceError("\n".join([f"{study} cannot be opened yet:", *(f"- {problem}" for problem in problems)]))
     previews_discard(study=study)
     outputs_request_missing(study=study)
+    tallies_make(study=study, kind=Participant.Kind.PERSON)  # now, so that nobody waits for it who takes part
     Study.objects.filter(pk=study.pk, state=Study.State.DRAFT).update(
         opened_at=opened_at, protocol_hash=protocol_hash(study, opened_at=opened_at)
     )

@@ -11,6 +11,7 @@ from annotation.services.cleaning import deleted_text_clean
 from annotation.services.erasure import data_erase, person_forget, rows_lock
 from annotation.services.locks import study_lock
 from annotation.services.log import audit_log, event_log
+from annotation.services.tallies import participant_recount
 
 RECEIPT_LENGTH = 12
 
@@ -31,6 +32,7 @@ def participant_withdraw(*, participant: Participant) -> None:
         here = Participant.objects.filter(pk=participant.pk, withdrawn_at__isnull=True)
         if here.update(withdrawn_at=timezone.now(), receipt=receipt_code(participant.token)):
             rows_lock(participant)
+            participant_recount(participant=participant)
             event_log(participant=participant, kind=Event.Kind.WITHDRAWN)
 
 

@@ -1,19 +1,23 @@
 """The allocation is pure: seed and counts in, unit and sides out."""
 
-from collections import Counter
-from itertools import pairwise
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from itertools import pairwise, permutations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from annotation.allocation import (
+    LOOKED_AT,
     REPEAT_DISTANCE,
+    Order,
     Sides,
     Unit,
+    UnitList,
     choose_order,
     choose_repeat,
     choose_unit,
-    imbalance,
+    draw_of,
     overlap_wanted,
     overlaps_of,
     repeats_of,
@@ -38,11 +42,15 @@ class Simulation:
             seed=self.seed,
             participant=participant,
             arms=self.arms,
-            units=[
-                Unit(key=unit, label=str(unit), places=self.places, taken=self.taken[unit], sides=self.unit_sides[unit])
-                for unit in self.unit_sides
-                if unit not in seen
-            ],
+            part=len(seen) + 1,
+            pool=UnitList(
+                [
+                    Unit(key=unit, draw=draw_of(self.seed, unit), taken=self.taken[unit], sides=self.unit_sides[unit])
+                    for unit in self.unit_sides
+                    if unit not in seen
+                ],
+                places=self.places,
+            ),
             participant_sides=sides,
         )
         if choice is None:
@@ -62,6 +70,11 @@ def spread(sides: Sides, arms: int) -> int:
         max(sides[arm, p] for p in range(1, arms + 1)) - min(sides[arm, p] for p in range(1, arms + 1))
         for arm in range(arms)
     )
+
+
+def imbalance(sides: Sides, order: Order, arms: int) -> int:
+    """The largest difference between positions, over arms, once the order is added."""
+    return spread(sides + sides_of(order), arms)
 
 
 arrivals = st.lists(st.integers(0, 9), max_size=120)
@@ -146,11 +159,13 @@ def test_participants_do_not_all_get_the_items_in_the_same_order() -> None:
 
 def test_units_that_fewest_people_hold_come_first() -> None:
     units = [
-        Unit(key=1, label="a", places=3, taken=2),
-        Unit(key=2, label="b", places=3, taken=0),
-        Unit(key=3, label="c", places=3, taken=1),
+        Unit(key=1, draw=1, taken=2),
+        Unit(key=2, draw=2, taken=0),
+        Unit(key=3, draw=3, taken=1),
     ]
-    choice = choose_unit(seed=0, participant=1, arms=2, units=units, participant_sides=Counter())
+    choice = choose_unit(
+        seed=0, participant=1, part=1, arms=2, pool=UnitList(units, places=3), participant_sides=Counter()
+    )
     assert choice is not None
     assert choice.unit.key == 2
 
@@ -176,6 +191,78 @@ def test_sides_alternate_once_a_participant_is_out_of_balance() -> None:
     assert imbalance(sides, (0, 1), 2) == 1
 
 
+@given(
+    seed=st.integers(0, 2**31),
+    arms=st.integers(2, 4),
+    raters=st.integers(1, 5),
+    items=st.lists(
+        st.tuples(st.lists(st.integers(0, 23), max_size=4), st.sampled_from("abc")), min_size=1, max_size=40
+    ),
+    seen=st.lists(st.integers(0, 23), max_size=5),
+)
+@settings(max_examples=200, deadline=None)
+def test_among_as_few_units_as_a_choice_looks_at_it_is_the_best_of_all(
+    seed: int, arms: int, raters: int, items: list[tuple[list[int], str]], seen: list[int]
+) -> None:
+    orders = list(permutations(range(arms)))
+
+    def stood(numbers: list[int]) -> Sides:
+        return sum((sides_of(orders[number % len(orders)]) for number in numbers), Counter())
+
+    units = [
+        Unit(key=key, draw=draw_of(seed, key), taken=len(past), sides=stood(past), block=block)
+        for key, (past, block) in enumerate(items)
+    ]
+    mine, blocks = stood(seen), Counter("ab")
+    choice = choose_unit(
+        seed=seed, participant=1, part=1, arms=arms, pool=UnitList(units, places=raters), participant_sides=mine,
+        participant_blocks=blocks,
+    )  # fmt: skip
+    least = min(imbalance(mine, order, arms) for order in orders)
+    allowed = [order for order in orders if imbalance(mine, order, arms) == least]
+
+    def rank(unit: Unit) -> tuple[int, int, int]:
+        spread = min(imbalance(unit.sides, order, arms) for order in allowed)
+        return blocks[unit.block], max(0, spread - 1), unit.taken
+
+    ranks = [rank(unit) for unit in units if unit.taken < raters]
+    assert (choice is None) == (not ranks)
+    if choice:
+        assert rank(choice.unit) == min(ranks)
+        assert choice.order in allowed
+        assert imbalance(choice.unit.sides, choice.order, arms) == min(
+            imbalance(choice.unit.sides, order, arms) for order in allowed
+        )
+
+
+def test_a_choice_looks_at_so_many_units_of_a_level_and_at_no_more() -> None:
+    looked: list[int] = []
+
+    class Counting(UnitList):
+        def ring(self, level: tuple[str, int], start: int) -> Iterator[Unit]:
+            for unit in super().ring(level, start):
+                looked.append(unit.taken)
+                yield unit
+
+    one_sided: Sides = Counter({(0, 1): 3, (1, 2): 3})
+    mine: Sides = Counter({(0, 2): 1, (1, 1): 1})  # leaves one order, which no unit is in need of
+    units = [Unit(key=key, draw=key, taken=key % 2, sides=one_sided) for key in range(10 * LOOKED_AT)]
+    pool = Counting(units, places=2)
+    choice = choose_unit(seed=1, participant=1, part=1, arms=2, pool=pool, participant_sides=mine)
+    assert choice is not None and choice.unit.taken == 0
+    assert Counter(looked) == {0: LOOKED_AT, 1: LOOKED_AT}
+
+
+def test_no_unit_always_follows_the_same_other_one() -> None:
+    after: defaultdict[int | None, set[int | None]] = defaultdict(set)
+    for participant in range(40):
+        study = Simulation(seed=2, arms=2, units=12, places=1)
+        walk = [study.step(participant) for _ in range(12)]
+        for one, other in pairwise(walk):
+            after[one].add(other)
+    assert all(len(others) > 3 for others in after.values())
+
+
 # --- Blocks ------------------------------------------------------------------------------------------------------
 
 
@@ -196,14 +283,14 @@ def test_blocks_differ_by_at_most_one_within_a_participant_as_long_as_places_las
     for participant in order:
         mine, numbers = seen.setdefault(participant, set()), counts.setdefault(participant, Counter())
         units = [
-            Unit(key=unit, label=str(unit), places=places, taken=taken[unit], block=block)
+            Unit(key=unit, draw=draw_of(seed, unit), taken=taken[unit], block=block)
             for unit, block in block_of.items()
             if unit not in mine
         ]
         left = {unit.block for unit in units if unit.taken < places}
         choice = choose_unit(
-            seed=seed, participant=participant, arms=2, units=units, participant_sides=Counter(),
-            participant_blocks=numbers,
+            seed=seed, participant=participant, part=len(mine) + 1, arms=2, pool=UnitList(units, places=places),
+            participant_sides=Counter(), participant_blocks=numbers,
         )  # fmt: skip
         assert (choice is None) == (not left)
         if choice:
@@ -215,7 +302,12 @@ def test_blocks_differ_by_at_most_one_within_a_participant_as_long_as_places_las
 
 def test_a_study_without_arms_still_hands_out_its_units() -> None:
     choice = choose_unit(
-        seed=1, participant=1, arms=0, units=[Unit(key=7, label="g", places=1, taken=0)], participant_sides=Counter()
+        seed=1,
+        participant=1,
+        part=1,
+        arms=0,
+        pool=UnitList([Unit(key=7, draw=7, taken=0)], places=1),
+        participant_sides=Counter(),
     )
     assert choice is not None and (choice.unit.key, choice.order) == (7, ())
 

@@ -11,14 +11,18 @@ from django.utils import timezone
 from annotation.allocation import Sides
 from annotation.export import study_tables
 from annotation.flow import Step
+from annotation.history import history_of
 from annotation.models import Assignment, Item, Output, Participant, Persona, Slot, Study
 from annotation.overlap import overlap_report
 from annotation.services.assignments import assignment_next
+from annotation.services.exclusions import participant_exclude
 from annotation.services.participants import participant_create
 from annotation.services.places import participant_place
-from annotation.units import assignments_at_most, repeatable
+from annotation.services.tallies import assignment_recount
+from annotation.services.withdrawal import participant_withdraw
+from annotation.units import assignments_at_most
 from tests.annotation.test_concurrency import at_once, ready
-from tests.factories import make_study
+from tests.factories import let_expire, make_study
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Kind, State = Assignment.Kind, Assignment.State
@@ -55,6 +59,7 @@ def finish(assignment: Assignment, state: Assignment.State = State.COMPLETED) ->
     completed_at = now if state == State.COMPLETED else None
     Assignment.objects.filter(pk=assignment.pk).update(state=state, completed_at=completed_at)
     assignment.refresh_from_db()
+    assignment_recount(assignment=assignment)
     return assignment
 
 
@@ -169,7 +174,7 @@ def test_the_report_of_the_overlap_leaves_out_who_left_or_is_excluded() -> None:
     first, second = newcomer(study), newcomer(study)
     work(first), work(second)
     assert overlap_report(study).__dict__ == {"wanted": 4, "done": 4, "shortfall": 0}
-    Participant.objects.filter(pk=second.pk).update(excluded_at=timezone.now(), excluded_reason="checks")
+    participant_exclude(participant=second, reason="checks", user=None)
     assert overlap_report(study).__dict__ == {"wanted": 2, "done": 0, "shortfall": 2}
     assert kinds(work(newcomer(study))).count("overlap") == 4
 
@@ -179,7 +184,7 @@ def test_the_places_of_an_excluded_participant_are_free_again_while_the_study_is
     first = newcomer(study)
     work(first)
     assert work(newcomer(study)) == []
-    Participant.objects.filter(pk=first.pk).update(excluded_at=timezone.now(), excluded_reason="checks")
+    participant_exclude(participant=first, reason="checks", user=None)
     assert len(work(newcomer(study))) == 2
 
 
@@ -187,7 +192,7 @@ def test_personas_of_people_who_left_find_no_second_rater() -> None:
     study = design(given_items=0, given_per_participant=0, written_items=2, written_per_participant=2, overlap_share=1)
     gone = newcomer(study)
     work(gone)
-    Participant.objects.filter(pk=gone.pk).update(withdrawn_at=timezone.now())
+    participant_withdraw(participant=gone)
     assert kinds(work(newcomer(study))) == ["main", "main"]
 
 
@@ -199,7 +204,7 @@ def test_an_overlap_that_expired_returns_and_its_owner_may_still_finish_as_surpl
     held = assignment_next(participant=late)
     assert held is not None and held.kind == Kind.OVERLAP
     assert Kind.OVERLAP not in kinds(work(other, parts=1))
-    Assignment.objects.filter(pk=held.pk).update(expires_at=timezone.now())
+    let_expire(Assignment.objects.filter(pk=held.pk))
     taken = [part for part in work(other) if part.persona_id == held.persona_id]
     assert kinds(taken) == ["overlap"]
 
@@ -272,7 +277,7 @@ def test_progress_counts_repetitions_and_planted_parts_from_the_start() -> None:
     study.refresh_from_db()
     person = newcomer(study)
     assert len(work(person)) == assignments_at_most(study) == 7 + 2 + 1
-    assert repeatable(person) == {}
+    assert history_of(person).repeatable() == {}
 
 
 # --- Planted items -----------------------------------------------------------------------------------------------
@@ -335,7 +340,7 @@ def test_nobody_is_sent_away_while_a_place_is_left(seed: int) -> None:
         person = chance.choice(people[:4])
         if assignment := assignment_next(participant=person):
             finish(assignment, chance.choice([State.COMPLETED, State.COMPLETED, State.SKIPPED]))
-    Assignment.objects.filter(state=State.OPEN).update(expires_at=timezone.now())
+    let_expire(Assignment.objects.filter(state=State.OPEN))
     live = Assignment.objects.filter(state=State.COMPLETED, surplus=False).values_list("persona", flat=True)
     free = {pk for pk in Persona.objects.values_list("pk", flat=True) if Counter(live)[pk] < 2}
     place = participant_place(participant=people[4])

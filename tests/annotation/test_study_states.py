@@ -2,16 +2,14 @@
 
 import re
 import uuid
-from datetime import timedelta
 
 import pytest
-from django.utils import timezone
 
 from annotation.models import Assignment, Participant, Persona, Rating, Study
 from annotation.services.exclusions import participant_exclude, participant_include
 from annotation.services.participants import open_link_create
 from tests.annotation.walking import Walker, make_ready
-from tests.factories import make_study
+from tests.factories import let_expire, make_study
 
 pytestmark = pytest.mark.django_db
 
@@ -73,7 +71,7 @@ class TestStates:
     def test_an_abandoned_place_returns_and_its_owner_may_still_finish(self):
         study = make_study(given_items=1, given_per_participant=1, raters_per_item=1)
         owner = Walker(study).begin()
-        Assignment.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
+        let_expire(Assignment.objects.all())
         other = Walker(study).begin()
         other.complete()
         assert owner.step == "rate"
@@ -105,7 +103,7 @@ class TestStates:
 
     def test_an_expired_place_that_nobody_took_is_not_surplus(self):
         owner = Walker(make_study(given_items=1, given_per_participant=1, raters_per_item=1)).begin()
-        Assignment.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
+        let_expire(Assignment.objects.all())
         owner.complete()
         assert not Assignment.objects.get().surplus
 
