@@ -20,11 +20,12 @@ from annotation.services.tallies import assignment_recount, item_sides, tallies_
 from annotation.units import planted_persona
 
 
-def assignment_next(*, participant: Participant) -> Assignment | None:
+def assignment_next(*, participant: Participant, shows: bool = False) -> Assignment | None:
     """Return the participant's open assignment, creating the next one if there is none; None when all is done.
 
     Own parts come first, then personas of others, then repetitions; a planted item comes when its part has come. Two
-    requests at once get the same assignment, and two participants never share one last place.
+    requests at once get the same assignment, and two participants never share one last place. `shows` is for the page
+    that shows the responses of a new one at once where it can, and saves that page a transaction.
     """
     study = participant.study
     with transaction.atomic():
@@ -38,8 +39,18 @@ def assignment_next(*, participant: Participant) -> Assignment | None:
         for hand_out in (_hand_out_planted, _hand_out_own, _hand_out_overlap, _hand_out_repeat):
             assignment = hand_out(history, board)
             if assignment:
+                if shows and _is_showable(assignment.persona):
+                    shown_record(assignment=assignment)
                 return assignment
         return None
+
+
+def shown_record(*, assignment: Assignment) -> None:
+    """Record when the outputs first stood on the page; call it inside `atomic()`."""
+    now = timezone.now()
+    if Assignment.objects.filter(pk=assignment.pk, shown_at__isnull=True).update(shown_at=now):
+        assignment.shown_at = now
+        event_log(participant=assignment.participant, kind=Event.Kind.SHOWN, assignment=assignment)
 
 
 def has_free_unit(participant: Participant) -> bool:
@@ -63,6 +74,12 @@ def slots_create(*, assignment: Assignment) -> None:
     """
     _place_outputs(assignment, _persona(assignment.persona_id), history_of(assignment.participant))
     assignment_recount(assignment=assignment)
+
+
+def _is_showable(persona: Persona) -> bool:
+    """Whether nothing comes before the responses to a persona that has just been handed out."""
+    is_ready = all(output.state == Output.State.READY for output in persona.outputs.all())
+    return persona.submitted_at is not None and not persona.item.warning and is_ready
 
 
 def _fresh_board(participant: Participant) -> Board:

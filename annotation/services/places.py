@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
 from annotation.flow import Facts, Step, step_before_work, step_within_assignment
 from annotation.models import Assignment, Participant, Slot, Study
@@ -12,19 +12,23 @@ from annotation.services.handout import has_free_unit
 from annotation.services.participants import participant_complete
 from annotation.services.platform import platform_move, quota_has_room
 
+_SHOWN = Prefetch("slots", Slot.objects.select_related("output"))
+
 
 @dataclass(frozen=True)
 class Place:
-    """A step, and the assignment that is at hand while working."""
+    """A step, and the assignment that is at hand while working; `is_new` if it has been handed out just now."""
 
     step: Step
     assignment: Assignment | None = None
+    is_new: bool = False
 
 
-def participant_place(*, participant: Participant, at_hand: Assignment | None = None) -> Place:
+def participant_place(*, participant: Participant, at_hand: Assignment | None = None, shows: bool = False) -> Place:
     """Return where the participant belongs, handing out the next assignment when one is due.
 
-    `at_hand` is an assignment of theirs that has just been read; while it is open it need not be looked for.
+    `at_hand` is an assignment of theirs that has just been read; while it is open it need not be looked for. `shows` is
+    for the page that shows what a new assignment asks about.
     Reached again and again (reload, second tab, another device) it gives the same answer until something is done.
     """
     step = step_before_work(_facts(participant))
@@ -36,15 +40,16 @@ def participant_place(*, participant: Participant, at_hand: Assignment | None = 
         return Place(step)
     if participant.surveyed_after_at:  # they have said goodbye: a place that returns now is somebody else's
         return _nothing_left(participant)
-    if at_hand is not None and at_hand.state == Assignment.State.OPEN:
-        assignment: Assignment | None = at_hand
-    else:
-        assignment = open_assignment(participant) or assignment_next(participant=participant)
+    is_open = at_hand is not None and at_hand.state == Assignment.State.OPEN
+    found = at_hand if is_open else open_assignment(participant)
+    assignment = found or assignment_next(participant=participant, shows=shows)
     if assignment is None:
         return _nothing_left(participant)
     # Spare the pages a query for what is already at hand.
     assignment.participant = participant
-    return Place(_step_within(assignment), assignment)
+    if shows and not found:
+        prefetch_related_objects([assignment], _SHOWN)
+    return Place(_step_within(assignment), assignment, is_new=not found)
 
 
 def open_assignment(participant: Participant) -> Assignment | None:
@@ -54,9 +59,8 @@ def open_assignment(participant: Participant) -> Assignment | None:
 
 def assignments_to_work_on(participant: Participant, *, with_outputs: bool = True) -> QuerySet[Assignment]:
     """Return the participant's assignments with all that their pages need; `with_outputs` for showing them."""
-    slots = Slot.objects.select_related("output") if with_outputs else Slot.objects.all()
     own = Assignment.objects.filter(participant=participant)
-    return own.select_related("persona__item").prefetch_related(Prefetch("slots", slots))
+    return own.select_related("persona__item").prefetch_related(_SHOWN if with_outputs else "slots")
 
 
 def _facts(participant: Participant) -> Facts:

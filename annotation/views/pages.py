@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from annotation.blinding import practice_view, task_view
+from annotation.blinding import TaskView, practice_view, task_view
 from annotation.controls.quiz import quiz_view
 from annotation.flow import WORKING, Step
 from annotation.models import Assignment, Followup, Output, Participant, QuestionnaireAnswer, Rating
@@ -60,7 +60,7 @@ def _context(participant: Participant, place: Place) -> dict[str, Any]:
     if place.step in _SURVEYS:
         return questionnaire_context(participant, _SURVEYS[place.step])
     if place.step == Step.RATE and place.assignment:
-        return rate_context(place.assignment)
+        return rate_context(place.assignment, is_new=place.is_new)
     if place.step == Step.WRITE and place.assignment:
         return write_context(place.assignment)
     if place.step == Step.WAIT and place.assignment:
@@ -124,15 +124,19 @@ def failed_context(*, polls: int) -> dict[str, Any]:
     return {"polls": polls + 1, "poll_seconds": seconds}
 
 
-def rate_context(assignment: Assignment, typed: Sequence[Followup] | None = None) -> dict[str, Any]:
+def rate_context(
+    assignment: Assignment, typed: Sequence[Followup] | None = None, *, is_new: bool = False
+) -> dict[str, Any]:
     """What the rating page shows: the blinded task with its current answers. `typed` is what a refused form added."""
+    if is_new:  # nothing can have been answered
+        return _rate_context(task_view(assignment, []))
     ratings = Rating.objects.filter(slot__assignment=assignment, superseded_by__isnull=True)
     kept = Followup.objects.filter(slot__assignment=assignment) if assignment.participant.study.followup else []
-    return {
-        "task": task_view(assignment, list(ratings), list(kept) if typed is None else typed),
-        "visit": uuid.uuid4(),
-        "max_text_length": MAX_TEXT_LENGTH,
-    }
+    return _rate_context(task_view(assignment, list(ratings), list(kept) if typed is None else typed))
+
+
+def _rate_context(task: TaskView) -> dict[str, Any]:
+    return {"task": task, "visit": uuid.uuid4(), "max_text_length": MAX_TEXT_LENGTH}
 
 
 def quiz_context(participant: Participant, sent: list[int | None] | None = None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from annotation.errors import NotAllowedNow, StaleVersion
+from annotation.errors import NotAllowedNow, StaleVersion, UnknownQuestion
 from annotation.flow import Step
 from annotation.models import Assignment, OpenLink, Output, Participant, Persona, Rating, Slot
 from annotation.services.assignments import assignment_mark_shown
@@ -38,7 +38,7 @@ def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
         try:
             barrier.wait()
             return call()
-        except (NotAllowedNow, StaleVersion) as error:
+        except (NotAllowedNow, StaleVersion, UnknownQuestion) as error:
             return error
         finally:
             connection.close()

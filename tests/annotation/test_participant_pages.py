@@ -226,7 +226,7 @@ def test_time_on_the_page_is_stored_per_phase():
 def test_a_rating_page_costs_the_same_number_of_queries_whatever_the_study_holds(items, django_assert_num_queries):
     walker = Walker(make_study(given_items=items)).begin()
     walker.get()
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(5):
         walker.get()
 
 
