@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from annotation.allocation import Sides, repeats_of
 from annotation.models import Assignment, Participant, Persona, Study
+from annotation.prepared import KeptQuery
 
 _Kind, _State = Assignment.Kind, Assignment.State
 _PLANNED = {
@@ -17,6 +18,10 @@ _PART = ("pk", "kind", "state", "ordinal", "repeat_of_id", "persona_id", "person
          "persona__block", "persona__item__stratum")  # fmt: skip
 _STOOD = ("slots__output__arm__ordinal", "slots__position")
 _FIELDS = ("withdrawn_at", *(f"assignments__{name}" for name in (*_PART, *_STOOD)))
+_ROWS = KeptQuery(
+    lambda pk: Participant.objects.filter(pk=pk).order_by("assignments__ordinal").values_list(*_FIELDS),
+    numbers=("pk",),
+)
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class History:
 
 def history_of(participant: Participant) -> History:
     """Return what the database holds of the participant's work; they have left where their row is gone."""
-    rows = Participant.objects.filter(pk=participant.pk).order_by("assignments__ordinal").values_list(*_FIELDS)
+    rows = _ROWS.rows(pk=participant.pk)
     has_left, parts, sides = True, dict[int, Part](), Sides()
     for withdrawn_at, *values, arm, position in rows:
         has_left = withdrawn_at is not None

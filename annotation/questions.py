@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.db import connection
 
 from annotation.models import Aspect, Assignment, Participant, Rating, Slot, Study
+from annotation.prepared import KeptQuery
 
 _SLOT_OF = {
     Aspect.Kind.RATING: Slot.Kind.OUTPUT,
@@ -83,6 +84,17 @@ def asked_question(*, token: str, slot_key: str, aspect_key: str) -> AskedQuesti
         version or 0, value,
     )  # fmt: skip
     return AskedQuestion(question, assignment_id, bool(is_shown), participant_kind, state, hours)
+
+
+_STANDING = KeptQuery(
+    lambda assignment: Rating.objects.filter(slot__assignment=assignment, superseded_by__isnull=True),
+    numbers=("assignment",),
+)
+
+
+def standing_ratings(assignment: Assignment) -> list[Rating]:
+    """Return the answers of an assignment that count."""
+    return list(_STANDING.objects(assignment=assignment.pk))
 
 
 def questions_of(

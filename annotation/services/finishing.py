@@ -7,8 +7,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from annotation.errors import NotAllowedNow, ServiceError
-from annotation.models import Aspect, Assignment, Event, Rating
-from annotation.questions import QuestionState, questions_of
+from annotation.models import Aspect, Assignment, Event
+from annotation.prepared import update
+from annotation.questions import QuestionState, questions_of, standing_ratings
 from annotation.services.locks import study_lock
 from annotation.services.log import event_log
 from annotation.services.ratings import TRIES, GivenAnswer, answer_check, ratings_write, sent_answer
@@ -67,8 +68,7 @@ def assignment_finish(*, assignment: Assignment, answers: Mapping[Key, GivenAnsw
 
 def _sorted(assignment: Assignment, answers: Mapping[Key, GivenAnswer]) -> _Form:
     aspects = assignment.participant.study.aspects.all()
-    standing = Rating.objects.filter(slot__assignment=assignment, superseded_by__isnull=True)
-    questions = questions_of(assignment, aspects, standing)
+    questions = questions_of(assignment, aspects, standing_ratings(assignment))
     new: dict[Key, GivenAnswer] = {}
     conflicts: set[Key] = set()
     refused: ServiceError | None = None
@@ -117,14 +117,16 @@ def _missed_check(assignment: Assignment, form: _Form) -> Aspect | None:
     return None
 
 
+_COMPLETE = "UPDATE annotation_assignment SET state = %s, completed_at = %s, surplus = %s WHERE id = %s AND state = %s"
+
+
 def _complete(assignment: Assignment) -> None:
     participant = assignment.participant
     work_check(participant_kind=participant.kind, study_state=participant.study.state)
-    here = Assignment.objects.filter(pk=assignment.pk, state=Assignment.State.OPEN)
     now = timezone.now()
     # Others can have filled it when it had expired, or while its owner was excluded.
     surplus = is_place_filled(assignment)
-    if not here.update(state=Assignment.State.COMPLETED, completed_at=now, surplus=surplus):
+    if not update(_COMPLETE, Assignment.State.COMPLETED, now, surplus, assignment.pk, Assignment.State.OPEN):
         raise NotAllowedNow("This part has been finished already; its answers can no longer be changed.")
     # Otherwise it held its place, and holds it still.
     if surplus or assignment.expires_at <= now or participant.study.overlap_share:

@@ -4,7 +4,6 @@ from collections import Counter
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Prefetch
 from django.utils import timezone
 
 from annotation.allocation import Order, choose_order, choose_repeat, choose_unit
@@ -13,6 +12,7 @@ from annotation.history import History, history_of
 from annotation.models import Aspect, Assignment, Event, Item, Output, Participant, Persona, Slot, UnitTally
 from annotation.overlap import takes_overlap
 from annotation.pools import Board, TallyPool, TallyUnit, board_of
+from annotation.prepared import KeptQuery, attach, insert, update
 from annotation.questions import slot_kind_of
 from annotation.services.locks import study_lock
 from annotation.services.log import event_log
@@ -45,10 +45,13 @@ def assignment_next(*, participant: Participant, shows: bool = False) -> Assignm
         return None
 
 
+_SHOW = "UPDATE annotation_assignment SET shown_at = %s WHERE id = %s AND shown_at IS NULL"
+
+
 def shown_record(*, assignment: Assignment) -> None:
     """Record when the outputs first stood on the page; call it inside `atomic()`."""
     now = timezone.now()
-    if Assignment.objects.filter(pk=assignment.pk, shown_at__isnull=True).update(shown_at=now):
+    if update(_SHOW, now, assignment.pk):
         assignment.shown_at = now
         event_log(participant=assignment.participant, kind=Event.Kind.SHOWN, assignment=assignment)
 
@@ -192,7 +195,7 @@ def _create(
     history: History, persona: Persona, kind: Assignment.Kind, *, repeat_of: Assignment | None = None
 ) -> Assignment:
     participant = history.participant
-    assignment = Assignment.objects.create(
+    assignment = Assignment(
         participant=participant,
         persona=persona,
         kind=kind,
@@ -201,6 +204,7 @@ def _create(
         ordinal=history.next_ordinal,
         expires_at=timezone.now() + timedelta(hours=participant.study.assignment_hours),
     )
+    insert([assignment])
     event_log(participant=participant, kind=Event.Kind.ASSIGNED, assignment=assignment)
     return assignment
 
@@ -219,10 +223,18 @@ def _place_outputs(assignment: Assignment, persona: Persona, history: History) -
     _create_slots(assignment, persona, order)
 
 
+_PERSONA = KeptQuery(lambda pk: Persona.objects.select_related("item").filter(pk=pk), numbers=("pk",))
+_OUTPUTS = KeptQuery(
+    lambda persona: Output.objects.filter(persona=persona, sample=0).order_by("arm__ordinal"), numbers=("persona",)
+)
+
+
 def _persona(pk: int) -> Persona:
     """Return a persona with its outputs in the arms' order: two of a planted pair, however many arms there are."""
-    outputs = Output.objects.filter(sample=0).order_by("arm__ordinal")
-    return Persona.objects.select_related("item").prefetch_related(Prefetch("outputs", outputs)).get(pk=pk)
+    persona = _PERSONA.first(pk=pk)
+    assert persona is not None
+    attach(persona, "outputs", list(_OUTPUTS.objects(persona=pk)))
+    return persona
 
 
 def _create_slots(assignment: Assignment, persona: Persona, order: Order) -> None:
@@ -235,7 +247,8 @@ def _create_slots(assignment: Assignment, persona: Persona, order: Order) -> Non
     for position, kind in enumerate(_kinds_besides_outputs(assignment), start=len(slots) + 1):
         shown = persona if kind == Slot.Kind.PERSONA else None
         slots.append(Slot(assignment=assignment, kind=kind, position=position, persona=shown))
-    Slot.objects.bulk_create(slots)
+    insert(slots)
+    attach(assignment, "slots", slots)
 
 
 def _kinds_besides_outputs(assignment: Assignment) -> list[Slot.Kind]:

@@ -3,11 +3,12 @@
 from typing import Any
 
 from annotation.models import Assignment, AuditLog, Event, Participant, Study, User
+from annotation.prepared import insert
 
 
 def event_log(*, participant: Participant, kind: Event.Kind, assignment: Assignment | None = None) -> None:
     """Record a participant's step."""
-    Event.objects.create(participant=participant, kind=kind, assignment=assignment)
+    insert([Event(participant=participant, kind=kind, assignment=assignment)])
 
 
 def audit_log(*, user: User | None, action: str, study: Study | None = None, **data: Any) -> None:

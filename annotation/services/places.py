@@ -2,17 +2,26 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Prefetch, QuerySet, prefetch_related_objects
-
 from annotation.flow import Facts, Step, step_before_work, step_within_assignment
 from annotation.models import Assignment, Participant, Slot, Study
+from annotation.prepared import KeptQuery, attach
 from annotation.recruitment import PAGES, RecruitmentEvent
 from annotation.services.assignments import assignment_next
 from annotation.services.handout import has_free_unit
 from annotation.services.participants import participant_complete
 from annotation.services.platform import platform_move, quota_has_room
 
-_SHOWN = Prefetch("slots", Slot.objects.select_related("output"))
+_OWN = Assignment.objects.select_related("persona__item")
+_OPEN = KeptQuery(
+    lambda participant: _OWN.filter(participant=participant, state=Assignment.State.OPEN), numbers=("participant",)
+)
+_BY_KEY = KeptQuery(
+    lambda participant, key: _OWN.filter(participant=participant, key=key), numbers=("participant",), texts=("key",)
+)
+_ASKED = KeptQuery(lambda assignment: Slot.objects.filter(assignment=assignment), numbers=("assignment",))
+_SHOWN = KeptQuery(
+    lambda assignment: Slot.objects.filter(assignment=assignment).select_related("output"), numbers=("assignment",)
+)
 
 
 @dataclass(frozen=True)
@@ -47,20 +56,29 @@ def participant_place(*, participant: Participant, at_hand: Assignment | None = 
         return _nothing_left(participant)
     # Spare the pages a query for what is already at hand.
     assignment.participant = participant
-    if shows and not found:
-        prefetch_related_objects([assignment], _SHOWN)
     return Place(_step_within(assignment), assignment, is_new=not found)
 
 
 def open_assignment(participant: Participant) -> Assignment | None:
     """Return the participant's unfinished assignment with all that its pages need."""
-    return assignments_to_work_on(participant).filter(state=Assignment.State.OPEN).first()
+    return _to_work_on(participant, _OPEN.first(participant=participant.pk), _SHOWN)
 
 
-def assignments_to_work_on(participant: Participant, *, with_outputs: bool = True) -> QuerySet[Assignment]:
-    """Return the participant's assignments with all that their pages need; `with_outputs` for showing them."""
-    own = Assignment.objects.filter(participant=participant)
-    return own.select_related("persona__item").prefetch_related(_SHOWN if with_outputs else "slots")
+def assignment_by_key(participant: Participant, key: str, *, with_outputs: bool = True) -> Assignment | None:
+    """Return the participant's assignment with that key; `with_outputs` where they are shown."""
+    found = _BY_KEY.first(participant=participant.pk, key=key)
+    return _to_work_on(participant, found, _SHOWN if with_outputs else _ASKED)
+
+
+def _to_work_on(participant: Participant, assignment: Assignment | None, slots: KeptQuery[Slot]) -> Assignment | None:
+    if assignment is None:
+        return None
+    assignment.participant = participant
+    found = list(slots.objects(assignment=assignment.pk))
+    for slot in found:
+        slot.assignment = assignment
+    attach(assignment, "slots", found)
+    return assignment
 
 
 def _facts(participant: Participant) -> Facts:

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from annotation.errors import ServiceError, StaleVersion, UnknownQuestion, ValueOutOfScale
 from annotation.models import Assignment, PageVisit, Rating
+from annotation.prepared import insert, update
 from annotation.questions import AskedQuestion, QuestionState, asked_question
 from annotation.services.touch import work_touch
 
@@ -28,6 +29,12 @@ class GivenAnswer:
     value: int
     version: int
     client_key: uuid.UUID
+
+
+_SUPERSEDE = """
+    UPDATE annotation_rating SET superseded_by_id = %s
+    WHERE slot_id = %s AND aspect_id = %s AND version = %s AND superseded_by_id IS NULL
+"""
 
 
 def rating_save(*, token: str, slot_key: str, aspect_key: str, answer: GivenAnswer) -> Rating:
@@ -104,10 +111,9 @@ def ratings_write(answers: list[tuple[QuestionState, GivenAnswer]]) -> list[Rati
         if question.version:
             # Foreign keys are checked at commit, so the old row can point at the new one before it exists,
             # and at no time do two rows count as current.
-            Rating.objects.filter(
-                slot=question.slot_id, aspect=question.aspect_id, version=question.version, superseded_by__isnull=True
-            ).update(superseded_by=rating.pk)
-    return Rating.objects.bulk_create(ratings)
+            update(_SUPERSEDE, rating.pk, question.slot_id, question.aspect_id, question.version)
+    insert(ratings)
+    return ratings
 
 
 def visit_save(

@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 
-from django.db.models import F
 from django.utils import timezone
 
 from annotation.errors import NotAllowedNow
 from annotation.flow import takes_work
 from annotation.models import Assignment, Study
+from annotation.prepared import update
+
+_TOUCH = "UPDATE annotation_assignment SET expires_at = %s WHERE id = %s AND state = %s AND expires_at > %s"
+_HOLD = "UPDATE annotation_assignment SET expires_at = expires_at WHERE id = %s AND state = %s"
 
 
 def assignment_touch(*, assignment: Assignment) -> None:
@@ -29,9 +32,8 @@ def work_touch(*, assignment_id: int, participant_kind: str, study_state: str, a
     """Do what `assignment_touch` does, and raise what it raises, for who has read only these values."""
     work_check(participant_kind=participant_kind, study_state=study_state)
     now = timezone.now()
-    still_open = Assignment.objects.filter(pk=assignment_id, state=Assignment.State.OPEN)
-    lives = still_open.filter(expires_at__gt=now).update(expires_at=now + timedelta(hours=assignment_hours))
-    if not lives and not still_open.update(expires_at=F("expires_at")):
+    lives = update(_TOUCH, now + timedelta(hours=assignment_hours), assignment_id, Assignment.State.OPEN, now)
+    if not lives and not update(_HOLD, assignment_id, Assignment.State.OPEN):
         raise NotAllowedNow("This part has been finished already; its answers can no longer be changed.")
 
 
