@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -124,11 +125,16 @@ def _complete(assignment: Assignment) -> None:
     participant = assignment.participant
     work_check(participant_kind=participant.kind, study_state=participant.study.state)
     now = timezone.now()
-    # Others can have filled it when it had expired, or while its owner was excluded.
-    surplus = is_place_filled(assignment)
+    has_held = _has_held_its_place(assignment, now)
+    surplus = not has_held and is_place_filled(assignment)
     if not update(_COMPLETE, Assignment.State.COMPLETED, now, surplus, assignment.pk, Assignment.State.OPEN):
         raise NotAllowedNow("This part has been finished already; its answers can no longer be changed.")
-    # Otherwise it held its place, and holds it still.
-    if surplus or assignment.expires_at <= now or participant.study.overlap_share:
+    if not has_held or participant.study.overlap_share:  # whoever is to rate it too can from now on
         assignment_recount(assignment=assignment)
     event_log(participant=participant, kind=Event.Kind.ASSIGNMENT_COMPLETED, assignment=assignment)
+
+
+def _has_held_its_place(assignment: Assignment, now: datetime) -> bool:
+    """Whether nobody else can have taken the place: it has never expired, not even for the moment before a save."""
+    hours = timedelta(hours=assignment.participant.study.assignment_hours)
+    return assignment.expires_at > now and assignment.created_at + hours > now
