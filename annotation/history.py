@@ -42,12 +42,16 @@ class Part:
 
 @dataclass(frozen=True)
 class History:
-    """All parts of a participant in their order, and where each arm has stood in them, planted outputs aside."""
+    """All parts of a participant in their order, and where each arm has stood in them, planted outputs aside.
+
+    `shows` says that a page waits which shows the next part at once, where it can.
+    """
 
     participant: Participant
     has_left: bool
     parts: list[Part]
     sides: Sides
+    shows: bool = False
 
     @property
     def is_at_work(self) -> bool:
@@ -95,7 +99,7 @@ class History:
         return {part.pk: part.ordinal for part in done if part.pk not in repeated}
 
 
-def history_of(participant: Participant) -> History:
+def history_of(participant: Participant, *, shows: bool = False) -> History:
     """Return what the database holds of the participant's work; they have left where their row is gone."""
     rows = _ROWS.rows(pk=participant.pk)
     has_left, parts, sides = True, dict[int, Part](), Sides()
@@ -106,7 +110,7 @@ def history_of(participant: Participant) -> History:
         part = parts.setdefault(values[0], Part(*values))
         if arm is not None and part.state in HELD and part.kind != _Kind.CHECK:
             sides[arm - 1, position] += 1
-    return History(participant, has_left, list(parts.values()), sides)
+    return History(participant, has_left, list(parts.values()), sides, shows)
 
 
 def planned_parts(study: Study) -> int:

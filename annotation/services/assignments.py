@@ -1,11 +1,11 @@
 """Mark what was handed out as shown, or set it aside; handout.py hands out, finishing.py finishes."""
 
 from django.db import transaction
+from django.utils import timezone
 
 from annotation.errors import NotAllowedNow
 from annotation.models import Assignment, Event
 from annotation.services.handout import assignment_next as assignment_next
-from annotation.services.handout import shown_record
 from annotation.services.handout import slots_create as slots_create
 from annotation.services.locks import study_lock
 from annotation.services.log import event_log
@@ -15,7 +15,8 @@ from annotation.services.tallies import assignment_recount
 def assignment_mark_shown(*, assignment: Assignment) -> None:
     """Record when the outputs first stood on the page."""
     with transaction.atomic():
-        shown_record(assignment=assignment)
+        if Assignment.objects.filter(pk=assignment.pk, shown_at__isnull=True).update(shown_at=timezone.now()):
+            event_log(participant=assignment.participant, kind=Event.Kind.SHOWN, assignment=assignment)
 
 
 def assignment_set_aside(*, assignment: Assignment) -> None:

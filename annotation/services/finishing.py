@@ -97,7 +97,6 @@ def _write(assignment: Assignment, form: _Form, hold: bool) -> Finish:
     missed = _missed_check(assignment, form) if is_ready else None
     with transaction.atomic():
         if is_ready and not missed:
-            study_lock(study_id=assignment.participant.study_id)
             _complete(assignment)
         elif form.new or missed:
             assignment_touch(assignment=assignment)
@@ -126,10 +125,14 @@ def _complete(assignment: Assignment) -> None:
     work_check(participant_kind=participant.kind, study_state=participant.study.state)
     now = timezone.now()
     has_held = _has_held_its_place(assignment, now)
+    # Whoever is to rate it too can from now on. Otherwise a place that was held is held: no count changes.
+    is_counted = not has_held or participant.study.overlap_share > 0
+    if is_counted:
+        study_lock(study_id=participant.study_id)
     surplus = not has_held and is_place_filled(assignment)
     if not update(_COMPLETE, Assignment.State.COMPLETED, now, surplus, assignment.pk, Assignment.State.OPEN):
         raise NotAllowedNow("This part has been finished already; its answers can no longer be changed.")
-    if not has_held or participant.study.overlap_share:  # whoever is to rate it too can from now on
+    if is_counted:
         assignment_recount(assignment=assignment)
     event_log(participant=participant, kind=Event.Kind.ASSIGNMENT_COMPLETED, assignment=assignment)
 

@@ -12,10 +12,10 @@ from annotation.history import History, history_of
 from annotation.models import Aspect, Assignment, Event, Item, Output, Participant, Persona, Slot, UnitTally
 from annotation.overlap import takes_overlap
 from annotation.pools import Board, TallyPool, TallyUnit, board_of
-from annotation.prepared import KeptQuery, attach, insert, update
+from annotation.prepared import KeptQuery, attach, insert
 from annotation.questions import slot_kind_of
 from annotation.services.locks import study_lock
-from annotation.services.log import event_log
+from annotation.services.log import events_log
 from annotation.services.tallies import assignment_recount, item_sides, tallies_refresh, unit_take
 from annotation.units import planted_persona
 
@@ -30,7 +30,7 @@ def assignment_next(*, participant: Participant, shows: bool = False) -> Assignm
     study = participant.study
     with transaction.atomic():
         study_lock(study_id=study.pk)
-        history = history_of(participant)
+        history = history_of(participant, shows=shows)
         if history.is_at_work:
             return Assignment.objects.get(participant=participant, state=Assignment.State.OPEN)
         if history.has_left or not takes_work(study.state, participant.kind):
@@ -39,21 +39,8 @@ def assignment_next(*, participant: Participant, shows: bool = False) -> Assignm
         for hand_out in (_hand_out_planted, _hand_out_own, _hand_out_overlap, _hand_out_repeat):
             assignment = hand_out(history, board)
             if assignment:
-                if shows and _is_showable(assignment.persona):
-                    shown_record(assignment=assignment)
                 return assignment
         return None
-
-
-_SHOW = "UPDATE annotation_assignment SET shown_at = %s WHERE id = %s AND shown_at IS NULL"
-
-
-def shown_record(*, assignment: Assignment) -> None:
-    """Record when the outputs first stood on the page; call it inside `atomic()`."""
-    now = timezone.now()
-    if update(_SHOW, now, assignment.pk):
-        assignment.shown_at = now
-        event_log(participant=assignment.participant, kind=Event.Kind.SHOWN, assignment=assignment)
 
 
 def has_free_unit(participant: Participant) -> bool:
@@ -194,7 +181,8 @@ def _take(assignment: Assignment, board: Board, unit: TallyUnit, order: Order) -
 def _create(
     history: History, persona: Persona, kind: Assignment.Kind, *, repeat_of: Assignment | None = None
 ) -> Assignment:
-    participant = history.participant
+    participant, now = history.participant, timezone.now()
+    is_shown = history.shows and _is_showable(persona)
     assignment = Assignment(
         participant=participant,
         persona=persona,
@@ -202,10 +190,12 @@ def _create(
         repeat_of=repeat_of,
         repeat=1 if repeat_of else 0,
         ordinal=history.next_ordinal,
-        expires_at=timezone.now() + timedelta(hours=participant.study.assignment_hours),
+        expires_at=now + timedelta(hours=participant.study.assignment_hours),
+        shown_at=now if is_shown else None,
     )
     insert([assignment])
-    event_log(participant=participant, kind=Event.Kind.ASSIGNED, assignment=assignment)
+    kinds = [Event.Kind.ASSIGNED, Event.Kind.SHOWN] if is_shown else [Event.Kind.ASSIGNED]
+    events_log(participant=participant, kinds=kinds, assignment=assignment)
     return assignment
 
 
