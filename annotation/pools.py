@@ -61,7 +61,8 @@ WHERE study_id = %s AND participant_kind = %s AND source = %s AND block = %s AND
     {offered}
 ORDER BY draw LIMIT %s
 """
-_NOT_FAILED = "AND NOT EXISTS (SELECT 1 FROM {output} WHERE persona_id = unit.persona_id AND state = %s)"
+# Counted, since PostgreSQL would turn NOT EXISTS into a join with all outputs.
+_NOT_FAILED = "AND (SELECT COUNT(*) FROM {output} WHERE persona_id = unit.persona_id AND state = %s) = 0"
 
 
 @dataclass(frozen=True, kw_only=True)

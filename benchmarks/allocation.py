@@ -63,14 +63,13 @@ def main() -> None:
     walk(studies[DESIGNS[0]], people=3)  # to be warm
     measured = {design: walk(study, people=PEOPLE) for design, study in studies.items()}
     print(f"{connection.vendor}: medians of {PEOPLE} people; CPU ms, wall ms, statements")
-    print(f"{'':<44}" + "".join(f"{step:>20}" for step in STEPS))
+    print(f"{'':<52}" + "".join(f"{step:>20}" for step in STEPS))
     for design, steps in measured.items():
-        print(f"{design!s:<44}" + "".join(f"{_cell(steps[step]):>20}" for step in STEPS))
+        print(f"{design!s:<52}" + "".join(f"{_cell(steps[step]):>20}" for step in STEPS))
     for small, large in zip(DESIGNS[:6:2], DESIGNS[1:6:2], strict=True):
-        ratios = (
-            "/".join(f"{b / a:.2f}" for a, b in zip(measured[small][s], measured[large][s], strict=True)) for s in STEPS
-        )
-        print(f"{f'ratio: {large} to {small.items}':<44}" + "".join(f"{ratio:>20}" for ratio in ratios))
+        pairs = (zip(measured[small][step], measured[large][step], strict=True) for step in STEPS)
+        ratios = (" ".join(f"{b / a:.2f}" for a, b in pair) for pair in pairs)
+        print(f"{f'ratio to {small.items}: {large}':<52}" + "".join(f"{ratio:>20}" for ratio in ratios))
     connection.close()
     folder.cleanup()
 
@@ -162,14 +161,11 @@ def _steps(pk: int) -> Iterator[tuple[str, tuple[float, float, float]]]:
     from annotation.services.participants import participant_consent, participant_instructed
     from annotation.services.places import participant_place
 
-    yield "consent page", _measure(lambda: participant_place(participant=_person(pk)))
-    yield (
-        "agree",
-        _measure(lambda: (participant_consent(participant=_person(pk)), participant_place(participant=_person(pk)))),
-    )
+    yield "consent page", _measure(participant_place, pk)
+    yield "agree", _measure(participant_consent, pk)
     participant_instructed(participant=_person(pk))
     for number in range(PARTS):
-        yield STEPS[2 if number == 0 else 3], _measure(lambda: participant_place(participant=_person(pk)))
+        yield STEPS[2 if number == 0 else 3], _measure(participant_place, pk)
         _finish(pk)
 
 
@@ -199,11 +195,11 @@ def _finish(pk: int) -> None:
         assignment_recount(assignment=part)
 
 
-def _measure(call: Callable[[], Any]) -> tuple[float, float, float]:
-    """Return CPU milliseconds, wall milliseconds, and the number of statements, with what begins and ends them."""
+def _measure(service: Callable[..., Any], pk: int) -> tuple[float, float, float]:
+    """Return CPU milliseconds, wall milliseconds, and the number of statements that the service takes."""
     from django.db import connection
 
-    statements: list[str] = []
+    person, statements = _person(pk), list[str]()
 
     def count(execute: Any, sql: str, *rest: Any) -> Any:
         statements.append(sql)
@@ -211,7 +207,7 @@ def _measure(call: Callable[[], Any]) -> tuple[float, float, float]:
 
     with connection.execute_wrapper(count):
         cpu, wall = time.process_time(), time.perf_counter()
-        call()
+        service(participant=person)
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     return cpu * 1000, wall * 1000, len(statements)
 
