@@ -160,6 +160,8 @@ def thoughtful(host: str, links: Sequence[str], tally: Tally) -> Script:
             yield READY
             due = time.monotonic() + secrets.randbelow(1000) / 1000 * THINK_SECONDS
             clicks = secrets.randbelow(CLICKS_PER_REPORT)
+            # Somewhere within the page, else everybody would continue in the same five seconds.
+            page.clicks = secrets.randbelow(len(page.scales) + 1)
         while page is not None:
             yield due
             # The time counts from the click, also where the answer before it was late.
