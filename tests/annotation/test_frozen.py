@@ -1,6 +1,7 @@
 """What participants' pages show of a study: never anything but its definition as it stands, however it is kept."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -14,12 +15,13 @@ from tests.factories import make_study, make_user
 
 pytestmark = pytest.mark.django_db
 
+REST = [{"id": "rest", "prompt": "How do I rest?"}]
 WRITING = {"given_personas_per_participant": 0, "written_personas_per_participant": 1}
 
 
-def load(folder: Path, *, new_version: bool = False, **changes: object) -> Study:
+def load(folder: Path, *, new_version: bool = False, **changes: Any) -> Study:
     """Return the draft that the file makes, with arms that could answer."""
-    wanted = definition(folder, design=WRITING, items=[{"id": "rest", "prompt": "How do I rest?"}], **changes)
+    wanted = definition(folder, **{"design": WRITING, "items": REST, **changes})
     study = study_save(definition=wanted, owner=make_user(), new_version=new_version)
     Arm.objects.filter(study=study).update(fingerprint="f" * 64)
     return study
