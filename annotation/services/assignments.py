@@ -5,8 +5,6 @@ from django.utils import timezone
 
 from annotation.errors import NotAllowedNow
 from annotation.models import Assignment, Event
-from annotation.services.handout import assignment_next as assignment_next
-from annotation.services.handout import slots_create as slots_create
 from annotation.services.locks import study_lock
 from annotation.services.log import event_log
 from annotation.services.tallies import assignment_recount

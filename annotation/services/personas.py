@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from annotation.errors import NotAllowedNow, ServiceError, StaleVersion
 from annotation.models import Assignment, Event, Persona
-from annotation.services.assignments import slots_create
+from annotation.services.handout import slots_create
 from annotation.services.locks import study_lock
 from annotation.services.log import event_log
 from annotation.services.outputs import outputs_request

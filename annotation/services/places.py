@@ -6,8 +6,7 @@ from annotation.flow import Facts, Step, step_before_work, step_within_assignmen
 from annotation.models import Assignment, Participant, Slot, Study
 from annotation.prepared import KeptQuery, attach
 from annotation.recruitment import PAGES, RecruitmentEvent
-from annotation.services.assignments import assignment_next
-from annotation.services.handout import has_free_unit
+from annotation.services.handout import assignment_next, has_free_unit
 from annotation.services.participants import participant_complete
 from annotation.services.platform import platform_move, quota_has_room
 

@@ -17,7 +17,7 @@ from benchmarks.loading.tally import Tally
 
 Behaviour = Callable[[str, Sequence[str], Tally], Script]
 WARM_UP_SECONDS = 2.0
-WALK_SECONDS = 300.0
+WALK_SECONDS = 600.0
 _START_SECONDS = 0.3  # from the word "go" to the first click
 _MOST_ERRORS = 3  # kinds of errors that are named
 

@@ -3,9 +3,11 @@
 import re
 import secrets
 import time
+import zlib
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 
+from benchmarks.loading import task
 from benchmarks.loading.crowd import READY, Script
 from benchmarks.loading.tally import Tally
 from benchmarks.loading.wire import Browser, Reply, encode_form, with_body
@@ -124,8 +126,10 @@ def go_on(page: RatingPage, link: str, tally: Tally, since: float | None = None)
 
 
 def saves(host: str, links: Sequence[str], tally: Tally) -> Script:
-    """Stand on the first rating page and save one answer after the other."""
+    """Work up to a rating page of one's own, and save one answer after the other there."""
     page = yield from walk_to_scales(Browser(host), links[0])
+    for _ in range(task.stands_on(zlib.crc32(links[0].encode()))):
+        page = page and (yield from go_on(page, links[0], tally))
     if page is None:
         tally.failed("no rating page")
         return

@@ -71,6 +71,36 @@ class Annotator:
         self.tally.failed(f"update: status {reply.status}")
         return False
 
+    def fill(self, page: int, *, reports: bool = False) -> Generator[bytes, Reply, bool]:
+        """Answer everything and go on; `reports` sends what the script notes, too."""
+        for place, scale in enumerate(task.SCALES):
+            self.choose(scale, (page + place) % 5 + 1)
+        if reports:
+            yield from self.report()
+        return (yield from self.go_on())
+
+    def report(self) -> Generator[bytes, Reply, None]:
+        """Send what the page's script notes of a page by default when it is left; it is kept with the answers."""
+        events = [self._event("navigation", "instance_load")]
+        for scale, value in self.chosen.items():
+            change = {"label": str(value), "action": "select", "old_value": None, "new_value": str(value)}
+            where = f"input:{scale}"
+            events += [self._event("focus_in", where), self._event("click", where, {"x": 400, "y": 300})]
+            events += [self._event("annotation_change", f"schema:{scale}", change)]
+            events += [self._event("save", f"instance:{self.item}"), self._event("focus_out", where)]
+        events.append(self._event("navigation", "next"))
+        seen = {"focus_time": {f"input:{scale}": 2000 for scale in self.chosen}, "scroll_depth": 100}
+        sent = {"instance_id": self.item, "events": events, **seen}
+        head = self.browser.head_of_post("/api/track_interactions", accept="*/*", kind="application/json")
+        yield with_body(head, json.dumps(sent).encode())
+
+    def _event(self, kind: str, target: str, more: dict[str, Any] | None = None) -> dict[str, Any]:
+        now = time.time()
+        return {
+            "event_type": kind, "timestamp": now, "client_timestamp": round(now * 1000), "target": target,
+            "instance_id": self.item, "metadata": more or {},
+        }  # fmt: skip
+
     def go_on(self) -> Generator[bytes, Reply, bool]:
         """Click on "Next": save, be moved on, get the page. False after the last one."""
         last = self.item
@@ -85,11 +115,14 @@ class Annotator:
 
 
 def saves(host: str, names: Sequence[str], tally: Tally) -> Script:
-    """Stand on the first page and send one answer after the other."""
+    """Work up to a page of one's own, and send one answer after the other there."""
     annotator, scales = Annotator(host, names[0], tally), list(task.SCALES)
     if not (yield from annotator.sign_in()):
         tally.failed("no page to annotate")
         return
+    for page in range(task.stands_on(int(names[0].rpartition("p")[2]))):
+        yield from annotator.fill(page, reports=True)
+    annotator.clicks = 0
     yield READY
     while True:
         scale, since = scales[annotator.clicks % len(scales)], time.monotonic()
@@ -110,9 +143,7 @@ def submits(host: str, names: Sequence[str], tally: Tally) -> Script:
             yield READY
         for page in range(task.ITEMS):
             since = time.monotonic()
-            for place, scale in enumerate(task.SCALES):
-                annotator.choose(scale, (page + place) % 5 + 1)
-            if not (yield from annotator.go_on()):
+            if not (yield from annotator.fill(page)):
                 break
             tally.took("submit", since)
     tally.failed("no name left")

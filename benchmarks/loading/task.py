@@ -10,6 +10,14 @@ QUESTIONS = {
 SCALES = {f"{aspect}_{response}": (response, text) for response in "ab" for aspect, text in QUESTIONS.items()}
 
 
+def stands_on(participant: int) -> int:
+    """Return on which page, from 0, a participant stands who saves: evenly spread over the study, the first half-way.
+
+    Where a tool writes all that somebody has answered anew at each click, the last page costs many times the first.
+    """
+    return (ITEMS // 2 + 13 * participant) % ITEMS
+
+
 def prompt(number: int) -> str:
     """Return the prompt of an item, from 1."""
     return f"How do I spend free evening number {number}?"

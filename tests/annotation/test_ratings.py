@@ -7,7 +7,8 @@ from django.db import IntegrityError, transaction
 
 from annotation.errors import NotAllowedNow, ServiceError, StaleVersion, ValueOutOfScale
 from annotation.models import Aspect, Assignment, PageVisit, Rating, Slot, Study
-from annotation.services.assignments import assignment_mark_shown, assignment_next
+from annotation.services.assignments import assignment_mark_shown
+from annotation.services.handout import assignment_next
 from annotation.services.participants import participant_create
 from annotation.services.ratings import GivenAnswer, visit_save
 from tests.annotation.answering import save_answer
