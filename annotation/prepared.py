@@ -78,6 +78,10 @@ def insert(rows: Sequence[Model]) -> None:
     """Insert new rows of one model by one statement, and give them the ids that the database made."""
     if not rows:
         return
+    if not connection.features.can_return_rows_from_bulk_insert:  # SQLite before 3.35
+        for row in rows:
+            row.save(force_insert=True)
+        return
     names, fields, key = _insertion(type(rows[0]))
     one = f"({', '.join(['%s'] * len(fields))})"
     values = [field.get_db_prep_save(field.pre_save(row, True), connection) for row in rows for field in fields]
