@@ -8,6 +8,8 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
 
 from django.db import connection
 from django.utils import timezone
@@ -55,14 +57,15 @@ FROM level JOIN {tally} AS here ON here.id = level.id
 """
 
 
+# No more conditions than those of the index, so that no database has a reason to read more than it is asked for. And
+# failures are counted: of EXISTS, PostgreSQL makes a table of all that failed in any study.
 _UNITS = """
-SELECT id, item_id, persona_id, draw, sides FROM {tally} AS unit
+SELECT id, item_id, persona_id, draw, sides,
+    (SELECT COUNT(*) FROM {output} WHERE persona_id = unit.persona_id AND state = %s)
+FROM {tally} AS unit
 WHERE study_id = %s AND participant_kind = %s AND source = %s AND block = %s AND taken = %s AND draw BETWEEN %s AND %s
-    {offered}
 ORDER BY draw LIMIT %s
 """
-# Counted, since PostgreSQL would turn NOT EXISTS into a join with all outputs.
-_NOT_FAILED = "AND (SELECT COUNT(*) FROM {output} WHERE persona_id = unit.persona_id AND state = %s) = 0"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +114,7 @@ class TallyPool:
         places = 1 if source == _Source.OVERLAP else study.raters_per_item
         self._levels = [level for level in board.levels.get(source, []) if level[1] < places]
         self._of = (study.pk, history.participant.kind, source)
-        self._offered, self._values = _offered(history, source)
+        self._seen = _seen(history, source)
 
     def levels(self) -> Collection[Level]:
         """Return the levels whose units have a place left."""
@@ -122,30 +125,44 @@ class TallyPool:
         left, asked = LOOKED_AT, FIRST_LOOK
         for low, high in ((start, RING - 1), (0, start - 1)):
             while left:
-                units = self._arc(level, low, high, asked)
-                yield from units
-                left -= len(units)
-                if len(units) < asked:
+                rows = self._arc(level, low, high, asked)
+                for unit in islice(self._offered(level, rows), left):
+                    left -= 1
+                    yield unit
+                if len(rows) < asked:
                     break
-                low, asked = units[-1].draw + 1, left
+                low, asked = rows[-1].draw + 1, LOOKED_AT
 
     def has_unit(self) -> bool:
         """Whether a unit is left that has a place."""
         return any(True for level in self._levels for _ in self.ring(level, 0))
 
-    def _arc(self, level: Level, low: int, high: int, limit: int) -> list[TallyUnit]:
-        block, taken = level
+    def _arc(self, level: Level, low: int, high: int, limit: int) -> list["_Row"]:
+        values = (Output.State.FAILED, *self._of, *level, low, high, limit)
         with connection.cursor() as cursor:
-            cursor.execute(
-                _UNITS.format(offered=self._offered, **_TABLES),
-                (*self._of, block, taken, low, high, *self._values, limit),
-            )
-            return [
-                TallyUnit(
-                    key=pk, draw=draw, taken=taken, sides=sides_read(sides), block=block, item=item, persona=persona
-                )
-                for pk, item, persona, draw, sides in cursor.fetchall()
-            ]
+            cursor.execute(_UNITS.format(**_TABLES), values)
+            return [_Row(*row) for row in cursor.fetchall()]
+
+    def _offered(self, level: Level, rows: list["_Row"]) -> Iterator[TallyUnit]:
+        """Yield what this participant may be given: everybody would meet a failure that one of them has met."""
+        block, taken = level
+        by_item, is_given = (self._of[-1] == source for source in (_Source.WRITTEN, _Source.GIVEN))
+        for row in rows:
+            if (row.item if by_item else row.persona) in self._seen or (row.failed and is_given):
+                continue
+            yield TallyUnit(
+                key=row.key, draw=row.draw, taken=taken, sides=sides_read(row.sides), block=block, item=row.item,
+                persona=row.persona,
+            )  # fmt: skip
+
+
+class _Row(NamedTuple):
+    key: int
+    item: int
+    persona: int | None
+    draw: int
+    sides: str
+    failed: int
 
 
 def sides_written(sides: Sides, arms: int) -> str:
@@ -160,18 +177,9 @@ def sides_read(text: str) -> Sides:
     return Sides({(arm, place): n for arm, row in enumerate(rows) for place, n in enumerate(row, start=1)})
 
 
-def _offered(history: History, source: UnitTally.Source) -> tuple[str, list[int | str]]:
-    """Return a condition that leaves out what the participant has seen and what could not be made, with its values."""
-    if source == _Source.WRITTEN:
-        main, written = Assignment.Kind.MAIN, Persona.Source.WRITTEN
-        seen = [part.item for part in history.parts if part.kind == main and part.source == written]
-        return _none_of("item_id", seen), [*seen]
-    seen = [part.persona for part in history.parts]
-    if source == _Source.OVERLAP:
-        return _none_of("persona_id", seen), [*seen]
-    # Everybody would meet the same failure.
-    return f"{_none_of('persona_id', seen)} {_NOT_FAILED.format(**_TABLES)}", [*seen, Output.State.FAILED]
-
-
-def _none_of(column: str, ids: list[int]) -> str:
-    return f"AND {column} NOT IN ({', '.join(['%s'] * len(ids))})" if ids else ""
+def _seen(history: History, source: UnitTally.Source) -> set[int]:
+    """Return what the participant has seen: the items they have written for, or the personas."""
+    if source != _Source.WRITTEN:
+        return {part.persona for part in history.parts}
+    main, written = Assignment.Kind.MAIN, Persona.Source.WRITTEN
+    return {part.item for part in history.parts if part.kind == main and part.source == written}
