@@ -16,7 +16,7 @@ HELD = (_State.OPEN, _State.COMPLETED)
 _PART = ("pk", "kind", "state", "ordinal", "repeat_of_id", "persona_id", "persona__item_id", "persona__source",
          "persona__block", "persona__item__stratum")  # fmt: skip
 _STOOD = ("slots__output__arm__ordinal", "slots__position")
-_FIELDS = ("withdrawn_at", *(f"assignments__{name}" for name in (*_PART, *_STOOD)))
+_FIELDS = ("withdrawn_at", "excluded_at", *(f"assignments__{name}" for name in (*_PART, *_STOOD)))
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class History:
 
     participant: Participant
     has_left: bool
+    is_excluded: bool
     parts: list[Part]
     sides: Sides
 
@@ -93,15 +94,15 @@ class History:
 def history_of(participant: Participant) -> History:
     """Return what the database holds of the participant's work; they have left where their row is gone."""
     rows = Participant.objects.filter(pk=participant.pk).order_by("assignments__ordinal").values_list(*_FIELDS)
-    has_left, parts, sides = True, dict[int, Part](), Sides()
-    for withdrawn_at, *values, arm, position in rows:
-        has_left = withdrawn_at is not None
+    has_left, is_excluded, parts, sides = True, False, dict[int, Part](), Sides()
+    for withdrawn_at, excluded_at, *values, arm, position in rows:
+        has_left, is_excluded = withdrawn_at is not None, excluded_at is not None
         if values[0] is None:  # no part yet
             continue
         part = parts.setdefault(values[0], Part(*values))
         if arm is not None and part.state in HELD and part.kind != _Kind.CHECK:
             sides[arm - 1, position] += 1
-    return History(participant, has_left, list(parts.values()), sides)
+    return History(participant, has_left, is_excluded, list(parts.values()), sides)
 
 
 def planned_parts(study: Study) -> int:

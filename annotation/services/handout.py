@@ -161,7 +161,7 @@ def _hand_out_item(history: History, board: Board, unit: TallyUnit) -> Assignmen
     item = Item.objects.get(pk=unit.item)
     draft = Persona.objects.create(item=item, source=Persona.Source.WRITTEN, author=history.participant)
     assignment = _create(history, draft, Assignment.Kind.MAIN)
-    _take(assignment, board, unit, ())  # its outputs are placed when they are asked for
+    _take(assignment, history, board, unit, ())  # its outputs are placed when they are asked for
     return assignment
 
 
@@ -169,12 +169,14 @@ def _hand_out_ready(history: History, board: Board, unit: TallyUnit, order: Orde
     assert unit.persona is not None  # of an item to write for alone
     assignment = _create(history, _persona(unit.persona), kind)
     _create_slots(assignment, assignment.persona, order)
-    _take(assignment, board, unit, order if kind == Assignment.Kind.MAIN else ())
+    _take(assignment, history, board, unit, order if kind == Assignment.Kind.MAIN else ())
     return assignment
 
 
-def _take(assignment: Assignment, board: Board, unit: TallyUnit, order: Order) -> None:
-    kind, expires_at = assignment.participant.kind, assignment.expires_at
+def _take(assignment: Assignment, history: History, board: Board, unit: TallyUnit, order: Order) -> None:
+    if history.is_excluded:  # they may go on, and take nobody's place
+        return
+    kind, expires_at = history.participant.kind, assignment.expires_at
     unit_take(unit=unit, kind=kind, order=order, arms=board.arms, expires_at=expires_at)
 
 
