@@ -23,6 +23,7 @@ from annotation.services.assignments import (
     questions_of,
 )
 from annotation.services.exclusions import participant_exclude, participant_include
+from annotation.services.imports import ImportedItem, ImportedPersona, personas_import
 from annotation.services.outputs import outputs_exclude, outputs_include
 from annotation.services.participants import participant_consent, participant_create
 from annotation.services.personas import persona_submit
@@ -309,6 +310,17 @@ def test_a_preview_sees_what_a_draft_has_become(tmp_path: Path) -> None:
     with transaction.atomic():
         previews_discard(study=study)
     assert not UnitTally.objects.exists()
+
+
+def test_a_preview_sees_what_an_import_has_brought() -> None:
+    study = design(state="draft", given_items=1, given_per_participant=2, items_imported=True)
+    arms = dict.fromkeys(study.arms.values_list("pk", flat=True), "Text")
+    preview = participant_create(study=study, kind=Kind.PREVIEW)
+    assert [part.persona.item.key for part in work(preview)] == ["item-1"]
+    with transaction.atomic():
+        item = ImportedItem(key="new", prompt="What is new?", stratum="", responses=arms)
+        personas_import(study=study, items=[item], personas=[ImportedPersona("new", "A cook.", "")])
+    assert [part.persona.item.key for part in work(preview)] == ["new"]
 
 
 def test_what_failed_for_somebody_is_offered_to_nobody_until_it_is_there() -> None:
