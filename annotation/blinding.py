@@ -12,7 +12,7 @@ from string import ascii_uppercase
 
 from annotation.models import Aspect, Assignment, Followup, Rating, Slot, Study
 from annotation.prompts_display import split_turns
-from annotation.services.assignments import aspect_fits
+from annotation.questions import aspect_fits
 from annotation.services.followups import asks_followup, followup_version
 
 
@@ -169,6 +169,11 @@ def practice_view(study: Study, index: int, answers: dict[str, int]) -> TaskView
     )
 
 
+def answer_name(slot_key: str, aspect_key: str) -> str:
+    """Return the form field of a question."""
+    return f"answer-{slot_key}-{aspect_key}"
+
+
 def chips_name(slot_key: str) -> str:
     """Return the form field of a slot's chips."""
     return f"reasons-{slot_key}"
@@ -210,7 +215,7 @@ def _question(
     rating: Rating | None,
     answers: dict[str, int] | None = None,
 ) -> QuestionView:
-    name = f"answer-{slot_key}-{aspect.key}"
+    name = answer_name(slot_key, aspect.key)
     return QuestionView(
         name=name,
         slot_key=slot_key,

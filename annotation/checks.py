@@ -25,7 +25,7 @@ def sqlite_takes_write_lock_first(
             id="annotation.E001",
         )
         for alias, config in settings.DATABASES.items()
-        if config["ENGINE"] == "django.db.backends.sqlite3"
+        if config["ENGINE"] in ("django.db.backends.sqlite3", "personaeval.sqlite")
         and str(config.get("OPTIONS", {}).get("transaction_mode", "")).upper() not in ("IMMEDIATE", "EXCLUSIVE")
     ]
 

@@ -9,6 +9,10 @@ class NotAllowedNow(ServiceError):
     """The state of the study, participant or assignment does not allow this step."""
 
 
+class UnknownQuestion(ServiceError):
+    """An address that leads to no question of this participant."""
+
+
 class ValueOutOfScale(ServiceError):
     """An answer that its scale does not have."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from annotation.allocation import Sides, repeats_of
 from annotation.models import Assignment, Participant, Persona, Study
+from annotation.prepared import KeptQuery
 
 _Kind, _State = Assignment.Kind, Assignment.State
 _PLANNED = {
@@ -17,6 +18,10 @@ _PART = ("pk", "kind", "state", "ordinal", "repeat_of_id", "persona_id", "person
          "persona__block", "persona__item__stratum")  # fmt: skip
 _STOOD = ("slots__output__arm__ordinal", "slots__position")
 _FIELDS = ("withdrawn_at", "excluded_at", *(f"assignments__{name}" for name in (*_PART, *_STOOD)))
+_ROWS = KeptQuery(
+    lambda pk: Participant.objects.filter(pk=pk).order_by("assignments__ordinal").values_list(*_FIELDS),
+    numbers=("pk",),
+)
 
 
 @dataclass(frozen=True)
@@ -37,13 +42,18 @@ class Part:
 
 @dataclass(frozen=True)
 class History:
-    """All parts of a participant in their order, and where each arm has stood in them, planted outputs aside."""
+    """All parts of a participant in their order, and where each arm has stood in them, planted outputs aside.
+
+    Who is excluded may go on, and holds no place with it.
+    `shows` says that a page waits which shows the next part at once, where it can.
+    """
 
     participant: Participant
     has_left: bool
     is_excluded: bool
     parts: list[Part]
     sides: Sides
+    shows: bool = False
 
     @property
     def is_at_work(self) -> bool:
@@ -91,9 +101,9 @@ class History:
         return {part.pk: part.ordinal for part in done if part.pk not in repeated}
 
 
-def history_of(participant: Participant) -> History:
+def history_of(participant: Participant, *, shows: bool = False) -> History:
     """Return what the database holds of the participant's work; they have left where their row is gone."""
-    rows = Participant.objects.filter(pk=participant.pk).order_by("assignments__ordinal").values_list(*_FIELDS)
+    rows = _ROWS.rows(pk=participant.pk)
     has_left, is_excluded, parts, sides = True, False, dict[int, Part](), Sides()
     for withdrawn_at, excluded_at, *values, arm, position in rows:
         has_left, is_excluded = withdrawn_at is not None, excluded_at is not None
@@ -102,7 +112,7 @@ def history_of(participant: Participant) -> History:
         part = parts.setdefault(values[0], Part(*values))
         if arm is not None and part.state in HELD and part.kind != _Kind.CHECK:
             sides[arm - 1, position] += 1
-    return History(participant, has_left, is_excluded, list(parts.values()), sides)
+    return History(participant, has_left, is_excluded, list(parts.values()), sides, shows)
 
 
 def planned_parts(study: Study) -> int:

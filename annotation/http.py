@@ -7,12 +7,16 @@ from typing import Any, cast
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.db.models import F
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods
 
+from annotation.frozen import study_as_it_stands
 from annotation.models import Assignment, Participant, Study, StudyMember, User
 from annotation.permissions import NO_ROLE, READS_ONLY, AccessRefused, attached_role, has_role, visible_studies
+from annotation.prepared import KeptQuery
+from annotation.services.places import assignment_by_key
 
 ParticipantView = Callable[..., HttpResponse]
 
@@ -62,13 +66,28 @@ def get_study_to_run(request: HttpRequest, slug: str, version: int) -> Study:
     return study
 
 
+_BY_TOKEN = KeptQuery(
+    lambda token: Participant.objects.filter(token=token, erased_at__isnull=True).annotate(
+        study_state=F("study__state"), study_hash=F("study__protocol_hash"), study_opened_at=F("study__opened_at")
+    ),
+    texts=("token",),
+)
+
+
 def get_participant(token: str) -> Participant:
     """Return the participant whose link this is, with the study.
 
     Raises:
         Http404: no such link, or the person's data has been erased.
     """
-    return get_object_or_404(Participant.objects.select_related("study"), token=token, erased_at__isnull=True)
+    found: Any = _BY_TOKEN.first(token=token)
+    if found is None:
+        raise Http404("No participant has this link.")
+    participant: Participant = found
+    participant.study = study_as_it_stands(
+        pk=found.study_id, state=found.study_state, protocol_hash=found.study_hash, opened_at=found.study_opened_at
+    )
+    return participant
 
 
 def participant_view(*methods: str) -> Callable[[ParticipantView], Callable[..., HttpResponse]]:
@@ -87,18 +106,15 @@ def participant_view(*methods: str) -> Callable[[ParticipantView], Callable[...,
     return decorate
 
 
-def get_assignment(participant: Participant, key: str) -> Assignment:
+def get_assignment(participant: Participant, key: str, *, with_outputs: bool = True) -> Assignment:
     """Return this participant's assignment with that key, with all its pages need.
 
     Raises:
         Http404: no such assignment, or somebody else's.
     """
-    assignment = get_object_or_404(
-        Assignment.objects.select_related("persona__item").prefetch_related("persona__outputs", "slots__output"),
-        participant=participant,
-        key=key,
-    )
-    assignment.participant = participant
+    assignment = assignment_by_key(participant, key, with_outputs=with_outputs)
+    if assignment is None:
+        raise Http404("This participant has no such part.")
     return assignment
 
 

@@ -137,13 +137,13 @@ class TallyPool:
         """Whether a unit is left that has a place."""
         return any(True for level in self._levels for _ in self.ring(level, 0))
 
-    def _arc(self, level: Level, low: int, high: int, limit: int) -> list["_UnitRow"]:
+    def _arc(self, level: Level, low: int, high: int, limit: int) -> list["_TallyRow"]:
         values = (Output.State.FAILED, *self._of, *level, low, high, limit)
         with connection.cursor() as cursor:
             cursor.execute(_UNITS.format(**_TABLES), values)
-            return [_UnitRow(*row) for row in cursor.fetchall()]
+            return [_TallyRow(*row) for row in cursor.fetchall()]
 
-    def _offered(self, level: Level, rows: list["_UnitRow"]) -> Iterator[TallyUnit]:
+    def _offered(self, level: Level, rows: list["_TallyRow"]) -> Iterator[TallyUnit]:
         """Yield what this participant may be given: everybody would meet a failure that one of them has met."""
         block, taken = level
         by_item, is_given = (self._of[-1] == source for source in (_Source.WRITTEN, _Source.GIVEN))
@@ -156,7 +156,7 @@ class TallyPool:
             )  # fmt: skip
 
 
-class _UnitRow(NamedTuple):
+class _TallyRow(NamedTuple):
     key: int
     item: int
     persona: int | None

@@ -21,7 +21,7 @@ def assignments_at_most(study: Study) -> int:
     """
     own = planned_parts(study)
     others = overlaps_at_most(share=study.overlap_share, parts=study.written_personas_per_participant)
-    return own + others + repeats_of(share=study.repeat_share, parts=own) + _planted(study).count()
+    return own + others + repeats_of(share=study.repeat_share, parts=own) + study.planted_parts
 
 
 def planted_persona(history: History) -> int | None:

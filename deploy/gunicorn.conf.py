@@ -15,7 +15,10 @@ from personaeval.settings import LOGGING
 bind = "127.0.0.1:8000"
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
-threads = 8
+# Enough that somebody else is served while an export is streamed; more only wait for each other's processor time.
+threads = 4
+# Longer than nginx and browsers' clicks: a connection closed just as the next click comes costs that click a retry.
+keepalive = 75  # seconds
 # Several sites of one user would share the one socket in the home folder, and nothing here needs it.
 control_socket_disable = True
 # Paths hold participants' secret links: requests are not logged, and errors pass the filter that hides tokens.

@@ -113,7 +113,7 @@ def test_sqlite_gets_the_options_that_keep_answers_safe() -> None:
 
 def test_postgresql_connections_are_kept_and_checked() -> None:
     config = configuration.database("postgres://u:p@db/study")
-    assert (config["CONN_MAX_AGE"], config["CONN_HEALTH_CHECKS"]) == (60, True)
+    assert (config["CONN_MAX_AGE"], config["CONN_HEALTH_CHECKS"]) == (configuration.KEPT_SECONDS, True)
 
 
 # --- the whole configuration, in a process of its own ---

@@ -81,6 +81,11 @@ class Study(models.Model):
     def __str__(self) -> str:
         return f"{self.slug} v{self.version}"
 
+    @cached_property
+    def planted_parts(self) -> int:
+        """How many planted items a participant meets."""
+        return self.items.filter(planted_part__isnull=False).count()
+
 
 class Aspect(models.Model):
     """A rated question: a scale under each response, or a comparison of the two."""

@@ -47,17 +47,23 @@ def participant_include(*, participant: Participant, reason: str, user: User | N
         excluded = Participant.objects.filter(pk=participant.pk, excluded_at__isnull=False)
         if not excluded.update(excluded_at=None, excluded_reason=""):
             raise NotAllowedNow(f"{participant.code} is not excluded.")
-        _mark_surplus(participant)
+        _give_up_filled(participant)
         participant_recount(participant=participant)
         _log("participant_include", participant, user, reason=reason)
 
 
-def _mark_surplus(participant: Participant) -> None:
-    """Mark the finished parts whose places others hold by now, so that no unit counts more of them than it has."""
-    for assignment in participant.assignments.filter(state=Assignment.State.COMPLETED).select_related("persona"):
+def _give_up_filled(participant: Participant) -> None:
+    """Mark the finished parts whose places others hold by now, so that no unit counts more of them than it has.
+
+    Those at work have expired, then: they may be finished, and become surplus when they are.
+    """
+    held = participant.assignments.filter(state__in=(Assignment.State.COMPLETED, Assignment.State.OPEN))
+    for assignment in held.select_related("persona"):
         assignment.participant = participant
         if is_place_filled(assignment):
-            Assignment.objects.filter(pk=assignment.pk).update(surplus=True)
+            is_done = assignment.state == Assignment.State.COMPLETED
+            values = {"surplus": True} if is_done else {"expires_at": timezone.now()}
+            Assignment.objects.filter(pk=assignment.pk).update(**values)
 
 
 def _log(action: str, participant: Participant, user: User | None, **data: str) -> None:

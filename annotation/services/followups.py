@@ -6,8 +6,8 @@ from django.db import transaction
 
 from annotation.errors import ServiceError, StaleVersion
 from annotation.models import Followup, Slot, Study
-from annotation.services.assignments import assignment_touch
 from annotation.services.text import storable_text
+from annotation.services.touch import assignment_touch
 
 KINDS = (Slot.Kind.OUTPUT, Slot.Kind.PERSONA)
 NOTHING_SEEN = ""

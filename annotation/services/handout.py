@@ -4,7 +4,6 @@ from collections import Counter
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Prefetch
 from django.utils import timezone
 
 from annotation.allocation import Order, choose_order, choose_repeat, choose_unit
@@ -13,30 +12,25 @@ from annotation.history import History, history_of
 from annotation.models import Aspect, Assignment, Event, Item, Output, Participant, Persona, Slot, UnitTally
 from annotation.overlap import takes_overlap
 from annotation.pools import Board, TallyPool, TallyUnit, board_of
+from annotation.prepared import KeptQuery, attach, insert
+from annotation.questions import slot_kind_of
 from annotation.services.locks import study_lock
-from annotation.services.log import event_log
+from annotation.services.log import events_log
 from annotation.services.tallies import assignment_recount, item_sides, tallies_refresh, unit_take
 from annotation.units import planted_persona
 
-SLOT_OF = {
-    Aspect.Kind.RATING: Slot.Kind.OUTPUT,
-    Aspect.Kind.COMPARISON: Slot.Kind.PAIR,
-    Aspect.Kind.PICK: Slot.Kind.PAIR,
-    Aspect.Kind.PERSONA: Slot.Kind.PERSONA,
-    Aspect.Kind.CHECK: Slot.Kind.CHECK,
-}
 
-
-def assignment_next(*, participant: Participant) -> Assignment | None:
+def assignment_next(*, participant: Participant, shows: bool = False) -> Assignment | None:
     """Return the participant's open assignment, creating the next one if there is none; None when all is done.
 
     Own parts come first, then personas of others, then repetitions; a planted item comes when its part has come. Two
-    requests at once get the same assignment, and two participants never share one last place.
+    requests at once get the same assignment, and two participants never share one last place. `shows` is for the page
+    that shows the responses of a new one at once where it can, and saves that page a transaction.
     """
     study = participant.study
     with transaction.atomic():
         study_lock(study_id=study.pk)
-        history = history_of(participant)
+        history = history_of(participant, shows=shows)
         if history.is_at_work:
             return Assignment.objects.get(participant=participant, state=Assignment.State.OPEN)
         if history.has_left or not takes_work(study.state, participant.kind):
@@ -70,6 +64,12 @@ def slots_create(*, assignment: Assignment) -> None:
     """
     _place_outputs(assignment, _persona(assignment.persona_id), history_of(assignment.participant))
     assignment_recount(assignment=assignment)
+
+
+def _is_showable(persona: Persona) -> bool:
+    """Whether nothing comes before the responses to a persona that has just been handed out."""
+    is_ready = all(output.state == Output.State.READY for output in persona.outputs.all())
+    return persona.submitted_at is not None and not persona.item.warning and is_ready
 
 
 def _fresh_board(participant: Participant) -> Board:
@@ -161,7 +161,7 @@ def _hand_out_item(history: History, board: Board, unit: TallyUnit) -> Assignmen
     item = Item.objects.get(pk=unit.item)
     draft = Persona.objects.create(item=item, source=Persona.Source.WRITTEN, author=history.participant)
     assignment = _create(history, draft, Assignment.Kind.MAIN)
-    _take(assignment, history, board, unit, ())  # its outputs are placed when they are asked for
+    _take(history, assignment, board, unit, ())  # its outputs are placed when they are asked for
     return assignment
 
 
@@ -169,31 +169,35 @@ def _hand_out_ready(history: History, board: Board, unit: TallyUnit, order: Orde
     assert unit.persona is not None  # of an item to write for alone
     assignment = _create(history, _persona(unit.persona), kind)
     _create_slots(assignment, assignment.persona, order)
-    _take(assignment, history, board, unit, order if kind == Assignment.Kind.MAIN else ())
+    _take(history, assignment, board, unit, order if kind == Assignment.Kind.MAIN else ())
     return assignment
 
 
-def _take(assignment: Assignment, history: History, board: Board, unit: TallyUnit, order: Order) -> None:
-    if history.is_excluded:  # they may go on, and take nobody's place
+def _take(history: History, assignment: Assignment, board: Board, unit: TallyUnit, order: Order) -> None:
+    if history.is_excluded:
         return
-    kind, expires_at = history.participant.kind, assignment.expires_at
+    kind, expires_at = assignment.participant.kind, assignment.expires_at
     unit_take(unit=unit, kind=kind, order=order, arms=board.arms, expires_at=expires_at)
 
 
 def _create(
     history: History, persona: Persona, kind: Assignment.Kind, *, repeat_of: Assignment | None = None
 ) -> Assignment:
-    participant = history.participant
-    assignment = Assignment.objects.create(
+    participant, now = history.participant, timezone.now()
+    is_shown = history.shows and _is_showable(persona)
+    assignment = Assignment(
         participant=participant,
         persona=persona,
         kind=kind,
         repeat_of=repeat_of,
         repeat=1 if repeat_of else 0,
         ordinal=history.next_ordinal,
-        expires_at=timezone.now() + timedelta(hours=participant.study.assignment_hours),
+        expires_at=now + timedelta(hours=participant.study.assignment_hours),
+        shown_at=now if is_shown else None,
     )
-    event_log(participant=participant, kind=Event.Kind.ASSIGNED, assignment=assignment)
+    insert([assignment])
+    kinds = [Event.Kind.ASSIGNED, Event.Kind.SHOWN] if is_shown else [Event.Kind.ASSIGNED]
+    events_log(participant=participant, kinds=kinds, assignment=assignment)
     return assignment
 
 
@@ -211,10 +215,18 @@ def _place_outputs(assignment: Assignment, persona: Persona, history: History) -
     _create_slots(assignment, persona, order)
 
 
+_PERSONA = KeptQuery(lambda pk: Persona.objects.select_related("item").filter(pk=pk), numbers=("pk",))
+_OUTPUTS = KeptQuery(
+    lambda persona: Output.objects.filter(persona=persona, sample=0).order_by("arm__ordinal"), numbers=("persona",)
+)
+
+
 def _persona(pk: int) -> Persona:
     """Return a persona with its outputs in the arms' order: two of a planted pair, however many arms there are."""
-    outputs = Output.objects.filter(sample=0).order_by("arm__ordinal")
-    return Persona.objects.select_related("item").prefetch_related(Prefetch("outputs", outputs)).get(pk=pk)
+    persona = _PERSONA.first(pk=pk)
+    assert persona is not None
+    attach(persona, "outputs", list(_OUTPUTS.objects(persona=pk)))
+    return persona
 
 
 def _create_slots(assignment: Assignment, persona: Persona, order: Order) -> None:
@@ -227,13 +239,14 @@ def _create_slots(assignment: Assignment, persona: Persona, order: Order) -> Non
     for position, kind in enumerate(_kinds_besides_outputs(assignment), start=len(slots) + 1):
         shown = persona if kind == Slot.Kind.PERSONA else None
         slots.append(Slot(assignment=assignment, kind=kind, position=position, persona=shown))
-    Slot.objects.bulk_create(slots)
+    insert(slots)
+    attach(assignment, "slots", slots)
 
 
 def _kinds_besides_outputs(assignment: Assignment) -> list[Slot.Kind]:
     asked = {
-        SLOT_OF[Aspect.Kind(kind)]
-        for kind, part in assignment.participant.study.aspects.order_by().values_list("kind", "part")
-        if kind != Aspect.Kind.CHECK or part == assignment.ordinal
+        slot_kind_of(aspect.kind)
+        for aspect in assignment.participant.study.aspects.all()
+        if aspect.kind != Aspect.Kind.CHECK or aspect.part == assignment.ordinal
     }
     return [kind for kind in (Slot.Kind.PAIR, Slot.Kind.PERSONA, Slot.Kind.CHECK) if kind in asked]

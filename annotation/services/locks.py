@@ -1,8 +1,6 @@
 """The lock that makes transactions which hand out places take turns, on both databases."""
 
-from django.db.models import F
-
-from annotation.models import Study
+from annotation.prepared import update
 
 
 def study_lock(*, study_id: int) -> None:
@@ -10,4 +8,4 @@ def study_lock(*, study_id: int) -> None:
 
     An UPDATE takes the row lock on PostgreSQL; on SQLite an IMMEDIATE transaction already holds the write lock.
     """
-    Study.objects.filter(pk=study_id).update(allocation_turn=F("allocation_turn") + 1)
+    update("UPDATE annotation_study SET allocation_turn = allocation_turn + 1 WHERE id = %s", study_id)

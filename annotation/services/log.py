@@ -1,13 +1,20 @@
 """Write the logs: participants' steps and researchers' actions."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from annotation.models import Assignment, AuditLog, Event, Participant, Study, User
+from annotation.prepared import insert
 
 
 def event_log(*, participant: Participant, kind: Event.Kind, assignment: Assignment | None = None) -> None:
     """Record a participant's step."""
-    Event.objects.create(participant=participant, kind=kind, assignment=assignment)
+    events_log(participant=participant, kinds=[kind], assignment=assignment)
+
+
+def events_log(*, participant: Participant, kinds: Sequence[Event.Kind], assignment: Assignment | None = None) -> None:
+    """Record several steps of a participant at once, in their order."""
+    insert([Event(participant=participant, kind=kind, assignment=assignment) for kind in kinds])
 
 
 def audit_log(*, user: User | None, action: str, study: Study | None = None, **data: Any) -> None:

@@ -7,11 +7,12 @@ from django.utils import timezone
 
 from annotation.errors import NotAllowedNow, ServiceError, StaleVersion
 from annotation.models import Assignment, Event, Persona
-from annotation.services.assignments import assignment_touch, slots_create
+from annotation.services.handout import slots_create
 from annotation.services.locks import study_lock
 from annotation.services.log import event_log
 from annotation.services.outputs import outputs_request
 from annotation.services.text import storable_text
+from annotation.services.touch import assignment_touch
 
 MAX_PERSONA_LENGTH = 2000
 

@@ -3,25 +3,40 @@
 from dataclasses import dataclass
 
 from annotation.flow import Facts, Step, step_before_work, step_within_assignment
-from annotation.models import Assignment, Participant, Study
+from annotation.models import Assignment, Participant, Slot, Study
+from annotation.prepared import KeptQuery, attach
 from annotation.recruitment import PAGES, RecruitmentEvent
-from annotation.services.assignments import assignment_next
-from annotation.services.handout import has_free_unit
+from annotation.services.handout import assignment_next, has_free_unit
 from annotation.services.participants import participant_complete
 from annotation.services.platform import platform_move, quota_has_room
+
+_OWN = Assignment.objects.select_related("persona__item")
+_OPEN = KeptQuery(
+    lambda participant: _OWN.filter(participant=participant, state=Assignment.State.OPEN), numbers=("participant",)
+)
+_BY_KEY = KeptQuery(
+    lambda participant, key: _OWN.filter(participant=participant, key=key), numbers=("participant",), texts=("key",)
+)
+_ASKED = KeptQuery(lambda assignment: Slot.objects.filter(assignment=assignment), numbers=("assignment",))
+_SHOWN = KeptQuery(
+    lambda assignment: Slot.objects.filter(assignment=assignment).select_related("output"), numbers=("assignment",)
+)
 
 
 @dataclass(frozen=True)
 class Place:
-    """A step, and the assignment that is at hand while working."""
+    """A step, and the assignment that is at hand while working; `is_new` if it has been handed out just now."""
 
     step: Step
     assignment: Assignment | None = None
+    is_new: bool = False
 
 
-def participant_place(*, participant: Participant) -> Place:
+def participant_place(*, participant: Participant, at_hand: Assignment | None = None, shows: bool = False) -> Place:
     """Return where the participant belongs, handing out the next assignment when one is due.
 
+    `at_hand` is an assignment of theirs that has just been read; while it is open it need not be looked for. `shows` is
+    for the page that shows what a new assignment asks about.
     Reached again and again (reload, second tab, another device) it gives the same answer until something is done.
     """
     step = step_before_work(_facts(participant))
@@ -33,22 +48,36 @@ def participant_place(*, participant: Participant) -> Place:
         return Place(step)
     if participant.surveyed_after_at:  # they have said goodbye: a place that returns now is somebody else's
         return _nothing_left(participant)
-    assignment = open_assignment(participant) or assignment_next(participant=participant)
+    is_open = at_hand is not None and at_hand.state == Assignment.State.OPEN
+    found = at_hand if is_open else open_assignment(participant)
+    assignment = found or assignment_next(participant=participant, shows=shows)
     if assignment is None:
         return _nothing_left(participant)
     # Spare the pages a query for what is already at hand.
     assignment.participant = participant
-    return Place(_step_within(assignment), assignment)
+    return Place(_step_within(assignment), assignment, is_new=not found)
 
 
 def open_assignment(participant: Participant) -> Assignment | None:
     """Return the participant's unfinished assignment with all that its pages need."""
-    return (
-        Assignment.objects.filter(participant=participant, state=Assignment.State.OPEN)
-        .select_related("persona__item")
-        .prefetch_related("persona__outputs", "slots__output")
-        .first()
-    )
+    return _to_work_on(participant, _OPEN.first(participant=participant.pk), _SHOWN)
+
+
+def assignment_by_key(participant: Participant, key: str, *, with_outputs: bool = True) -> Assignment | None:
+    """Return the participant's assignment with that key; `with_outputs` where they are shown."""
+    found = _BY_KEY.first(participant=participant.pk, key=key)
+    return _to_work_on(participant, found, _SHOWN if with_outputs else _ASKED)
+
+
+def _to_work_on(participant: Participant, assignment: Assignment | None, slots: KeptQuery[Slot]) -> Assignment | None:
+    if assignment is None:
+        return None
+    assignment.participant = participant
+    found = list(slots.objects(assignment=assignment.pk))
+    for slot in found:
+        slot.assignment = assignment
+    attach(assignment, "slots", found)
+    return assignment
 
 
 def _facts(participant: Participant) -> Facts:
@@ -79,7 +108,8 @@ def _step_within(assignment: Assignment) -> Step:
     return step_within_assignment(
         warning_due=bool(persona.item.warning) and assignment.warned_at is None,
         persona_submitted=persona.submitted_at is not None,
-        output_states=[output.state for output in persona.outputs.all() if output.sample == 0],
+        # What has been on the page was ready, and stays so.
+        output_states=[] if assignment.shown_at else [out.state for out in persona.outputs.all() if out.sample == 0],
     )
 
 

@@ -1,51 +1,119 @@
 """Save answers: idempotent, versioned, checked against the scale."""
 
 import uuid
+from dataclasses import dataclass, replace
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from annotation.errors import ServiceError, StaleVersion, ValueOutOfScale
-from annotation.models import Aspect, Assignment, PageVisit, Rating, Slot
-from annotation.services.assignments import aspect_fits, assignment_touch
+from annotation.errors import ServiceError, StaleVersion, UnknownQuestion, ValueOutOfScale
+from annotation.models import Assignment, PageVisit, Rating
+from annotation.prepared import insert, update
+from annotation.questions import AskedQuestion, QuestionState, asked_question
+from annotation.services.touch import work_touch
 
 # A page load counts at most a day; the browser's clock is not to be trusted beyond that.
 MAX_VISIT_MS = 24 * 60 * 60 * 1000
+# How often a save looks again because another request for the same question was first.
+TRIES = 5
 
 
-def rating_save(*, slot: Slot, aspect: Aspect, value: int, version: int, client_key: uuid.UUID) -> Rating:
+@dataclass(frozen=True)
+class GivenAnswer:
+    """What a page sends for a question.
+
+    `version` is that of the answer the page has seen (0 for none), `client_key` names this click: sent again it changes
+    nothing.
+    """
+
+    value: int
+    version: int
+    client_key: uuid.UUID
+
+
+_SUPERSEDE = """
+    UPDATE annotation_rating SET superseded_by_id = %s
+    WHERE slot_id = %s AND aspect_id = %s AND version = %s AND superseded_by_id IS NULL
+"""
+
+
+def rating_save(*, token: str, slot_key: str, aspect_key: str, answer: GivenAnswer) -> Rating:
     """Save one answer and return the rating that stands for it.
 
-    `version` is that of the answer the page has seen (0 for none), `client_key` names this click: sent again it
-    changes nothing. The same value again is no new answer. A different one supersedes the old, which is kept.
+    The same value again is no new answer. A different one supersedes the old, which is kept.
 
     Raises:
+        UnknownQuestion: the participant's link, the slot or the aspect leads nowhere, or has not been on a page yet.
         ValueOutOfScale: the scale has no such value.
         ServiceError: the question is not asked here, or the key belongs to another answer.
         StaleVersion: another tab saved a different answer since; `current` is that rating.
         NotAllowedNow: the assignment is finished or the study closed.
     """
-    if not aspect_fits(aspect, slot):
-        raise ServiceError(f"{aspect.name} is not asked about this.")
-    if not aspect.minimum <= value <= aspect.maximum:
-        raise ValueOutOfScale(f"{aspect.name} takes {aspect.minimum} to {aspect.maximum}, not {value}.")
-    with transaction.atomic():
-        assignment_touch(assignment=slot.assignment)
-        # From here on no other request for this assignment runs: the update above holds its row (SQLite: the file).
-        sent_before = Rating.objects.filter(client_key=client_key).first()
-        if sent_before:
-            return _same_answer(sent_before, slot, aspect, value)
-        current = current_rating(slot, aspect)
-        if current and current.value == value:
-            return current
-        if version != (current.version if current else 0):
-            raise StaleVersion("Another tab or device saved a different answer.", current=current)
-        return _supersede(current, slot=slot, aspect=aspect, value=value, client_key=client_key)
+    for further_tries in reversed(range(TRIES)):
+        asked = asked_question(token=token, slot_key=slot_key, aspect_key=aspect_key)
+        if asked is None or not asked.is_shown:
+            raise UnknownQuestion("There is no such question.")
+        answer_check(asked.question, answer)
+        try:
+            return _save(asked, answer)
+        except IntegrityError:  # another request for this question came first, or this one has come before
+            sent_before = sent_answer(asked.question, answer)
+            if sent_before:
+                return sent_before
+            if not further_tries:
+                raise
+    raise AssertionError("unreachable")
 
 
-def current_rating(slot: Slot, aspect: Aspect) -> Rating | None:
+def answer_check(question: QuestionState, answer: GivenAnswer) -> None:
+    """Raise ServiceError if the question is not asked there, ValueOutOfScale if its scale has no such value."""
+    if not question.is_asked:
+        raise ServiceError(f"{question.name} is not asked about this.")
+    if not question.minimum <= answer.value <= question.maximum:
+        raise ValueOutOfScale(f"{question.name} takes {question.minimum} to {question.maximum}, not {answer.value}.")
+
+
+def is_new(question: QuestionState, answer: GivenAnswer) -> bool:
+    """Whether the answer is another one than what stands, by somebody who has seen what stands."""
+    return question.version == answer.version and question.value != answer.value
+
+
+def sent_answer(question: QuestionState, answer: GivenAnswer) -> Rating | None:
+    """Return the rating that this very click has made already; None if it has made none.
+
+    Raises:
+        ServiceError: the click's key was used for another answer.
+    """
+    rating = Rating.objects.filter(client_key=answer.client_key).first()
+    if rating is None:
+        return None
+    if (rating.slot_id, rating.aspect_id, rating.value) != (question.slot_id, question.aspect_id, answer.value):
+        raise ServiceError("This request's key was used for another answer; reload the page and answer again.")
+    return rating
+
+
+def rating_that_stands(question: QuestionState) -> Rating | None:
     """Return the answer that counts, if there is one."""
-    return Rating.objects.filter(slot=slot, aspect=aspect, superseded_by__isnull=True).first()
+    return Rating.objects.filter(slot=question.slot_id, aspect=question.aspect_id, superseded_by__isnull=True).first()
+
+
+def ratings_write(answers: list[tuple[QuestionState, GivenAnswer]]) -> list[Rating]:
+    """Write answers that differ from what stands, and return their ratings; call it inside `atomic()`.
+
+    The questions may have been read before the transaction began: where another request has answered one of them since,
+    a constraint refuses the whole, and the caller reads again.
+
+    Raises:
+        IntegrityError: see above, or a key has been used before.
+    """
+    ratings = [_rating(question, answer) for question, answer in answers]
+    for (question, _), rating in zip(answers, ratings, strict=True):
+        if question.version:
+            # Foreign keys are checked at commit, so the old row can point at the new one before it exists,
+            # and at no time do two rows count as current.
+            update(_SUPERSEDE, rating.pk, question.slot_id, question.aspect_id, question.version)
+    insert(ratings)
+    return ratings
 
 
 def visit_save(
@@ -70,26 +138,30 @@ def visit_save(
         PageVisit.objects.filter(pk=visit.pk, idle_ms__lt=idle).update(idle_ms=idle)
 
 
-def _same_answer(rating: Rating, slot: Slot, aspect: Aspect, value: int) -> Rating:
-    if (rating.slot_id, rating.aspect_id, rating.value) != (slot.pk, aspect.pk, value):
-        raise ServiceError("This request's key was used for another answer; reload the page and answer again.")
-    return rating
+def _save(asked: AskedQuestion, answer: GivenAnswer) -> Rating:
+    question = asked.question
+    with transaction.atomic():
+        work_touch(
+            assignment_id=asked.assignment_id, participant_kind=asked.participant_kind,
+            study_state=asked.study_state, assignment_hours=asked.assignment_hours,
+        )  # fmt: skip
+        # From here on no other request for this assignment runs: the update above holds its row (SQLite: the file).
+        if not is_new(question, answer):
+            current = rating_that_stands(question)
+            if current and current.value == answer.value:
+                return current
+            sent_before = sent_answer(question, answer)
+            if sent_before:
+                return sent_before
+            if answer.version != (current.version if current else 0):
+                raise StaleVersion("Another tab or device saved a different answer.", current=current)
+            question = replace(question, version=answer.version)
+        return ratings_write([(question, answer)])[0]
 
 
-def _supersede(current: Rating | None, *, slot: Slot, aspect: Aspect, value: int, client_key: uuid.UUID) -> Rating:
-    rating = Rating(
-        slot=slot,
-        aspect=aspect,
-        value=value,
-        minimum=aspect.minimum,
-        maximum=aspect.maximum,
-        position=slot.position,
-        version=current.version + 1 if current else 1,
-        client_key=client_key,
-    )
-    if current:
-        # Foreign keys are checked at commit, so the old row can point at the new one before it exists,
-        # and at no time do two rows count as current.
-        Rating.objects.filter(pk=current.pk, superseded_by__isnull=True).update(superseded_by=rating.pk)
-    rating.save(force_insert=True)
-    return rating
+def _rating(question: QuestionState, answer: GivenAnswer) -> Rating:
+    return Rating(
+        slot_id=question.slot_id, aspect_id=question.aspect_id, value=answer.value,
+        minimum=question.minimum, maximum=question.maximum, position=question.position,
+        version=question.version + 1, client_key=answer.client_key,
+    )  # fmt: skip

@@ -5,17 +5,20 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from annotation.blinding import practice_view, task_view
+from annotation.blinding import TaskView, practice_view, task_view
 from annotation.controls.quiz import quiz_view
 from annotation.flow import WORKING, Step
-from annotation.models import Assignment, Followup, Output, Participant, QuestionnaireAnswer, Rating
+from annotation.models import Assignment, Followup, Output, Participant, QuestionnaireAnswer
 from annotation.persona_advice import persona_advice
+from annotation.prepared import KeptQuery
 from annotation.prompts_display import split_turns
 from annotation.questionnaires import survey_view
+from annotation.questions import standing_ratings
 from annotation.recruitment import completion_url, platform_code
 from annotation.services.personas import MAX_PERSONA_LENGTH
 from annotation.services.places import Place
@@ -60,7 +63,7 @@ def _context(participant: Participant, place: Place) -> dict[str, Any]:
     if place.step in _SURVEYS:
         return questionnaire_context(participant, _SURVEYS[place.step])
     if place.step == Step.RATE and place.assignment:
-        return rate_context(place.assignment)
+        return rate_context(place.assignment, is_new=place.is_new)
     if place.step == Step.WRITE and place.assignment:
         return write_context(place.assignment)
     if place.step == Step.WAIT and place.assignment:
@@ -77,11 +80,23 @@ def _platform(participant: Participant) -> dict[str, Any]:
     return {"platform_code": code, "platform_url": completion_url(code)} if code else {}
 
 
+_DONE = KeptQuery(
+    lambda participant: (
+        Assignment.objects.filter(participant=participant, state=Assignment.State.COMPLETED)
+        .order_by()
+        .values("participant")
+        .annotate(n=Count("pk"))
+        .values_list("n")
+    ),
+    numbers=("participant",),
+)
+
+
 def _progress(participant: Participant, place: Place) -> dict[str, Any]:
     if place.step not in WORKING or place.assignment is None:
         return {}
-    done = participant.assignments.filter(state="completed").count()
-    return {"part_number": done + 1, "part_total": assignments_at_most(participant.study)}
+    done = _DONE.rows(participant=participant.pk)
+    return {"part_number": sum(n for (n,) in done) + 1, "part_total": assignments_at_most(participant.study)}
 
 
 def write_context(assignment: Assignment) -> dict[str, Any]:
@@ -124,15 +139,19 @@ def failed_context(*, polls: int) -> dict[str, Any]:
     return {"polls": polls + 1, "poll_seconds": seconds}
 
 
-def rate_context(assignment: Assignment, typed: Sequence[Followup] | None = None) -> dict[str, Any]:
+def rate_context(
+    assignment: Assignment, typed: Sequence[Followup] | None = None, *, is_new: bool = False
+) -> dict[str, Any]:
     """What the rating page shows: the blinded task with its current answers. `typed` is what a refused form added."""
-    ratings = Rating.objects.filter(slot__assignment=assignment, superseded_by__isnull=True)
+    if is_new:  # nothing can have been answered
+        return _rate_context(task_view(assignment, []))
+    ratings = standing_ratings(assignment)
     kept = Followup.objects.filter(slot__assignment=assignment) if assignment.participant.study.followup else []
-    return {
-        "task": task_view(assignment, list(ratings), list(kept) if typed is None else typed),
-        "visit": uuid.uuid4(),
-        "max_text_length": MAX_TEXT_LENGTH,
-    }
+    return _rate_context(task_view(assignment, ratings, list(kept) if typed is None else typed))
+
+
+def _rate_context(task: TaskView) -> dict[str, Any]:
+    return {"task": task, "visit": uuid.uuid4(), "max_text_length": MAX_TEXT_LENGTH}
 
 
 def quiz_context(participant: Participant, sent: list[int | None] | None = None) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
 @participant_view("GET", "HEAD")
 def page(request: HttpRequest, participant: Participant) -> HttpResponse:
     """Show where the participant belongs."""
-    place = participant_place(participant=participant)
+    place = participant_place(participant=participant, shows=True)
     if place.step == Step.RATE and place.assignment and place.assignment.shown_at is None:
         assignment_mark_shown(assignment=place.assignment)
     return render_place(request, participant, place)

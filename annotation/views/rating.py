@@ -1,39 +1,43 @@
 """Answers to scales: one by one as they are clicked, and all together with "Continue"."""
 
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
+from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_POST
 
-from annotation.blinding import FollowupView, QuestionView, TaskView
-from annotation.errors import NotAllowedNow, ServiceError, StaleVersion
+from annotation.blinding import FollowupView, TaskView, answer_name
+from annotation.errors import NotAllowedNow, ServiceError, StaleVersion, UnknownQuestion
 from annotation.flow import Step
 from annotation.http import get_assignment, parse_int, parse_uuid, participant_view, to_page
-from annotation.models import Aspect, Assignment, PageVisit, Participant, Rating, Slot
-from annotation.services.assignments import assignment_complete
-from annotation.services.checks import check_tell
-from annotation.services.places import participant_place
-from annotation.services.ratings import rating_save, visit_save
+from annotation.models import Assignment, PageVisit, Participant, Rating
+from annotation.questions import is_on_a_page, questions_of
+from annotation.services.finishing import Key, assignment_finish
+from annotation.services.places import Place, participant_place
+from annotation.services.ratings import GivenAnswer, rating_save, visit_save
 from annotation.views.followups import Dispute, followups_save_all, followups_typed
 from annotation.views.pages import rate_context, render_place
 
 
-@participant_view("POST")
-def save(request: HttpRequest, participant: Participant, slot_key: str, aspect_key: str) -> HttpResponse:
+@login_not_required
+@require_POST
+def save(request: HttpRequest, token: str, slot_key: str, aspect_key: str) -> HttpResponse:
     """Save one answer. JSON out: 200 saved, 409 another tab's answer stands, 422 not on the scale, 403 over."""
-    slot, aspect = _question(participant, slot_key, aspect_key)
     try:
-        rating = rating_save(
-            slot=slot,
-            aspect=aspect,
-            value=parse_int(request.POST.get("value", ""), "value"),
-            version=parse_int(request.POST.get("version", ""), "version"),
-            client_key=parse_uuid(request.POST.get("client_key", ""), "client_key"),
-        )
+        answer = _answer(request, value="value", version="version", key="client_key")
+    except BadRequest:
+        if not is_on_a_page(token=token, slot_key=slot_key, aspect_key=aspect_key):
+            raise Http404 from None  # what strangers are told, whatever they send
+        raise
+    try:
+        rating = rating_save(token=token, slot_key=slot_key, aspect_key=aspect_key, answer=answer)
+    except UnknownQuestion as error:
+        raise Http404 from error
     except StaleVersion as error:
-        assert isinstance(error.current, Rating)
+        assert error.current is None or isinstance(error.current, Rating)
         return JsonResponse({"message": str(error), **_saved(error.current)}, status=409)
     except NotAllowedNow as error:
         return JsonResponse({"message": str(error)}, status=403)
@@ -45,32 +49,56 @@ def save(request: HttpRequest, participant: Participant, slot_key: str, aspect_k
 @participant_view("POST")
 def complete(request: HttpRequest, participant: Participant, key: str) -> HttpResponse:
     """Save every answer on the page that is not saved yet, and go on if none is missing."""
-    assignment = get_assignment(participant, key)
-    place = participant_place(participant=participant)
+    assignment = get_assignment(participant, key, with_outputs=False)
+    place = participant_place(participant=participant, at_hand=assignment)
     if place.step == Step.PAUSED and assignment.shown_at:
         with suppress(ServiceError):  # without JavaScript the answers are on this form only
-            _save_all(request, assignment)
+            assignment_finish(assignment=assignment, answers=_answers(request, assignment), hold=True)
             followups_save_all(request, assignment)
     if place.step != Step.RATE or place.assignment != assignment:
         return to_page(participant)
     try:
-        conflicts = _save_all(request, assignment)
-        disputes = followups_save_all(request, assignment)
-        if conflicts or disputes:
-            task = _typed_task(request, assignment)
-            extra = {"conflicts": conflicts, "disputed": _named(task, disputes), "task": task}
-            return render_place(request, participant, place, status=409, **extra)
-        if rate_context(assignment)["task"].missing:
-            return render_place(request, participant, place, status=422, show_missing=True)
-        if check := check_tell(assignment=assignment):
-            return render_place(request, participant, place, status=422, read_again=check.question)
-        assignment_complete(assignment=assignment)
+        return _finish(request, assignment) or to_page(participant)
     except NotAllowedNow:
-        pass  # finished in another tab, or the study has closed: the page says which
+        return to_page(participant)  # finished in another tab, or the study has closed: the page says which
     except ServiceError as error:
-        task = _typed_task(request, assignment)
-        return render_place(request, participant, place, status=422, error=str(error), task=task)
-    return to_page(participant)
+        return _again(request, assignment, status=422, error=str(error))
+
+
+def _finish(request: HttpRequest, assignment: Assignment) -> HttpResponse | None:
+    """Take the form; return the page again with what stands in the way, None if the part is finished."""
+    answers = _answers(request, assignment)
+    disputes: list[Dispute] = []
+    if assignment.participant.study.followup:
+        # Whatever is wrong with a text, the answers beside it are kept.
+        assignment_finish(assignment=assignment, answers=answers, hold=True)
+        disputes = followups_save_all(request, assignment)
+    finish = assignment_finish(assignment=assignment, answers=answers, hold=bool(disputes))
+    if finish.conflicts or disputes:
+        return _again(request, assignment, status=409, conflicts=finish.conflicts, disputes=disputes)
+    if finish.is_missing:
+        return _again(request, assignment, status=422, show_missing=True)
+    if finish.read_again:
+        return _again(request, assignment, status=422, read_again=finish.read_again.question)
+    return None
+
+
+def _again(
+    request: HttpRequest,
+    assignment: Assignment,
+    *,
+    status: int,
+    conflicts: Collection[Key] = (),
+    disputes: Sequence[Dispute] = (),
+    **extra: Any,
+) -> HttpResponse:
+    """Show the page with the answers that are saved, and what this form holds beside them."""
+    participant = assignment.participant
+    assignment = get_assignment(participant, assignment.key)
+    task: TaskView = rate_context(assignment, followups_typed(request, assignment))["task"]
+    disputed = [question for question in task.questions if (question.slot_key, question.aspect_key) in conflicts]
+    context = {"task": task, "conflicts": disputed, "disputed": _named(task, disputes), **extra}
+    return render_place(request, participant, Place(Step.RATE, assignment), status=status, **context)
 
 
 @participant_view("POST")
@@ -89,52 +117,32 @@ def time(request: HttpRequest, participant: Participant, key: str) -> HttpRespon
     return HttpResponse(status=204)
 
 
-def _question(participant: Participant, slot_key: str, aspect_key: str) -> tuple[Slot, Aspect]:
-    slot = get_object_or_404(
-        Slot.objects.select_related("assignment__participant__study"),
-        key=slot_key,
-        assignment__participant=participant,
-    )
-    if slot.assignment.shown_at is None:
-        raise Http404  # its response has not been on a page yet
-    return slot, get_object_or_404(Aspect, study_id=participant.study_id, key=aspect_key)
-
-
-def _typed_task(request: HttpRequest, assignment: Assignment) -> TaskView:
-    """Return the page with the answers that are saved, and what this form holds beside them."""
-    task: TaskView = rate_context(assignment, followups_typed(request, assignment))["task"]
-    return task
-
-
-def _named(task: TaskView, disputes: list[Dispute]) -> list[tuple[FollowupView, str]]:
+def _named(task: TaskView, disputes: Sequence[Dispute]) -> list[tuple[FollowupView, str]]:
     """Return each disputed field as it stands on the page, with what is saved for it."""
     saved = {dispute.field: dispute.saved for dispute in disputes}
     return [(shown, saved[shown.text_name]) for shown in task.followups if shown.text_name in saved]
 
 
-def _saved(rating: Rating) -> dict[str, Any]:
+def _saved(rating: Rating | None) -> dict[str, Any]:
+    if rating is None:
+        return {"value": None, "version": 0, "saved_at": None}
     return {"value": rating.value, "version": rating.version, "saved_at": rating.saved_at.isoformat()}
 
 
-def _save_all(request: HttpRequest, assignment: Assignment) -> list[QuestionView]:
-    """Save what the form holds; return the questions that another tab has answered differently since."""
-    slots = {slot.key: slot for slot in assignment.slots.all()}
-    aspects = {aspect.key: aspect for aspect in assignment.participant.study.aspects.all()}
-    conflicts = []
-    for question in rate_context(assignment)["task"].questions:
-        text = request.POST.get(question.name)
-        if not text:
-            continue
-        slot = slots[question.slot_key]
-        slot.assignment = assignment
-        try:
-            rating_save(
-                slot=slot,
-                aspect=aspects[question.aspect_key],
-                value=parse_int(text, question.name),
-                version=parse_int(request.POST.get(f"version-{question.name}", ""), "version"),
-                client_key=parse_uuid(request.POST.get(f"key-{question.name}", ""), "key"),
-            )
-        except StaleVersion:
-            conflicts.append(question)
-    return conflicts
+def _answers(request: HttpRequest, assignment: Assignment) -> dict[Key, GivenAnswer]:
+    """Return the answers that the rating page's form holds, by the keys of slot and aspect."""
+    names = {key: answer_name(*key) for key in questions_of(assignment, assignment.participant.study.aspects.all(), ())}
+    return {
+        key: _answer(request, value=name, version=f"version-{name}", key=f"key-{name}")
+        for key, name in names.items()
+        if request.POST.get(name)
+    }
+
+
+def _answer(request: HttpRequest, *, value: str, version: str, key: str) -> GivenAnswer:
+    """Return the answer in the form fields of these names. Raises BadRequest if it is none."""
+    return GivenAnswer(
+        value=parse_int(request.POST.get(value, ""), value),
+        version=parse_int(request.POST.get(version, ""), version),
+        client_key=parse_uuid(request.POST.get(key, ""), key),
+    )

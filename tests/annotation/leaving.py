@@ -15,7 +15,8 @@ from annotation.models import (
     Slot,
     Study,
 )
-from annotation.services.ratings import rating_save
+from annotation.services.assignments import assignment_mark_shown
+from tests.annotation.answering import save_first
 from tests.annotation.walking import Walker, make_ready
 from tests.factories import make_study
 
@@ -31,7 +32,8 @@ def live_study(**fields: Any) -> Study:
 
 def save(slot: Slot, value: int) -> Rating:
     aspect = slot.assignment.participant.study.aspects.get(ordinal=1)
-    return rating_save(slot=slot, aspect=aspect, value=value, version=0, client_key=uuid.uuid4())
+    assignment_mark_shown(assignment=slot.assignment)
+    return save_first(slot, aspect, value)
 
 
 def walked(study: Study) -> Walker:

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from annotation.errors import NotAllowedNow, StaleVersion
+from annotation.errors import NotAllowedNow, StaleVersion, UnknownQuestion
 from annotation.flow import Step
 from annotation.models import Assignment, OpenLink, Output, Participant, Persona, Rating, Slot
+from annotation.services.assignments import assignment_mark_shown
 from annotation.services.participants import (
     open_link_create,
     open_link_join,
@@ -23,7 +24,7 @@ from annotation.services.participants import (
 )
 from annotation.services.personas import persona_submit
 from annotation.services.places import participant_place
-from annotation.services.ratings import rating_save
+from tests.annotation.answering import save_first
 from tests.factories import make_study
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,7 +38,7 @@ def at_once(calls: list[Callable[[], Any]]) -> list[Any]:
         try:
             barrier.wait()
             return call()
-        except (NotAllowedNow, StaleVersion) as error:
+        except (NotAllowedNow, StaleVersion, UnknownQuestion) as error:
             return error
         finally:
             connection.close()
@@ -112,11 +113,13 @@ def test_a_persona_sent_from_two_tabs_requests_its_outputs_once():
 def test_different_answers_at_once_leave_one_current_and_tell_the_others():
     study = make_study()
     assignment = participant_place(participant=ready(participant_create(study=study))).assignment
+    assert assignment is not None
+    assignment_mark_shown(assignment=assignment)
     aspect = study.aspects.get(key="answerability")
 
     def answer(value: int) -> Rating:
         slot = Slot.objects.select_related("assignment__participant__study").get(assignment=assignment, position=1)
-        return rating_save(slot=slot, aspect=aspect, value=value, version=0, client_key=uuid.uuid4())
+        return save_first(slot, aspect, value)
 
     results = at_once([partial(answer, value) for value in (1, 2, 3, 4, 5)])
     assert sum(isinstance(result, StaleVersion) for result in results) == 4

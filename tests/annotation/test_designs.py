@@ -14,8 +14,8 @@ from annotation.flow import Step
 from annotation.history import history_of
 from annotation.models import Assignment, Item, Output, Participant, Persona, Slot, Study
 from annotation.overlap import overlap_report
-from annotation.services.assignments import assignment_next
 from annotation.services.exclusions import participant_exclude
+from annotation.services.handout import assignment_next
 from annotation.services.participants import participant_create
 from annotation.services.places import participant_place
 from annotation.services.tallies import assignment_recount

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError
 from django.test import Client, override_settings
 
-from annotation.errors import NotAllowedNow
+from annotation.errors import UnknownQuestion
 from annotation.models import (
     Assignment,
     AuditLog,
@@ -220,7 +220,7 @@ def test_an_answer_saved_while_the_data_are_erased_leaves_nothing_behind() -> No
     saves = [partial(save, slot, value) for slot, value in keys]
     at_once([*saves, lambda: participant_erase(participant=walker.participant)])
     assert not Rating.objects.exists() and not Assignment.objects.exists()
-    with pytest.raises(NotAllowedNow):
+    with pytest.raises(UnknownQuestion):
         saves[0]()
 
 

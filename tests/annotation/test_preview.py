@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from annotation.errors import NotAllowedNow
 from annotation.models import Assignment, Event, Output, Participant, Persona, Rating, Study
+from annotation.questions import questions_of
 from annotation.services import participants as services
-from annotation.services.assignments import assignment_complete, questions_of
+from annotation.services.finishing import assignment_finish
 from annotation.services.personas import persona_submit
 from annotation.services.places import Place, participant_place
 from annotation.services.previews import preview_start, previews_discard
@@ -40,9 +41,9 @@ def place_of(participant: Participant) -> Place:
 def answer_and_complete(assignment: Assignment, value: int = 3) -> None:
     aspects = {aspect.pk: aspect for aspect in assignment.participant.study.aspects.all()}
     slots = {slot.pk: slot for slot in assignment.slots.all()}
-    for slot, aspect in questions_of(assignment):
-        add_rating(slots[slot], aspects[aspect], min(value, aspects[aspect].maximum))
-    assignment_complete(assignment=assignment)
+    for question in questions_of(assignment, aspects.values(), ()).values():
+        add_rating(slots[question.slot_id], aspects[question.aspect_id], min(value, question.maximum))
+    assert assignment_finish(assignment=assignment, answers={}).is_finished
 
 
 def finish(participant: Participant) -> None:

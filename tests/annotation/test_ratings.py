@@ -7,9 +7,11 @@ from django.db import IntegrityError, transaction
 
 from annotation.errors import NotAllowedNow, ServiceError, StaleVersion, ValueOutOfScale
 from annotation.models import Aspect, Assignment, PageVisit, Rating, Slot, Study
-from annotation.services.assignments import assignment_next
+from annotation.services.assignments import assignment_mark_shown
+from annotation.services.handout import assignment_next
 from annotation.services.participants import participant_create
-from annotation.services.ratings import rating_save, visit_save
+from annotation.services.ratings import GivenAnswer, visit_save
+from tests.annotation.answering import save_answer
 from tests.factories import make_study
 
 pytestmark = pytest.mark.django_db
@@ -20,6 +22,7 @@ def assignment() -> Assignment:
     study = make_study(comparison=True)
     assignment = assignment_next(participant=participant_create(study=study))
     assert assignment is not None
+    assignment_mark_shown(assignment=assignment)
     return assignment
 
 
@@ -34,7 +37,7 @@ def aspect(assignment: Assignment) -> Aspect:
 
 
 def save(slot: Slot, aspect: Aspect, value: int, version: int = 0, key: uuid.UUID | None = None) -> Rating:
-    return rating_save(slot=slot, aspect=aspect, value=value, version=version, client_key=key or uuid.uuid4())
+    return save_answer(slot, aspect, GivenAnswer(value, version, key or uuid.uuid4()))
 
 
 def test_an_answer_keeps_its_position_and_the_bounds_of_its_scale(slot, aspect):

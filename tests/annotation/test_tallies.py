@@ -1,370 +1,197 @@
-"""Tallies are a cache: whatever happens, they say what a fresh count of the assignments says, and choices are quick."""
+"""Tallies of units: a cache that says at every moment what a fresh count of the assignments would say."""
 
 import random
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from annotation.errors import NotAllowedNow, ServiceError
-from annotation.models import Assignment, Output, Participant, Persona, Study, UnitTally
-from annotation.services.assignments import (
-    assignment_complete,
-    assignment_next,
-    assignment_set_aside,
-    assignment_touch,
-    questions_of,
-)
+from annotation.errors import NotAllowedNow
+from annotation.models import Assignment, Participant, Persona, Study, UnitTally
+from annotation.questions import questions_of
+from annotation.services.assignments import assignment_mark_shown, assignment_set_aside
 from annotation.services.exclusions import participant_exclude, participant_include
-from annotation.services.imports import ImportedItem, ImportedPersona, personas_import
-from annotation.services.outputs import outputs_exclude, outputs_include
-from annotation.services.participants import participant_consent, participant_create
+from annotation.services.finishing import assignment_finish
+from annotation.services.participants import participant_create
 from annotation.services.personas import persona_submit
 from annotation.services.places import participant_place
 from annotation.services.platform import places_return
-from annotation.services.previews import preview_start, previews_discard
+from annotation.services.ratings import GivenAnswer
 from annotation.services.skips import assignment_skip
-from annotation.services.studies import study_open, study_save
-from annotation.services.tallies import tallies_drop, tallies_make, tallies_refresh
+from annotation.services.tallies import tallies_make, tallies_refresh
 from annotation.services.withdrawal import participant_erase, participant_withdraw
-from tests.annotation.study_rows import add_rating
-from tests.annotation.studyfiles import definition, study_data
-from tests.annotation.test_concurrency import at_once
-from tests.annotation.test_designs import design, newcomer, order_of, work
-from tests.factories import let_expire, make_user
+from annotation.units import holds_place
+from tests.annotation.test_frozen import load
+from tests.annotation.walking import Walker, make_ready
+from tests.factories import make_study
 
-pytestmark = pytest.mark.django_db(transaction=True)
-Kind, Source = Participant.Kind, UnitTally.Source
-KINDS = (Kind.PERSON, Kind.PREVIEW, Kind.BOT)
+pytestmark = pytest.mark.django_db
 
-
-def rows_of(study: Study, kind: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    rows = UnitTally.objects.filter(study=study, participant_kind=kind)
-    return {
-        (row.source, row.item_id, row.persona_id): (row.block, row.draw, row.taken, row.sides, row.recount_at)
-        for row in rows
-    }
+Tally = tuple[str, int, int | None, int, str]
 
 
-def counted_afresh(study: Study, kind: str) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    with transaction.atomic():
-        tallies_drop(study=study)
-        tallies_make(study=study, kind=kind)
-        fresh = rows_of(study, kind)
-        transaction.set_rollback(True)
-    return fresh
-
-
-def assert_fresh(study: Study) -> None:
-    """What has been made is what counting afresh gives; a recount may be due too early, but never too late."""
-    for kind in KINDS:
-        with transaction.atomic():
-            there = rows_of(study, kind)
-            if not there:
-                continue
-            tallies_refresh(study=study, kind=kind)
-            there = rows_of(study, kind)
-        fresh = counted_afresh(study, kind)
-        assert {unit: row[:4] for unit, row in there.items()} == {unit: row[:4] for unit, row in fresh.items()}
-        for unit, row in fresh.items():
-            assert row[4] is None or (there[unit][4] is not None and there[unit][4] <= row[4]), unit
-
-
-# --- Every door ----------------------------------------------------------------------------------------------------
-
-
-def crowded() -> Study:
-    """Return a study with few places, of everything: written and given parts, blocks, second raters, repetitions."""
-    study = design(
-        given_items=3, written_items=3, given_per_participant=2, written_per_participant=2, raters_per_item=2,
-        overlap_share=0.5, repeat_share=0.3, blocks="stratum", skip_reasons=["Too hard"],
-    )  # fmt: skip
-    study.items.filter(ordinal__in=(1, 4)).update(stratum="other")
-    persona = Persona.objects.filter(item__ordinal=2).get()  # one more for the same item: they share its sides
-    other = Persona.objects.create(item=persona.item, source="given", text="Somebody", submitted_at=timezone.now())
-    for arm in study.arms.all():
-        Output.objects.create(persona=other, arm=arm, state="ready", text="Text", ready_at=timezone.now())
-    return study
-
-
-def go_on(participant: Participant) -> None:
-    """Take the next part, or do what is next in the one at hand."""
-    assignment = assignment_next(participant=participant)
-    if assignment and assignment.persona.submitted_at is None:
-        submit(assignment)
-    elif assignment:
-        complete(assignment)
-
-
-def submit(assignment: Assignment) -> None:
-    text = f"Somebody's secret {assignment.pk}"
-    persona_submit(assignment=assignment, text=text, version=assignment.persona.draft_version, tab=uuid.uuid4())
-    outputs = Output.objects.filter(persona=assignment.persona)
-    outputs.update(state="ready", text="Text", ready_at=timezone.now())
-
-
-def complete(assignment: Assignment) -> None:
-    aspects = {aspect.pk: aspect for aspect in assignment.participant.study.aspects.all()}
-    slots = {slot.pk: slot for slot in assignment.slots.all()}
-    for slot, aspect in questions_of(assignment):
-        add_rating(slots[slot], aspects[aspect], 3)
-    assignment_complete(assignment=assignment)
-
-
-def at_hand(participant: Participant) -> Assignment:
-    found = Assignment.objects.filter(participant=participant, state="open").select_related("persona__item").first()
-    if found is None:
-        raise NotAllowedNow("Nothing is at hand.")
-    found.participant = participant
-    return found
-
-
-def return_places(participant: Participant) -> None:
-    with transaction.atomic():
-        places_return(participant=participant)
-
-
-DOORS: dict[str, tuple[int, Callable[[Participant], Any]]] = {
-    "next": (14, lambda one: assignment_next(participant=one)),
-    "go on": (30, go_on),
-    "save": (4, lambda one: assignment_touch(assignment=at_hand(one))),
-    "expire": (3, lambda one: let_expire(Assignment.objects.filter(participant=one, state="open"))),
-    "skip": (3, lambda one: assignment_skip(assignment=at_hand(one), reason="Too hard")),
-    "set aside": (3, lambda one: assignment_set_aside(assignment=at_hand(one))),
-    "return": (2, return_places),
-    "exclude": (3, lambda one: participant_exclude(participant=one, reason="Doubtful", user=None)),
-    "include": (3, lambda one: participant_include(participant=one, reason="No doubt", user=None)),
-    "withdraw": (1, lambda one: participant_withdraw(participant=one)),
-    "erase": (1, lambda one: participant_erase(participant=one)),
-}
-
-
-def step_through(study: Study, people: list[Participant], chance: random.Random) -> str:
-    names, weights = list(DOORS), [weight for weight, _ in DOORS.values()]
-    name, number = chance.choices(names, weights)[0], chance.randrange(len(people))
-    one = people[number] = Participant.objects.select_related("study").get(pk=people[number].pk)
-    try:
-        DOORS[name][1](one)
-    except ServiceError:
-        return f"{name} refused"
-    if name in ("withdraw", "erase"):
-        people[number] = newcomer(study)
-    return name
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_tallies_are_what_a_fresh_count_gives_after_any_sequence_of_events(seed: int) -> None:
-    chance, study = random.Random(seed), crowded()
-    people = [newcomer(study) for _ in range(5)]
-    for kind in (Kind.BOT, Kind.PREVIEW):
-        other = participant_create(study=study, kind=kind)
-        people.append(Participant.objects.select_related("study").get(pk=other.pk))
-    done = []
-    for _ in range(70):
-        done.append(step_through(study, people, chance))
-        assert_fresh(study)
-    assert len(set(done) & set(DOORS)) >= 8, done
-
-
-def test_tallies_are_what_a_fresh_count_gives_after_many_things_at_once() -> None:
-    study, chance = crowded(), random.Random(7)
-    people = [newcomer(study) for _ in range(6)]
-    for _ in range(10):
-        doors = [chance.choice(["next", "go on", "go on", "skip", "exclude", "include", "return"]) for _ in people]
-        fresh = [Participant.objects.select_related("study").get(pk=one.pk) for one in people]
-        calls: list[Callable[[], Any]] = [
-            partial(_try, DOORS[door][1], one) for door, one in zip(doors, fresh, strict=True)
-        ]
-        at_once(calls)
-        assert_fresh(study)
-    live = UnitTally.objects.filter(study=study)
-    assert live.exists() and not live.filter(taken__gt=2).exists()
-
-
-def _try(door: Callable[[Participant], Any], one: Participant) -> None:
-    with suppress(ServiceError):  # nothing to do for this participant now
-        door(one)
-
-
-def test_no_tally_of_an_erased_participants_persona_is_left() -> None:
-    study = design(given_items=0, given_per_participant=0, written_items=3, written_per_participant=3, overlap_share=1)
-    one, other = newcomer(study), newcomer(study)
-    work(one), work(other, parts=4)
-    assert UnitTally.objects.filter(source=Source.OVERLAP, persona__author=one).count() == 3
-    participant_erase(participant=one)
-    assert not UnitTally.objects.filter(persona__author=one).exists()
-    assert_fresh(study)
-
-
-def test_the_place_of_a_written_persona_in_the_ring_says_nothing_about_its_text() -> None:
-    def draws(text: str, slug: str) -> list[int]:
-        study = design(
-            slug=slug, given_items=0, given_per_participant=0, written_items=2, written_per_participant=2,
-            overlap_share=1,
-        )  # fmt: skip
-        work(newcomer(study))
-        Persona.objects.filter(item__study=study).update(text=text)
-        with transaction.atomic():
-            tallies_drop(study=study)
-            tallies_make(study=study, kind=Kind.PERSON)
-        overlap = UnitTally.objects.filter(study=study, source=Source.OVERLAP)
-        return sorted(overlap.values_list("draw", flat=True))
-
-    assert draws("I live in Oslo.", "one") == draws("I live in Rome.", "two") != []
-
-
-# --- What is not there yet -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("loses_tallies", [False, True])
-def test_a_study_without_tallies_goes_on_from_its_assignments(loses_tallies: bool) -> None:
-    """As one that was opened before there were any: with them or without, everybody gets the same."""
-    ways = {}
-    for slug, loses in (("kept", False), ("lost", loses_tallies)):
-        study = design(
-            slug=slug, given_items=4, written_items=3, given_per_participant=3, written_per_participant=2,
-            raters_per_item=3, overlap_share=0.5, repeat_share=0.4,
-        )  # fmt: skip
-        done = [part for _ in range(2) for part in work(newcomer(study))]
-        held = newcomer(study)
-        assignment_next(participant=held)
-        if loses:
-            UnitTally.objects.filter(study=study).delete()
-        done += [part for participant in (newcomer(study), held, newcomer(study)) for part in work(participant)]
-        ways[slug] = [(part.participant.number, part.kind, part.persona.item.key, order_of(part)) for part in done]
-        assert_fresh(study)
-    assert len(ways["kept"]) > 25 and ways["kept"] == ways["lost"]
-
-
-def test_without_tallies_the_consent_page_knows_whether_a_place_is_left() -> None:
-    study = design(given_items=1, given_per_participant=1, raters_per_item=1)
-    first, second = (participant_create(study=study) for _ in range(2))
-    assert participant_place(participant=second).step == "consent"
-    work(newcomer(study))
-    UnitTally.objects.all().delete()
-    assert participant_place(participant=second).step == "full"
-    let_expire(Assignment.objects.all())
-    Assignment.objects.update(state="open", completed_at=None)
-    UnitTally.objects.all().delete()
-    assert participant_place(participant=first).step == "consent"
-
-
-def test_a_place_that_time_returns_is_seen_on_the_consent_page() -> None:
-    study = design(given_items=1, given_per_participant=1, raters_per_item=1)
-    late = participant_create(study=study)
-    assignment_next(participant=newcomer(study))
-    assert participant_place(participant=late).step == "full"
-    let_expire(Assignment.objects.all())
-    assert participant_place(participant=late).step == "consent"
-
-
-def test_opening_a_study_makes_its_tallies_so_that_nobody_waits_for_them(tmp_path: Path) -> None:
-    study = ready_draft(tmp_path)
-    study_open(study=study, user=None)
-    assert set(UnitTally.objects.values_list("participant_kind", "source")) == {
-        ("person", "given"), ("person", "written"),
-    }  # fmt: skip
-
-
-# --- Drafts change -------------------------------------------------------------------------------------------------
-
-
-def ready_draft(folder: Path, **changes: Any) -> Study:
-    study = study_save(definition=definition(folder, **changes), owner=make_user(), discard_outputs=True)
-    study.arms.update(fingerprint="a" * 64)
-    for persona in Persona.objects.filter(item__study=study):
-        for arm in study.arms.all():
-            Output.objects.get_or_create(
-                persona=persona, arm=arm, defaults={"state": "ready", "text": "Text", "ready_at": timezone.now()}
-            )
-    Output.objects.update(fingerprint="a" * 64)
+def mixed_study() -> Study:
+    study = make_study(
+        given_items=3, written_items=3, given_per_participant=2, written_per_participant=1, raters_per_item=2
+    )
+    Study.objects.filter(pk=study.pk).update(overlap_share=0.5, skip_reasons=["Too long"])
     study.refresh_from_db()
     return study
 
 
-def seen_by_preview(study: Study) -> set[str]:
-    preview = preview_start(study=study, user=None)
-    preview = Participant.objects.select_related("study").get(pk=preview.pk)
-    return {part.persona.item.key for part in work(preview)}
+class People:
+    """Participants of a study, and what may happen to them, each by the service that a page or a command calls."""
+
+    def __init__(self, study: Study, chance: random.Random) -> None:
+        self.study, self.chance = study, chance
+        self.doors: list[Callable[[], None]] = [
+            self.come, self.come, self.go_on, self.go_on, self.go_on, self.write, self.write, self.finish, self.finish,
+            self.finish, self.skip, self.set_aside, self.exclude, self.include, self.leave, self.erase, self.return_,
+            self.let_a_day_pass,
+        ]  # fmt: skip
+
+    def anybody(self, **which: object) -> Participant:
+        people = list(self.study.participants.filter(erased_at__isnull=True, **which).select_related("study"))
+        if not people:
+            raise NotAllowedNow("Nobody is there.")
+        return self.chance.choice(people)
+
+    def part(self, **which: object) -> Assignment:
+        """Return an open assignment, as a request reads it."""
+        parts = Assignment.objects.filter(state=Assignment.State.OPEN, **which)
+        found = list(parts.select_related("participant__study", "persona__item").order_by("pk"))
+        if not found:
+            raise NotAllowedNow("No part is open.")
+        return self.chance.choice(found)
+
+    def come(self) -> None:
+        participant = participant_create(study=self.study)
+        now = timezone.now()
+        self.study.participants.filter(pk=participant.pk).update(consented_at=now, consent_hash="c", instructed_at=now)
+        self.go_on()
+
+    def go_on(self) -> None:
+        participant_place(participant=self.anybody(withdrawn_at__isnull=True), shows=True)
+
+    def write(self) -> None:
+        assignment = self.part(persona__submitted_at__isnull=True)
+        persona_submit(assignment=assignment, text="I am new and prefer tea.", version=0, tab=uuid.uuid4())
+        if self.chance.random() < 0.8:
+            make_ready()
+
+    def finish(self) -> None:
+        assignment = self.part(persona__submitted_at__isnull=False, persona__outputs__state="ready")
+        assignment_mark_shown(assignment=assignment)
+        questions = questions_of(assignment, self.study.aspects.all(), ())
+        answers = {key: GivenAnswer(3, 0, uuid.uuid4()) for key in questions}
+        assert assignment_finish(assignment=assignment, answers=answers).is_finished
+
+    def skip(self) -> None:
+        assignment_skip(assignment=self.part(), reason="Too long")
+
+    def set_aside(self) -> None:
+        assignment_set_aside(assignment=self.part(shown_at__isnull=True))
+
+    def exclude(self) -> None:
+        participant_exclude(participant=self.anybody(excluded_at__isnull=True), reason="Doubtful", user=None)
+
+    def include(self) -> None:
+        participant_include(participant=self.anybody(excluded_at__isnull=False), reason="No doubt", user=None)
+
+    def leave(self) -> None:
+        if self.chance.random() < 0.3:
+            participant_withdraw(participant=self.anybody())
+
+    def erase(self) -> None:
+        if self.chance.random() < 0.3:
+            participant_erase(participant=self.anybody())
+
+    def return_(self) -> None:
+        places_return(participant=self.anybody())
+
+    def let_a_day_pass(self) -> None:
+        day = timedelta(hours=25)
+        Assignment.objects.update(expires_at=F("expires_at") - day, created_at=F("created_at") - day)
+        UnitTally.objects.filter(recount_at__isnull=False).update(recount_at=F("recount_at") - day)
 
 
-def test_a_preview_sees_what_a_draft_has_become(tmp_path: Path) -> None:
-    both = {"given_personas_per_participant": 2, "written_personas_per_participant": 1, "raters_per_item": 9}
-    study = ready_draft(tmp_path, design=both)
-    assert seen_by_preview(study) == {"tea", "soup", "rest"}
-    more = [{"id": key, "prompt": f"What about {key}?", "persona": "A cook."} for key in ("jam", "oats")]
-    study = ready_draft(tmp_path, design=both, items=[*study_data()["items"][1:], *more])
-    assert seen_by_preview(study) | seen_by_preview(study) == {"jam", "oats", "soup", "rest"}
-    jam = Persona.objects.get(item__key="jam")
-    outputs_exclude(persona=jam, reason="Loops", user=None)
-    assert seen_by_preview(study) | seen_by_preview(study) == {"oats", "soup", "rest"}
-    outputs_include(persona=jam, user=None)
-    assert "jam" in seen_by_preview(study), "it is held by fewest"
-    with transaction.atomic():
-        previews_discard(study=study)
-    assert not UnitTally.objects.exists()
+def tallies(study: Study) -> list[Tally]:
+    rows = UnitTally.objects.filter(study=study, participant_kind="person")
+    return sorted(
+        rows.values_list("source", "item", "persona", "taken", "sides"), key=lambda row: (row[0], row[1], row[2] or 0)
+    )
 
 
-def test_a_preview_sees_what_an_import_has_brought() -> None:
-    study = design(state="draft", given_items=1, given_per_participant=2, items_imported=True)
-    arms = dict.fromkeys(study.arms.values_list("pk", flat=True), "Text")
-    preview = participant_create(study=study, kind=Kind.PREVIEW)
-    assert [part.persona.item.key for part in work(preview)] == ["item-1"]
-    with transaction.atomic():
-        item = ImportedItem(key="new", prompt="What is new?", stratum="", responses=arms)
-        personas_import(study=study, items=[item], personas=[ImportedPersona("new", "A cook.", "")])
-    assert [part.persona.item.key for part in work(preview)] == ["new"]
+def counted_anew(study: Study) -> list[Tally]:
+    UnitTally.objects.filter(study=study).delete()
+    tallies_make(study=study, kind="person")
+    return tallies(study)
 
 
-def test_what_failed_for_somebody_is_offered_to_nobody_until_it_is_there() -> None:
-    study = design(given_items=2, given_per_participant=2)
-    persona = Persona.objects.get(item__key="item-1")
-    persona.outputs.update(state="failed")
-    assert [part.persona.item.key for part in work(newcomer(study))] == ["item-2"]
-    persona.outputs.update(state="ready")
-    assert {part.persona.item.key for part in work(newcomer(study))} == {"item-1", "item-2"}
+def places_held(study: Study) -> int:
+    """How many places of units are held, counted from the assignments by another way than tallies are."""
+    return Assignment.objects.filter(
+        holds_place(), participant__study=study, participant__excluded_at__isnull=True, kind__in=("main", "overlap")
+    ).count()
 
 
-# --- What it costs -------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_happens_the_tallies_say_what_a_fresh_count_would_say(seed: int) -> None:
+    chance = random.Random(seed)
+    people = People(mixed_study(), chance)
+    people.come()
+    happened = []
+    for _ in range(60):
+        door = chance.choice(people.doors)
+        with suppress(NotAllowedNow):
+            door()
+            happened.append(door.__name__)
+        if chance.random() < 0.3:
+            tallies_refresh(study=people.study, kind="person")
+            kept = tallies(people.study)
+            assert kept == counted_anew(people.study), happened
+            units = sum(taken for *_, taken, _ in kept)
+            lost = Assignment.objects.filter(holds_place(), kind="overlap").exclude(persona__in=_overlap_units())
+            assert units == places_held(people.study) - lost.count(), happened
 
 
-def statements(call: Callable[[], Any]) -> int:
-    with CaptureQueriesContext(
-        connection,
-    ) as captured:
-        call()
-    return len(captured)
+def _overlap_units() -> list[int | None]:
+    """Personas whose authors stay: others are no units any more, whoever rates them."""
+    return list(UnitTally.objects.filter(source="overlap").values_list("persona", flat=True))
 
 
-def costs(items: int, source: str) -> list[int]:
-    """Return the statements of the consent page, agreeing, and five parts, in a study that is under way."""
-    number = {f"{source}_items": items, f"{source}_per_participant": 5}
-    study = design(slug=f"{source}-{items}", **{"given_items": 0, "given_per_participant": 0, **number})
-    work(newcomer(study))
-    one = participant_create(study=study)
-    found = [
-        statements(lambda: participant_place(participant=one)),
-        statements(lambda: participant_consent(participant=one)),
-    ]
-    one = newcomer(study)
-    for _ in range(5):
-        found.append(statements(lambda: participant_place(participant=one)))
-        part = at_hand(one)
-        if part.persona.submitted_at is None:
-            submit(part)
-        complete(part)
-    return found
+def test_a_study_that_was_opened_before_there_were_tallies_goes_on_from_its_assignments() -> None:
+    study = make_study(given_items=2, given_per_participant=1, raters_per_item=1)
+    first = Walker(study).begin()
+    UnitTally.objects.all().delete()
+    second = Walker(study).begin()
+    assert first.assignment.persona != second.assignment.persona
+    assert Walker(study).step == "full"
 
 
-@pytest.mark.parametrize("source", ["given", "written"])
-def test_a_hand_out_takes_as_many_statements_in_a_large_study_as_in_a_small_one(source: str) -> None:
-    small, large = costs(30, source), costs(600, source)
-    assert small == large
-    assert max(small) <= 15
+def test_a_preview_of_a_draft_meets_the_items_that_were_loaded_last(tmp_path: Path) -> None:
+    for prompt in ("How do I rest?", "How do I wake up?"):
+        draft = load(tmp_path, items=[{"id": "rest", "prompt": prompt}])
+        walker = Walker(draft, participant_create(study=draft, kind=Participant.Kind.PREVIEW)).begin()
+        assert prompt in walker.get().content.decode()
+
+
+@pytest.mark.parametrize("source", [Persona.Source.GIVEN, Persona.Source.WRITTEN])
+def test_handing_out_takes_as_many_statements_however_many_items_there_are(source: Persona.Source) -> None:
+    counts = []
+    for items in (20, 300):
+        mine = {f"{source}_items": items, f"{source}_per_participant": 2}
+        none = {"given_items": 0, "given_per_participant": 0}
+        walker = Walker(make_study(slug=f"items-{items}", **{**none, **mine}))  # type: ignore[arg-type]
+        walker.get()  # the first of all makes the tallies
+        with CaptureQueriesContext(connection) as sent:
+            walker.begin()
+        counts.append(len(sent))
+    assert counts[0] == counts[1]

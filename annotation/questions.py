@@ -1,0 +1,128 @@
+"""What an answer is held to: its place, its scale, and what stands as the answer so far."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db import connection
+
+from annotation.models import Aspect, Assignment, Participant, Rating, Slot, Study
+from annotation.prepared import KeptQuery
+
+_SLOT_OF = {
+    Aspect.Kind.RATING: Slot.Kind.OUTPUT,
+    Aspect.Kind.COMPARISON: Slot.Kind.PAIR,
+    Aspect.Kind.PICK: Slot.Kind.PAIR,
+    Aspect.Kind.PERSONA: Slot.Kind.PERSONA,
+    Aspect.Kind.CHECK: Slot.Kind.CHECK,
+}
+
+
+@dataclass(frozen=True)
+class QuestionState:
+    """One aspect of one slot. `version` and `value` are those of the answer that stands; 0 and None without one."""
+
+    slot_id: int
+    position: int
+    aspect_id: int
+    name: str
+    minimum: int
+    maximum: int
+    is_asked: bool
+    version: int
+    value: int | None
+
+
+@dataclass(frozen=True)
+class AskedQuestion:
+    """A question, and what decides whether it can be answered at this moment."""
+
+    question: QuestionState
+    assignment_id: int
+    is_shown: bool
+    participant_kind: Participant.Kind
+    study_state: Study.State
+    assignment_hours: int
+
+
+# Written out, since it runs at every click and Django would take as long to put it together as all the rest of a save.
+_ASKED = """
+    SELECT slot.id, slot.kind, slot.position,
+           aspect.id, aspect.kind, aspect.name, aspect.minimum, aspect.maximum, aspect.part,
+           assignment.id, assignment.ordinal, assignment.shown_at IS NOT NULL,
+           participant.kind, study.state, study.assignment_hours,
+           rating.version, rating.value
+      FROM annotation_slot slot
+      JOIN annotation_assignment assignment ON assignment.id = slot.assignment_id
+      JOIN annotation_participant participant ON participant.id = assignment.participant_id
+      JOIN annotation_study study ON study.id = participant.study_id
+      JOIN annotation_aspect aspect ON aspect.study_id = study.id
+      LEFT JOIN annotation_rating rating
+             ON rating.slot_id = slot.id AND rating.aspect_id = aspect.id AND rating.superseded_by_id IS NULL
+     WHERE slot.key = %s AND aspect.key = %s AND participant.token = %s AND participant.erased_at IS NULL
+"""
+
+
+def is_on_a_page(*, token: str, slot_key: str, aspect_key: str) -> bool:
+    """Whether an address names a question that the participant has seen."""
+    asked = asked_question(token=token, slot_key=slot_key, aspect_key=aspect_key)
+    return asked is not None and asked.is_shown
+
+
+def asked_question(*, token: str, slot_key: str, aspect_key: str) -> AskedQuestion | None:
+    """Return the question that an address names, with its answer, in one statement; None if there is no such."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ASKED, [slot_key, aspect_key, token])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    (
+        slot_id, slot_kind, position, aspect_id, aspect_kind, name, minimum, maximum, part,
+        assignment_id, ordinal, is_shown, participant_kind, state, hours, version, value,
+    ) = row  # fmt: skip
+    question = QuestionState(
+        slot_id, position, aspect_id, name, minimum, maximum, _is_asked(aspect_kind, part, slot_kind, ordinal),
+        version or 0, value,
+    )  # fmt: skip
+    return AskedQuestion(question, assignment_id, bool(is_shown), participant_kind, state, hours)
+
+
+_STANDING = KeptQuery(
+    lambda assignment: Rating.objects.filter(slot__assignment=assignment, superseded_by__isnull=True),
+    numbers=("assignment",),
+)
+
+
+def standing_ratings(assignment: Assignment) -> list[Rating]:
+    """Return the answers of an assignment that count."""
+    return list(_STANDING.objects(assignment=assignment.pk))
+
+
+def questions_of(
+    assignment: Assignment, aspects: Iterable[Aspect], ratings: Iterable[Rating]
+) -> dict[tuple[str, str], QuestionState]:
+    """Return every question of an assignment by the keys of slot and aspect, with the answers that stand."""
+    standing = {(rating.slot_id, rating.aspect_id): rating for rating in ratings}
+    found = {}
+    for slot in assignment.slots.all():
+        for aspect in aspects:
+            if _is_asked(aspect.kind, aspect.part, slot.kind, assignment.ordinal):
+                rating = standing.get((slot.pk, aspect.pk))
+                found[slot.key, aspect.key] = QuestionState(
+                    slot.pk, slot.position, aspect.pk, aspect.name, aspect.minimum, aspect.maximum, True,
+                    rating.version if rating else 0, rating.value if rating else None,
+                )  # fmt: skip
+    return found
+
+
+def aspect_fits(aspect: Aspect, slot: Slot) -> bool:
+    """Whether this question is asked about this slot; an attention check stands in one part only."""
+    return _is_asked(aspect.kind, aspect.part, slot.kind, slot.assignment.ordinal)
+
+
+def slot_kind_of(aspect_kind: str) -> Slot.Kind:
+    """Return what kind of slot an aspect of this kind is asked about."""
+    return _SLOT_OF[Aspect.Kind(aspect_kind)]
+
+
+def _is_asked(aspect_kind: str, part: int | None, slot_kind: str, ordinal: int) -> bool:
+    return slot_kind == slot_kind_of(aspect_kind) and (aspect_kind != Aspect.Kind.CHECK or part == ordinal)

@@ -1,0 +1,143 @@
+"""Take the rating page's form: save what is new on it, and finish the part if every question has an answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from annotation.errors import NotAllowedNow, ServiceError
+from annotation.models import Aspect, Assignment, Event
+from annotation.prepared import update
+from annotation.questions import QuestionState, questions_of, standing_ratings
+from annotation.services.locks import study_lock
+from annotation.services.log import event_log
+from annotation.services.ratings import TRIES, GivenAnswer, answer_check, ratings_write, sent_answer
+from annotation.services.tallies import assignment_recount
+from annotation.services.touch import assignment_touch, work_check
+from annotation.units import is_place_filled
+
+Key = tuple[str, str]  # of a slot and of an aspect
+
+
+@dataclass(frozen=True)
+class Finish:
+    """What came of a form: the part is finished, or this stands in its way.
+
+    `conflicts` are questions that another tab has answered differently since; `read_again` is a check to be told of.
+    """
+
+    is_finished: bool
+    conflicts: frozenset[Key] = frozenset()
+    is_missing: bool = False
+    read_again: Aspect | None = None
+
+
+@dataclass(frozen=True)
+class _Form:
+    """A form sorted by what is to be done with it."""
+
+    new: list[tuple[QuestionState, GivenAnswer]]
+    conflicts: frozenset[Key]
+    refused: ServiceError | None
+    values: dict[int, list[int | None]]  # what stands afterwards, by aspect
+
+
+def assignment_finish(*, assignment: Assignment, answers: Mapping[Key, GivenAnswer], hold: bool = False) -> Finish:
+    """Save the answers, all in one transaction, and finish the assignment unless something stands in the way.
+
+    `hold` only saves. Answers that cannot be taken do not keep the others from being saved.
+
+    Raises:
+        ServiceError: as for `rating_save`, for the first answer that is refused.
+        NotAllowedNow: the assignment is finished already, or the study is closed.
+    """
+    for further_tries in reversed(range(TRIES)):
+        form = _sorted(assignment, answers)
+        try:
+            finish = _write(assignment, form, hold)
+        except IntegrityError:  # another request has answered one of the questions since they were read
+            if not further_tries:
+                raise
+            continue
+        if form.refused:
+            raise form.refused
+        return finish
+    raise AssertionError("unreachable")
+
+
+def _sorted(assignment: Assignment, answers: Mapping[Key, GivenAnswer]) -> _Form:
+    aspects = assignment.participant.study.aspects.all()
+    questions = questions_of(assignment, aspects, standing_ratings(assignment))
+    new: dict[Key, GivenAnswer] = {}
+    conflicts: set[Key] = set()
+    refused: ServiceError | None = None
+    for key, answer in answers.items():
+        question = questions[key]
+        try:
+            answer_check(question, answer)
+            if question.value == answer.value:
+                continue
+            if question.version == answer.version:
+                new[key] = answer
+            elif not sent_answer(question, answer):
+                conflicts.add(key)
+        except ServiceError as error:
+            refused = refused or error
+    values: dict[int, list[int | None]] = {}
+    for key, question in questions.items():
+        values.setdefault(question.aspect_id, []).append(new[key].value if key in new else question.value)
+    return _Form([(questions[key], answer) for key, answer in new.items()], frozenset(conflicts), refused, values)
+
+
+def _write(assignment: Assignment, form: _Form, hold: bool) -> Finish:
+    is_missing = any(value is None for values in form.values.values() for value in values)
+    is_ready = not (hold or form.conflicts or form.refused or is_missing)
+    missed = _missed_check(assignment, form) if is_ready else None
+    with transaction.atomic():
+        if is_ready and not missed:
+            _complete(assignment)
+        elif form.new or missed:
+            assignment_touch(assignment=assignment)
+        # From here on no other request for this assignment runs: the update above holds its row (SQLite: the file).
+        ratings_write(form.new)
+        if missed:
+            event_log(participant=assignment.participant, kind=Event.Kind.CHECK_MISSED, assignment=assignment)
+    return Finish(is_ready and not missed, form.conflicts, is_missing, missed)
+
+
+def _missed_check(assignment: Assignment, form: _Form) -> Aspect | None:
+    """Return the loud attention check whose answer is wrong, if the participant has not been told so before."""
+    for aspect in assignment.participant.study.aspects.all():
+        given = form.values.get(aspect.pk, [])
+        if aspect.is_loud and aspect.kind == Aspect.Kind.CHECK and any(value != aspect.expected for value in given):
+            told = assignment.events.filter(kind=Event.Kind.CHECK_MISSED).exists()
+            return None if told else aspect
+    return None
+
+
+_COMPLETE = "UPDATE annotation_assignment SET state = %s, completed_at = %s, surplus = %s WHERE id = %s AND state = %s"
+
+
+def _complete(assignment: Assignment) -> None:
+    participant = assignment.participant
+    work_check(participant_kind=participant.kind, study_state=participant.study.state)
+    now = timezone.now()
+    has_held = _has_held_its_place(assignment, now)
+    # Whoever is to rate it too can from now on. Otherwise a place that was held is held: no count changes.
+    is_counted = not has_held or participant.study.overlap_share > 0
+    if is_counted:
+        study_lock(study_id=participant.study_id)
+    surplus = not has_held and is_place_filled(assignment)
+    if not update(_COMPLETE, Assignment.State.COMPLETED, now, surplus, assignment.pk, Assignment.State.OPEN):
+        raise NotAllowedNow("This part has been finished already; its answers can no longer be changed.")
+    if is_counted:
+        assignment_recount(assignment=assignment)
+    event_log(participant=participant, kind=Event.Kind.ASSIGNMENT_COMPLETED, assignment=assignment)
+
+
+def _has_held_its_place(assignment: Assignment, now: datetime) -> bool:
+    """Whether nobody else can have taken the place: it has never expired, not even for the moment before a save."""
+    hours = timedelta(hours=assignment.participant.study.assignment_hours)
+    return assignment.expires_at > now and assignment.created_at + hours > now

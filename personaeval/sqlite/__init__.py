@@ -1,0 +1,1 @@
+"""Django's SQLite backend, where the writers of one process take turns; see base.py."""
