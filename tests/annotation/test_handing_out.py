@@ -189,6 +189,18 @@ def _try(door: Callable[[Participant], Any], one: Participant) -> None:
         door(one)
 
 
+def test_a_place_that_was_returned_after_it_was_read_is_surplus_where_somebody_has_it() -> None:
+    study = design(given_items=1, given_per_participant=1, raters_per_item=1)
+    first, second = newcomer(study), newcomer(study)
+    assignment_next(participant=first)
+    as_read = at_hand(first)
+    return_places(first)
+    work(second)
+    complete(as_read)
+    assert list(Assignment.objects.order_by("participant__number").values_list("surplus", flat=True)) == [True, False]
+    assert_fresh(study)
+
+
 def test_no_tally_of_an_erased_participants_persona_is_left() -> None:
     study = design(given_items=0, given_per_participant=0, written_items=3, written_per_participant=3, overlap_share=1)
     one, other = newcomer(study), newcomer(study)
