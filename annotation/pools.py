@@ -57,10 +57,11 @@ FROM level JOIN {tally} AS here ON here.id = level.id
 """
 
 
-# No more conditions than those of the index, so that no database has a reason to read more than it is asked for.
+# No more conditions than those of the index, so that no database has a reason to read more than it is asked for. And
+# failures are counted: of EXISTS, PostgreSQL makes a table of all that failed in any study.
 _UNITS = """
 SELECT id, item_id, persona_id, draw, sides,
-    EXISTS (SELECT 1 FROM {output} WHERE persona_id = unit.persona_id AND state = %s)
+    (SELECT COUNT(*) FROM {output} WHERE persona_id = unit.persona_id AND state = %s)
 FROM {tally} AS unit
 WHERE study_id = %s AND participant_kind = %s AND source = %s AND block = %s AND taken = %s AND draw BETWEEN %s AND %s
 ORDER BY draw LIMIT %s
@@ -147,7 +148,7 @@ class TallyPool:
         block, taken = level
         by_item, is_given = (self._of[-1] == source for source in (_Source.WRITTEN, _Source.GIVEN))
         for row in rows:
-            if (row.item if by_item else row.persona) in self._seen or (row.has_failed and is_given):
+            if (row.item if by_item else row.persona) in self._seen or (row.failed and is_given):
                 continue
             yield TallyUnit(
                 key=row.key, draw=row.draw, taken=taken, sides=sides_read(row.sides), block=block, item=row.item,
@@ -161,7 +162,7 @@ class _TallyRow(NamedTuple):
     persona: int | None
     draw: int
     sides: str
-    has_failed: bool
+    failed: int
 
 
 def sides_written(sides: Sides, arms: int) -> str:

@@ -8,7 +8,6 @@ from django.utils.module_loading import import_string
 from annotation.errors import ServiceError
 from annotation.models import Arm, Aspect, Item, Output, Persona, Study
 from annotation.services.planted import planted_delete, planted_write
-from annotation.services.tallies import tallies_drop
 from annotation.studyfile import ItemDefinition, StudyDefinition
 
 _OF_THE_STUDY = (
@@ -36,7 +35,6 @@ def definition_write(*, study: Study, definition: StudyDefinition, discard_outpu
         setattr(study, name, getattr(definition, name))
     study.practice = document["practice"]
     study.save(update_fields=[*_OF_THE_STUDY, "practice"])
-    tallies_drop(study=study)
     planted_delete(study=study)
     new_arms = study.arms.count() != len(definition.arms)
     # Imported items are not in the file. Those of an assessment bring the arms' outputs, so other arms ask for another

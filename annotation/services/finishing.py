@@ -118,26 +118,25 @@ def _missed_check(assignment: Assignment, form: _Form) -> Aspect | None:
 
 
 _COMPLETE = "UPDATE annotation_assignment SET state = %s, completed_at = %s, surplus = %s WHERE id = %s AND state = %s"
+_COMPLETE_HELD = f"{_COMPLETE} AND expires_at > %s"
 
 
 def _complete(assignment: Assignment) -> None:
     participant = assignment.participant
     work_check(participant_kind=participant.kind, study_state=participant.study.state)
-    now = timezone.now()
-    has_held = _has_held_its_place(assignment, now)
-    # Whoever is to rate it too can from now on. Otherwise a place that was held is held: no count changes.
-    is_counted = not has_held or participant.study.overlap_share > 0
-    if is_counted:
+    now, state = timezone.now(), Assignment.State
+    # A place that was held is held: no count changes. The row itself says whether it was until now, whatever has been
+    # read. But whoever is to rate it too can from now on.
+    may_hold = _may_have_held_its_place(assignment, now) and not participant.study.overlap_share
+    if not may_hold or not update(_COMPLETE_HELD, state.COMPLETED, now, False, assignment.pk, state.OPEN, now):
         study_lock(study_id=participant.study_id)
-    surplus = not has_held and is_place_filled(assignment)
-    if not update(_COMPLETE, Assignment.State.COMPLETED, now, surplus, assignment.pk, Assignment.State.OPEN):
-        raise NotAllowedNow("This part has been finished already; its answers can no longer be changed.")
-    if is_counted:
+        if not update(_COMPLETE, state.COMPLETED, now, is_place_filled(assignment), assignment.pk, state.OPEN):
+            raise NotAllowedNow("This part has been finished already; its answers can no longer be changed.")
         assignment_recount(assignment=assignment)
     event_log(participant=participant, kind=Event.Kind.ASSIGNMENT_COMPLETED, assignment=assignment)
 
 
-def _has_held_its_place(assignment: Assignment, now: datetime) -> bool:
+def _may_have_held_its_place(assignment: Assignment, now: datetime) -> bool:
     """Whether nobody else can have taken the place: it has never expired, not even for the moment before a save."""
     hours = timedelta(hours=assignment.participant.study.assignment_hours)
     return assignment.expires_at > now and assignment.created_at + hours > now

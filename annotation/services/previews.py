@@ -50,4 +50,4 @@ def previews_discard(*, study: Study) -> None:
     Output.objects.filter(persona__in=personas).delete()
     personas.delete()
     previews.delete()
-    tallies_drop(study=study)
+    tallies_drop(study=study)  # previews alone had any, and the draft may be about to change
