@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Aspect, Assignment, Event
-from annotation.prepared import update
 from annotation.questions import QuestionState, questions_of, standing_ratings
 from annotation.services.locks import study_lock
 from annotation.services.log import event_log
 from annotation.services.ratings import TRIES, GivenAnswer, answer_check, ratings_write, sent_answer
+from annotation.services.statements import update
 from annotation.services.tallies import assignment_recount
 from annotation.services.touch import assignment_touch, work_check
 from annotation.units import is_place_filled

@@ -12,10 +12,11 @@ from annotation.history import History, history_of
 from annotation.models import Aspect, Assignment, Event, Item, Output, Participant, Persona, Slot, UnitTally
 from annotation.overlap import takes_overlap
 from annotation.pools import Board, TallyPool, TallyUnit, board_of
-from annotation.prepared import KeptQuery, attach, insert
+from annotation.prepared import KeptQuery, attach
 from annotation.questions import slot_kind_of
 from annotation.services.locks import study_lock
 from annotation.services.log import events_log
+from annotation.services.statements import insert
 from annotation.services.tallies import assignment_recount, item_sides, tallies_refresh, unit_take
 from annotation.units import planted_persona
 

@@ -1,6 +1,6 @@
 """The lock that makes transactions which hand out places take turns, on both databases."""
 
-from annotation.prepared import update
+from annotation.services.statements import update
 
 
 def study_lock(*, study_id: int) -> None:

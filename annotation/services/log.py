@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from annotation.models import Assignment, AuditLog, Event, Participant, Study, User
-from annotation.prepared import insert
+from annotation.services.statements import insert
 
 
 def event_log(*, participant: Participant, kind: Event.Kind, assignment: Assignment | None = None) -> None:

@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from annotation.errors import ServiceError, StaleVersion, UnknownQuestion, ValueOutOfScale
 from annotation.models import Assignment, PageVisit, Rating
-from annotation.prepared import insert, update
 from annotation.questions import AskedQuestion, QuestionState, asked_question
+from annotation.services.statements import insert, update
 from annotation.services.touch import work_touch
 
 # A page load counts at most a day; the browser's clock is not to be trusted beyond that.

@@ -7,7 +7,7 @@ from django.utils import timezone
 from annotation.errors import NotAllowedNow
 from annotation.flow import takes_work
 from annotation.models import Assignment, Study
-from annotation.prepared import update
+from annotation.services.statements import update
 
 _TOUCH = "UPDATE annotation_assignment SET expires_at = %s WHERE id = %s AND state = %s AND expires_at > %s"
 _HOLD = "UPDATE annotation_assignment SET expires_at = expires_at WHERE id = %s AND state = %s"
