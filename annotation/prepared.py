@@ -2,7 +2,8 @@
 
 Django builds the SQL of a query anew each time, which takes five to ten times as long as SQLite takes to answer it.
 What a participant's click asks is always the same but for a few values, so it is built once, by Django, and kept.
-Only for queries of every click: `python -m benchmarks.clicks` shows what one costs. services/statements.py writes alike.
+Only for queries of every click: `python -m benchmarks.clicks` shows what one costs. services/statements.py writes in
+the same way.
 """
 
 from collections.abc import Callable, Iterator
