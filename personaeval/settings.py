@@ -183,7 +183,7 @@ SQLITE_OPTIONS: dict[str, Any] = {
 }
 
 # The server plans a statement once for a connection instead of at every click, which halves what a save costs it.
-# A pooler in front that mixes sessions needs `?prepare_threshold=…` or its own support of prepared statements.
+# Behind a pooler that mixes sessions, `?prepare_threshold=1000000` in DATABASE_URL keeps it from doing that.
 POSTGRESQL_OPTIONS: dict[str, Any] = {"server_side_binding": True, "prepare_threshold": 5}
 
 # How long a thread keeps its connection: opening one costs more than a save.
