@@ -21,6 +21,7 @@ from annotation.services.exclusions import participant_exclude, participant_incl
 from annotation.services.finishing import assignment_finish
 from annotation.services.handout import assignment_next
 from annotation.services.imports import ImportedItem, ImportedPersona, personas_import
+from annotation.services.locks import study_lock
 from annotation.services.outputs import outputs_exclude, outputs_include
 from annotation.services.participants import participant_consent, participant_create
 from annotation.services.personas import persona_submit
@@ -124,6 +125,7 @@ def at_hand(participant: Participant) -> Assignment:
 
 def return_places(participant: Participant) -> None:
     with transaction.atomic():
+        study_lock(study_id=participant.study_id)
         places_return(participant=participant)
 
 
@@ -172,7 +174,7 @@ def test_tallies_are_what_a_fresh_count_gives_after_any_sequence_of_events(seed:
 def test_tallies_are_what_a_fresh_count_gives_after_many_things_at_once() -> None:
     study, chance = crowded(), random.Random(7)
     people = [newcomer(study) for _ in range(6)]
-    for _ in range(10):
+    for _ in range(12):
         doors = [chance.choice(["next", "go on", "go on", "skip", "exclude", "include", "return"]) for _ in people]
         fresh = [Participant.objects.select_related("study").get(pk=one.pk) for one in people]
         calls: list[Callable[[], Any]] = [
