@@ -117,6 +117,9 @@ def go_on(page: RatingPage, link: str, tally: Tally, since: float | None = None)
         tally.failed(f"continue: status {reply.status}")
         return page if reply.status else None
     tally.acknowledged[page.key] = sorted(values.values())
+    for scale in page.scales:
+        if not scale.value:  # an answer that the form has brought: stored by the key that stands on the page
+            tally.acknowledged[page.hidden[f"key-{scale.name}"].replace("-", "")] = [values[scale.name], 1]
     reply = page.browser.keep((yield page.browser.get(reply.location)))
     if reply.status != 200:
         tally.failed(f"next page: status {reply.status}")

@@ -43,19 +43,18 @@ def _study(name: str, people: int, ready: int) -> dict[str, list[str]]:
     return {"people": links[:people], "ready": links[people:]}
 
 
-def check(acknowledged: dict[str, Any]) -> dict[str, Any]:
+def check(acknowledged: dict[str, Any]) -> dict[str, int]:
     """Compare what the server has acknowledged in a study with what is stored."""
-    study, answers = acknowledged["study"], acknowledged["answers"]
+    study, everything = acknowledged["study"], acknowledged["answers"]
+    answers = {key: value for key, value in everything.items() if len(key) == 32}  # by the keys of their clicks
+    submitted = {key: value for key, value in everything.items() if len(key) != 32}
     stored = {key.hex: list(rest) for key, *rest in _ratings(study).values_list("client_key", "value", "version")}
     parts = _completed(study)
-    saves = {key: value for key, value in answers.items() if len(key) == 32}
-    submitted = {key: value for key, value in answers.items() if len(key) != 32}
-    unexplained = set(stored) - set(saves) if not submitted else set()
     return {
-        "acknowledged": len(answers),
-        "stored": len(stored) if not submitted else len(parts),
-        "lost": _missing(saves, stored) + _missing(submitted, parts),
-        "doubled": len(unexplained) + len(set(parts) - set(submitted)) + _not_latest(study),
+        "answers": len(answers),
+        "parts": len(submitted),
+        "lost": _missing(answers, stored) + _missing(submitted, parts),
+        "doubled": len(set(stored) - set(answers)) + len(set(parts) - set(submitted)) + _not_latest(study),
     }
 
 

@@ -100,7 +100,7 @@ class Ours(System):
     def check(self, load: str, acknowledged: dict[str, Any]) -> str:
         question = {"study": load, "answers": acknowledged}
         found = ask("benchmarks.loading.study", "check", question, self.environment)
-        return "{acknowledged} acknowledged, {stored} stored, {lost} lost, {doubled} doubled".format(**found)
+        return "{answers} answers, {parts} parts, {lost} lost, {doubled} doubled".format(**found)
 
 
 def _as_in_use(url: str) -> None:
