@@ -18,7 +18,7 @@ OWN_WORDS = "own"
 def warned(request: HttpRequest, participant: Participant, key: str) -> HttpResponse:
     """Note that the warning has been read and the item is wanted."""
     assignment = get_assignment(participant, key)
-    place = participant_place(participant=participant)
+    place = participant_place(participant=participant, at_hand=assignment)
     if place.step == Step.WARNING and place.assignment == assignment:
         assignment_warned(assignment=assignment)
     return to_page(participant)
@@ -28,7 +28,7 @@ def warned(request: HttpRequest, participant: Participant, key: str) -> HttpResp
 def skip(request: HttpRequest, participant: Participant, key: str) -> HttpResponse:
     """Pass over this part and go on with another."""
     assignment = get_assignment(participant, key)
-    place = participant_place(participant=participant)
+    place = participant_place(participant=participant, at_hand=assignment)
     if place.step not in _SKIPPABLE or place.assignment != assignment:
         return to_page(participant)
     try:

@@ -43,7 +43,7 @@ def draft(request: HttpRequest, participant: Participant, key: str) -> HttpRespo
 def submit(request: HttpRequest, participant: Participant, key: str) -> HttpResponse:
     """Take the finished persona; the outputs are requested with it."""
     assignment = get_assignment(participant, key)
-    place = participant_place(participant=participant)
+    place = participant_place(participant=participant, at_hand=assignment)
     if place.step == Step.PAUSED:
         with suppress(ServiceError):  # without JavaScript the text is on this form only
             persona_draft_save(assignment=assignment, **_form(request))
@@ -69,7 +69,7 @@ def submit(request: HttpRequest, participant: Participant, key: str) -> HttpResp
 def wait(request: HttpRequest, participant: Participant, key: str) -> HttpResponse:
     """Answer the waiting page's poll: progress, or the way to the page once there is something to do."""
     assignment = get_assignment(participant, key)
-    place = participant_place(participant=participant)
+    place = participant_place(participant=participant, at_hand=assignment)
     if not request.htmx or place.step != Step.WAIT or place.assignment != assignment:  # type: ignore[attr-defined]
         return _redirect(request, participant)
     context = {"participant": participant, "assignment": assignment, **wait_context(assignment)}
@@ -80,7 +80,7 @@ def wait(request: HttpRequest, participant: Participant, key: str) -> HttpRespon
 def failed(request: HttpRequest, participant: Participant, key: str) -> HttpResponse:
     """Answer the poll of the page that has no responses to show: the way on, once they have been asked for again."""
     assignment = get_assignment(participant, key)
-    place = participant_place(participant=participant)
+    place = participant_place(participant=participant, at_hand=assignment)
     if not request.htmx or place.step != Step.FAILED or place.assignment != assignment:  # type: ignore[attr-defined]
         return _redirect(request, participant)
     polls = parse_int(request.GET.get("polls", ""), "polls")
