@@ -5,6 +5,7 @@ Options on the command line (`--bind`, `--workers`) win over this file.
 
 import io
 import os
+import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 # Enough that somebody else is served while an export is streamed; more only wait for each other's processor time.
 threads = 4
-# Longer than nginx and browsers' clicks: a connection closed just as the next click comes costs that click a retry.
-keepalive = 75  # seconds
+# Longer than nginx keeps its connections and than people take from click to click: a connection that is closed just as
+# a click comes costs that click another try. Not much longer: each one counts towards the limit below.
+keepalive = 20  # seconds
+worker_connections = 4000
 # Several sites of one user would share the one socket in the home folder, and nothing here needs it.
 control_socket_disable = True
 # Paths hold participants' secret links: requests are not logged, and errors pass the filter that hides tokens.
@@ -37,3 +40,6 @@ def on_starting(server: Any) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "personaeval.settings")
     django.setup()
     call_command("check", fail_level="ERROR", stdout=io.StringIO())
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)  # a connection is an open file, and 1,024 is a common limit
+    enough = 4 * worker_connections
+    resource.setrlimit(resource.RLIMIT_NOFILE, (enough if most == resource.RLIM_INFINITY else min(most, enough), most))
