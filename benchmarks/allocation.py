@@ -7,16 +7,15 @@ smallest. SQLite lies in a temporary folder; for PostgreSQL: `python -m tests.to
 benchmarks.allocation`, which sets DATABASE_URL to an empty database.
 """
 
-import os
 import statistics
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
+
+from benchmarks.database import own_database, settle
 
 PEOPLE = 15  # measured per study
 PARTS = 6
@@ -47,31 +46,19 @@ DESIGNS = [
 
 def main() -> None:
     """Fill, measure and print."""
-    folder = tempfile.TemporaryDirectory()
-    os.environ.setdefault("DATABASE_URL", f"sqlite:///{Path(folder.name) / 'benchmark.sqlite3'}")
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "personaeval.settings")
-    import django
-
-    django.setup()
-    from django.core.management import call_command
-    from django.db import connection
-
-    call_command("migrate", verbosity=0, interactive=False)
-    studies = {design: fill(design) for design in DESIGNS}
-    if connection.vendor == "postgresql":  # a server does this by itself within a minute
-        connection.cursor().execute("VACUUM ANALYZE")
-    walk(studies[DESIGNS[0]], people=3)  # to be warm
-    measured = {design: walk(study, people=PEOPLE) for design, study in studies.items()}
-    print(f"{connection.vendor}: medians of {PEOPLE} people; CPU ms, wall ms, statements")
-    print(f"{'':<52}" + "".join(f"{step:>20}" for step in STEPS))
-    for design, steps in measured.items():
-        print(f"{design!s:<52}" + "".join(f"{_cell(steps[step]):>20}" for step in STEPS))
-    for small, large in zip(DESIGNS[:6:2], DESIGNS[1:6:2], strict=True):
-        pairs = (zip(measured[small][step], measured[large][step], strict=True) for step in STEPS)
-        ratios = (" ".join(f"{b / a:.2f}" for a, b in pair) for pair in pairs)
-        print(f"{f'ratio to {small.items}: {large}':<52}" + "".join(f"{ratio:>20}" for ratio in ratios))
-    connection.close()
-    folder.cleanup()
+    with own_database() as connection:
+        studies = {design: fill(design) for design in DESIGNS}
+        settle(connection)
+        walk(studies[DESIGNS[0]], people=3)  # to be warm
+        measured = {design: walk(study, people=PEOPLE) for design, study in studies.items()}
+        print(f"{connection.vendor}: medians of {PEOPLE} people; CPU ms, wall ms, statements")
+        print(f"{'':<52}" + "".join(f"{step:>20}" for step in STEPS))
+        for design, steps in measured.items():
+            print(f"{design!s:<52}" + "".join(f"{_cell(steps[step]):>20}" for step in STEPS))
+        for small, large in zip(DESIGNS[:6:2], DESIGNS[1:6:2], strict=True):
+            pairs = (zip(measured[small][step], measured[large][step], strict=True) for step in STEPS)
+            ratios = (" ".join(f"{b / a:.2f}" for a, b in pair) for pair in pairs)
+            print(f"{f'ratio to {small.items}: {large}':<52}" + "".join(f"{ratio:>20}" for ratio in ratios))
 
 
 def _cell(values: tuple[float, float, float]) -> str:

@@ -8,17 +8,16 @@ empty database. BEGIN and COMMIT count as statements.
 """
 
 import io
-import os
 import re
 import statistics
-import tempfile
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
+
+from benchmarks.database import own_database, settle
 
 STORED = (1_000, 1_000_000)
 REPEATS = 200
@@ -27,29 +26,20 @@ PARTS = 40
 
 def main() -> None:
     """Fill, measure and print."""
-    folder = tempfile.TemporaryDirectory()
-    os.environ.setdefault("DATABASE_URL", f"sqlite:///{Path(folder.name) / 'benchmark.sqlite3'}")
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "personaeval.settings")
-    from django.core.management import call_command
-    from django.core.wsgi import get_wsgi_application
+    with own_database() as connection:
+        from django.core.wsgi import get_wsgi_application
 
-    site = Site(get_wsgi_application())
-    from django.db import connection
+        from benchmarks.dashboard import fill
 
-    from benchmarks.dashboard import fill
-
-    call_command("migrate", verbosity=0, interactive=False)
-    print(f"{connection.vendor}: median of {REPEATS}; processor time in ms, statements")
-    print(f"{'ratings stored':<16}" + "".join(f"{name:>18}" for name in ("save", "page", "Continue")))
-    stored = 0
-    for size in STORED:
-        fill(size - stored)
-        stored = size
-        if connection.vendor == "postgresql":  # a server does this by itself within a minute
-            connection.cursor().execute("VACUUM ANALYZE")
-        print(f"{size:<16,}" + "".join(clicks.cell for clicks in measure(site)))
-    connection.close()
-    folder.cleanup()
+        site = Site(get_wsgi_application())
+        print(f"{connection.vendor}: median of {REPEATS}; processor time in ms, statements")
+        print(f"{'ratings stored':<16}" + "".join(f"{name:>18}" for name in ("save", "page", "Continue")))
+        stored = 0
+        for size in STORED:
+            fill(size - stored)
+            stored = size
+            settle(connection)
+            print(f"{size:<16,}" + "".join(clicks.cell for clicks in measure(site)))
 
 
 @dataclass

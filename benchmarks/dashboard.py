@@ -5,15 +5,14 @@ the median times and their ratio. SQLite lies in a temporary folder; for Postgre
 `python -m tests.tools.postgres python -m benchmarks.dashboard`, which sets DATABASE_URL to an empty database.
 """
 
-import os
 import statistics
-import tempfile
 import time
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
+
+from benchmarks.database import own_database, settle
 
 SIZES = (10_000, 100_000)
 REPEATS = 7
@@ -28,27 +27,15 @@ BATCH = 5000
 
 def main() -> None:
     """Fill, measure and print."""
-    folder = tempfile.TemporaryDirectory()
-    os.environ.setdefault("DATABASE_URL", f"sqlite:///{Path(folder.name) / 'benchmark.sqlite3'}")
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "personaeval.settings")
-    import django
-
-    django.setup()
-    from django.core.management import call_command
-    from django.db import connection
-
-    call_command("migrate", verbosity=0, interactive=False)
-    studies = {size: fill(size) for size in SIZES}
-    if connection.vendor == "postgresql":  # a server does this by itself within a minute
-        connection.cursor().execute("VACUUM ANALYZE")
-    times = {size: measure(study) for size, study in studies.items()}
-    print(f"{connection.vendor}: median of {REPEATS}, in milliseconds")
-    print(f"{'page':<14}" + "".join(f"{size:>12,}" for size in SIZES) + f"{'ratio':>8}")
-    for page in PAGES:
-        small, large = (times[size][page] for size in SIZES)
-        print(f"{page:<14}{small:>12.0f}{large:>12.0f}{large / small:>8.1f}")
-    connection.close()
-    folder.cleanup()
+    with own_database() as connection:
+        studies = {size: fill(size) for size in SIZES}
+        settle(connection)
+        times = {size: measure(study) for size, study in studies.items()}
+        print(f"{connection.vendor}: median of {REPEATS}, in milliseconds")
+        print(f"{'page':<14}" + "".join(f"{size:>12,}" for size in SIZES) + f"{'ratio':>8}")
+        for page in PAGES:
+            small, large = (times[size][page] for size in SIZES)
+            print(f"{page:<14}{small:>12.0f}{large:>12.0f}{large / small:>8.1f}")
 
 
 def fill(size: int) -> Any:

@@ -3,6 +3,7 @@
 Each takes its packages from PyPI: 0.5 GB for Potato, 50 MB for oTree. Nothing of them is copied into this project.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -25,12 +26,11 @@ def environment_of(name: str, packages: Sequence[str]) -> Path:
         return folder
     print(f"Installing {', '.join(packages)} into an environment of its own; once.", file=sys.stderr, flush=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with contextlib.ExitStack() as unless_whole:
+        unless_whole.callback(shutil.rmtree, folder, ignore_errors=True)  # half an environment is of no use
         _install(folder, packages)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)  # half an environment is of no use
-        raise
-    stamp.touch()
+        stamp.touch()
+        unless_whole.pop_all()
     return folder
 
 

@@ -78,11 +78,10 @@ class WebServer:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        try:
+        with contextlib.ExitStack() as unless_up:
+            unless_up.push(self.__exit__)
             self._wait_until_it_answers()
-        except BaseException:
-            self.__exit__()
-            raise
+            unless_up.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:

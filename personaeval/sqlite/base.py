@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from collections import defaultdict
+from contextlib import ExitStack
 from typing import Any
 
 from django.db.backends.sqlite3 import base
@@ -28,12 +29,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _start_transaction_under_autocommit(self) -> None:
         deadline = time.monotonic() + self._timeout
-        self._take_turn()
-        try:
+        with ExitStack() as unless_begun:
+            self._take_turn()
+            unless_begun.callback(self._end_turn)
             self._begin(deadline)
-        except BaseException:
-            self._end_turn()
-            raise
+            unless_begun.pop_all()
 
     def _commit(self) -> None:
         super()._commit()  # type: ignore[misc]
