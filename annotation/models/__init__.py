@@ -9,9 +9,11 @@ from annotation.models.rating import Assignment, Followup, PageVisit, Questionna
 from annotation.models.study import Arm, Aspect, Item, Study
 from annotation.models.tally import UnitTally
 from annotation.models.user import User
+from annotation.models.worker import ArmTrouble, OutputWorker
 
 __all__ = [
     "Arm",
+    "ArmTrouble",
     "Aspect",
     "Assignment",
     "AuditLog",
@@ -20,6 +22,7 @@ __all__ = [
     "Item",
     "OpenLink",
     "Output",
+    "OutputWorker",
     "PageVisit",
     "Participant",
     "Persona",

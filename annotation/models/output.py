@@ -21,6 +21,13 @@ class Output(models.Model):
         READY = "ready", "Ready"
         FAILED = "failed", "Failed"
 
+    class Urgency(models.IntegerChoices):
+        """Who needs it: outputs of a lower number are made first."""
+
+        WAITED_FOR = 0, "Somebody waits for it"
+        AHEAD = 1, "Somebody will need it next"
+        BULK = 2, "Nobody needs it yet"
+
     persona = models.ForeignKey(Persona, on_delete=models.PROTECT, related_name="outputs")
     arm = models.ForeignKey(Arm, on_delete=models.PROTECT, related_name="outputs")
     sample = models.PositiveSmallIntegerField(default=0)
@@ -33,7 +40,12 @@ class Output(models.Model):
     error = models.CharField(max_length=500, blank=True, help_text="For researchers; never shown to participants.")
     lease_holder = models.CharField(max_length=40, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
+    # The queue: by urgency, then by turn, in which studies alternate, then by persona; see services/queue.py.
+    urgency = models.PositiveSmallIntegerField(choices=Urgency, default=Urgency.BULK)
+    turn = models.PositiveBigIntegerField(default=0)
+    not_before = models.DateTimeField(null=True, blank=True, help_text="A failed attempt is not repeated before.")
     requested_at = models.DateTimeField(auto_now_add=True)
+    claimed_at = models.DateTimeField(null=True, blank=True, help_text="When the last attempt began.")
     ready_at = models.DateTimeField(null=True, blank=True)
     excluded_reason = models.CharField(max_length=200, blank=True, help_text="Set on all arms of a persona at once.")
     excluded_at = models.DateTimeField(null=True, blank=True)
@@ -44,12 +56,13 @@ class Output(models.Model):
             models.CheckConstraint(
                 condition=~Q(state="ready") | Q(ready_at__isnull=False), name="output_ready_has_time"
             ),
+            models.CheckConstraint(condition=Q(urgency__lte=2), name="output_urgency_known"),
             models.CheckConstraint(
                 condition=Q(excluded_at__isnull=True) | ~Q(excluded_reason=""), name="output_exclusion_has_reason"
             ),
         ]
         indexes = [
-            models.Index(fields=["requested_at"], condition=Q(state="requested"), name="output_queue"),
+            models.Index(fields=["urgency", "turn", "persona"], condition=Q(state="requested"), name="output_queue"),
         ]
         ordering = ["pk"]
 

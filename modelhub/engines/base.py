@@ -1,6 +1,6 @@
 """What an engine is: prompts in, texts out. Nothing here knows of studies, arms or the database."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -45,7 +45,8 @@ class GenerationRequest:
 class GenerationResult:
     """One answer. `length` means that it was cut off; token counts are None where the engine does not count.
 
-    `seconds` is wall time; where answers are made in batches, the batch's time divided by its size.
+    `seconds` is wall time; where answers are made in batches, the batch's time divided by its size. `served` is what a
+    server says of itself beside the answer: the model's name as it knows it, its fingerprint of the system.
     """
 
     text: str
@@ -53,6 +54,7 @@ class GenerationResult:
     prompt_tokens: int | None
     completion_tokens: int | None
     seconds: float
+    served: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,19 @@ class GenerationFailure:
     """One answer that could not be made, while others of its batch could. `error` holds no prompt text.
 
     `final` means that asking again would not help, such as a prompt longer than the model's context. `kind` is a
-    sentence for all failures of its kind, where `error` holds what is of this one alone, such as its length.
+    sentence for all failures of its kind, where `error` holds what is of this one alone, such as its length. `down`
+    means that the engine can answer nobody at the moment, and `wait` (s) that it asks to be left alone for so long.
     """
 
     error: str
     final: bool = False
     kind: str = ""
+    down: bool = False
+    wait: float | None = None
+
+
+Deliver = Callable[[GenerationResult | GenerationFailure], None]
+Cancel = Callable[[], None]
 
 
 class Engine(Protocol):
@@ -76,3 +85,25 @@ class Engine(Protocol):
 
     def usage(self) -> dict[str, Any]:
         """Return what was used since the engine was created (requests, tokens, cost), empty if it does not count."""
+
+
+class LiveEngine(Protocol):
+    """A loaded engine that takes requests one by one, at any time, and answers each as soon as it can."""
+
+    slots: int
+    """How many requests it answers at once; more would only wait for each other."""
+
+    def start(self, request: GenerationRequest, deliver: Deliver) -> Cancel:
+        """Begin an answer and return at once; the returned function gives it up.
+
+        `deliver` is called once, in any thread, unless the answer is given up first.
+        """
+
+    def served(self) -> Mapping[str, Any]:
+        """Return what stands behind the engine as it says itself, {} where there is nobody to ask.
+
+        Raises EngineError if it does not say so within a few seconds: then it can answer nobody.
+        """
+
+    def close(self) -> None:
+        """Give up what is under way and free what the engine holds."""

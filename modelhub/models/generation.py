@@ -19,6 +19,7 @@ class Generation(models.Model):
     finish_reason = models.CharField(max_length=20, help_text="`stop`, `length` (cut off) or `unknown`.")
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
     completion_tokens = models.PositiveIntegerField(null=True, blank=True)
+    served = models.JSONField(default=dict, blank=True, help_text="What the server said of itself with this answer.")
     seconds = models.FloatField(null=True, blank=True, help_text="Wall time in seconds.")
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -33,6 +33,11 @@ class System(models.Model):
     fingerprint = models.CharField(
         max_length=64, help_text="SHA-256 over model files, adapter, endpoint, template and decoding."
     )
+    served = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="What its server said it serves when it was first asked; held to ever since.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

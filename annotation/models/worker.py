@@ -1,0 +1,39 @@
+"""What makes outputs: the workers that live, and what keeps them from answering for an arm."""
+
+from django.db import models
+
+from annotation.models.study import Arm, Study
+
+
+class OutputWorker(models.Model):
+    """One process that makes outputs, of one study or of all. It says again and again that it lives."""
+
+    key = models.CharField(max_length=40, unique=True, help_text="The lease holder of its outputs.")
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, null=True, blank=True, related_name="workers")
+    host = models.CharField(max_length=100, blank=True)
+    started_at = models.DateTimeField(auto_now_add=True)
+    heard_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"worker {self.key}"
+
+
+class ArmTrouble(models.Model):
+    """Why a worker cannot answer for an arm at the moment; gone as soon as it can."""
+
+    worker = models.ForeignKey(OutputWorker, on_delete=models.CASCADE, related_name="troubles")
+    arm = models.ForeignKey(Arm, on_delete=models.CASCADE, related_name="troubles")
+    reason = models.CharField(max_length=500, help_text="For those who may know systems; never shown to participants.")
+    since = models.DateTimeField()
+    retry_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["worker", "arm"], name="arm_trouble_worker_arm")]
+        ordering = ["since"]
+
+    def __str__(self) -> str:
+        return f"trouble of arm {self.arm_id}"
