@@ -91,8 +91,9 @@ class VllmEngine:
         self._usage = TokenUsage()
         tokenizer = model.llm.get_tokenizer()
         self._end_tokens = _end_tokens(model.llm)
+        config = model.llm.llm_engine.model_config
         self._codec = Codec(
-            tokenizer, decoding, context=model.llm.llm_engine.model_config.max_model_len,
+            tokenizer, decoding, context=config.max_model_len, vocabulary=config.get_vocab_size(),
             end_tokens=self._end_tokens, model=model.name,
         )  # fmt: skip
 

@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 from modelhub.engines.base import EngineError
 from modelhub.engines.decoding import Decoding
 from modelhub.engines.modelfiles import stamp
+from modelhub.engines.tokens import Codec
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -65,6 +66,13 @@ class LoadedBase:
             raise EngineError(f"The adapter {folder} cannot be loaded into {self.name}: {error}") from error
         self._peft.eval()
         return name
+
+    def codec(self, decoding: Decoding) -> Codec:
+        """Return what turns prompts into tokens of this model, and its tokens into answers."""
+        return Codec(
+            self.tokenizer, decoding, context=self.context, vocabulary=self.model.get_input_embeddings().num_embeddings,
+            end_tokens=self.end_tokens, model=self.name,
+        )  # fmt: skip
 
     @contextmanager
     def using(self, adapter: str) -> Iterator["PreTrainedModel"]:

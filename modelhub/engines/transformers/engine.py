@@ -18,7 +18,7 @@ from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure
 from modelhub.engines.decoding import Decoding, parse_decoding, parse_settings
 from modelhub.engines.modelfiles import check_files
 from modelhub.engines.packages import require
-from modelhub.engines.tokens import Codec, StopTexts, TokenAnswer, TokenPrompt, TokenUsage
+from modelhub.engines.tokens import StopTexts, TokenAnswer, TokenPrompt, TokenUsage
 from modelhub.engines.transformers.basemodels import LoadedBase, load_base
 from modelhub.engines.transformers.continuous import ContinuousBatches
 
@@ -51,7 +51,7 @@ class TransformersEngine:
         self._adapter = base.load_adapter(adapter) if adapter else ""
         self._batch_size = options.batch_size
         self._usage = TokenUsage()
-        self._codec = Codec(base.tokenizer, decoding, context=base.context, end_tokens=base.end_tokens, model=base.name)
+        self._codec = base.codec(decoding)
         on_gpu = base.model.device.type == "cuda"
         continuous = on_gpu if options.continuous_batching is None else options.continuous_batching
         self._continuous = ContinuousBatches(base, self._codec, decoding) if continuous else None
