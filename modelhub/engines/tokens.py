@@ -76,6 +76,7 @@ class Codec:
         self._context = context
         self._vocabulary = vocabulary
         self._end_tokens = frozenset(end_tokens)
+        self._tail = tail_length(decoding.stop)
 
     def encode(self, requests: Sequence[GenerationRequest]) -> tuple[list[TokenPrompt], dict[int, GenerationFailure]]:
         """Return the prompts that fit the model's context, and a failure by index for each of the others.
@@ -138,6 +139,11 @@ class Codec:
         """Whether the text of these tokens contains a stop text."""
         text = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return any(one in str(text) for one in self._decoding.stop)
+
+    def stopped_at(self, ids: Sequence[int], *, seen: int) -> int | None:
+        """Return the number of tokens that complete a stop text, looking at those after the first `seen`."""
+        ends = range(seen + 1, len(ids) + 1) if self._decoding.stop else ()
+        return next((end for end in ends if self.has_stop(ids[max(0, end - self._tail) : end])), None)
 
     def _until_end(self, ids: list[int]) -> tuple[list[int], bool]:
         for place, one in enumerate(ids):

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,9 +21,6 @@ from modelhub.engines.packages import require
 from modelhub.engines.tokens import StopTexts, TokenAnswer, TokenPrompt, TokenUsage
 from modelhub.engines.transformers.basemodels import LoadedBase, load_base
 from modelhub.engines.transformers.continuous import ContinuousBatches
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +45,7 @@ class TransformersEngine:
     def __init__(self, base: LoadedBase, decoding: Decoding, options: TransformersOptions, *, adapter: str) -> None:
         self._base = base
         self._decoding = decoding
-        self._adapter = base.load_adapter(adapter) if adapter else ""
+        self._model = base.view(base.load_adapter(adapter) if adapter else "")
         self._batch_size = options.batch_size
         self._usage = TokenUsage()
         self._codec = base.codec(decoding)
@@ -60,9 +57,8 @@ class TransformersEngine:
         """Return one result per request, in their order; prompts that are too long or too large for memory fail."""
         prompts, failed = self._codec.encode(requests)
         results: dict[int, GenerationResult | GenerationFailure] = dict(failed)
-        with self._base.using(self._adapter) as model:
-            for prompt, answer in self._answers(model, prompts):
-                results[prompt.index] = answer if isinstance(answer, GenerationFailure) else self._codec.result(answer)
+        for prompt, answer in self._answers(prompts):
+            results[prompt.index] = answer if isinstance(answer, GenerationFailure) else self._codec.result(answer)
         ordered = [results[index] for index in range(len(requests))]
         self._usage.add(ordered)
         return ordered
@@ -71,11 +67,9 @@ class TransformersEngine:
         """Return the requests answered and the tokens read and made."""
         return asdict(self._usage)
 
-    def _answers(
-        self, model: "PreTrainedModel", prompts: list[TokenPrompt]
-    ) -> Iterator[tuple[TokenPrompt, TokenAnswer | GenerationFailure]]:
+    def _answers(self, prompts: list[TokenPrompt]) -> Iterator[tuple[TokenPrompt, TokenAnswer | GenerationFailure]]:
         if self._continuous is not None:
-            answers = self._continuous.answers(model, prompts, batch_size=self._batch_size)
+            answers = self._continuous.answers(self._model, prompts, batch_size=self._batch_size)
             # It knows no least number of tokens: what has ended too early is made again in the plain way.
             early = [one.prompt for one in answers if self._codec.ended_early(one)]
             again = {prompt.index for prompt in early}
@@ -85,18 +79,16 @@ class TransformersEngine:
         # so that memory runs out at once if it does.
         ordered = sorted(prompts, key=lambda prompt: (prompt.limit, -len(prompt.ids)))
         for _, group in groupby(ordered, key=lambda prompt: prompt.limit):
-            yield from self._batches(model, list(group))
+            yield from self._batches(list(group))
 
-    def _batches(
-        self, model: "PreTrainedModel", prompts: list[TokenPrompt]
-    ) -> Iterator[tuple[TokenPrompt, TokenAnswer | GenerationFailure]]:
+    def _batches(self, prompts: list[TokenPrompt]) -> Iterator[tuple[TokenPrompt, TokenAnswer | GenerationFailure]]:
         import torch
 
         done = 0
         while done < len(prompts):
             batch = prompts[done : done + self._batch_size]
             try:
-                answers: Sequence[TokenAnswer] | None = self._batch(model, batch)
+                answers: Sequence[TokenAnswer] | None = self._batch(batch)
             except torch.OutOfMemoryError:
                 answers = None  # handled below, where the exception no longer holds on to the memory
             if answers is not None:
@@ -123,7 +115,7 @@ class TransformersEngine:
             kind="The device ran out of memory on a prompt alone.",
         )
 
-    def _batch(self, model: "PreTrainedModel", batch: Sequence[TokenPrompt]) -> list[TokenAnswer]:
+    def _batch(self, batch: Sequence[TokenPrompt]) -> list[TokenAnswer]:
         """Continue prompts together, padded on the left; all have the same limit."""
         import torch
         from transformers import StoppingCriteriaList
@@ -134,9 +126,9 @@ class TransformersEngine:
         masks = [[0] * (width - len(prompt.ids)) + [1] * len(prompt.ids) for prompt in batch]
         stops = StopTexts(self._codec, self._decoding.stop, prompt_width=width)
         torch.manual_seed(_batch_seed(self._decoding.seed, rows))
-        made = model.generate(
-            input_ids=torch.tensor(rows, device=model.device),
-            attention_mask=torch.tensor(masks, device=model.device),
+        made = self._model.generate(
+            input_ids=torch.tensor(rows, device=self._model.device),
+            attention_mask=torch.tensor(masks, device=self._model.device),
             generation_config=self._base.generation_config(self._decoding, limit=batch[0].limit),
             stopping_criteria=StoppingCriteriaList([stops] if self._decoding.stop else []),
         )
