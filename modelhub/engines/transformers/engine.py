@@ -5,22 +5,37 @@ in float32 do not depend on what else is in a batch.
 """
 
 import logging
+import queue
+import threading
 import time
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure, GenerationRequest, GenerationResult
+from modelhub.engines.base import (
+    EngineError,
+    EngineSettings,
+    GenerationFailure,
+    GenerationRequest,
+    GenerationResult,
+    LiveEngine,
+)
+from modelhub.engines.batched import BatchedEngine
 from modelhub.engines.decoding import Decoding, parse_decoding, parse_settings
 from modelhub.engines.modelfiles import check_files
 from modelhub.engines.packages import require
 from modelhub.engines.tokens import StopTexts, TokenAnswer, TokenPrompt, TokenUsage
 from modelhub.engines.transformers.basemodels import LoadedBase, load_base
 from modelhub.engines.transformers.continuous import ContinuousBatches
+from modelhub.engines.transformers.live import TransformersLiveEngine
+from modelhub.engines.transformers.running import RunningBatch
+
+if TYPE_CHECKING:
+    import torch
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +45,7 @@ class TransformersOptions(BaseModel):
 
     `batch_size` is the most prompts at once, halved for good when memory runs out. Continuous batching, which takes up
     the next prompt as soon as one has ended, is used on a GPU unless it is switched off, and elsewhere if switched on.
+    `live_slots` is how many requests of a worker are under way at once.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,6 +53,7 @@ class TransformersOptions(BaseModel):
     batch_size: int = Field(default=8, ge=1)
     device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     continuous_batching: bool | None = None
+    live_slots: int | None = Field(default=None, ge=1, le=1000)
 
 
 class TransformersEngine:
@@ -49,9 +66,8 @@ class TransformersEngine:
         self._batch_size = options.batch_size
         self._usage = TokenUsage()
         self._codec = base.codec(decoding)
-        on_gpu = base.model.device.type == "cuda"
-        continuous = on_gpu if options.continuous_batching is None else options.continuous_batching
-        self._continuous = ContinuousBatches(base, self._codec, decoding) if continuous else None
+        self._abandoned = threading.Event()
+        self._continuous = ContinuousBatches(base, self._codec, decoding) if _continuous(base, options) else None
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult | GenerationFailure]:
         """Return one result per request, in their order; prompts that are too long or too large for memory fail."""
@@ -62,6 +78,10 @@ class TransformersEngine:
         ordered = [results[index] for index in range(len(requests))]
         self._usage.add(ordered)
         return ordered
+
+    def abandon(self) -> None:
+        """End what is being made, from another thread; the engine is not used any more."""
+        self._abandoned.set()
 
     def usage(self) -> dict[str, Any]:
         """Return the requests answered and the tokens read and made."""
@@ -130,11 +150,17 @@ class TransformersEngine:
             input_ids=torch.tensor(rows, device=self._model.device),
             attention_mask=torch.tensor(masks, device=self._model.device),
             generation_config=self._base.generation_config(self._decoding, limit=batch[0].limit),
-            stopping_criteria=StoppingCriteriaList([stops] if self._decoding.stop else []),
+            stopping_criteria=StoppingCriteriaList([self._to_end, *([stops] if self._decoding.stop else [])]),
         )
         new = made[:, width:].tolist()
         seconds = (time.perf_counter() - started) / len(batch)
         return [TokenAnswer(prompt, new[row][: stops.ended_at.get(row)], seconds) for row, prompt in enumerate(batch)]
+
+    def _to_end(self, input_ids: "torch.Tensor", scores: Any, **_: Any) -> "torch.Tensor":
+        """Take token ids of shape (rows, width) and return booleans of shape (rows,): all true if it is abandoned."""
+        import torch
+
+        return torch.full((input_ids.shape[0],), self._abandoned.is_set(), device=input_ids.device)
 
 
 def _batch_seed(seed: int, rows: Sequence[Sequence[int]]) -> int:
@@ -156,6 +182,35 @@ def create(settings: EngineSettings) -> TransformersEngine:
     decoding, options = parse_decoding(settings.decoding), _parse_options(settings)
     base = load_base(settings.model, dtype=decoding.dtype, device=_device(options.device))
     return TransformersEngine(base, decoding, options, adapter=settings.adapter)
+
+
+def live(settings: EngineSettings) -> LiveEngine:
+    """Return the engine that takes requests at any time; raise EngineError if its model cannot be loaded."""
+    check(settings)
+    decoding, options = parse_decoding(settings.decoding), _parse_options(settings)
+    base = load_base(settings.model, dtype=decoding.dtype, device=_device(options.device))
+    plain_options = options.model_copy(update={"continuous_batching": False})
+    plain = TransformersEngine(base, decoding, plain_options, adapter=settings.adapter)
+    in_batches = options.live_slots or options.batch_size
+    if not _continuous(base, options):
+        return BatchedEngine(plain, slots=in_batches)
+    inbox: queue.Queue[Any] = queue.Queue()
+    slots = options.live_slots or (None if base.model.device.type == "cuda" else options.batch_size)
+    batch = RunningBatch(
+        base, base.view(base.load_adapter(settings.adapter) if settings.adapter else ""), decoding, slots=slots,
+        outputs=inbox,
+    )  # fmt: skip
+    try:
+        batch.start()
+    except Exception:
+        logger.exception("continuous batching does not work here; requests are answered in plain batches")
+        return BatchedEngine(plain, slots=in_batches)
+    return TransformersLiveEngine(batch, base.codec(decoding), plain, inbox)
+
+
+def _continuous(base: LoadedBase, options: TransformersOptions) -> bool:
+    on_gpu = base.model.device.type == "cuda"
+    return on_gpu if options.continuous_batching is None else options.continuous_batching
 
 
 def _parse_options(settings: EngineSettings) -> TransformersOptions:
