@@ -128,14 +128,20 @@ def test_answers_end_by_the_rules_of_batches(
 
 
 def test_a_stop_text_ends_the_making_of_an_answer(tiny_llama: Path) -> None:
-    asked = requests(16)
+    asked = next(request(prompt) for prompt, answer in texts() if STOP in answer)
+    (expected,) = answers(load("transformers", tiny_llama, stop=[STOP]), [asked])
+    delivered, passes = threading.Event(), []
+
+    def wait_behind_the_stop_text(together: int, _: list[int]) -> None:
+        passes.append(together)
+        assert len(passes) <= (expected.completion_tokens or 0) or delivered.wait(PATIENCE)
+
     with live("transformers", tiny_llama, options=CONTINUOUS, stop=[STOP]) as engine:
-        stopped = made(engine, asked)
-        wait_until(lambda: not scheduled(engine), seconds=PATIENCE, what="The end of all answers in the batch")
-    free = answers(load("transformers", tiny_llama), asked)
-    assert any(
-        (one.completion_tokens or 0) < (two.completion_tokens or 0) for one, two in zip(stopped, free, strict=True)
-    )
+        with before_each_pass(engine, wait_behind_the_stop_text):
+            engine.start(asked, lambda _: delivered.set())
+            assert delivered.wait(PATIENCE)
+            wait_until(lambda: not scheduled(engine), seconds=PATIENCE, what="The end of the answer in the batch")
+    assert len(passes) <= (expected.completion_tokens or 0) + 1
 
 
 def scheduled(engine: Any) -> dict[str, Any]:
@@ -179,6 +185,7 @@ def test_what_is_given_up_is_not_delivered_and_holds_no_memory(tiny_llama: Path)
         gate.opened.set()
         arrived.start(engine, 2, request(texts()[1][0]))
         assert list(arrived.take(1)) == [2]
+        assert max(gate.together) == 1  # it was not continued beside the other
         assert not engine._batch._taken
         wait_until(lambda: not scheduled(engine), seconds=PATIENCE, what="The end of all answers in the batch")
     assert arrived.none_left
