@@ -26,6 +26,7 @@ from tests.tools.leftovers import interrupt_on_sigterm, make_folder
 # What was measured of an 8B model on one card: 4.1 s per answer, a tenth of the requests above 4.8.
 SECONDS, SPREAD = 4.1, 0.55
 RATE = 1.1  # personas a second: two hundred people who write one every three minutes
+SETTLED_SECONDS = 8.0
 BULK = 500  # personas of another study, with two outputs each
 
 
@@ -123,6 +124,7 @@ def _burst(name: str, made: Site, folder: Path, options: argparse.Namespace, *mo
 
 def _outcome(name: str, made: Site, walk: Callable[[str], "asyncio.Future[Waits]"], wanted: int) -> Outcome:
     with made.serving() as host, made.working():
+        time.sleep(SETTLED_SECONDS)  # as a worker that has run for a while
         waits = asyncio.run(walk(host))  # type: ignore[arg-type]
     return Outcome(name, _engine_times(), sorted(waits.seen), made.made("live"), wanted, waits.problems)
 

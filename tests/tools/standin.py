@@ -109,9 +109,8 @@ class StandIn:
 
     async def _request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        length = next(
-            (int(line.split(":")[1]) for line in head.split("\r\n") if line.lower().startswith("content-l")), 0
-        )
+        sizes = [line.split(":")[1] for line in head.split("\r\n") if line.lower().startswith("content-length:")]
+        length = int(sizes[0]) if sizes else 0
         body = json.loads(await reader.readexactly(length)) if length else {}
         if self.mode == "mute":
             await asyncio.Event().wait()
