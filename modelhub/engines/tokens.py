@@ -95,7 +95,7 @@ class Codec:
 
     def _encoded(self, index: int, request: GenerationRequest) -> TokenPrompt | GenerationFailure:
         try:
-            ids = self._ids(request)
+            ids = self.ids(request)
         except Exception as error:  # noqa: BLE001 - a template may raise anything, and so does half a surrogate pair
             return replace(failure_of(error, request), final=True, kind=NO_TOKENS)
         # One of these in a batch would end the whole batch.
@@ -112,7 +112,8 @@ class Codec:
             )
         return TokenPrompt(index, ids, min(self._decoding.max_new_tokens, room))
 
-    def _ids(self, request: GenerationRequest) -> list[int]:
+    def ids(self, request: GenerationRequest) -> list[int]:
+        """Return the tokens of a request, whatever their number; raises whatever the template or the tokenizer does."""
         if not self._decoding.chat:
             return list(self._tokenizer(plain_text(request)).input_ids)
         text: Any = self._tokenizer.apply_chat_template(

@@ -19,6 +19,7 @@ from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure
 from modelhub.engines.decoding import Decoding, parse_decoding, parse_settings
 from modelhub.engines.modelfiles import check_files, lora_rank, stamp
 from modelhub.engines.packages import require
+from modelhub.engines.rehearsal import Rehearsal, Rehearsed, rehearse_files
 from modelhub.engines.tokens import Codec, TokenAnswer, TokenPrompt, TokenUsage
 
 if TYPE_CHECKING:
@@ -168,6 +169,12 @@ def create(settings: EngineSettings) -> VllmEngine:
     check(settings)
     decoding, options = parse_decoding(settings.decoding), _parse_options(settings)
     return VllmEngine(_load(settings, decoding, options), decoding, adapter=settings.adapter)
+
+
+def rehearse(settings: EngineSettings, asked: Rehearsal) -> Rehearsed:
+    """Try tokenizer, chat template, context and adapter; raise EngineError for what would fail every time."""
+    options = _parse_options(settings)
+    return rehearse_files(settings, parse_decoding(settings.decoding), asked, context=options.max_model_len)
 
 
 def _parse_options(settings: EngineSettings) -> VllmOptions:

@@ -28,6 +28,7 @@ from modelhub.engines.batched import BatchedEngine
 from modelhub.engines.decoding import Decoding, parse_decoding, parse_settings
 from modelhub.engines.modelfiles import check_files
 from modelhub.engines.packages import require
+from modelhub.engines.rehearsal import Rehearsal, Rehearsed, rehearse_files
 from modelhub.engines.tokens import StopTexts, TokenAnswer, TokenPrompt, TokenUsage
 from modelhub.engines.transformers.basemodels import LoadedBase, load_base
 from modelhub.engines.transformers.continuous import ContinuousBatches
@@ -44,8 +45,8 @@ class TransformersOptions(BaseModel):
     """How answers are computed. `device` auto is a GPU if there is one.
 
     `batch_size` is the most prompts at once, halved for good when memory runs out. Continuous batching, which takes up
-    the next prompt as soon as one has ended, is used on a GPU unless it is switched off, and elsewhere if switched on.
-    `live_slots` is how many requests of a worker are under way at once.
+    the next prompt as soon as one has ended, is used for requests that come one by one unless it is switched off; in
+    a stage on a GPU only, and elsewhere if switched on. `live_slots` is how many requests of a worker are under way.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -192,7 +193,8 @@ def live(settings: EngineSettings) -> LiveEngine:
     plain_options = options.model_copy(update={"continuous_batching": False})
     plain = TransformersEngine(base, decoding, plain_options, adapter=settings.adapter)
     in_batches = options.live_slots or options.batch_size
-    if not _continuous(base, options):
+    # Even on a CPU it makes more answers a second than plain batches of what happens to wait, see docs/benchmarks.md.
+    if options.continuous_batching is False or base.model.device.type == "mps":
         return BatchedEngine(plain, slots=in_batches)
     inbox: queue.Queue[Any] = queue.Queue()
     slots = options.live_slots or (None if base.model.device.type == "cuda" else options.batch_size)
@@ -206,6 +208,11 @@ def live(settings: EngineSettings) -> LiveEngine:
         logger.exception("continuous batching does not work here; requests are answered in plain batches")
         return BatchedEngine(plain, slots=in_batches)
     return TransformersLiveEngine(batch, base.codec(decoding), plain, inbox)
+
+
+def rehearse(settings: EngineSettings, asked: Rehearsal) -> Rehearsed:
+    """Try tokenizer, chat template, context and adapter; raise EngineError for what would fail every time."""
+    return rehearse_files(settings, parse_decoding(settings.decoding), asked)
 
 
 def _continuous(base: LoadedBase, options: TransformersOptions) -> bool:

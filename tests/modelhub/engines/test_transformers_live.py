@@ -136,11 +136,13 @@ def test_a_stop_text_ends_the_making_of_an_answer(tiny_llama: Path) -> None:
         passes.append(together)
         assert len(passes) <= (expected.completion_tokens or 0) or delivered.wait(PATIENCE)
 
-    with live("transformers", tiny_llama, options=CONTINUOUS, stop=[STOP]) as engine:
-        with before_each_pass(engine, wait_behind_the_stop_text):
-            engine.start(asked, lambda _: delivered.set())
-            assert delivered.wait(PATIENCE)
-            wait_until(lambda: not scheduled(engine), seconds=PATIENCE, what="The end of the answer in the batch")
+    with (
+        live("transformers", tiny_llama, options=CONTINUOUS, stop=[STOP]) as engine,
+        before_each_pass(engine, wait_behind_the_stop_text),
+    ):
+        engine.start(asked, lambda _: delivered.set())
+        assert delivered.wait(PATIENCE)
+        wait_until(lambda: not scheduled(engine), seconds=PATIENCE, what="The end of the answer in the batch")
     assert len(passes) <= (expected.completion_tokens or 0) + 1
 
 
