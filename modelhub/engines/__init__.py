@@ -31,7 +31,7 @@ _MODULES = {
     "openai": "modelhub.engines.openai.engine",
     "scripted": "modelhub.engines.scripted",
     "transformers": "modelhub.engines.transformers.engine",
-    "vllm": "modelhub.engines.vllm",
+    "vllm": "modelhub.engines.vllm.engine",
 }
 
 # Outputs that were made elsewhere and read from files: a system has this engine, but nothing can be generated.

@@ -103,6 +103,7 @@ class LoadedBase:
 
 # Weak, so that a base is freed with the last engine that uses it.
 _LOADED: WeakValueDictionary[Any, LoadedBase] = WeakValueDictionary()
+_LOADING = threading.Lock()
 
 
 def load_base(name: str, *, dtype: str, device: str) -> LoadedBase:
@@ -111,10 +112,11 @@ def load_base(name: str, *, dtype: str, device: str) -> LoadedBase:
     Raises EngineError if it cannot be loaded. Changed files make another base.
     """
     key = (name, stamp(name), dtype, device)
-    base = _LOADED.get(key)
-    if base is None:
-        base = _LOADED[key] = _load(name, dtype=dtype, device=device)
-    return base
+    with _LOADING:  # two systems that are loaded at once share it as well
+        base = _LOADED.get(key)
+        if base is None:
+            base = _LOADED[key] = _load(name, dtype=dtype, device=device)
+        return base
 
 
 def _load(name: str, *, dtype: str, device: str) -> LoadedBase:

@@ -1,5 +1,6 @@
 """The transformers engine asked one by one, by several at a time, in batches that requests join and leave."""
 
+import logging
 import subprocess
 import sys
 import threading
@@ -172,6 +173,24 @@ def test_slots_are_the_batch_size_unless_they_are_given(tiny_llama: Path, option
         assert engine.slots == 3
     with live("transformers", tiny_llama, options={**options, "batch_size": 3, "live_slots": 5}) as engine:
         assert engine.slots == 5
+
+
+def test_systems_that_are_loaded_at_once_load_their_base_once(
+    tiny_llama: Path, tiny_adapters: dict[str, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    engines: list[Any] = []
+
+    def load_one(folder: Path) -> None:
+        engines.append(load("transformers", tiny_llama, folder))
+
+    threads = [threading.Thread(target=load_one, args=[folder]) for folder in tiny_adapters.values()]
+    with caplog.at_level(logging.INFO, logger="modelhub.engines.transformers.basemodels"):
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len([record for record in caplog.records if record.message.startswith("loading")]) == 1
+    assert engines[0]._base is engines[1]._base
 
 
 # What is given up
