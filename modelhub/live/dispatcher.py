@@ -8,7 +8,7 @@ import logging
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -39,14 +39,13 @@ from modelhub.prompting.endings import whole_answer
 from modelhub.runs.recording import Execution
 from modelhub.runs.stage import Reporting
 from modelhub.systems.requests import output_request
-from personaeval.storage import storage_problem
+from personaeval.outages import is_outage, waits
 
 logger = logging.getLogger(__name__)
 
 SAY_SECONDS = 4.0  # between two signs of life
 EXPECT_SECONDS = 15.0  # between two looks at which systems may be needed
 HOPELESS = 3  # times that a system was tried in vain before a worker that ends with the queue gives it up
-LONGEST_WAIT = 5.0  # seconds, for a database to come back
 LOOKERS = 8  # threads that load engines and look after servers
 
 
@@ -77,7 +76,7 @@ class Dispatcher:
     _expected_at: float = float("-inf")
     _said_at: float = float("-inf")
     _troubles: Sequence[Trouble] = ()
-    _outages: int = 0  # of the database, in a row
+    _waits: Iterator[float] | None = None  # while the database is away
 
     @property
     def key(self) -> str:
@@ -89,9 +88,9 @@ class Dispatcher:
 
         However it ends, short of being killed, what it had claimed and not finished is given back.
         """
-        worker_start(key=self.key, study=self.study, host=socket.gethostname())
         pool = ThreadPoolExecutor(LOOKERS, thread_name_prefix="looking after systems")
         try:
+            worker_start(key=self.key, study=self.study, host=socket.gethostname())
             while not self._turn_through_outages(pool):
                 pass
         finally:
@@ -107,17 +106,17 @@ class Dispatcher:
         """Take one turn; while PostgreSQL is away, wait for it instead. Return whether the work is over."""
         try:
             over = self._turn(pool)
-            if self._outages:
-                self._outages = 0
+            if self._waits is not None:
                 # A claim whose answer was lost on the way holds outputs that nobody makes.
                 outputs_release(holder=self.key, keep=[pk for desk in self.desks for pk in desk.flights])
+                self._waits = None
                 logger.warning("run %s: the database is back", self.key)
         except (OperationalError, InterfaceError) as error:
-            if connection.vendor == "sqlite" or storage_problem(error):
+            if not is_outage(error):
                 raise
             connection.close()
-            self._outages += 1
-            wait = min(0.25 * 2.0**self._outages, LONGEST_WAIT)
+            self._waits = self._waits or waits()
+            wait = next(self._waits)
             logger.warning("run %s: no database (%s); the next try in %.1f s", self.key, type(error).__name__, wait)
             time.sleep(wait)
             return False
