@@ -19,6 +19,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.utils import timezone
 
 from annotation.models import ArmTrouble, Output, Study
+from annotation.services.foresight import Foresight
 from annotation.services.queue import (
     arms_expected,
     arms_waiting,
@@ -44,7 +45,7 @@ from personaeval.outages import is_outage, waits
 logger = logging.getLogger(__name__)
 
 SAY_SECONDS = 4.0  # between two signs of life
-EXPECT_SECONDS = 15.0  # between two looks at which systems may be needed
+EXPECT_SECONDS = 5.0  # between two looks at what may be needed soon
 HOPELESS = 3  # times that a system was tried in vain before a worker that ends with the queue gives it up
 LOOKERS = 8  # threads that load engines and look after servers
 
@@ -73,10 +74,14 @@ class Dispatcher:
     _inbox: "SimpleQueue[Callable[[], None]]" = field(default_factory=SimpleQueue)
     _taken: deque[Callable[[], None]] = field(default_factory=deque)  # stays until it is stored
     _told: tuple[int, int] = (0, 0)
+    _foresight: Foresight = field(init=False)
     _expected_at: float = float("-inf")
     _said_at: float = float("-inf")
     _troubles: Sequence[Trouble] = ()
     _waits: Iterator[float] | None = None  # while the database is away
+
+    def __post_init__(self) -> None:
+        self._foresight = Foresight(self.study)
 
     @property
     def key(self) -> str:
@@ -152,6 +157,7 @@ class Dispatcher:
         if not self.limits.once and now - self._expected_at >= EXPECT_SECONDS:
             self._expected_at = now
             self.desks.behind(arms_expected(self.study))
+            self._foresight.look()
 
     def _claim(self) -> None:
         wanted = arms_wanted(self.study)
