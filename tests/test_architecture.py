@@ -29,6 +29,7 @@ PURE = [
     "modelhub/files/problems.py",
     "modelhub/prompting/layouts.py",
     "modelhub/prompting/endings.py",
+    "modelhub/prompting/persona_text.py",
     "modelhub/files/records.py",
     "modelhub/screening/flags.py",
     "modelhub/prompting/persona_inference.py",
