@@ -6,6 +6,7 @@ from annotation.models.output import Output
 from annotation.models.participant import OpenLink, Participant
 from annotation.models.persona import Persona
 from annotation.models.rating import Assignment, Followup, PageVisit, QuestionnaireAnswer, Rating, Slot
+from annotation.models.screening import GuardCheck, PersonaFinding, PersonaHold
 from annotation.models.study import Arm, Aspect, Item, Study
 from annotation.models.tally import UnitTally
 from annotation.models.user import User
@@ -19,6 +20,7 @@ __all__ = [
     "AuditLog",
     "Event",
     "Followup",
+    "GuardCheck",
     "Item",
     "OpenLink",
     "Output",
@@ -26,6 +28,8 @@ __all__ = [
     "PageVisit",
     "Participant",
     "Persona",
+    "PersonaFinding",
+    "PersonaHold",
     "QuestionnaireAnswer",
     "Rating",
     "Slot",
