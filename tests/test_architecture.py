@@ -32,6 +32,7 @@ PURE = [
     "modelhub/prompting/persona_text.py",
     "modelhub/files/records.py",
     "modelhub/screening/flags.py",
+    "modelhub/screening/self_references.py",
     "modelhub/prompting/persona_inference.py",
     "modelhub/stats/lemmas.py",
     "modelhub/prompting/persona_judging.py",

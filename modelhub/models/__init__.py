@@ -12,6 +12,7 @@ from modelhub.models.persona import (
     RetrievedPersona,
 )
 from modelhub.models.run import Run
+from modelhub.models.screening import GuardBinding, OutputFinding
 from modelhub.models.system import ArmBinding, System
 from modelhub.models.tailoring import Judgement, PairOutput, PersonaSource, TrainingLog
 
@@ -19,8 +20,10 @@ __all__ = [
     "ArmBinding",
     "Direction",
     "Generation",
+    "GuardBinding",
     "InferredPersona",
     "Judgement",
+    "OutputFinding",
     "PairOutput",
     "PersonaCheck",
     "PersonaComparison",
