@@ -48,6 +48,14 @@ def outputs_relax(*, persona: Persona) -> None:
     requested_outputs().filter(persona=persona, urgency__lt=urgency).update(urgency=urgency, turn=turn)
 
 
+def arms_expected(study: Study | None = None) -> list[int]:
+    """Return the arms, of one open study or of any, that somebody may want something of at any moment."""
+    live = Arm.objects.filter(study__state=Study.State.OPEN, study__written_personas_per_participant__gt=0)
+    if study is not None:
+        live = live.filter(study=study)
+    return sorted(live.exclude(fingerprint="").values_list("pk", flat=True))
+
+
 def arms_wanted(study: Study | None = None) -> list[int]:
     """Return the arms, of one study or of any, for which something can be claimed now."""
     free = free_outputs() if study is None else free_outputs().filter(arm__study=study)

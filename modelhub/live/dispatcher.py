@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from annotation.models import ArmTrouble, Output, Study
 from annotation.services.queue import (
+    arms_expected,
     arms_waiting,
     arms_wanted,
     output_fail,
@@ -43,6 +44,7 @@ from personaeval.storage import storage_problem
 logger = logging.getLogger(__name__)
 
 SAY_SECONDS = 4.0  # between two signs of life
+EXPECT_SECONDS = 15.0  # between two looks at which systems may be needed
 HOPELESS = 3  # times that a system was tried in vain before a worker that ends with the queue gives it up
 LONGEST_WAIT = 5.0  # seconds, for a database to come back
 LOOKERS = 8  # threads that load engines and look after servers
@@ -72,6 +74,7 @@ class Dispatcher:
     _inbox: "SimpleQueue[Callable[[], None]]" = field(default_factory=SimpleQueue)
     _taken: deque[Callable[[], None]] = field(default_factory=deque)  # stays until it is stored
     _told: tuple[int, int] = (0, 0)
+    _expected_at: float = float("-inf")
     _said_at: float = float("-inf")
     _troubles: Sequence[Trouble] = ()
     _outages: int = 0  # of the database, in a row
@@ -128,6 +131,7 @@ class Dispatcher:
         for desk in list(self.desks):
             for flight, failure in desk.overdue(self.limits.output_seconds):
                 self._failed(desk, flight, failure)
+        self._expect()
         self._claim()
         for desk in self.desks:
             desk.look_after(pool, lambda looked, desk=desk: self._inbox.put(partial(self._looked, desk, looked)))  # type: ignore[misc]
@@ -142,6 +146,13 @@ class Dispatcher:
                 self._taken.append(self._inbox.get_nowait())
         except Empty:
             return
+
+    def _expect(self) -> None:
+        """Get ready for what may be asked at any moment, so that nobody waits for it, or finds out what is wrong."""
+        now = time.monotonic()
+        if not self.limits.once and now - self._expected_at >= EXPECT_SECONDS:
+            self._expected_at = now
+            self.desks.behind(arms_expected(self.study))
 
     def _claim(self) -> None:
         wanted = arms_wanted(self.study)
