@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from annotation.holding import standing_holds
 from annotation.models import Assignment, Output, PersonaFinding, PersonaHold, Study
@@ -22,12 +22,9 @@ def undecided_holds(study: Study) -> QuerySet[PersonaHold]:
 
     Each has `is_waited_for`: somebody's part is open on it.
     """
-    unmade = Output.objects.filter(persona=OuterRef("persona"), state=Output.State.REQUESTED)
     waiting = Assignment.objects.filter(persona=OuterRef("persona"), state=Assignment.State.OPEN)
-    holds = standing_holds().filter(persona__item__study=study, refused_at__isnull=True)
-    of_outputs = holds.filter(~Exists(unmade), stage=PersonaHold.Stage.OUTPUTS)
-    found = holds.filter(stage=PersonaHold.Stage.PERSONA) | of_outputs
-    return found.annotate(is_waited_for=Exists(waiting)).select_related("persona__item").order_by("at", "pk")
+    holds = _open_holds(study).filter(_UNDECIDED).annotate(is_waited_for=Exists(waiting))
+    return holds.select_related("persona__item").order_by("at", "pk")
 
 
 def decided_holds(study: Study) -> QuerySet[PersonaHold]:
@@ -45,10 +42,19 @@ def persona_findings(study: Study) -> QuerySet[PersonaFinding]:
 
 def hold_counts(study: Study) -> HoldCounts:
     """Return how much is held back at the moment."""
-    undecided = undecided_holds(study)
-    guard = standing_holds().filter(persona__item__study=study, stage=PersonaHold.Stage.GUARD, refused_at=None)
-    return HoldCounts(
-        undecided=undecided.count(),
-        outputs=undecided.filter(stage=PersonaHold.Stage.OUTPUTS).count(),
-        guard=guard.count(),
+    counted = _open_holds(study).aggregate(
+        undecided=Count("pk", filter=_UNDECIDED),
+        outputs=Count("pk", filter=_UNDECIDED & Q(stage=PersonaHold.Stage.OUTPUTS)),
+        guard=Count("pk", filter=Q(stage=PersonaHold.Stage.GUARD)),
     )
+    return HoldCounts(**counted)
+
+
+_UNDECIDED = Q(stage=PersonaHold.Stage.PERSONA) | Q(stage=PersonaHold.Stage.OUTPUTS, is_unmade=False)
+
+
+def _open_holds(study: Study) -> QuerySet[PersonaHold]:
+    """Return the holds without a decision, each with `is_unmade`: outputs of its persona are still to come."""
+    unmade = Output.objects.filter(persona=OuterRef("persona"), state=Output.State.REQUESTED)
+    holds = standing_holds().filter(persona__item__study=study, refused_at__isnull=True)
+    return holds.annotate(is_unmade=Exists(unmade))

@@ -12,8 +12,8 @@ from annotation.export import rows, wide
 from annotation.export.columns import PARTICIPANT, STUDY, Column
 from annotation.export.controls import control_tables
 from annotation.export.flagged import ON_PARTICIPANTS
+from annotation.export.holds import screening_tables
 from annotation.export.scope import Scope
-from annotation.export.screening import screening_tables
 from annotation.models import Aspect, Assignment, Output, Participant, Persona, Slot, Study
 
 Row = dict[str, Any]

@@ -1,12 +1,12 @@
 """The tables behind studies, participants and ratings."""
 
+from annotation.models.hold import GuardCheck, PersonaFinding, PersonaHold
 from annotation.models.log import AuditLog, Event
 from annotation.models.member import StudyMember
 from annotation.models.output import Output
 from annotation.models.participant import OpenLink, Participant
 from annotation.models.persona import Persona
 from annotation.models.rating import Assignment, Followup, PageVisit, QuestionnaireAnswer, Rating, Slot
-from annotation.models.screening import GuardCheck, PersonaFinding, PersonaHold
 from annotation.models.study import Arm, Aspect, Item, Study
 from annotation.models.tally import UnitTally
 from annotation.models.user import User

@@ -45,18 +45,26 @@ def guard_release(*, holder: str) -> int:
     return _held(holder).update(lease_holder="", lease_until=None, attempts=F("attempts") - 1)
 
 
-def guard_store(*, check: GuardCheck, holder: str, categories: list[str] | None) -> bool:
-    """Store a verdict: None is safe. Let the persona go on, or hold it, as the study says.
+def guards_pending(study: Study | None = None) -> bool:
+    """Return whether any check, of one study or of any, has no end yet that no worker is at, also if it is paused."""
+    pending = GuardCheck.objects.filter(
+        Q(lease_until__isnull=True) | Q(lease_until__lt=timezone.now()), ended_at__isnull=True
+    )
+    return (pending if study is None else pending.filter(persona__item__study=study)).exists()
+
+
+def guard_store(*, check: GuardCheck, holder: str, categories: list[str]) -> bool:
+    """Store a verdict: safe without any category. Let the persona go on, or hold it, as the study says.
 
     Returns False, changing nothing, if the lease was lost or the persona has been erased.
     """
     with transaction.atomic():
         if not _end(check, holder):
             return False
-        if categories is None:
-            hold_lift(persona_id=check.persona_id, stage=PersonaHold.Stage.GUARD)
-        else:
+        if categories:
             _note(check, PersonaFinding.Kind.UNSAFE, ", ".join(categories))
+        else:
+            hold_lift(persona_id=check.persona_id, stage=PersonaHold.Stage.GUARD)
     return True
 
 

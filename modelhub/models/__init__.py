@@ -1,5 +1,6 @@
 """What admins and analysts touch: systems, runs, and all that runs made."""
 
+from modelhub.models.finding import GuardBinding, OutputFinding
 from modelhub.models.generation import Generation
 from modelhub.models.persona import (
     Direction,
@@ -12,7 +13,6 @@ from modelhub.models.persona import (
     RetrievedPersona,
 )
 from modelhub.models.run import Run
-from modelhub.models.screening import GuardBinding, OutputFinding
 from modelhub.models.system import ArmBinding, System
 from modelhub.models.tailoring import Judgement, PairOutput, PersonaSource, TrainingLog
 
