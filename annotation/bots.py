@@ -160,6 +160,7 @@ class Bot:
             "write": self._write,
             "wait": self._wait,
             "failed": lambda page: self._send(page, page.form("/set-aside/")),
+            "held": lambda page: self._send(page, page.form("/set-aside/")),
             "rate": self._rate,
         }
         if page.step not in actions:

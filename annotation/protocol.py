@@ -38,6 +38,8 @@ def definition_document(study: Study) -> dict[str, Any]:
         "arms": list(study.arms.order_by("ordinal").values_list("is_control", flat=True)),
         "practice": study.practice,
         "items": _item_documents(study),
+        # Only where there is one, so that studies opened before files could hold it keep their hash.
+        **({"screening": study.screening} if study.screening else {}),
     }
 
 

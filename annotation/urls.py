@@ -29,6 +29,7 @@ participant_urls = [
     path("parts/<slug:key>/draft/", writing.draft, name="persona_draft"),
     path("parts/<slug:key>/wait/", writing.wait, name="wait"),
     path("parts/<slug:key>/failed/", writing.failed, name="failed"),
+    path("parts/<slug:key>/held/", writing.held, name="held"),
     path("parts/<slug:key>/set-aside/", writing.set_aside, name="set_aside"),
     path("parts/<slug:key>/complete/", rating.complete, name="complete"),
     path("parts/<slug:key>/time/", rating.time, name="time"),

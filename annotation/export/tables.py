@@ -12,6 +12,7 @@ from annotation.export import rows, wide
 from annotation.export.columns import PARTICIPANT, STUDY, Column
 from annotation.export.controls import control_tables
 from annotation.export.flagged import ON_PARTICIPANTS
+from annotation.export.holds import screening_tables
 from annotation.export.scope import Scope
 from annotation.models import Aspect, Assignment, Output, Participant, Persona, Slot, Study
 
@@ -43,6 +44,7 @@ def study_tables(study: Study, *, include_bots: bool = False, external_ids: bool
         ("outputs", "One row per output of those personas.", _outputs(), rows.outputs, q.outputs_of),
         ("participants", "One row per participant.", _participants(scope), rows.participants, q.participants_of),
         *control_tables(),
+        *screening_tables(),
     )
     return {
         name: Table(name, meaning, columns, partial(read, scope), covered(scope).count)

@@ -1,5 +1,6 @@
 """The tables behind studies, participants and ratings."""
 
+from annotation.models.hold import GuardCheck, PersonaFinding, PersonaHold
 from annotation.models.log import AuditLog, Event
 from annotation.models.member import StudyMember
 from annotation.models.output import Output
@@ -19,6 +20,7 @@ __all__ = [
     "AuditLog",
     "Event",
     "Followup",
+    "GuardCheck",
     "Item",
     "OpenLink",
     "Output",
@@ -26,6 +28,8 @@ __all__ = [
     "PageVisit",
     "Participant",
     "Persona",
+    "PersonaFinding",
+    "PersonaHold",
     "QuestionnaireAnswer",
     "Rating",
     "Slot",

@@ -12,11 +12,14 @@ from annotation.models import (
     Assignment,
     Event,
     Followup,
+    GuardCheck,
     OpenLink,
     Output,
     PageVisit,
     Participant,
     Persona,
+    PersonaFinding,
+    PersonaHold,
     QuestionnaireAnswer,
     Rating,
     Slot,
@@ -87,6 +90,8 @@ def _blank(personas: QuerySet[Persona], outputs: QuerySet[Output]) -> None:
     unfinished.update(state=Output.State.FAILED, lease_holder="", lease_until=None)
     outputs.update(text="", error="", lease_holder="")
     personas.update(text="", draft_tab=None)
+    for model in (PersonaFinding, PersonaHold, GuardCheck):  # what was found quotes the text
+        model.objects.filter(persona__in=personas).delete()
 
 
 def _delete_answers(participant: Participant, mine: QuerySet[Assignment]) -> dict[str, int]:

@@ -9,6 +9,7 @@ from django.utils import timezone
 from annotation.allocation import Order, choose_order, choose_repeat, choose_unit
 from annotation.flow import takes_work
 from annotation.history import History, history_of
+from annotation.holding import with_hold_stage
 from annotation.models import Aspect, Assignment, Event, Item, Output, Participant, Persona, Slot, UnitTally
 from annotation.overlap import takes_overlap
 from annotation.pools import Board, TallyPool, TallyUnit, board_of
@@ -84,7 +85,8 @@ def slots_create(*, assignment: Assignment) -> None:
 def _is_showable(persona: Persona) -> bool:
     """Whether nothing comes before the responses to a persona that has just been handed out."""
     is_ready = all(output.state == Output.State.READY for output in persona.outputs.all())
-    return persona.submitted_at is not None and not persona.item.warning and is_ready
+    is_held = bool(persona.__dict__.get("hold_stage"))
+    return persona.submitted_at is not None and not persona.item.warning and is_ready and not is_held
 
 
 def _fresh_board(participant: Participant) -> Board:
@@ -232,7 +234,9 @@ def _place_outputs(assignment: Assignment, persona: Persona, history: History) -
     _create_slots(assignment, persona, order)
 
 
-_PERSONA = KeptQuery(lambda pk: Persona.objects.select_related("item").filter(pk=pk), numbers=("pk",))
+_PERSONA = KeptQuery(
+    lambda pk: with_hold_stage(Persona.objects.select_related("item"), persona="pk").filter(pk=pk), numbers=("pk",)
+)
 _OUTPUTS = KeptQuery(
     lambda persona: Output.objects.filter(persona=persona, sample=0).order_by("arm__ordinal"), numbers=("persona",)
 )

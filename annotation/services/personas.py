@@ -11,6 +11,7 @@ from annotation.services.handout import slots_create
 from annotation.services.locks import study_lock
 from annotation.services.log import event_log
 from annotation.services.outputs import outputs_request
+from annotation.services.screening import persona_screen
 from annotation.services.text import storable_text
 from annotation.services.touch import assignment_touch
 
@@ -61,6 +62,7 @@ def persona_submit(*, assignment: Assignment, text: str, version: int, tab: uuid
         persona = persona_draft_save(assignment=assignment, text=text, version=version, tab=tab)
         persona.submitted_at = timezone.now()
         persona.save(update_fields=["submitted_at"])
+        persona_screen(persona=persona, study=assignment.participant.study)
         outputs_request(persona=persona)
         slots_create(assignment=assignment)
         event_log(participant=assignment.participant, kind=Event.Kind.PERSONA_SUBMITTED, assignment=assignment)

@@ -80,7 +80,11 @@ class StudyDefinition:
     exclusion_rules: dict[str, Any] = field(default_factory=dict)
     recruitment: dict[str, Any] = field(default_factory=dict)
     analysis: dict[str, Any] = field(default_factory=dict)
+    screening: dict[str, Any] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """Return the definition as plain JSON types, as `protocol.definition_document` does for a stored study."""
-        return asdict(self)
+        document = asdict(self)
+        if not self.screening:
+            del document["screening"]
+        return document

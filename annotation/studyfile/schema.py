@@ -16,6 +16,7 @@ from annotation.studyfile.schema_options import (
     Questionnaires,
     Quiz,
     Recruitment,
+    ScreeningSection,
     SkipReason,
 )
 from annotation.studyfile.text import parse_scale
@@ -212,4 +213,5 @@ class StudyFile(FileSection):
     skip_reasons: list[SkipReason] = []
     exclusion_rules: ExclusionRules = ExclusionRules()
     analysis: Analysis = Analysis()
+    screening: ScreeningSection = ScreeningSection()
     items: AnyItems

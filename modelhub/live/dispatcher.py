@@ -34,6 +34,7 @@ from modelhub.engines.reasons import failure_of
 from modelhub.live.breaker import pause_seconds
 from modelhub.live.desk import Desk, Flight, Looked
 from modelhub.live.desks import Desks
+from modelhub.live.guard import Guard
 from modelhub.live.identity import difference, learned, told_by_answer, told_by_list
 from modelhub.live.storing import answer_store, served_learn
 from modelhub.prompting.endings import whole_answer
@@ -71,6 +72,7 @@ class Dispatcher:
     done: int = 0
     failed: int = 0
     desks: Desks = field(default_factory=Desks)
+    guard: Guard = field(init=False)
     _inbox: "SimpleQueue[Callable[[], None]]" = field(default_factory=SimpleQueue)
     _taken: deque[Callable[[], None]] = field(default_factory=deque)  # stays until it is stored
     _told: tuple[int, int] = (0, 0)
@@ -93,6 +95,7 @@ class Dispatcher:
 
         However it ends, short of being killed, what it had claimed and not finished is given back.
         """
+        self.guard = Guard(self.key, self.study)
         pool = ThreadPoolExecutor(LOOKERS, thread_name_prefix="looking after systems")
         try:
             worker_start(key=self.key, study=self.study, host=socket.gethostname())
@@ -136,6 +139,7 @@ class Dispatcher:
             for flight, failure in desk.overdue(self.limits.output_seconds):
                 self._failed(desk, flight, failure)
         self._expect()
+        self.guard.turn()
         self._claim()
         for desk in self.desks:
             desk.look_after(pool, lambda looked, desk=desk: self._inbox.put(partial(self._looked, desk, looked)))  # type: ignore[misc]
@@ -277,6 +281,8 @@ class Dispatcher:
 
     def _is_over(self) -> bool:
         """Whether nothing is under way and nothing is left that could be."""
+        if not self.guard.is_over():  # its verdicts let more be made
+            return False
         if any(desk.flights or desk.is_loading for desk in self.desks):
             return False
         hopeless = {arm for desk in self.desks if desk.breaker.openings >= HOPELESS for arm in desk.arms}
@@ -284,6 +290,7 @@ class Dispatcher:
 
     def _leave(self) -> None:
         try:
+            self.guard.close()
             outputs_release(holder=self.key)
             self._flush()
             worker_end(key=self.key)

@@ -35,6 +35,8 @@ PLACES: dict[type[FileSection], tuple[dict[str, Any], tuple[str | int, ...]]] = 
     schema_options.FollowupOptions: ({"followup": {}}, ("followup",)),
     schema_options.ExclusionRules: ({"exclusion_rules": {}}, ("exclusion_rules",)),
     schema_options.Analysis: ({"analysis": {}}, ("analysis",)),
+    schema_options.ScreeningSection: ({"screening": {}}, ("screening",)),
+    schema_options.ScreenedPersonas: ({"screening": {"personas": {}}}, ("screening", "personas")),
     schema_options.Prolific: ({"recruitment": {"prolific": {}}}, ("recruitment", "prolific")),
     schema_options.Recruitment: ({"recruitment": {}}, ("recruitment",)),
 }
