@@ -1,5 +1,6 @@
 """The tables behind studies, participants and ratings."""
 
+from annotation.models.elicitation import ElicitationAnswer, PersonaProposal
 from annotation.models.log import AuditLog, Event
 from annotation.models.member import StudyMember
 from annotation.models.output import Output
@@ -17,6 +18,7 @@ __all__ = [
     "Aspect",
     "Assignment",
     "AuditLog",
+    "ElicitationAnswer",
     "Event",
     "Followup",
     "Item",
@@ -26,6 +28,7 @@ __all__ = [
     "PageVisit",
     "Participant",
     "Persona",
+    "PersonaProposal",
     "QuestionnaireAnswer",
     "Rating",
     "Slot",
