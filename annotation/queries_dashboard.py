@@ -25,7 +25,8 @@ from django.db.models.functions import RowNumber
 from annotation.export.querysets import assignments_of, current_answers_of, outputs_of, participants_of
 from annotation.export.scope import Scope
 from annotation.models import Assignment, Output, PageVisit, Participant, Slot
-from annotation.services.outputs import MAX_ATTEMPTS, WORKER_LOST, outputs_retryable
+from annotation.services.outputs import outputs_retryable
+from annotation.services.queue import MAX_ATTEMPTS, WORKER_LOST
 
 # What the engine said may name what is behind an arm, so these say only how it ended. In the order of `failed_outputs`.
 FAILURE_REASONS = (

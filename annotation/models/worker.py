@@ -25,8 +25,17 @@ class OutputWorker(models.Model):
 class ArmTrouble(models.Model):
     """Why a worker cannot answer for an arm at the moment; gone as soon as it can."""
 
+    class Kind(models.TextChoices):
+        """What blinded people are told of it."""
+
+        LOADING = "unloadable", "the model cannot be loaded"
+        DOWN = "down", "the model cannot be reached, or refuses every request"
+        FAILING = "failing", "one request after the other fails"
+        OTHER_MODEL = "other_model", "its server serves another model than before"
+
     worker = models.ForeignKey(OutputWorker, on_delete=models.CASCADE, related_name="troubles")
     arm = models.ForeignKey(Arm, on_delete=models.CASCADE, related_name="troubles")
+    kind = models.CharField(max_length=12, choices=Kind)
     reason = models.CharField(max_length=500, help_text="For those who may know systems; never shown to participants.")
     since = models.DateTimeField()
     retry_at = models.DateTimeField()

@@ -7,6 +7,7 @@ from annotation.errors import NotAllowedNow
 from annotation.models import Assignment, Event
 from annotation.services.locks import study_lock
 from annotation.services.log import event_log
+from annotation.services.queue import outputs_relax
 from annotation.services.tallies import assignment_recount
 
 
@@ -31,4 +32,5 @@ def assignment_set_aside(*, assignment: Assignment) -> None:
         if not waiting.update(state=Assignment.State.SET_ASIDE):
             raise NotAllowedNow("This part cannot be set aside any more.")
         assignment_recount(assignment=assignment)
+        outputs_relax(persona=assignment.persona)
         event_log(participant=assignment.participant, kind=Event.Kind.ASSIGNMENT_SET_ASIDE, assignment=assignment)

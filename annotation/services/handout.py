@@ -17,6 +17,7 @@ from annotation.questions import slot_kind_of
 from annotation.services.conditions import condition_next, proposal_make
 from annotation.services.locks import study_lock
 from annotation.services.log import events_log
+from annotation.services.queue import outputs_hurry
 from annotation.services.statements import insert
 from annotation.services.tallies import assignment_recount, item_sides, tallies_refresh, unit_take
 from annotation.units import planted_persona
@@ -178,6 +179,8 @@ def _hand_out_ready(history: History, board: Board, unit: TallyUnit, order: Orde
     assert unit.persona is not None  # of an item to write for alone
     assignment = _create(history, _persona(unit.persona), kind)
     _create_slots(assignment, assignment.persona, order)
+    if any(output.state == Output.State.REQUESTED for output in assignment.persona.outputs.all()):
+        outputs_hurry(persona=assignment.persona)
     _take(history, assignment, board, unit, order if kind == Assignment.Kind.MAIN else ())
     return assignment
 

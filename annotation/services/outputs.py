@@ -1,33 +1,26 @@
-"""The life of an output: requested, claimed by a worker with a lease, filled or failed; imported; excluded.
-
-Every claim is one conditional UPDATE, so that any number of workers may run, on SQLite and on PostgreSQL.
-"""
-
-from datetime import datetime, timedelta
+"""What is asked of outputs: to be made, made again, imported, left out. How they are made is in services/queue.py."""
 
 from django.db import transaction
-from django.db.models import Count, F, Min, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Arm, Assignment, Output, Persona, Study, User
 from annotation.services.locks import study_lock
 from annotation.services.log import audit_log
+from annotation.services.queue import next_turn
 from annotation.services.tallies import tallies_drop
 
-MAX_ATTEMPTS = 3
-WORKER_LOST = f"The worker was lost {MAX_ATTEMPTS} times while making this."
 MAX_REASON = 200  # characters, as in Output.excluded_reason
-MAX_ERROR = 500  # characters, as in Output.error
 
 
 def outputs_request(*, persona: Persona) -> None:
-    """Queue one output per arm of the persona's study. Does nothing for arms that have one already.
+    """Queue one output per arm for the author of a persona, who waits. Does nothing for arms that have one already.
 
     Call it inside the transaction that submits the persona: then no persona can be submitted without its requests.
     """
-    arms = Arm.objects.filter(study=persona.item.study_id)
-    Output.objects.bulk_create([Output(persona=persona, arm=arm) for arm in arms], ignore_conflicts=True)
+    urgency = Output.Urgency.WAITED_FOR
+    _request(persona, urgency, next_turn(study_id=persona.item.study_id, urgency=urgency))
 
 
 def outputs_request_missing(*, study: Study) -> None:
@@ -35,8 +28,16 @@ def outputs_request_missing(*, study: Study) -> None:
     included = Persona.objects.filter(item__study=study, source=Persona.Source.GIVEN).exclude(
         outputs__excluded_at__isnull=False
     )
-    for persona in included.annotate(there=Count("outputs")).filter(there__lt=study.arms.count()).order_by("pk"):
-        outputs_request(persona=persona)
+    lacking = included.annotate(there=Count("outputs")).filter(there__lt=study.arms.count()).select_related("item")
+    first = next_turn(study_id=study.pk, urgency=Output.Urgency.BULK)
+    for turn, persona in enumerate(lacking.order_by("pk"), start=first):
+        _request(persona, Output.Urgency.BULK, turn)
+
+
+def _request(persona: Persona, urgency: Output.Urgency, turn: int) -> None:
+    arms = Arm.objects.filter(study=persona.item.study_id)
+    outputs = [Output(persona=persona, arm=arm, urgency=urgency, turn=turn) for arm in arms]
+    Output.objects.bulk_create(outputs, ignore_conflicts=True)
 
 
 def outputs_request_draft(*, study: Study, user: User | None) -> int:
@@ -58,67 +59,6 @@ def outputs_request_draft(*, study: Study, user: User | None) -> int:
     return queued
 
 
-def outputs_claim(*, holder: str, limit: int, lease_seconds: int, study: Study | None = None) -> list[Output]:
-    """Lease about `limit` requested outputs, of one study or of any, to `holder`, oldest first, and return them.
-
-    Personas are claimed whole, so that a persona's arms are made in one batch and nothing about their timing differs;
-    the last persona may therefore exceed the limit. Leases that have expired are claimed again. An output whose
-    workers were lost MAX_ATTEMPTS times becomes failed, since it may be what ends them.
-    """
-    _fail_exhausted()
-    free = _free() if study is None else _free().filter(arm__study=study)
-    personas = (
-        free.values("persona").annotate(oldest=Min("requested_at")).order_by("oldest", "persona")
-        .values_list("persona", flat=True)[:limit]
-    )  # fmt: skip
-    claimed: list[int] = []
-    for persona_id in list(personas):
-        if len(claimed) >= limit:
-            break
-        claimed += _claim_persona(persona_id, holder=holder, lease_seconds=lease_seconds)
-    return list(Output.objects.filter(pk__in=claimed).select_related("arm", "persona__item").order_by("pk"))
-
-
-def outputs_renew(*, holder: str, lease_seconds: int) -> int:
-    """Extend every lease of `holder`; return how many it still holds."""
-    return _held(holder).update(lease_until=_lease_end(lease_seconds))
-
-
-def outputs_release(*, holder: str) -> int:
-    """Give back everything `holder` has not finished, as if it had never been claimed; return how many."""
-    return _held(holder).update(lease_holder="", lease_until=None, attempts=F("attempts") - 1)
-
-
-def output_fill(*, output_id: int, holder: str, text: str, fingerprint: str) -> bool:
-    """Store a response. Return False, changing nothing, if the lease was lost or the persona has been erased.
-
-    Raises ServiceError if the response was not made by what the arm's fingerprint stands for.
-    """
-    expected = Arm.objects.values_list("fingerprint", flat=True).filter(outputs=output_id).first()
-    if expected is None:  # erased with its persona
-        return False
-    if not fingerprint or fingerprint != expected:
-        raise ServiceError(f"Output {output_id} was made with other files or settings than its arm was bound to.")
-    filled = _held(holder).filter(pk=output_id).update(
-        state=Output.State.READY, text=text, fingerprint=fingerprint, ready_at=timezone.now(),
-        lease_holder="", lease_until=None, error="",
-    )  # fmt: skip
-    return filled == 1
-
-
-def output_fail(*, output_id: int, holder: str, error: str, final: bool) -> bool:
-    """Record that an attempt failed: the output is queued again, or failed if `final` or after MAX_ATTEMPTS.
-
-    Returns False, changing nothing, if the lease was lost. `error` is for researchers and holds no participant's text.
-    """
-    held = _held(holder).filter(pk=output_id)
-    given_back = {"lease_holder": "", "lease_until": None, "error": error[:MAX_ERROR]}
-    ends = Q() if final else Q(attempts__gte=MAX_ATTEMPTS)
-    if held.filter(ends).update(state=Output.State.FAILED, **given_back) == 1:
-        return True
-    return not final and held.update(**given_back) == 1
-
-
 def outputs_retry(*, study: Study, user: User | None) -> int:
     """Queue the failed outputs that somebody can still rate again, as if never tried; return how many. Logged.
 
@@ -131,7 +71,7 @@ def outputs_retry(*, study: Study, user: User | None) -> int:
         # The state once more on the row itself: what another request has queued meanwhile may be claimed already.
         failed = Output.objects.filter(pk__in=outputs_retryable(study).values("pk"), state=Output.State.FAILED)
         queued = failed.update(
-            state=Output.State.REQUESTED, attempts=0, error="", lease_holder="", lease_until=None
+            state=Output.State.REQUESTED, attempts=0, error="", lease_holder="", lease_until=None, not_before=None
         )  # fmt: skip
         # The reasons stay out of the log: they may name what is behind an arm.
         if queued:
@@ -231,48 +171,3 @@ def _hold_draft(study: Study, what: str) -> None:
     state = Study.objects.values_list("state", flat=True).get(pk=study.pk)
     if state != Study.State.DRAFT:
         raise NotAllowedNow(f"{what} only while the study is a draft; {study} is {state}. Make a new version instead.")
-
-
-def _lease_end(lease_seconds: int) -> datetime:
-    return timezone.now() + timedelta(seconds=lease_seconds)
-
-
-def _requested() -> QuerySet[Output]:
-    """Outputs still to be made; those of an erased author never are.
-
-    Every condition on the row itself must stay outside of a join: Django moves the conditions of an update with a join
-    into a subquery, and there PostgreSQL does not look again after waiting for another worker's claim.
-    """
-    erased = Persona.objects.filter(author__erased_at__isnull=False)
-    return Output.objects.filter(state=Output.State.REQUESTED, excluded_at__isnull=True).exclude(persona__in=erased)
-
-
-def _free() -> QuerySet[Output]:
-    return _requested().filter(Q(lease_until__isnull=True) | Q(lease_until__lt=timezone.now()))
-
-
-def _held(holder: str) -> QuerySet[Output]:
-    return _requested().filter(lease_holder=holder)
-
-
-def _fail_exhausted() -> None:
-    _free().filter(attempts__gte=MAX_ATTEMPTS).update(
-        state=Output.State.FAILED,
-        lease_holder="",
-        lease_until=None,
-        error=WORKER_LOST,
-    )
-
-
-def _claim_persona(persona_id: int, *, holder: str, lease_seconds: int) -> list[int]:
-    """Lease all free outputs of one persona; return their ids, none if another worker came first.
-
-    The first row is the gate: two workers meet there, in the same order, and only one of them passes.
-    """
-    lease = {"lease_holder": holder, "lease_until": _lease_end(lease_seconds), "attempts": F("attempts") + 1}
-    free = _free().filter(persona=persona_id)
-    with transaction.atomic():
-        ids = list(free.order_by("pk").values_list("pk", flat=True))
-        if not ids or free.filter(pk=ids[0]).update(**lease) != 1:
-            return []
-        return [ids[0], *(pk for pk in ids[1:] if free.filter(pk=pk).update(**lease) == 1)]

@@ -13,7 +13,8 @@ from django.utils import timezone
 from annotation.blinding import TaskView, practice_view, task_view
 from annotation.controls.quiz import quiz_view
 from annotation.flow import WORKING, Step
-from annotation.models import Assignment, Followup, Output, Participant, QuestionnaireAnswer
+from annotation.making import outlook
+from annotation.models import Assignment, Followup, Participant, QuestionnaireAnswer
 from annotation.persona_advice import persona_advice
 from annotation.prepared import KeptQuery
 from annotation.prompts_display import split_turns
@@ -34,6 +35,8 @@ _SURVEYS = {
 }
 # After this the waiting page offers to go on with something else.
 PATIENCE = timedelta(minutes=2)
+# The waiting page asks often as long as the responses may come any moment.
+POLLS = ((timedelta(seconds=20), 1), (PATIENCE, 2), (timedelta.max, 5))
 # Responses that could not be made come only after somebody has mended the cause.
 FIRST_POLL_SECONDS = 5
 LAST_POLL_SECONDS = 60
@@ -119,19 +122,15 @@ def write_context(assignment: Assignment) -> dict[str, Any]:
 
 
 def wait_context(assignment: Assignment) -> dict[str, Any]:
-    """How far the outputs are. Counts requests of others, never which of the two outputs is done."""
+    """How far the outputs are, by the queue that they stand in; never which of the two outputs is done."""
     outputs = [output for output in assignment.persona.outputs.all() if output.sample == 0]
-    first = min(output.requested_at for output in outputs)
-    waiting = Output.objects.filter(
-        state=Output.State.REQUESTED, persona__item__study_id=assignment.participant.study_id
-    )
-    ahead = waiting.filter(requested_at__lt=first).values("persona_id").distinct().count()
-    started = any(output.lease_until or output.state == Output.State.READY for output in outputs)
+    waited = timezone.now() - min(output.requested_at for output in outputs)
+    found = outlook(study=assignment.participant.study, outputs=outputs)
     return {
-        "ahead": ahead,
-        "started": started,
-        "stage": 2 if started else 1,
-        "is_slow": timezone.now() - first > PATIENCE,
+        "outlook": found,
+        "stage": 2 if found.started else 1,
+        "is_slow": waited > PATIENCE or bool(found.trouble),
+        "poll_seconds": next(seconds for limit, seconds in POLLS if waited < limit),
     }
 
 

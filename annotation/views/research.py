@@ -16,6 +16,7 @@ from annotation.export.scope import Scope
 from annotation.export.tables import study_tables
 from annotation.forms import ExportForm, StateForm
 from annotation.http import get_researcher, get_study_for_researcher, request_user
+from annotation.making import making
 from annotation.models import Study
 from annotation.permissions import may_share
 from annotation.services import previews, studies
@@ -106,6 +107,7 @@ def progress_context(request: HttpRequest, found: Study) -> dict[str, Any]:
         "study": found,
         "include_bots": include_bots,
         "summary": queries.study_summary(scope),
+        "making": making(found),
         "participants_page": participants_page,
         "participants": participants,
         "items_page": items_page,

@@ -2,21 +2,27 @@
 
 - `check(settings)` raises EngineError for settings it cannot use, without loading anything heavy;
 - `create(settings)` returns a loaded `base.Engine`.
+
+One that can take a request while it answers others offers `live(settings)` as well, which returns a `base.LiveEngine`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any, Protocol, cast
 
 from modelhub.engines.base import (
+    Cancel,
+    Deliver,
     Engine,
     EngineError,
     EngineSettings,
     GenerationFailure,
     GenerationRequest,
     GenerationResult,
+    LiveEngine,
 )
+from modelhub.engines.batched import BatchedEngine
 from modelhub.prompting.endings import NEXT_PROMPT, completion
 
 _MODULES = {
@@ -29,6 +35,7 @@ _MODULES = {
 # Outputs that were made elsewhere and read from files: a system has this engine, but nothing can be generated.
 IMPORTED = "imported"
 SCRIPTED = "scripted"
+BATCHED_SLOTS = 8  # of an engine that answers batches alone
 # The options, of any engine, that can change answers: part of a system's fingerprint, as its decoding is.
 SHAPING_OPTIONS = frozenset({"extra_body", "leave_out"})
 
@@ -57,6 +64,14 @@ def load_engine(name: str, settings: EngineSettings, *, stop: Sequence[str] = NE
     return _EndedAnswers(engine, tuple(settings.decoding.get("stop", stop)))
 
 
+def load_live_engine(name: str, settings: EngineSettings, *, stop: Sequence[str] = NEXT_PROMPT) -> LiveEngine:
+    """Return the engine called `name`, loaded to take requests at any time; else as `load_engine`."""
+    live = getattr(engine_module(name), "live", None)
+    if live is None:
+        return BatchedEngine(load_engine(name, settings, stop=stop), slots=BATCHED_SLOTS)
+    return _EndedLiveAnswers(live(settings), tuple(settings.decoding.get("stop", stop)))
+
+
 @dataclass(frozen=True)
 class _EndedAnswers:
     """An engine as its callers see it: whatever it leaves behind the end of an answer is gone."""
@@ -65,13 +80,32 @@ class _EndedAnswers:
     stop: Sequence[str]
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult | GenerationFailure]:
-        return [self._ended(result) for result in self.engine.generate(requests)]
+        return [_ended(result, self.stop) for result in self.engine.generate(requests)]
 
     def usage(self) -> dict[str, Any]:
         return self.engine.usage()
 
-    def _ended(self, result: GenerationResult | GenerationFailure) -> GenerationResult | GenerationFailure:
-        if isinstance(result, GenerationFailure):
-            return result
-        made = completion(result.text, stop=self.stop, reported=result.finish_reason)
-        return replace(result, text=made.text, finish_reason=made.finish_reason)
+
+class _EndedLiveAnswers:
+    """The same of a live engine."""
+
+    def __init__(self, engine: LiveEngine, stop: Sequence[str]) -> None:
+        self._engine = engine
+        self._stop = stop
+        self.slots = engine.slots
+
+    def start(self, request: GenerationRequest, deliver: Deliver) -> Cancel:
+        return self._engine.start(request, lambda result: deliver(_ended(result, self._stop)))
+
+    def served(self) -> Mapping[str, Any]:
+        return self._engine.served()
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+def _ended(result: GenerationResult | GenerationFailure, stop: Sequence[str]) -> GenerationResult | GenerationFailure:
+    if isinstance(result, GenerationFailure):
+        return result
+    made = completion(result.text, stop=stop, reported=result.finish_reason)
+    return replace(result, text=made.text, finish_reason=made.finish_reason)

@@ -74,7 +74,7 @@ class GenerationFailure:
 
 
 Deliver = Callable[[GenerationResult | GenerationFailure], None]
-Cancel = Callable[[], None]
+Cancel = Callable[[], object]
 
 
 class Engine(Protocol):

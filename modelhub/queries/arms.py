@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Q
 
-from annotation.models import Arm, Output, Study
+from annotation.making import troubles_of
+from annotation.models import Arm, ArmTrouble, Output, Study
 from annotation.services.outputs import outputs_failed
 from modelhub.models import ArmBinding, Run, System
 
@@ -14,7 +15,7 @@ from modelhub.models import ArmBinding, Run, System
 class ArmRow:
     """An arm with the system behind it, None while unbound, and its outputs counted by state.
 
-    `failures` are what was said of the failed ones, with how often.
+    `failures` are what was said of the failed ones, with how often; `troubles` why it cannot be answered for now.
     """
 
     arm: Arm
@@ -23,6 +24,7 @@ class ArmRow:
     requested: int
     failed: int
     failures: tuple[tuple[str, int], ...]
+    troubles: tuple[ArmTrouble, ...]
 
 
 def arm_rows(study: Study) -> list[ArmRow]:
@@ -35,8 +37,14 @@ def arm_rows(study: Study) -> list[ArmRow]:
         requested=Count("outputs", filter=Q(outputs__state=states.REQUESTED)),
         failed=Count("outputs", filter=Q(outputs__state=states.FAILED)),
     )
-    said = _failures(study)
-    return [ArmRow(arm, systems.get(arm.pk), arm.ready, arm.requested, arm.failed, tuple(said[arm.pk])) for arm in arms]
+    said, troubles = _failures(study), troubles_of(study)
+    return [
+        ArmRow(
+            arm, systems.get(arm.pk), arm.ready, arm.requested, arm.failed, tuple(said[arm.pk]),
+            tuple(one for one in troubles if one.arm_id == arm.pk),
+        )
+        for arm in arms
+    ]  # fmt: skip
 
 
 def _failures(study: Study) -> defaultdict[int, list[tuple[str, int]]]:

@@ -6,7 +6,7 @@ from types import TracebackType
 
 from django.db import DatabaseError, connection
 
-from annotation.services.outputs import outputs_renew
+from annotation.services.queue import outputs_renew
 from modelhub.models import Run
 from modelhub.runs.lifecycle import RunTakenOver, run_heartbeat
 

@@ -11,17 +11,19 @@ from annotation.studyref import study_from_reference
 from modelhub.engines import IMPORTED
 from modelhub.models import ArmBinding
 from modelhub.runs.lifecycle import runs_mark_lost
-from modelhub.runs.parameters import LeaseOptions, Option, Positive
+from modelhub.runs.parameters import Lease, Option, Parameters
 from modelhub.runs.stage import Reporting, Stage
-from modelhub.stages.serve_outputs import BACK, ServeOptions, serve
+from modelhub.stages.serve_outputs import BACK, LEASE_SECONDS, ServeOptions, serve
 from modelhub.stages.shared import parameters as shared
 
 
-class MakeOptions(LeaseOptions):
+class MakeOptions(Parameters):
     """What `make_outputs` can be told."""
 
     study: shared.Study = Field(description=shared.STUDY)
-    batch_size: Annotated[Positive, Option(metavar="N")] = Field(default=8, description="outputs made at a time")
+    lease_seconds: Annotated[Lease, Option(metavar="N")] = Field(
+        default=LEASE_SECONDS, description="what a killed run held goes to others after this long"
+    )
 
 
 def draft_outputs_request(*, study: Study, user: User | None = None) -> int:
@@ -39,10 +41,11 @@ def _run(wanted: MakeOptions, reporting: Reporting) -> None:
     runs_mark_lost()
     study = study_from_reference(wanted.study)
     queued = draft_outputs_request(study=study)
-    options = ServeOptions(once=True, batch_size=wanted.batch_size, lease_seconds=wanted.lease_seconds)
-    server = serve(options, reporting, stage=STAGE.name, study=study)
+    options = ServeOptions(once=True, study=f"{study.slug}@{study.version}", lease_seconds=wanted.lease_seconds)
+    server = serve(options, reporting, stage=STAGE.name)
+    run = server.execution.run
     reporting.say(
-        f"Run {server.run.key} {server.run.state}: {queued} outputs were missing, {server.done} made, "
+        f"Run {run.key} {run.state}: {queued} outputs were missing, {server.done} made, "
         f"{server.failed} attempts failed."
     )
     if server.failed:

@@ -1,5 +1,6 @@
 """What an engine is asked for a prompt and a persona, in the way the system was registered with."""
 
+from annotation.models import Output
 from modelhub.engines.base import GenerationRequest
 from modelhub.models import System
 from modelhub.prompting.layouts import PersonaStyle, render_prompt, system_message
@@ -13,3 +14,9 @@ def generation_request(system: System, *, prompt: str, persona: str, answer_star
     )
     message = system_message(persona=shown, style=system.persona_style)
     return GenerationRequest(rendered=rendered, prompt=prompt, persona=shown, system_message=message)
+
+
+def output_request(system: System, output: Output) -> GenerationRequest:
+    """Return what a system is asked for an output of a study."""
+    item = output.persona.item
+    return generation_request(system, prompt=item.prompt, persona=output.persona.text, answer_start=item.answer_start)

@@ -16,7 +16,7 @@ from annotation.export.scope import Scope
 from annotation.models import Assignment, Output, PageVisit, Participant, Rating, Study, StudyMember, User
 from annotation.permissions import Role
 from annotation.services.members import role_give
-from annotation.services.outputs import MAX_ATTEMPTS, WORKER_LOST
+from annotation.services.queue import MAX_ATTEMPTS, WORKER_LOST
 from tests.annotation.study_rows import add_assignment, add_participant, make_frozen_study
 from tests.factories import make_user
 

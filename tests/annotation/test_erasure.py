@@ -23,8 +23,8 @@ from annotation.models import (
     Rating,
     Slot,
 )
-from annotation.services.outputs import output_fill, outputs_claim
 from annotation.services.participants import open_link_create, open_link_join, participant_consent, participant_create
+from annotation.services.queue import output_fill, outputs_claim
 from annotation.services.withdrawal import participant_erase
 from tests.annotation.leaving import HERS, SECRET, call, live_study, rows_of, save, walked
 from tests.annotation.test_concurrency import at_once

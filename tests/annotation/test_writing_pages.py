@@ -8,12 +8,18 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from annotation.models import Output, Persona, Slot
+from annotation.models import Output, OutputWorker, Persona, Slot
 from annotation.services.outputs import outputs_retry
+from annotation.services.workers import worker_start
 from tests.annotation.walking import Walker, make_ready
 from tests.factories import make_study
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def living_worker(db: None) -> OutputWorker:
+    return worker_start(key="a worker", study=None, host="here")
 
 
 class TestWriting:
@@ -104,7 +110,7 @@ class TestWriting:
         answer = walker.post(f"answers/{slot.key}/answerability/", value=3, version=0, client_key=uuid.uuid4())
         assert answer.status_code == 404
 
-    def test_the_waiting_page_polls_and_goes_on_by_itself(self, walker):
+    def test_the_waiting_page_polls_and_goes_on_by_itself(self, walker, living_worker):
         walker.write()
         url = f"parts/{walker.assignment.key}/wait/"
         assert "next in line" in walker.get(url, **{"HX-Request": "true"}).content.decode()
@@ -133,14 +139,14 @@ class TestWriting:
         shown = re.findall(r'dir="auto">\s*([^<]+)<', walker.get().content.decode())
         assert {"المستخدم ممرضة وتفضل الإجابات القصيرة 🙂", "اذهبي في نزهة."} <= set(shown)
 
-    def test_the_waiting_page_counts_only_requests_before_mine(self, walker):
+    def test_the_waiting_page_counts_only_requests_before_mine(self, walker, living_worker):
         walker.write()
         later = Walker(walker.participant.study).begin()
         later.write()
         assert "1 request before yours" in later.get().content.decode()
         assert "next in line" in walker.get().content.decode()
 
-    def test_a_slow_generation_can_be_left_for_another_prompt(self, walker):
+    def test_a_slow_generation_can_be_left_for_another_prompt(self, walker, living_worker):
         walker.write()
         assert "Go on with another prompt" not in walker.get().content.decode()
         Output.objects.update(requested_at=timezone.now() - timedelta(minutes=5))

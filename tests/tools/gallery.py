@@ -17,10 +17,10 @@ from playwright.sync_api import Browser, Page, expect
 from annotation.bots import Bot
 from annotation.models import OpenLink, Output, Participant, Study, User
 from annotation.services import participants as services
-from annotation.services.outputs import MAX_ATTEMPTS
 from annotation.services.personas import persona_submit
 from annotation.services.places import Place, participant_place
 from annotation.services.previews import preview_start
+from annotation.services.queue import MAX_ATTEMPTS
 from annotation.services.recruitment import participant_arrive
 from annotation.services.withdrawal import participant_withdraw
 from annotation.views import errors

@@ -13,6 +13,7 @@ from modelhub.engines.openai.settings import OpenAIOptions, ServerSettings
 
 # At DEBUG these write down addresses and headers, which may hold what a server repeats.
 _LIBRARIES = ("openai", "httpx2", "httpcore2")
+_NEVER_MADE = {"ConnectError", "ConnectTimeout", "PoolTimeout"}
 _NO_KEY = "none"
 
 
@@ -56,10 +57,7 @@ class Client:
                 )
             )
         except APIConnectionError as error:
-            cause = type(error.__cause__).__name__
-            return Reply(
-                RequestFailure(f"The connection to the server could not be made or broke off ({cause}).", "again")
-            )
+            return Reply(_connection_failure(error))
         return read_reply(content, chat=self._server.decoding.chat)
 
     async def _send(self, request: GenerationRequest) -> bytes:
@@ -90,9 +88,32 @@ class Client:
             values["stop"] = list(decoding.stop)
         return {name: value for name, value in values.items() if name not in options.leave_out}
 
+    async def list_models(self, seconds: float) -> bytes | RequestFailure:
+        """Return the server's list of models as it stands, or why there is none within so many seconds."""
+        from openai import APIConnectionError, APIStatusError
+
+        try:
+            async with asyncio.timeout(seconds):
+                listed = await self._client.models.with_raw_response.list()
+        except TimeoutError:
+            return RequestFailure(f"The server did not say within {seconds:g} s what it serves.", "again")
+        except APIStatusError as error:
+            response = error.response
+            return read_refusal(response.status_code, response.content, response.headers, model="", sent=())
+        except APIConnectionError as error:
+            return _connection_failure(error)
+        return listed.http_response.content
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
+
+
+def _connection_failure(error: Exception) -> RequestFailure:
+    cause = type(error.__cause__).__name__
+    made = cause not in _NEVER_MADE
+    said = "broke off" if made else "could not be made"
+    return RequestFailure(f"The connection to the server {said} ({cause}).", "again", unreachable=not made)
 
 
 @dataclass

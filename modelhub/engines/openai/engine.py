@@ -16,8 +16,11 @@ from typing import Any
 
 from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure, GenerationRequest, GenerationResult
 from modelhub.engines.openai.client import Client, Ledger
+from modelhub.engines.openai.live import OpenAILiveEngine
+from modelhub.engines.openai.loop import run_loop, stop_loop
 from modelhub.engines.openai.replies import Reply, RequestFailure, ServerAnswer
 from modelhub.engines.openai.settings import ServerSettings, read_settings
+from modelhub.engines.openai.texts import budget_text, fatal_text
 from modelhub.prompting.endings import completion
 
 logger = logging.getLogger(__name__)
@@ -46,8 +49,8 @@ class OpenAIEngine:
         self._slots = asyncio.Semaphore(server.options.concurrency)
         # A thread of its own: the caller's may run an event loop already, and Ctrl-C there must not wait for answers.
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=_run, args=[self._loop], name="openai engine", daemon=True).start()
-        weakref.finalize(self, _stop, self._loop, self._client)
+        threading.Thread(target=run_loop, args=[self._loop], name="openai engine", daemon=True).start()
+        weakref.finalize(self, stop_loop, self._loop, self._client)
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult | GenerationFailure]:
         """Return one result or failure per request, in their order.
@@ -57,7 +60,7 @@ class OpenAIEngine:
         again, and it is the next call that raises.
         """
         if self._ledger.used_up:
-            raise EngineError(self._budget_text())
+            raise EngineError(budget_text(self._server.options))
         batch = _Batch()
         future = asyncio.run_coroutine_threadsafe(self._all(requests, batch), self._loop)
         try:
@@ -92,7 +95,7 @@ class OpenAIEngine:
         while True:
             attempt += 1
             if not batch.stopped and not self._ledger.take(retry=attempt > 1):
-                batch.stopped = self._budget_text()
+                batch.stopped = budget_text(self._server.options)
             if batch.stopped:
                 return GenerationFailure(batch.stopped)
             started = time.perf_counter()
@@ -131,12 +134,6 @@ class OpenAIEngine:
         logger.info("%s Attempt %d; the next one in %.1f s.", trouble.reason, attempt, seconds)
         await self._sleep(seconds)
 
-    def _budget_text(self) -> str:
-        return (
-            f"The budget of {self._server.options.max_requests} requests (max_requests) is used up. Raise it, and the "
-            "same command goes on."
-        )
-
 
 def check(settings: EngineSettings) -> None:
     """Raise EngineError for settings that cannot be used or a key that is not set; no request is made."""
@@ -148,6 +145,11 @@ def create(settings: EngineSettings) -> OpenAIEngine:
     return OpenAIEngine(read_settings(settings))
 
 
+def live(settings: EngineSettings) -> OpenAILiveEngine:
+    """Return the engine that takes requests at any time; raises as `create` does."""
+    return OpenAILiveEngine(read_settings(settings))
+
+
 def wait_seconds(attempt: int, *, asked: float | None, jitter: float) -> float:
     """Return the wait after attempt 1, 2, …: doubled each time, and never less than the server asks for.
 
@@ -156,37 +158,3 @@ def wait_seconds(attempt: int, *, asked: float | None, jitter: float) -> float:
     """
     own = min(FIRST_WAIT * 2.0 ** (attempt - 1), LONGEST_WAIT) * (0.5 + jitter / 2)
     return own if asked is None else max(own, asked + jitter)
-
-
-def fatal_text(trouble: RequestFailure, server: ServerSettings) -> str:
-    """Return why no request to this server can succeed, and what to do."""
-    start = trouble.reason.removesuffix(".")
-    if trouble.status == 401 and not server.key:
-        hint = "It wants a key: name the environment variable that holds it in the option api_key_variable."
-    elif trouble.status == 401 or trouble.code == "invalid_api_key":
-        hint = f"It does not accept the key in the environment variable {server.key_variable}."
-    elif trouble.status == 402 or trouble.code in ("insufficient_quota", "billing_not_active"):
-        hint = "The account behind the key has no credit left."
-    elif trouble.status == 403:
-        hint = f"The key may not be used for model {server.model!r}, or not from here."
-    elif trouble.status is not None and 300 <= trouble.status < 400:
-        hint = "It sends requests to another address; give that address as the endpoint."
-    else:
-        hint = (
-            f"It has no model {server.model!r}, or not at this address: most addresses end in /v1, and a server that "
-            "offers chat only needs the decoding setting chat."
-        )
-    return f"{start}. {hint} ({server.url})"
-
-
-def _run(loop: asyncio.AbstractEventLoop) -> None:
-    loop.run_forever()
-    loop.close()
-
-
-def _stop(loop: asyncio.AbstractEventLoop, client: Client) -> None:
-    async def close() -> None:
-        await client.close()
-        loop.stop()
-
-    asyncio.run_coroutine_threadsafe(close(), loop)

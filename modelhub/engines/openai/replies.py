@@ -8,7 +8,7 @@ import json
 import math
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -21,6 +21,7 @@ Verdict = Literal["again", "final", "fatal"]
 
 _FATAL_STATUS = {401, 402, 403, 404, 405, *range(300, 400)}
 _AGAIN_STATUS = {408, 409, 425, 429}
+_OVERLOADED_STATUS = {429, 502, 503, 504}  # said of the server, not of the request
 _FATAL_CODES = {"insufficient_quota", "billing_not_active", "invalid_api_key", "model_not_found"}
 _KNOWN_CODES = _FATAL_CODES | {
     "context_length_exceeded", "content_filter", "content_policy_violation", "invalid_request_error",
@@ -29,6 +30,8 @@ _KNOWN_CODES = _FATAL_CODES | {
 }  # fmt: skip
 _TOO_LONG = re.compile(r"context[ _](?:length|window|size)|max_model_len|too (?:long|many tokens)|maximum.{0,20}length")
 _NO_MODEL = re.compile(r"not found|does not exist|not (?:a )?valid|unknown|no such|pinned to", re.IGNORECASE)
+_OF_ITSELF = ("model", "system_fingerprint")
+_LONGEST_NAME = 300  # characters
 _MOST_TOKENS = 2**31 - 1  # what databases keep as a count
 _FINISH: dict[str, FinishReason] = {"stop": "stop", "eos": "stop", "length": "length"}
 
@@ -43,22 +46,30 @@ class ServerAnswer:
 
 @dataclass(frozen=True)
 class RequestFailure:
-    """Anything but an answer. `code` is what the server calls it, if that is known; `wait` what it asks for (s)."""
+    """Anything but an answer. `code` is what the server calls it, if that is known; `wait` what it asks for (s).
+
+    `unreachable`: the server can answer nobody at the moment, whatever it is asked.
+    """
 
     reason: str
     verdict: Verdict
     status: int | None = None
     code: str = ""
     wait: float | None = None
+    unreachable: bool = False
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer or a trouble, and the tokens that were used for either, where the server counts them."""
+    """An answer or a trouble, and the tokens that were used for either, where the server counts them.
+
+    `served` is what the server says of itself beside an answer: the model's name, and its fingerprint of the system.
+    """
 
     outcome: ServerAnswer | RequestFailure
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    served: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_reply(content: bytes, *, chat: bool) -> Reply:
@@ -69,7 +80,9 @@ def read_reply(content: bytes, *, chat: bool) -> Reply:
         return Reply(RequestFailure("The server sent something that is not JSON.", "again"))
     data = _mapping(data)
     usage = _mapping(data.get("usage"))
-    return Reply(_outcome(data, chat), _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
+    said = {name: _storable(data[name])[:_LONGEST_NAME] for name in _OF_ITSELF if isinstance(data.get(name), str)}
+    tokens = (_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
+    return Reply(_outcome(data, chat), *tokens, served=said)
 
 
 def _outcome(data: Mapping[str, Any], chat: bool) -> ServerAnswer | RequestFailure:
@@ -100,7 +113,7 @@ def read_refusal(
     text = error.get("message")
     text = text if isinstance(text, str) else ""
     # Some servers refuse an unknown model as they refuse a bad prompt; only the wording tells the two apart.
-    if status in (400, 422) and model in text and _NO_MODEL.search(text):
+    if status in (400, 422) and model and model in text and _NO_MODEL.search(text):
         code = "model_not_found"
     else:
         code = _known_code(error)
@@ -110,7 +123,8 @@ def read_refusal(
         verdict = "again" if status in _AGAIN_STATUS or status >= 500 else "final"
     hints = _hints(text, code, sent) if verdict == "final" else []
     reason = "".join([f"The server answered {_status_text(status, code)}", *hints, "."])
-    return RequestFailure(reason, verdict, status, code, retry_after(headers))
+    unreachable = status in _OVERLOADED_STATUS
+    return RequestFailure(reason, verdict, status, code, retry_after(headers), unreachable)
 
 
 def _hints(text: str, code: str, sent: Collection[str]) -> list[str]:

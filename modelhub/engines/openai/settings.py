@@ -28,15 +28,16 @@ _SECRET = re.compile(r"(?:x[-_])?(?:api[-_]?key|(?:access|auth|bearer)?[-_]?toke
 class OpenAIOptions(BaseModel):
     """How a server is asked. Only `extra_body` and `leave_out` can change what it answers.
 
-    At most `concurrency` requests are under way at once. One that has no answer after `timeout_seconds`, is refused
-    for the moment or answered with something unreadable is sent again up to `max_retries` times; a server that asks
-    for a longer wait than `max_wait_seconds` is not waited for. `max_requests` counts everything sent, retries
-    included. Prices are per million tokens, in any currency.
+    At most `concurrency` requests of a stage are under way at once, and `live_slots` of a worker. One that has no
+    answer after `timeout_seconds`, is refused for the moment or answered with something unreadable is sent again up to
+    `max_retries` times; a server that asks for a longer wait than `max_wait_seconds` is not waited for. `max_requests`
+    counts everything sent, retries included. Prices are per million tokens, in any currency.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     concurrency: int = Field(default=8, ge=1, le=1000)
+    live_slots: int = Field(default=64, ge=1, le=1000)
     timeout_seconds: float = Field(default=120.0, gt=0, allow_inf_nan=False)
     max_retries: int = Field(default=6, ge=0, le=100)
     max_wait_seconds: float = Field(default=120.0, ge=0, allow_inf_nan=False)
@@ -74,6 +75,7 @@ class ServerSettings:
     """Everything about one server, checked. `key` is empty where none is sent, and never shown."""
 
     url: str
+    host: str
     model: str
     decoding: Decoding
     options: OpenAIOptions
@@ -93,6 +95,7 @@ def read_settings(settings: EngineSettings) -> ServerSettings:
     variable = _key_variable(address, options)
     return ServerSettings(
         url=settings.endpoint.rstrip("/"),
+        host=address.hostname or "",
         # A vLLM server offers each LoRA adapter as a model with a name of its own.
         model=settings.adapter or settings.model,
         decoding=decoding,

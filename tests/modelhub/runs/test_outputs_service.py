@@ -13,18 +13,20 @@ from django.utils import timezone
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Assignment, AuditLog, Output, Participant, Persona, Study
 from annotation.services.outputs import (
-    MAX_ATTEMPTS,
-    output_fail,
-    output_fill,
     output_import,
-    outputs_claim,
     outputs_exclude,
     outputs_failed,
     outputs_include,
-    outputs_release,
-    outputs_renew,
     outputs_request,
     outputs_retry,
+)
+from annotation.services.queue import (
+    MAX_ATTEMPTS,
+    output_fail,
+    output_fill,
+    outputs_claim,
+    outputs_release,
+    outputs_renew,
 )
 from tests.factories import make_study
 from tests.modelhub.live import make_live_study, states, write_persona
@@ -51,12 +53,12 @@ def test_requesting_twice_makes_one_output_per_arm(study: Study) -> None:
     assert states(persona) == ["requested", "requested"]
 
 
-def test_a_claim_takes_whole_personas_oldest_first(study: Study) -> None:
+def test_a_claim_takes_the_head_of_the_queue_in_order(study: Study) -> None:
     first, second, third = (write_persona(study, item) for item in (1, 2, 3))
     claimed = outputs_claim(holder="a", limit=3, lease_seconds=60)
-    assert {output.persona_id for output in claimed} == {first.pk, second.pk}
-    assert len(claimed) == 4
-    assert {output.persona_id for output in outputs_claim(holder="b", limit=3, lease_seconds=60)} == {third.pk}
+    assert [output.persona_id for output in claimed] == [first.pk, first.pk, second.pk]
+    others = outputs_claim(holder="b", limit=8, lease_seconds=60)
+    assert [output.persona_id for output in others] == [second.pk, third.pk, third.pk]
 
 
 def test_what_is_leased_is_not_claimed_again_until_the_lease_expires(study: Study) -> None:

@@ -9,8 +9,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from annotation.models import Output, Persona, Study
+from annotation.services.queue import outputs_claim
+from modelhub.live.dispatcher import Dispatcher
 from modelhub.models import Generation, Run, System
-from modelhub.stages import serve_outputs
+from modelhub.systems.registering import present_fingerprint
 from tests.modelhub.live import make_live_study, states, write_persona
 from tests.tools.processes import ProjectProcess, wait_until
 
@@ -36,7 +38,7 @@ def test_a_worker_fills_what_was_requested(tmp_path: Path) -> None:
     assert (general.fingerprint, general.lease_holder, general.lease_until) == (general.arm.fingerprint, "", None)
     run = Run.objects.get()
     assert (run.state, run.done, run.failed) == ("finished", 2, 0)
-    assert run.arguments["batch_size"] == 8
+    assert run.arguments["output_seconds"] == 120
 
 
 def test_how_an_output_was_made_is_kept_with_it(tmp_path: Path) -> None:
@@ -101,7 +103,7 @@ def test_an_empty_answer_is_a_failure(tmp_path: Path) -> None:
     script = tmp_path / "script.yaml"
     script.write_text(script.read_text("utf-8").replace("It depends.", "</s>"), encoding="utf-8")
     for system in System.objects.all():
-        fingerprint = serve_outputs.present_fingerprint(system)
+        fingerprint = present_fingerprint(system)
         study.arms.filter(binding__system=system).update(fingerprint=fingerprint)
     run_once()
     assert states(persona) == ["failed", "ready"]
@@ -120,7 +122,7 @@ def test_no_participants_text_is_logged_or_kept_in_runs(tmp_path: Path, caplog: 
         assert "Zebedee" not in text and "xylophones" not in text
 
 
-@pytest.mark.parametrize("option", ["batch_size", "poll_seconds", "lease_seconds"])
+@pytest.mark.parametrize("option", ["output_seconds", "poll_seconds", "lease_seconds"])
 def test_options_that_make_no_sense_are_refused(option: str) -> None:
     with pytest.raises(CommandError, match=option.replace("_", "-")):
         run_once(**{option: 0})
@@ -129,22 +131,22 @@ def test_options_that_make_no_sense_are_refused(option: str) -> None:
 
 def test_an_interrupted_worker_gives_its_leases_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study = make_live_study(tmp_path)
-    done, pending = write_persona(study, 1), write_persona(study, 2)
-    original = serve_outputs.Server._fill
+    first, second = write_persona(study, 1), write_persona(study, 2)
+    original = Dispatcher._answered
 
-    def fill_two_then_stop(server: serve_outputs.Server, *args: object) -> None:
-        original(server, *args)  # type: ignore[arg-type]
-        if server.done == 2:
+    def store_two_then_stop(dispatcher: Dispatcher, *args: object) -> None:
+        original(dispatcher, *args)  # type: ignore[arg-type]
+        if dispatcher.done == 2:
             signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(serve_outputs.Server, "_fill", fill_two_then_stop)
+    monkeypatch.setattr(Dispatcher, "_answered", store_two_then_stop)
     assert "stopped: 2 outputs made" in run_once()
     assert Run.objects.get().state == "stopped"
     left = Output.objects.filter(state="requested")
     assert left.count() == 2 and set(left.values_list("lease_holder", "attempts")) == {("", 0)}
     monkeypatch.undo()
     run_once()
-    assert states(done) == states(pending) == ["ready", "ready"]
+    assert states(first) == states(second) == ["ready", "ready"]
 
 
 def test_what_a_killed_worker_held_is_made_by_the_next_one(tmp_path: Path, worker: ProjectProcess) -> None:
@@ -158,29 +160,24 @@ def test_what_a_killed_worker_held_is_made_by_the_next_one(tmp_path: Path, worke
     worker.kill9()
     second = write_persona(study, 2)
     # As the killed worker would have left it: leased to nobody alive, in the past.
-    held = serve_outputs.outputs_claim(holder="killed", limit=8, lease_seconds=-1)
+    held = outputs_claim(holder="killed", limit=8, lease_seconds=-1)
     assert len(held) == 2
     worker.start()
     wait_until(lambda: made(second), seconds=90, what="The second pair")
     assert Generation.objects.count() == Output.objects.count() == 4
 
 
-def test_a_worker_killed_in_the_middle_of_a_batch_loses_and_doubles_nothing(
-    tmp_path: Path, worker: ProjectProcess
-) -> None:
-    """The worker is frozen after the first outputs of a long batch, and killed there."""
+def test_a_worker_killed_while_it_stores_loses_and_doubles_nothing(tmp_path: Path, worker: ProjectProcess) -> None:
     worker.stop()
     study = make_live_study(tmp_path)
     personas = [write_persona(study) for _ in range(150)]
-    worker.command += ["--batch-size", "400", "--lease-seconds", "3"]
+    worker.command += ["--lease-seconds", "3"]
     worker.start()
     ready = Output.objects.filter(state="ready")
-    wait_until(ready.exists, seconds=90, what="The first output of the batch")
+    wait_until(ready.exists, seconds=90, what="The first output")
     worker.kill9()
     done = dict(ready.values_list("pk", "ready_at"))
-    held = Output.objects.filter(state="requested").exclude(lease_holder="")
-    assert len(done) + held.count() == 300
-    assert held.exists(), "The worker was too quick to be killed in the middle; make the batch longer."
+    assert 0 < len(done) < 300, "The worker was too quick to be killed in the middle; ask for more outputs."
     assert Generation.objects.count() == len(done)
 
     worker.start()
@@ -197,17 +194,17 @@ def test_sigterm_ends_an_idle_worker_as_stopped(worker: ProjectProcess) -> None:
     assert "Traceback" not in worker.output()
 
 
-def test_the_heartbeat_renews_leases_while_a_batch_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_heartbeat_renews_leases_while_answers_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study: Study = make_live_study(tmp_path)
     write_persona(study)
-    original = serve_outputs.Server._arm
+    original = Dispatcher._answered
 
-    def arm_after_a_beat(server: serve_outputs.Server, *args: object) -> None:
-        leases = Output.objects.filter(lease_holder=server.run.key)
+    def store_after_a_beat(dispatcher: Dispatcher, *args: object) -> None:
+        leases = Output.objects.filter(lease_holder=dispatcher.key)
         before = leases.values_list("lease_until", flat=True)[0]
         assert before is not None
         wait_until(lambda: leases.filter(lease_until__gt=before).exists(), seconds=20, what="A heartbeat")
-        original(server, *args)  # type: ignore[arg-type]
+        original(dispatcher, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(serve_outputs.Server, "_arm", arm_after_a_beat)
+    monkeypatch.setattr(Dispatcher, "_answered", store_after_a_beat)
     assert "2 outputs made" in run_once(lease_seconds=3)

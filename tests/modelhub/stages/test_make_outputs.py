@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from annotation.errors import ServiceError
 from annotation.models import AuditLog, Output, Study
 from annotation.protocol import protocol_document, protocol_hash
-from annotation.services.outputs import outputs_claim
+from annotation.services.queue import outputs_claim
 from annotation.services.studies import study_open
 from modelhub.models import Generation, Run
 from modelhub.stages.make_outputs import draft_outputs_request

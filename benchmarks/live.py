@@ -1,0 +1,153 @@
+"""How long writers wait for their responses, beside the model server's own time: `python -m benchmarks.live`.
+
+    python -m benchmarks.live --scenarios burst slow --writers 50
+    python -m benchmarks.live --project ../older/checkout --scenarios burst slow
+
+PostgreSQL, gunicorn, one worker and a model server of known latency (tests/tools/standin.py), all on this machine;
+writers go through the pages over HTTP. Each scenario has a site of its own. See docs/benchmarks.md.
+"""
+
+import argparse
+import asyncio
+import platform
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.loading.servers import ROOT, ServerTrouble
+from benchmarks.loading.site import Site, site, standing_in
+from benchmarks.loading.writers import Waits, all_at_once, one_after_the_other
+from tests.tools.leftovers import interrupt_on_sigterm, make_folder
+
+# What was measured of an 8B model on one card: 4.1 s per answer, a tenth of the requests above 4.8.
+SECONDS, SPREAD = 4.1, 0.55
+RATE = 1.1  # personas a second: two hundred people who write one every three minutes
+SETTLED_SECONDS = 8.0
+BULK = 500  # personas of another study, with two outputs each
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one scenario showed; times in seconds."""
+
+    scenario: str
+    engine: Sequence[float]  # of the slower of two answers, which is what a persona needs at least
+    seen: Sequence[float]  # by the participants
+    stored: Sequence[float]  # from the request to both outputs in the database
+    wanted: int
+    problems: Sequence[str]
+
+
+def main() -> int:
+    """Measure and print."""
+    options = arguments()
+    interrupt_on_sigterm()
+    print(f"Python {platform.python_version()}, one worker {' '.join(options.worker)}, project {options.project.name}")
+    outcomes = []
+    for name in options.scenarios:
+        say(f"{name} …")
+        folder = make_folder("personaeval-live-")
+        try:
+            with site(folder, project=options.project, worker_options=options.worker) as made:
+                outcomes.append(SCENARIOS[name](made, folder, options))
+        except ServerTrouble as trouble:
+            print(f"{name}: {trouble}", file=sys.stderr)
+        else:
+            print(line(outcomes[-1]), flush=True)
+    return 0 if len(outcomes) == len(options.scenarios) else 1
+
+
+def arguments() -> argparse.Namespace:
+    """Return the options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scenarios", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
+    parser.add_argument("--writers", type=int, default=50, help="who send at the same moment (default: 50)")
+    parser.add_argument("--people", type=int, default=200, help="who send one after the other (default: 200)")
+    parser.add_argument("--project", type=Path, default=ROOT, help="a checkout to measure instead of this one")
+    parser.add_argument("--worker", nargs="*", default=[], help="options of run_worker, without their dashes")
+    options = parser.parse_args()
+    options.project = options.project.resolve()
+    options.worker = [f"--{one}" if not one[0].isdigit() else one for one in options.worker]
+    return options
+
+
+def say(text: str) -> None:
+    """Report progress."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def burst(made: Site, folder: Path, options: argparse.Namespace) -> Outcome:
+    """Everybody sends at once, and the server has room for all."""
+    return _burst("burst", made, folder, options)
+
+
+def slow(made: Site, folder: Path, options: argparse.Namespace) -> Outcome:
+    """The same, with one request in thirty that takes 45 s longer."""
+    return _burst("slow", made, folder, options, "--slow-every", "30")
+
+
+def sustained(made: Site, folder: Path, options: argparse.Namespace) -> Outcome:
+    """Two hundred people write, 1.1 personas a second."""
+    with standing_in(folder, *_latency()) as model:
+        links = made.study("live", model, written=1, people=options.people)
+        return _outcome(
+            "sustained", made, lambda host: one_after_the_other(host, links, per_second=RATE), options.people
+        )
+
+
+def bulk(made: Site, folder: Path, options: argparse.Namespace) -> Outcome:
+    """Writers come while another study has a thousand outputs in the queue, and the server is full with them."""
+    with standing_in(folder, *_latency()) as model:
+        made.study("bulk", model, given=BULK)
+        links = made.study("live", model, written=1, people=20)
+        return _outcome("bulk", made, lambda host: one_after_the_other(host, links, per_second=RATE), 20)
+
+
+SCENARIOS: dict[str, Callable[[Site, Path, argparse.Namespace], Outcome]] = {
+    "burst": burst, "slow": slow, "sustained": sustained, "bulk": bulk,
+}  # fmt: skip
+
+
+def _latency() -> list[str]:
+    return ["--seconds", str(SECONDS), "--spread", str(SPREAD)]
+
+
+def _burst(name: str, made: Site, folder: Path, options: argparse.Namespace, *more: str) -> Outcome:
+    with standing_in(folder, *_latency(), *more) as model:
+        links = made.study("live", model, written=1, people=options.writers)
+        return _outcome(name, made, lambda host: all_at_once(host, links), options.writers)
+
+
+def _outcome(name: str, made: Site, walk: Callable[[str], "asyncio.Future[Waits]"], wanted: int) -> Outcome:
+    with made.serving() as host, made.working():
+        time.sleep(SETTLED_SECONDS)  # as a worker that has run for a while
+        waits = asyncio.run(walk(host))  # type: ignore[arg-type]
+    return Outcome(name, _engine_times(), sorted(waits.seen), made.made("live"), wanted, waits.problems)
+
+
+def _engine_times() -> list[float]:
+    """Return what the server needs for the slower of two answers, by simulation: nothing else is between them."""
+    draw = random.Random(7)
+    return sorted(max(draw.gauss(SECONDS, SPREAD), draw.gauss(SECONDS, SPREAD)) for _ in range(10_000))
+
+
+def line(outcome: Outcome) -> str:
+    """Return an outcome in words."""
+    parts = [f"{outcome.scenario:10}", f"{len(outcome.seen)} of {outcome.wanted} served"]
+    named = (("engine", outcome.engine), ("stored", outcome.stored), ("seen", outcome.seen))
+    parts += [f"{name} p50 {_share(times, 50):.1f} p95 {_share(times, 95):.1f}" for name, times in named if times]
+    if outcome.stored:
+        parts.append(f"stored/engine p50 {_share(outcome.stored, 50) / _share(outcome.engine, 50):.2f}")
+    return " | ".join([*parts, *sorted(set(outcome.problems))])
+
+
+def _share(times: Sequence[float], percent: int) -> float:
+    return statistics.quantiles(times, n=100, method="inclusive")[percent - 1] if len(times) > 1 else times[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

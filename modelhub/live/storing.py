@@ -1,0 +1,41 @@
+"""What a worker writes: answers with how they were made, and what a server said of itself when it was first asked."""
+
+from collections.abc import Mapping
+
+from django.db import transaction
+
+from annotation.services.queue import output_fill
+from modelhub.engines.base import GenerationResult
+from modelhub.engines.decoding import plain_text
+from modelhub.live.desk import Desk, Flight
+from modelhub.live.identity import learned
+from modelhub.models import Generation, Run, System
+
+
+def answer_store(run: Run, desk: Desk, flight: Flight, *, text: str, result: GenerationResult) -> bool:
+    """Write a response and how it was made together; False if the lease was lost meanwhile."""
+    output = flight.output
+    with transaction.atomic():
+        filled = output_fill(output_id=output.pk, holder=run.key, text=text, fingerprint=desk.fingerprint)
+        if filled:
+            Generation.objects.create(
+                run=run,
+                system=desk.system,
+                output=output,
+                rendered_prompt=plain_text(flight.request),
+                finish_reason=result.finish_reason,
+                prompt_tokens=result.prompt_tokens,
+                completion_tokens=result.completion_tokens,
+                seconds=result.seconds,
+                served=dict(result.served),
+            )
+    return filled
+
+
+def served_learn(*, system: System, told: Mapping[str, str]) -> None:
+    """Keep what a server says of itself for the first time; what another worker has learned before stays."""
+    with transaction.atomic():
+        System.objects.filter(pk=system.pk).update(name=system.name)  # takes the row, so that workers take turns
+        system.refresh_from_db(fields=["served"])
+        system.served = learned(system.served, told)
+        system.save(update_fields=["served"])
