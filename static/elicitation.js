@@ -38,7 +38,7 @@
     show(content) {
       for (const input of this.inputs) {
         const value = content[input.name] ?? "";
-        if (input.type === "radio") input.checked = input.value === value;
+        if (input.type === "radio") input.checked = input.value !== "" && input.value === value;
         else input.value = value;
       }
     }
