@@ -8,8 +8,9 @@ import pytest
 
 from annotation.elicitation.questions import DEFAULT_QUESTIONS
 from annotation.export import study_tables
-from annotation.models import ElicitationAnswer, Persona, PersonaProposal, Study
+from annotation.models import Assignment, ElicitationAnswer, Persona, PersonaProposal, Study
 from annotation.protocol import definition_document, protocol_hash
+from annotation.services.participants import participant_create
 from annotation.services.studies import study_save
 from annotation.services.withdrawal import participant_erase
 from tests.annotation.eliciting import Writer, make_eliciting_study
@@ -188,7 +189,19 @@ def test_answers_and_proposals_are_erased_with_the_participant(writer: Writer) -
     counts = participant_erase(participant=writer.participant).tombstone["counts"]
     assert (counts["elicitation_answers"], counts["persona_proposals"]) == (1, 1)
     assert not ElicitationAnswer.objects.exists() and not PersonaProposal.objects.exists()
-    assert not Persona.objects.exclude(offered_text="").exists()
+
+
+def test_of_a_persona_that_somebody_else_rates_no_offered_text_stays(writer: Writer) -> None:
+    writer.assemble(needs="cheap zyxquilt meals")
+    persona = writer.persona
+    writer.send("persona", writer.form("The user is poor."))
+    other = participant_create(study=writer.participant.study)
+    Assignment.objects.create(
+        participant=other, persona=persona, kind="overlap", ordinal=1, expires_at="2100-01-01T00:00Z"
+    )
+    participant_erase(participant=writer.participant)
+    persona.refresh_from_db()
+    assert (persona.text, persona.offered_text) == ("", "")
 
 
 # --- The study file ----------------------------------------------------------------------------------------------
