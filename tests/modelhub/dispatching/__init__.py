@@ -1,0 +1,1 @@
+"""The live loop: the queue, the dispatcher, and servers that fail."""

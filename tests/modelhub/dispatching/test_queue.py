@@ -1,0 +1,134 @@
+"""In which order outputs are made: who waits comes first, and studies alternate."""
+
+from pathlib import Path
+
+import pytest
+
+from annotation.making import outlook
+from annotation.models import Output, Persona, Study
+from annotation.services.assignments import assignment_set_aside
+from annotation.services.outputs import outputs_request_missing
+from annotation.services.queue import arms_wanted, output_fail, outputs_claim, outputs_prepare, outputs_release
+from annotation.services.workers import worker_start
+from tests.annotation.walking import Walker
+from tests.factories import make_study
+from tests.modelhub.live import make_live_study, write_persona
+
+pytestmark = pytest.mark.django_db
+
+
+def made_next(count: int, **limits: object) -> list[Persona]:
+    """The personas whose outputs a worker with so many slots for each of two systems takes up, one after the other."""
+    personas = []
+    for _ in range(count):
+        one = outputs_claim(holder="worker", limit=2, lease_seconds=60, **limits)  # type: ignore[arg-type]
+        assert len({output.persona_id for output in one}) == 1
+        personas.append(one[0].persona)
+        Output.objects.filter(pk__in=[output.pk for output in one]).update(state="failed")
+    return personas
+
+
+def make_bulk_study(given: int) -> Study:
+    study = make_study(slug="bulk", given_items=given, given_per_participant=1)
+    Output.objects.filter(arm__study=study).delete()
+    outputs_request_missing(study=study)
+    return study
+
+
+def test_whoever_waits_comes_before_a_thousand_outputs_that_nobody_needs_yet(tmp_path: Path) -> None:
+    make_bulk_study(500)
+    persona = write_persona(make_live_study(tmp_path))
+    assert made_next(1) == [persona]
+
+
+def test_studies_alternate_however_many_requests_one_has(tmp_path: Path) -> None:
+    large, small = make_live_study(tmp_path, slug="large"), make_live_study(tmp_path, slug="small")
+    many = [write_persona(large) for _ in range(6)]
+    assert made_next(2) == many[:2]
+    few = [write_persona(small) for _ in range(2)]
+    assert made_next(6) == [many[2], few[0], many[3], few[1], many[4], many[5]]
+
+
+def test_a_study_that_had_the_queue_for_itself_owes_nothing_to_one_that_comes_later(tmp_path: Path) -> None:
+    early, late = make_live_study(tmp_path, slug="early"), make_live_study(tmp_path, slug="late")
+    made_next(len([write_persona(early) for _ in range(5)]))
+    first = [write_persona(late) for _ in range(3)]
+    second = write_persona(early)
+    assert made_next(4) == [first[0], second, first[1], first[2]]
+
+
+def test_a_given_persona_is_made_first_once_somebody_is_handed_it() -> None:
+    study = make_bulk_study(20)
+    walker = Walker(study).begin()
+    assert walker.step == "wait"
+    assert made_next(1) == [walker.assignment.persona]
+
+
+def test_what_will_be_needed_next_comes_between(tmp_path: Path) -> None:
+    study = make_bulk_study(5)
+    soon = Persona.objects.filter(item__study=study).order_by("pk")[3]
+    outputs_prepare(persona=soon)
+    waited_for = write_persona(make_live_study(tmp_path))
+    assert made_next(2) == [waited_for, soon]
+
+
+def test_nobody_stands_behind_a_persona_that_was_set_aside() -> None:
+    study = make_study(given_items=0, written_items=4, given_per_participant=0, written_per_participant=1)
+    walkers = [Walker(study).begin() for _ in range(2)]
+    for walker in walkers:
+        walker.write()
+    left, kept = (walker.assignment for walker in walkers)
+    assignment_set_aside(assignment=left)
+    assert made_next(2) == [kept.persona, left.persona]
+
+
+def test_the_place_that_is_told_is_the_place_in_the_queue_that_is_served(tmp_path: Path) -> None:
+    large, small = make_live_study(tmp_path, slug="large"), make_live_study(tmp_path, slug="small")
+    worker_start(key="for all", study=None, host="here")
+    many = [write_persona(large) for _ in range(4)]
+    few = [write_persona(small) for _ in range(2)]
+    personas = [*many, *few]
+    told = {one: outlook(study=one.item.study, outputs=list(one.outputs.all())).ahead for one in personas}
+    assert sorted(personas, key=lambda one: told[one]) == made_next(6)
+    assert sorted(told.values()) == [0, 1, 2, 3, 4, 5]
+
+
+def test_where_each_worker_serves_one_study_the_other_stands_before_nobody(tmp_path: Path) -> None:
+    large, small = make_live_study(tmp_path, slug="large"), make_live_study(tmp_path, slug="small")
+    for study in (large, small):
+        worker_start(key=f"for {study.slug}", study=study, host="here")
+    for _ in range(4):
+        write_persona(large)
+    personas = [write_persona(small) for _ in range(2)]
+    outputs = list(personas[1].outputs.all())
+    assert outlook(study=small, outputs=outputs).ahead == 1
+    assert made_next(2, study=small) == personas
+
+
+def test_an_output_in_its_pause_holds_nobody_up_and_keeps_its_place(tmp_path: Path) -> None:
+    study = make_live_study(tmp_path)
+    first, second = write_persona(study), write_persona(study)
+    for output in outputs_claim(holder="worker", limit=2, lease_seconds=60):
+        output_fail(output_id=output.pk, holder="worker", error="Not now.", final=False, pause_seconds=60)
+    assert [output.persona_id for output in outputs_claim(holder="worker", limit=8, lease_seconds=60)] == [
+        second.pk
+    ] * 2
+    outputs_release(holder="worker")
+    Output.objects.update(not_before=None)
+    assert made_next(2) == [first, second]
+
+
+def test_an_attempt_that_was_not_the_outputs_fault_does_not_count(tmp_path: Path) -> None:
+    write_persona(make_live_study(tmp_path))
+    for _ in range(10):
+        for output in outputs_claim(holder="worker", limit=2, lease_seconds=60):
+            assert output_fail(output_id=output.pk, holder="worker", error="Down.", final=False, counts=False)
+    assert set(Output.objects.values_list("state", "attempts", "error")) == {("requested", 0, "Down.")}
+
+
+def test_a_claim_for_one_arm_leaves_the_other_to_whoever_has_room_for_it(tmp_path: Path) -> None:
+    study = make_live_study(tmp_path)
+    write_persona(study)
+    first, second = study.arms.all()
+    assert [one.arm_id for one in outputs_claim(holder="a", limit=8, lease_seconds=60, arms=[second.pk])] == [second.pk]
+    assert arms_wanted() == [first.pk]
