@@ -11,7 +11,7 @@ from annotation.export import querysets as q
 from annotation.export import rows, wide
 from annotation.export.columns import HOW_WRITTEN, PARTICIPANT, STUDY, Column
 from annotation.export.controls import control_tables
-from annotation.export.elicitation import elicitation_tables
+from annotation.export.eliciting import elicitation_tables
 from annotation.export.flagged import ON_PARTICIPANTS
 from annotation.export.scope import Scope
 from annotation.models import Aspect, Assignment, Output, Participant, Persona, Slot, Study

@@ -6,7 +6,7 @@ from typing import Any
 from annotation.models import Aspect
 from annotation.studyfile.analysis import analysis_problems
 from annotation.studyfile.definition import AspectDefinition, ItemDefinition
-from annotation.studyfile.elicitation import elicitation_part, elicitation_problems
+from annotation.studyfile.eliciting import elicitation_part, elicitation_problems
 from annotation.studyfile.problems import Problem
 from annotation.studyfile.schema_options import Check, PlantedPair, Questionnaires, Quiz, SurveyQuestion
 from annotation.studyfile.yamltree import YamlTree
