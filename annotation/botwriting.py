@@ -28,9 +28,16 @@ class WritingAct:
 
 def next_act(form: Any, chance: random.Random, own: str) -> WritingAct:
     """Return what a bot does on a writing page; `own` is what it would write in an empty box."""
+    act = _act(form, chance, own)
+    # A browser leaves out the line break that a text field begins with on the page; lxml does not.
+    standing = {str(area.name): (area.value or "").removeprefix("\n") for area in form.xpath(".//textarea")}
+    return WritingAct(act.address, standing | act.values)
+
+
+def _act(form: Any, chance: random.Random, own: str) -> WritingAct:
     if form.xpath(".//button[@name='accept']"):
         return _decision(form, chance)
-    box = form.fields["text"] or ""
+    box = (form.fields["text"] or "").removeprefix("\n")
     if box.strip():
         return WritingAct(values={"text": box + EDIT if chance.random() < EDITING else box})
     addresses = _addresses(form, "assemble")

@@ -38,7 +38,10 @@ def proposal_make(*, history: History, draft: Persona) -> None:
     if not after or draft.condition != Persona.Condition.ELICITED or len(history.finished_own()) < after:
         return
     proposed = propose(_own_parts(history.participant, history.finished_own()))
-    if proposed:
+    refused = PersonaProposal.objects.filter(
+        persona__author=history.participant, decision=PersonaProposal.Decision.REFUSED
+    )
+    if proposed and not refused.filter(text=proposed.text).exists():
         PersonaProposal.objects.create(persona=draft, text=proposed.text, attributes=list(proposed.attributes))
 
 

@@ -137,6 +137,7 @@ def test_bots_take_the_help_that_a_writing_page_offers_in_all_ways_and_finish(li
     assert set(written.filter(condition="free").values_list("written_as", flat=True)) == {"free"}
     assert set(PersonaProposal.objects.values_list("decision", flat=True)) == set(PersonaProposal.Decision.values)
     assert ElicitationAnswer.objects.exclude(text="").exists()
+    assert not written.filter(text__startswith="\n").exists()
 
 
 def test_a_bot_joins_by_an_open_link(live_server: LiveServer) -> None:

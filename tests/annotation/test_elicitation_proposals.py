@@ -100,6 +100,15 @@ def test_a_proposal_replaces_a_text_of_ones_own_only_when_one_says_so(writer: Wr
     assert (writer.persona.text, proposal().decision) == (PROPOSED, "edited")
 
 
+def test_what_was_refused_is_not_proposed_again(writer: Writer) -> None:
+    writer.send("proposal", {**writer.form(), "decision": "refused"})
+    writer.send("persona", writer.form("The user is calm."))
+    writer.rate(liked=1, other=1)
+    writer.get()
+    assert PersonaProposal.objects.count() == 1
+    assert "From your answers so far" not in writer.get().content.decode()
+
+
 def test_a_decision_stands(writer: Writer) -> None:
     form = writer.form()
     writer.send("proposal", {**form, "decision": "refused"})
