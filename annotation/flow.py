@@ -24,6 +24,7 @@ class Step(StrEnum):
     WRITE = "write"
     WAIT = "wait"
     FAILED = "failed"
+    HELD = "held"
     RATE = "rate"
     SURVEY_AFTER = "survey_after"
     DONE = "done"
@@ -32,7 +33,7 @@ class Step(StrEnum):
 
 
 # Steps for which an assignment is at hand.
-WORKING = frozenset({Step.WARNING, Step.WRITE, Step.WAIT, Step.FAILED, Step.RATE})
+WORKING = frozenset({Step.WARNING, Step.WRITE, Step.WAIT, Step.FAILED, Step.HELD, Step.RATE})
 
 
 @dataclass(frozen=True)
@@ -86,12 +87,22 @@ def step_before_work(facts: Facts) -> Step | None:
     return next((step for applies, step in held if applies), None)
 
 
-def step_within_assignment(*, warning_due: bool, persona_submitted: bool, output_states: list[str]) -> Step:
-    """Return the step inside an open assignment. Outputs are shown only when all of them are ready."""
+def step_within_assignment(
+    *, warning_due: bool, persona_submitted: bool, output_states: list[str], hold: str = ""
+) -> Step:
+    """Return the step inside an open assignment. Outputs are shown only when all of them are ready.
+
+    `hold` is the stage at which the persona is held back, if it is. While a guard is asked there is nothing to be told
+    yet, and outputs are held when all are there: before that they are waited for.
+    """
     if warning_due:
         return Step.WARNING
     if not persona_submitted:
         return Step.WRITE
-    if "failed" in output_states:
+    if hold == "persona":
+        return Step.HELD
+    if "failed" in output_states and hold != "guard":
         return Step.FAILED
-    return Step.RATE if all(state == "ready" for state in output_states) else Step.WAIT
+    if hold == "guard" or any(state != "ready" for state in output_states):
+        return Step.WAIT
+    return Step.HELD if hold else Step.RATE

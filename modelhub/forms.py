@@ -7,6 +7,7 @@ from django import forms
 from django.http import QueryDict
 
 from annotation.models import Study
+from annotation.services.holds import MAX_REFUSAL
 from annotation.services.outputs import MAX_REASON
 from modelhub.models import PersonaSource, Run
 from modelhub.pipeline_results.judged import Matched
@@ -32,6 +33,18 @@ class ExcludeForm(forms.Form):
         error_messages={
             "required": "Say why this pair is left out.",
             "max_length": f"Say it in at most {MAX_REASON} characters.",
+        },
+    )
+
+
+class RefuseForm(forms.Form):
+    """Why a held persona is left out."""
+
+    reason = forms.CharField(
+        max_length=MAX_REFUSAL,
+        error_messages={
+            "required": "Say why this is refused.",
+            "max_length": f"Say it in at most {MAX_REFUSAL} characters.",
         },
     )
 

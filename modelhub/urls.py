@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from modelhub.views import inference, judgements, pairs, report, runs, studies, systems, training
+from modelhub.views import holds, inference, judgements, pairs, report, runs, studies, systems, training
 
 app_name = "modelhub"
 
@@ -12,6 +12,9 @@ urlpatterns = [
     path(f"{_STUDY}scan/", studies.scan, name="scan"),
     path(f"{_STUDY}scan/<slug:persona_key>/exclude/", studies.scan_exclude, name="scan_exclude"),
     path(f"{_STUDY}scan/<slug:persona_key>/include/", studies.scan_include, name="scan_include"),
+    path(f"{_STUDY}held/", holds.held, name="held"),
+    path(f"{_STUDY}held/<slug:persona_key>/<slug:stage>/release/", holds.held_release, name="held_release"),
+    path(f"{_STUDY}held/<slug:persona_key>/<slug:stage>/refuse/", holds.held_refuse, name="held_refuse"),
     path(f"{_STUDY}arms/", studies.arms, name="arms"),
     path(f"{_STUDY}report/", report.report, name="report"),
     path(f"{_STUDY}agreement/", report.agreement_panel, name="agreement_panel"),

@@ -10,9 +10,10 @@ from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from annotation.models import OpenLink, Participant, Persona, Study, StudyMember, User
+from annotation.models import OpenLink, Participant, Persona, PersonaHold, Study, StudyMember, User
 from annotation.permissions import Role
 from annotation.services import participants as services
+from annotation.services.holds import hold_place
 from annotation.services.members import role_give
 from annotation.services.places import participant_place
 from modelhub.models import PairOutput, PreferencePair, Run, System
@@ -126,6 +127,7 @@ MATRIX: dict[str, Row] = {
     "annotation:persona_draft": link("key", status=400),
     "annotation:wait": Row(("token", "key"), get=everybody(302), head=everybody(302)),
     "annotation:failed": Row(("token", "key"), get=everybody(302), head=everybody(302)),
+    "annotation:held": Row(("token", "key"), get=everybody(302), head=everybody(302)),
     "annotation:set_aside": link("key", status=302),
     "annotation:complete": link("key", status=422),
     "annotation:time": link("key", status=400),
@@ -158,6 +160,9 @@ MATRIX: dict[str, Row] = {
     "modelhub:scan": page(*STUDY, get=study(200)),
     "modelhub:scan_exclude": action(*STUDY, "persona", post=running(409), data={"reason": "r"}),
     "modelhub:scan_include": action(*STUDY, "persona", post=running(409)),
+    "modelhub:held": page(*STUDY, get=study(200)),
+    "modelhub:held_release": action(*STUDY, "persona", "stage", post=running(302)),
+    "modelhub:held_refuse": action(*STUDY, "persona", "stage", post=running(302), data={"reason": "r"}),
     # The owner here is a researcher: owning a study does not unblind it.
     "modelhub:arms": page(*STUDY, get=study(200, owner=403, member=403)),
     "modelhub:report": page(*STUDY, get=study(200, owner=403, member=403)),
@@ -212,6 +217,8 @@ def world() -> Study:
     assert participant_place(participant=Participant.objects.get(pk=participant.pk)).step == "rate"
     Client().get(reverse("annotation:participant", args=[participant.token]))  # answers are taken once it is shown
     OpenLink.objects.create(study=study, cap=5)
+    held = Persona.objects.get(item__study=study, item__key="item-1")
+    hold_place(persona_id=held.pk, stage=PersonaHold.Stage.PERSONA, reason="harmful")
     pairs = make_pairs("advice", "test", 1)
     make_system()
     base, test = (make_outputs(pairs, make_system(name)) for name in ("dpo", "pt-dpo"))
@@ -240,6 +247,7 @@ def values_of(study: Study) -> dict[str, Any]:
         "arrival": open_link.token,
         "member": study.members.get(user__username="member").pk,
         "persona": Persona.objects.get(item__study=study, item__key="item-1").key,
+        "stage": "persona",
         "table": "ratings",
         "format": "csv",
         "run": Run.objects.get(stage="import_preferences").key,

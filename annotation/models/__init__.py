@@ -1,5 +1,7 @@
 """The tables behind studies, participants and ratings."""
 
+from annotation.models.elicitation import ElicitationAnswer, PersonaProposal
+from annotation.models.hold import GuardCheck, PersonaFinding, PersonaHold
 from annotation.models.log import AuditLog, Event
 from annotation.models.member import StudyMember
 from annotation.models.output import Output
@@ -17,8 +19,10 @@ __all__ = [
     "Aspect",
     "Assignment",
     "AuditLog",
+    "ElicitationAnswer",
     "Event",
     "Followup",
+    "GuardCheck",
     "Item",
     "OpenLink",
     "Output",
@@ -26,6 +30,9 @@ __all__ = [
     "PageVisit",
     "Participant",
     "Persona",
+    "PersonaFinding",
+    "PersonaHold",
+    "PersonaProposal",
     "QuestionnaireAnswer",
     "Rating",
     "Slot",

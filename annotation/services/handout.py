@@ -9,11 +9,13 @@ from django.utils import timezone
 from annotation.allocation import Order, choose_order, choose_repeat, choose_unit
 from annotation.flow import takes_work
 from annotation.history import History, history_of
+from annotation.holding import with_hold_stage
 from annotation.models import Aspect, Assignment, Event, Item, Output, Participant, Persona, Slot, UnitTally
 from annotation.overlap import takes_overlap
 from annotation.pools import Board, TallyPool, TallyUnit, board_of
 from annotation.prepared import KeptQuery, attach
 from annotation.questions import slot_kind_of
+from annotation.services.conditions import condition_next, proposal_make
 from annotation.services.locks import study_lock
 from annotation.services.log import events_log
 from annotation.services.queue import outputs_hurry
@@ -59,6 +61,19 @@ def has_free_unit(participant: Participant) -> bool:
         return _has_own(history, _fresh_board(participant))
 
 
+def persona_foreseen(participant: Participant) -> int | None:
+    """Return the given persona that the participant would be handed next, as things are; nothing is handed out.
+
+    None where they will write one themselves first, or nothing is left. Others may be quicker: it is a guess.
+    """
+    history = history_of(participant)
+    source = next(iter(history.sources_left()), None)
+    if source != Persona.Source.GIVEN or history.has_left:
+        return None
+    choice = _choose(history, board_of(participant.study, participant.kind), UnitTally.Source(source))
+    return choice[0].persona if choice else None
+
+
 def slots_create(*, assignment: Assignment) -> None:
     """Place the outputs of a persona, once they are requested, in a counterbalanced order.
 
@@ -71,7 +86,8 @@ def slots_create(*, assignment: Assignment) -> None:
 def _is_showable(persona: Persona) -> bool:
     """Whether nothing comes before the responses to a persona that has just been handed out."""
     is_ready = all(output.state == Output.State.READY for output in persona.outputs.all())
-    return persona.submitted_at is not None and not persona.item.warning and is_ready
+    is_held = bool(persona.__dict__.get("hold_stage"))
+    return persona.submitted_at is not None and not persona.item.warning and is_ready and not is_held
 
 
 def _fresh_board(participant: Participant) -> Board:
@@ -161,8 +177,15 @@ def _choose(history: History, board: Board, source: UnitTally.Source) -> tuple[T
 
 def _hand_out_item(history: History, board: Board, unit: TallyUnit) -> Assignment:
     item = Item.objects.get(pk=unit.item)
-    draft = Persona.objects.create(item=item, source=Persona.Source.WRITTEN, author=history.participant)
+    draft = Persona.objects.create(
+        item=item,
+        source=Persona.Source.WRITTEN,
+        author=history.participant,
+        condition=condition_next(history, item),
+        written_as=Persona.WrittenAs.FREE,
+    )
     assignment = _create(history, draft, Assignment.Kind.MAIN)
+    proposal_make(history=history, draft=draft)
     _take(history, assignment, board, unit, ())  # its outputs are placed when they are asked for
     return assignment
 
@@ -219,7 +242,9 @@ def _place_outputs(assignment: Assignment, persona: Persona, history: History) -
     _create_slots(assignment, persona, order)
 
 
-_PERSONA = KeptQuery(lambda pk: Persona.objects.select_related("item").filter(pk=pk), numbers=("pk",))
+_PERSONA = KeptQuery(
+    lambda pk: with_hold_stage(Persona.objects.select_related("item"), persona="pk").filter(pk=pk), numbers=("pk",)
+)
 _OUTPUTS = KeptQuery(
     lambda persona: Output.objects.filter(persona=persona, sample=0).order_by("arm__ordinal"), numbers=("persona",)
 )

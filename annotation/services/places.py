@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from annotation.flow import Facts, Step, step_before_work, step_within_assignment
+from annotation.holding import hold_stage, with_hold_stage
 from annotation.models import Assignment, Participant, Slot, Study
 from annotation.prepared import KeptQuery, attach
 from annotation.recruitment import PAGES, RecruitmentEvent
@@ -10,7 +11,7 @@ from annotation.services.handout import assignment_next, has_free_unit
 from annotation.services.participants import participant_complete
 from annotation.services.platform import platform_move, quota_has_room
 
-_OWN = Assignment.objects.select_related("persona__item")
+_OWN = with_hold_stage(Assignment.objects.select_related("persona__item"), persona="persona")
 _OPEN = KeptQuery(
     lambda participant: _OWN.filter(participant=participant, state=Assignment.State.OPEN), numbers=("participant",)
 )
@@ -110,6 +111,7 @@ def _step_within(assignment: Assignment) -> Step:
         persona_submitted=persona.submitted_at is not None,
         # What has been on the page was ready, and stays so.
         output_states=[] if assignment.shown_at else [out.state for out in persona.outputs.all() if out.sample == 0],
+        hold="" if assignment.shown_at or persona.submitted_at is None else hold_stage(assignment),
     )
 
 

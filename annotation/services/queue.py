@@ -11,10 +11,11 @@ Every claim is one conditional UPDATE, so that any number of workers may run, on
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from django.db.models import F, Max, Min, Q, QuerySet
+from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from annotation.errors import ServiceError
+from annotation.holding import unmade_holds
 from annotation.models import Arm, Output, Persona, Study
 
 MAX_ATTEMPTS = 3
@@ -140,13 +141,15 @@ def output_fail(
 
 
 def requested_outputs() -> QuerySet[Output]:
-    """Return the outputs still to be made; those of an erased author never are.
+    """Return the outputs still to be made; those of an erased author never are, nor those of a persona held back.
 
     Every condition on the row itself must stay outside of a join: Django moves the conditions of an update with a join
     into a subquery, and there PostgreSQL does not look again after waiting for another worker's claim.
     """
     erased = Persona.objects.filter(author__erased_at__isnull=False)
-    return Output.objects.filter(state=Output.State.REQUESTED, excluded_at__isnull=True).exclude(persona__in=erased)
+    held = unmade_holds().filter(persona=OuterRef("persona_id"))
+    wanted = Output.objects.filter(~Exists(held), state=Output.State.REQUESTED, excluded_at__isnull=True)
+    return wanted.exclude(persona__in=erased)
 
 
 def free_outputs() -> QuerySet[Output]:

@@ -93,12 +93,36 @@ def _check_points(value: object) -> float:
     return float(value)
 
 
+def _read_off(value: object) -> object:
+    """YAML takes a bare `off` for false."""
+    return "off" if value is False else value
+
+
 class Analysis(FileSection):
     """What is to be tested, fixed before there are data."""
 
     family: list[Line] = []
     margin: dict[Line, Annotated[float, BeforeValidator(_check_points)]] = {}
     base: CountFromOne | None = None
+
+
+PersonaAction = Annotated[Literal["advise", "hold", "off"], BeforeValidator(_read_off)]
+
+
+class ScreenedPersonas(FileSection):
+    """What is done about each kind of finding in a persona that a participant submits."""
+
+    instructions: PersonaAction = "advise"
+    identifying: PersonaAction = "advise"
+    harmful: PersonaAction = "advise"
+
+
+class ScreeningSection(FileSection):
+    """What is done about findings in personas and outputs, and whether a guard model is asked."""
+
+    personas: ScreenedPersonas = ScreenedPersonas()
+    guard: PersonaAction = "off"
+    outputs: Literal["hold", "flag"] = "hold"
 
 
 def _check_code(code: str) -> str:

@@ -13,20 +13,22 @@ from django.utils import timezone
 from annotation.blinding import TaskView, practice_view, task_view
 from annotation.controls.quiz import quiz_view
 from annotation.flow import WORKING, Step
+from annotation.holding import hold_stage
 from annotation.making import outlook
-from annotation.models import Assignment, Followup, Participant, QuestionnaireAnswer
-from annotation.persona_advice import persona_advice
+from annotation.models import Assignment, Followup, Participant, PersonaHold, QuestionnaireAnswer
 from annotation.prepared import KeptQuery
 from annotation.prompts_display import split_turns
 from annotation.questionnaires import survey_view
 from annotation.questions import standing_ratings
 from annotation.recruitment import completion_url, platform_code
+from annotation.screening import writing_advice
 from annotation.services.personas import MAX_PERSONA_LENGTH
 from annotation.services.places import Place
 from annotation.services.questionnaires import questionnaire_answers
 from annotation.services.quiz import quiz_last_answers
 from annotation.services.text import MAX_TEXT_LENGTH
 from annotation.units import assignments_at_most
+from annotation.views.writing_help import help_context
 
 _SURVEYS = {
     Step.SURVEY_BEFORE: QuestionnaireAnswer.Page.BEFORE,
@@ -73,6 +75,8 @@ def _context(participant: Participant, place: Place) -> dict[str, Any]:
         return wait_context(place.assignment)
     if place.step == Step.FAILED:
         return failed_context(polls=0)
+    if place.step == Step.HELD and place.assignment:
+        return held_context(place.assignment, polls=0)
     return {}
 
 
@@ -114,8 +118,9 @@ def write_context(assignment: Assignment) -> dict[str, Any]:
         "conflict": None,
         "tab": uuid.uuid4(),
         "visit": uuid.uuid4(),
-        "advice": persona_advice(persona.text),
+        "advice": writing_advice(assignment.participant.study, persona.text),
         "max_length": MAX_PERSONA_LENGTH,
+        **help_context(assignment),
     }
 
 
@@ -136,6 +141,11 @@ def failed_context(*, polls: int) -> dict[str, Any]:
     """When the page without responses asks again whether there are some: more and more seldom."""
     seconds = min(FIRST_POLL_SECONDS * 2 ** min(polls, 10), LAST_POLL_SECONDS)
     return {"polls": polls + 1, "poll_seconds": seconds}
+
+
+def held_context(assignment: Assignment, *, polls: int) -> dict[str, Any]:
+    """What is looked at first, the text or the responses; never what was found, nor in which of them."""
+    return {**failed_context(polls=polls), "is_own_text": hold_stage(assignment) == PersonaHold.Stage.PERSONA}
 
 
 def rate_context(

@@ -19,6 +19,7 @@ from annotation.http import get_researcher, get_study_for_researcher, request_us
 from annotation.making import making
 from annotation.models import Study
 from annotation.permissions import may_share
+from annotation.queries_holds import hold_counts
 from annotation.services import previews, studies
 
 ACTIONS: dict[str, tuple[Callable[..., Any], str]] = {
@@ -108,6 +109,7 @@ def progress_context(request: HttpRequest, found: Study) -> dict[str, Any]:
         "include_bots": include_bots,
         "summary": queries.study_summary(scope),
         "making": making(found),
+        "holds": hold_counts(found),
         "participants_page": participants_page,
         "participants": participants,
         "items_page": items_page,

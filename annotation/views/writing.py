@@ -12,11 +12,12 @@ from annotation.errors import NotAllowedNow, ServiceError, StaleVersion
 from annotation.flow import Step
 from annotation.http import get_assignment, parse_int, parse_uuid, participant_view, to_page
 from annotation.models import Assignment, Participant
-from annotation.persona_advice import persona_advice
+from annotation.screening import writing_advice
 from annotation.services.assignments import assignment_set_aside
 from annotation.services.personas import persona_draft_save, persona_submit
 from annotation.services.places import Place, participant_place
-from annotation.views.pages import failed_context, render_place, wait_context
+from annotation.views.pages import failed_context, held_context, render_place, wait_context
+from annotation.views.writing_help import helped_form
 
 
 @participant_view("POST")
@@ -43,14 +44,14 @@ def draft(request: HttpRequest, participant: Participant, key: str) -> HttpRespo
 def submit(request: HttpRequest, participant: Participant, key: str) -> HttpResponse:
     """Take the finished persona; the outputs are requested with it."""
     assignment = get_assignment(participant, key)
+    form = helped_form(request, assignment, _form(request))
     place = participant_place(participant=participant, at_hand=assignment)
     if place.step == Step.PAUSED:
         with suppress(ServiceError):  # without JavaScript the text is on this form only
-            persona_draft_save(assignment=assignment, **_form(request))
+            persona_draft_save(assignment=assignment, **form)
     if place.step != Step.WRITE or place.assignment != assignment:
         return to_page(participant)
-    form = _form(request)
-    typed = {"text": form["text"], "tab": form["tab"], "advice": persona_advice(form["text"])}
+    typed = {"text": form["text"], "tab": form["tab"], "advice": writing_advice(participant.study, form["text"])}
     try:
         persona_submit(assignment=assignment, **form)
     except StaleVersion:
@@ -88,6 +89,18 @@ def failed(request: HttpRequest, participant: Participant, key: str) -> HttpResp
     return render(request, "annotation/participant/failed.html#poll", context)
 
 
+@participant_view("GET", "HEAD")
+def held(request: HttpRequest, participant: Participant, key: str) -> HttpResponse:
+    """Answer the poll of the page that says the researchers look first: the way on, once they have decided."""
+    assignment = get_assignment(participant, key)
+    place = participant_place(participant=participant, at_hand=assignment)
+    if not request.htmx or place.step != Step.HELD or place.assignment != assignment:  # type: ignore[attr-defined]
+        return _redirect(request, participant)
+    polls = parse_int(request.GET.get("polls", ""), "polls")
+    context = {"participant": participant, "assignment": assignment, **held_context(assignment, polls=polls)}
+    return render(request, "annotation/participant/held.html#poll", context)
+
+
 @participant_view("POST")
 def set_aside(request: HttpRequest, participant: Participant, key: str) -> HttpResponse:
     """Go on with another item when this one's outputs failed or are slow."""
@@ -109,7 +122,7 @@ def _form(request: HttpRequest) -> dict[str, Any]:
 def _fragment(request: HttpRequest, assignment: Assignment, *, status: int = 200, **extra: Any) -> HttpResponse:
     persona = assignment.persona
     context = {
-        "advice": persona_advice(request.POST.get("text", "")),
+        "advice": writing_advice(assignment.participant.study, request.POST.get("text", "")),
         "version": persona.draft_version,
         "saved_at": persona.draft_saved_at,
         "conflict": None,

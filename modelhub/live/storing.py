@@ -9,12 +9,14 @@ from modelhub.engines.base import GenerationResult
 from modelhub.engines.decoding import plain_text
 from modelhub.live.desk import Desk, Flight
 from modelhub.live.identity import learned
+from modelhub.live.scanning import findings_store, output_flags
 from modelhub.models import Generation, Run, System
 
 
 def answer_store(run: Run, desk: Desk, flight: Flight, *, text: str, result: GenerationResult) -> bool:
-    """Write a response and how it was made together; False if the lease was lost meanwhile."""
+    """Write a response, how it was made and what was found in it together; False if the lease was lost meanwhile."""
     output = flight.output
+    flags = output_flags(output, text=text, finish_reason=result.finish_reason)
     with transaction.atomic():
         filled = output_fill(output_id=output.pk, holder=run.key, text=text, fingerprint=desk.fingerprint)
         if filled:
@@ -29,6 +31,7 @@ def answer_store(run: Run, desk: Desk, flight: Flight, *, text: str, result: Gen
                 seconds=result.seconds,
                 served=dict(result.served),
             )
+            findings_store(output=output, flags=flags)
     return filled
 
 

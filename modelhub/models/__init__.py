@@ -1,5 +1,6 @@
 """What admins and analysts touch: systems, runs, and all that runs made."""
 
+from modelhub.models.finding import GuardBinding, OutputFinding
 from modelhub.models.generation import Generation
 from modelhub.models.persona import (
     Direction,
@@ -19,8 +20,10 @@ __all__ = [
     "ArmBinding",
     "Direction",
     "Generation",
+    "GuardBinding",
     "InferredPersona",
     "Judgement",
+    "OutputFinding",
     "PairOutput",
     "PersonaCheck",
     "PersonaComparison",

@@ -11,18 +11,11 @@ from django.db.models import Prefetch
 from annotation.models import Output, Persona, Study
 from modelhub.models import ArmBinding
 from modelhub.screening.flags import Flag
+from modelhub.screening.self_references import self_references
 
 LOOP_GRAM = 5  # words
 LOOP_SHARE = 0.30  # a text is looping above this share of repeated 5-grams
 _MIN_NAME = 3  # characters; shorter names of systems would be found in ordinary words
-
-# What an output should not say of itself, whichever system made it.
-_SELF_REFERENCES = re.compile(
-    r"\bAI persona\b|\bpersona[- ](?:tailored|based|driven)\b|\btailored to (?:your|the) persona\b|"
-    r"\b(?:your|the user's|this|the given|the provided) persona\b|"
-    r"\bas an? (?:AI|artificial intelligence|(?:large )?language)(?: language)?(?: persona)? (?:model|assistant)\b",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -94,7 +87,7 @@ def revealing_names(study: Study) -> list[str]:
 
 
 def _reveals(text: str, names: Sequence[str]) -> list[str]:
-    found = [match[0] for match in _SELF_REFERENCES.finditer(text)]
+    found = self_references(text)
     for name in names:
         match = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text, re.IGNORECASE)
         if match:

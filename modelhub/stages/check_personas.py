@@ -10,6 +10,7 @@ from typing import Any
 from modelhub.engines.base import GenerationRequest
 from modelhub.models import Generation, PersonaCheck, Run
 from modelhub.prompting.persona_judging import ACCURACY_RUBRIC, render_accuracy
+from modelhub.prompting.persona_text import persona_as_data
 from modelhub.runs.rows import Task, engine_stage
 from modelhub.stages.shared.persona_judging import ORDERS, PersonaJudging, PersonaJudgingOptions, in_order
 from modelhub.stages.shared.profiles import has_texts
@@ -39,10 +40,9 @@ class CheckPersonas(PersonaJudging):
     def request(self, task: Task) -> GenerationRequest:
         persona, order = task.row
         first, second = in_order(order, persona.pair.chosen, persona.pair.rejected)
-        rendered = render_accuracy(
-            self.profile, prompt=persona.pair.prompt, response_a=first, response_b=second, persona=persona.text
-        )
-        return GenerationRequest(rendered=rendered, prompt=persona.pair.prompt, persona=persona.text)
+        shown, prompt = persona_as_data(persona.text), persona.pair.prompt
+        rendered = render_accuracy(self.profile, prompt=prompt, response_a=first, response_b=second, persona=shown)
+        return GenerationRequest(rendered=rendered, prompt=prompt, persona=shown)
 
     def store(self, *, run: Run, task: Task, generation: Generation) -> None:
         persona, order = task.row

@@ -10,6 +10,7 @@ from typing import Any
 from modelhub.engines.base import GenerationRequest
 from modelhub.models import Direction, Generation, PersonaComparison, Run
 from modelhub.prompting.persona_judging import COMPARISON_RUBRIC, render_comparison
+from modelhub.prompting.persona_text import persona_as_data
 from modelhub.runs.rows import Task, engine_stage
 from modelhub.stages.shared.persona_judging import ORDERS, PersonaJudging, PersonaJudgingOptions, in_order
 from modelhub.stages.shared.profiles import has_texts
@@ -43,7 +44,7 @@ class ComparePersonas(PersonaJudging):
         chosen, rejected, order = task.row
         pair = chosen.pair
         responses = in_order(order, pair.chosen, pair.rejected)
-        personas = in_order(order, chosen.text, rejected.text)
+        personas = in_order(order, persona_as_data(chosen.text), persona_as_data(rejected.text))
         rendered = render_comparison(
             self.profile, prompt=pair.prompt, response_a=responses[0], response_b=responses[1], persona_a=personas[0],
             persona_b=personas[1],

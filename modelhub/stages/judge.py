@@ -18,6 +18,7 @@ from modelhub.engines.base import GenerationRequest
 from modelhub.models import Generation, Judgement, PairOutput, PersonaSource, Run, System
 from modelhub.profiles import DatasetProfile
 from modelhub.prompting.output_judging import DIRECT, METRICS, PERSONALIZATION, RUBRICS, render_judgement
+from modelhub.prompting.persona_text import persona_as_data
 from modelhub.prompting.verdicts import parse_verdict
 from modelhub.queries.datasets import splits_of, system_named
 from modelhub.queries.persona_sources import Origin, persona_key, source_texts
@@ -114,7 +115,8 @@ class Judge:
     def request(self, task: Task) -> GenerationRequest:
         base, test, metric, order = task.row
         first, second = (base, test) if order == Judgement.Order.BASE_FIRST else (test, base)
-        prompt, persona = test.pair.prompt, test.persona if metric == PERSONALIZATION else ""
+        persona = persona_as_data(test.persona) if metric == PERSONALIZATION else ""
+        prompt = test.pair.prompt
         rendered = render_judgement(
             self.format, metric=metric, profile=self.profile, prompt=prompt, responses=(first.text, second.text),
             persona=persona,

@@ -7,6 +7,7 @@ from annotation.errors import ServiceError
 from modelhub.models import Direction, PreferencePair
 from modelhub.prompting.endings import before_end
 from modelhub.prompting.layouts import PersonaStyle
+from modelhub.prompting.persona_text import persona_as_data
 from modelhub.queries.datasets import inferring_system, splits_of
 from modelhub.queries.persona_sources import named_rows
 from modelhub.queries.personas import gold_personas
@@ -46,7 +47,7 @@ def few_shot_exemplars(*, source: str, shots: int, persona: str, inferring: str 
     for pair in PreferencePair.objects.filter(dataset=dataset, split=split).order_by("row", "pk"):
         if len(exemplars) == shots:
             break
-        text = personas.get(pair.pk, {}).get(direction, "").strip()
+        text = persona_as_data(personas.get(pair.pk, {}).get(direction, "")).strip()
         response = before_end(pair.chosen if direction == Direction.CHOSEN else pair.rejected)
         if not response.strip() or (persona != NO_PERSONA and not text):
             left_out.append(pair)

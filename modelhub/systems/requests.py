@@ -4,11 +4,16 @@ from annotation.models import Output
 from modelhub.engines.base import GenerationRequest
 from modelhub.models import System
 from modelhub.prompting.layouts import PersonaStyle, render_prompt, system_message
+from modelhub.prompting.persona_text import persona_as_data
 
 
 def generation_request(system: System, *, prompt: str, persona: str, answer_start: str = "") -> GenerationRequest:
-    """Return the request; a system that is shown no personas gets none, whatever is given."""
-    shown = "" if system.persona_style == PersonaStyle.NONE else persona
+    """Return the request; a system that is shown no personas gets none, whatever is given.
+
+    A persona is data: here, before any style puts it into words of its own, and not in the layouts, in which models
+    are trained too, and whose versions are part of every system's fingerprint.
+    """
+    shown = "" if system.persona_style == PersonaStyle.NONE else persona_as_data(persona)
     rendered = render_prompt(
         prompt=prompt, persona=shown, style=system.persona_style, answer_start=answer_start, exemplars=system.exemplars
     )

@@ -10,13 +10,25 @@ import httpx
 import pytest
 from django.conf import settings
 from django.urls import reverse
+from django.utils import timezone
 
 from annotation.botattention import answer_key_of
 from annotation.bots import Bot
-from annotation.models import Arm, Assignment, Item, Output, Participant, Persona, Study
+from annotation.models import (
+    Arm,
+    Assignment,
+    Item,
+    Output,
+    Participant,
+    Persona,
+    PersonaFinding,
+    PersonaHold,
+    Study,
+)
+from annotation.services.holds import hold_place
 from annotation.services.participants import participant_create
 from modelhub.demo import FOLDER, demo_prepare
-from modelhub.models import Run, System
+from modelhub.models import OutputFinding, Run, System
 from tests.annotation.controls import open_example
 from tests.tools.processes import ProjectProcess, Server
 from tests.tools.visitor import Visitor
@@ -211,6 +223,31 @@ def test_a_failed_generation_says_nothing_about_the_model(study: Study, walker: 
     walker.send("set-aside/")
     assert walker.step == "write"
     assert leaks(walker.seen, forbidden(study, me)) == set()
+
+
+@pytest.mark.parametrize("stage", [PersonaHold.Stage.PERSONA, PersonaHold.Stage.OUTPUTS])
+def test_what_is_held_says_neither_what_was_found_nor_where(
+    study: Study, walker: Visitor, stage: PersonaHold.Stage
+) -> None:
+    me = join(walker, study)
+    consent(walker)
+    practise(walker)
+    write(walker, me)
+    found = "zebra-70b says who it is"
+    persona = Persona.objects.get(author=me, submitted_at__isnull=False)
+    PersonaFinding.objects.create(persona=persona, kind="unsafe", detail=found, source="guard", action="held")
+    for output in Output.objects.filter(persona=persona):
+        Output.objects.filter(pk=output.pk).update(state="ready", ready_at=timezone.now(), text=found)
+        OutputFinding.objects.create(output=output, kind="reveal", detail=found)
+    hold_place(persona_id=persona.pk, stage=stage, reason="unsafe, reveal")
+    walker.get(reverse("annotation:participant", args=[me.token]))
+    assert walker.step == "held"
+    poll = reverse("annotation:held", args=[me.token, me.assignments.get(state="open").key])
+    assert walker.get(f"{poll}?polls=1", **{"HX-Request": "true"}).status_code == 200
+    walker.get(reverse("annotation:participant", args=[me.token]))
+    walker.send("set-aside/")
+    assert walker.step == "write"
+    assert leaks(walker.seen, forbidden(study, me) | {"unsafe", "reveal"}) == set()
 
 
 def test_a_persons_own_link_is_no_text_on_any_page_and_in_no_cookie(study: Study, walker: Visitor) -> None:

@@ -15,8 +15,9 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from annotation.bots import Bot
-from annotation.models import OpenLink, Output, Participant, Study, User
+from annotation.models import OpenLink, Output, Participant, Persona, PersonaFinding, PersonaHold, Study, User
 from annotation.services import participants as services
+from annotation.services.holds import hold_place
 from annotation.services.personas import persona_submit
 from annotation.services.places import Place, participant_place
 from annotation.services.previews import preview_start
@@ -25,6 +26,7 @@ from annotation.services.recruitment import participant_arrive
 from annotation.services.withdrawal import participant_withdraw
 from annotation.views import errors
 from modelhub.demo import USERNAME, Demo
+from modelhub.models import OutputFinding
 from tests.factories import make_study
 
 PERSONA = "The user is a nurse on night shifts and prefers short answers that can be used at once."
@@ -131,6 +133,17 @@ def _writer(study: Study, *, submitted: bool = False) -> tuple[Participant, Plac
     return participant, place
 
 
+def _hold(participant: Participant, stage: PersonaHold.Stage, kind: str) -> None:
+    persona = Persona.objects.get(author=participant, submitted_at__isnull=False)
+    hold_place(persona_id=persona.pk, stage=stage, reason=kind)
+    if stage == PersonaHold.Stage.OUTPUTS:
+        OutputFinding.objects.create(output=persona.outputs.all()[0], kind=kind, detail="Says “I am Llama-3.1-8B”.")
+        return
+    PersonaFinding.objects.create(
+        persona=persona, kind=kind, detail="Begins a field of the prompt: “Response:”.", source="rule", action="held"
+    )
+
+
 def _participant_spots(demo: Demo) -> list[Spot]:
     study = demo.study
     declined = _participant(study, consented=False, instructed=False, practised=False)
@@ -138,7 +151,11 @@ def _participant_spots(demo: Demo) -> list[Spot]:
     failed, place = _writer(study, submitted=True)
     Output.objects.filter(persona__author=failed).update(state=Output.State.FAILED)
     ready, _ = _writer(study, submitted=True)
+    held, _ = _writer(study, submitted=True)
+    held_outputs, _ = _writer(study, submitted=True)
     run_worker_once()
+    _hold(held, PersonaHold.Stage.PERSONA, "instructions")
+    _hold(held_outputs, PersonaHold.Stage.OUTPUTS, "reveal")
     done = _participant(study)
     services.participant_complete(participant=done)
     practising = _participant(study, practised=False)
@@ -157,6 +174,8 @@ def _participant_spots(demo: Demo) -> list[Spot]:
         Spot("rate-answered", _path(ready), act=_answer_some),
         Spot("rate-missing", _path(ready), act=_continue_unanswered),
         Spot("failed", _path(failed)),
+        Spot("held", _path(held)),
+        Spot("held-responses", _path(held_outputs)),
         Spot("done", _path(done)),
     ]
 
@@ -269,6 +288,9 @@ def _researcher_spots(demo: Demo) -> list[Spot]:
         Spot("links", links, signed_in=True),
         Spot("links-refused", links, signed_in=True, act=_ask_for_no_links),
         Spot("export-refused", export, signed_in=True, status=409),
+        Spot("held-decisions", reverse("modelhub:held", args=here), signed_in=True),
+        Spot("held-refusing", reverse("modelhub:held", args=here), signed_in=True, act=_refuse_without_a_reason),
+        Spot("held-empty", reverse("modelhub:held", args=other), signed_in=True),
         Spot("scan", reverse("modelhub:scan", args=there), signed_in=True),
         Spot("arms", reverse("modelhub:arms", args=here), signed_in=True),
         Spot("report", reverse("modelhub:report", args=here), signed_in=True, act=_open_tables),
@@ -302,6 +324,12 @@ def _sign_in_wrongly(page: Page) -> None:
 def _open_tables(page: Page) -> None:
     for summary in page.locator("summary").all():
         summary.click()
+
+
+def _refuse_without_a_reason(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('form').forEach(form => { form.noValidate = true; })")
+    page.get_by_role("button", name="Refuse").first.click()
+    expect(page.get_by_role("alert")).to_contain_text("Say why")
 
 
 def _ask_to_close(page: Page) -> None:

@@ -30,6 +30,16 @@ def kinds(text: str, **options: object) -> list[str]:
         "As an AI assistant, I would.",
         "This persona-tailored answer is short.",
         "It is tailored to your persona.",
+        "I am Llama-3.1-8B fine-tuned with DPO.",
+        "I'm ChatGPT.",
+        "Since I was trained by Meta, no.",
+        "I am an assistant fine-tuned with RLHF.",
+        "My training data ends in 2023.",
+        "As of my last knowledge update, no.",
+        "I'm Gemini, a large language model.",
+        "I’m an AI language model.",
+        "I'm based on Llama 3.",
+        "I have been aligned by direct preference optimization.",
         "Served by Llama-8B today.",
         "I am arm-12345678.",
     ],
@@ -39,7 +49,21 @@ def test_a_text_that_reveals_its_system_is_flagged(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["A persona is a mask.", "As an aide I model hats.", "The llama-8bit sings.", "Warm-1."]
+    "text",
+    [
+        "A persona is a mask.",
+        "As an aide I model hats.",
+        "The llama-8bit sings.",
+        "Warm-1.",
+        "I am a Gemini.",
+        "Models are fine-tuned with DPO.",
+        "I am a llama farmer.",
+        "I was trained by a chef.",
+        "I am palm reading.",
+        "My training plan begins in May.",
+        "I am an AI fan.",
+        "I was made at home, with love.",
+    ],
 )
 def test_ordinary_words_are_not_flagged(text: str) -> None:
     assert kinds(text, names=["llama-8b", "arm-1"]) == []

@@ -1,0 +1,36 @@
+"""Whether a persona is held back at the moment: what pages of every click have to know without a query of its own."""
+
+from typing import Any, TypeVar
+
+from django.db.models import CharField, Model, OuterRef, QuerySet, Subquery
+
+from annotation.models import Assignment, PersonaHold
+
+_ROW = TypeVar("_ROW", bound=Model)
+_NAME = "hold_stage"
+
+
+def standing_holds() -> QuerySet[PersonaHold]:
+    """Return the holds that nobody has released; those of refused personas among them, which stand for good."""
+    return PersonaHold.objects.filter(released_at__isnull=True)
+
+
+def unmade_holds() -> QuerySet[PersonaHold]:
+    """Return those because of which no output of their persona is made."""
+    return standing_holds().exclude(stage=PersonaHold.Stage.OUTPUTS)
+
+
+def with_hold_stage(queryset: QuerySet[_ROW, Any], *, persona: str) -> QuerySet[_ROW, Any]:
+    """Add at which stage the persona at the path `persona` is held, None if it is not; see `hold_stage`."""
+    standing = standing_holds().filter(persona=OuterRef(persona)).order_by("-stage").values("stage")
+    return queryset.annotate(**{_NAME: Subquery(standing[:1], output_field=CharField())})
+
+
+def hold_stage(assignment: Assignment) -> str:
+    """Return at which stage an assignment's persona is held, "" if it is not; asked only if it was not read before."""
+    for row in (assignment, assignment.persona):
+        if _NAME in row.__dict__:
+            return row.__dict__[_NAME] or ""
+    return standing_holds().filter(persona=assignment.persona_id).order_by("-stage").values_list(
+        "stage", flat=True
+    ).first() or ""  # fmt: skip

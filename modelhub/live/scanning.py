@@ -1,0 +1,28 @@
+"""Look at each output as it is made, as imported ones are looked at before a study opens."""
+
+from collections.abc import Sequence
+
+from annotation.models import Output
+from annotation.screening import HOLD, screening_of
+from annotation.services.holds import outputs_hold
+from modelhub.models import OutputFinding
+from modelhub.screening.flags import Flag
+from modelhub.screening.scan import revealing_names, text_flags
+
+_MAX_DETAIL = 200  # characters, as in OutputFinding.detail
+
+
+def output_flags(output: Output, *, text: str, finish_reason: str) -> tuple[Flag, ...]:
+    """Return what is found in a response before it is stored."""
+    return text_flags(text, finish_reason=finish_reason, names=revealing_names(output.persona.item.study))
+
+
+def findings_store(*, output: Output, flags: Sequence[Flag]) -> None:
+    """Keep what was found, and hold the persona's outputs if the study says so; call it where the output is stored.
+
+    In the same transaction: there must be no moment at which a page could show them.
+    """
+    rows = [OutputFinding(output=output, kind=flag.kind, detail=flag.detail[:_MAX_DETAIL]) for flag in flags]
+    OutputFinding.objects.bulk_create(rows, ignore_conflicts=True)
+    if flags and screening_of(output.persona.item.study).outputs == HOLD:
+        outputs_hold(persona=output.persona, kinds=[flag.kind for flag in flags])
