@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-from modelhub.engines import transformers as engine_module
 from modelhub.engines.base import EngineSettings, GenerationRequest
-from modelhub.engines.tokens import Answer
+from modelhub.engines.tokens import TokenAnswer
+from modelhub.engines.transformers.engine import create
 from tests.tools.tinymodels import make_tokenizer
 
 if TYPE_CHECKING:
@@ -83,9 +83,8 @@ def loop(engine: "TransformersEngine", requests: list[GenerationRequest], new_to
 def batches(engine: "TransformersEngine", requests: list[GenerationRequest]) -> list[list[int]]:
     """Return the tokens that the engine adds to each prompt."""
     prompts, _ = engine._codec.encode(requests)
-    with engine._base.using("") as model:
-        answers = {prompt.index: answer for prompt, answer in engine._answers(model, prompts)}
-    return [answer.ids if isinstance(answer, Answer) else [] for _, answer in sorted(answers.items())]
+    answers = {prompt.index: answer for prompt, answer in engine._answers(prompts)}
+    return [answer.ids if isinstance(answer, TokenAnswer) else [] for _, answer in sorted(answers.items())]
 
 
 def run(arguments: argparse.Namespace, folder: Path) -> None:
@@ -96,7 +95,7 @@ def run(arguments: argparse.Namespace, folder: Path) -> None:
     def load(size: int) -> "TransformersEngine":
         options = {"batch_size": size, "device": arguments.device, "continuous_batching": arguments.continuous}
         decoding = {"max_new_tokens": new_tokens, "min_new_tokens": 0, "stop": [], "dtype": arguments.dtype}
-        return engine_module.create(EngineSettings(str(folder), decoding=decoding, options=options))
+        return create(EngineSettings(str(folder), decoding=decoding, options=options))
 
     keep = load(1)  # holds the base while the other engines come and go
     loop(keep, requests[:2], new_tokens)

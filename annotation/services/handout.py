@@ -60,6 +60,19 @@ def has_free_unit(participant: Participant) -> bool:
         return _has_own(history, _fresh_board(participant))
 
 
+def persona_foreseen(participant: Participant) -> int | None:
+    """Return the given persona that the participant would be handed next, as things are; nothing is handed out.
+
+    None where they will write one themselves first, or nothing is left. Others may be quicker: it is a guess.
+    """
+    history = history_of(participant)
+    source = next(iter(history.sources_left()), None)
+    if source != Persona.Source.GIVEN or history.has_left:
+        return None
+    choice = _choose(history, board_of(participant.study, participant.kind), UnitTally.Source(source))
+    return choice[0].persona if choice else None
+
+
 def slots_create(*, assignment: Assignment) -> None:
     """Place the outputs of a persona, once they are requested, in a counterbalanced order.
 

@@ -4,6 +4,7 @@
 - `create(settings)` returns a loaded `base.Engine`.
 
 One that can take a request while it answers others offers `live(settings)` as well, which returns a `base.LiveEngine`.
+One that can try what a system will be asked, without loading a model, offers `rehearse(settings, asked)`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,13 +24,14 @@ from modelhub.engines.base import (
     LiveEngine,
 )
 from modelhub.engines.batched import BatchedEngine
+from modelhub.engines.rehearsal import Rehearsal, Rehearsed
 from modelhub.prompting.endings import NEXT_PROMPT, completion
 
 _MODULES = {
     "openai": "modelhub.engines.openai.engine",
     "scripted": "modelhub.engines.scripted",
     "transformers": "modelhub.engines.transformers.engine",
-    "vllm": "modelhub.engines.vllm",
+    "vllm": "modelhub.engines.vllm.engine",
 }
 
 # Outputs that were made elsewhere and read from files: a system has this engine, but nothing can be generated.
@@ -46,6 +48,12 @@ class EngineModule(Protocol):
     def check(self, settings: EngineSettings) -> None: ...
 
     def create(self, settings: EngineSettings) -> Engine: ...
+
+
+class RehearsingModule(Protocol):
+    """What one has to offer that can try what a system will be asked."""
+
+    def rehearse(self, settings: EngineSettings, asked: Rehearsal) -> Rehearsed: ...
 
 
 def engine_module(name: str) -> EngineModule:

@@ -56,7 +56,7 @@ def no_chat_template(model: str) -> str:
 def _has_chat_template(folder: Path) -> bool:
     single, several = folder / "chat_template.jinja", folder / "additional_chat_templates"
     return (
-        single.is_file() or several.is_dir() or bool(_read_json(folder / "tokenizer_config.json").get("chat_template"))
+        single.is_file() or several.is_dir() or bool(read_json(folder / "tokenizer_config.json").get("chat_template"))
     )
 
 
@@ -64,7 +64,7 @@ def _adapter_problems(folder: Path) -> list[str]:
     if not (folder / "adapter_config.json").is_file():
         return [f"The adapter folder {folder} has no adapter_config.json."]
     problems = []
-    kind = _read_json(folder / "adapter_config.json").get("peft_type")
+    kind = read_json(folder / "adapter_config.json").get("peft_type")
     if kind != "LORA":
         problems.append(f"The adapter in {folder} is of the kind {kind}; only LORA adapters can be used.")
     if not any((folder / name).is_file() for name in _ADAPTERS):
@@ -74,7 +74,7 @@ def _adapter_problems(folder: Path) -> list[str]:
 
 def lora_rank(adapter: Path) -> int:
     """Return the largest rank in a LoRA adapter's folder; raise EngineError if its configuration cannot be read."""
-    config = _read_json(adapter / "adapter_config.json")
+    config = read_json(adapter / "adapter_config.json")
     return max([int(config.get("r", 0)), *map(int, config.get("rank_pattern", {}).values())])
 
 
@@ -84,7 +84,8 @@ def stamp(name: str) -> tuple[tuple[str, int, int], ...]:
     return tuple((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a file, empty if there is no file; raise EngineError if it cannot be read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     except (OSError, ValueError) as error:

@@ -179,7 +179,7 @@ def _fill(template: str, request: GenerationRequest) -> str:
 
 
 def _seeded_index(text: str, count: int) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()[:8], "big") % count
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest()[:8], "big") % count
 
 
 def _normal(prompt: str) -> str:

@@ -1,12 +1,13 @@
 """Prompts as tokens and tokens as answers: what the engines that load a model themselves have in common."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from modelhub.engines.base import EngineError, GenerationFailure, GenerationRequest, GenerationResult
 from modelhub.engines.decoding import Decoding, chat_messages, plain_text
 from modelhub.engines.modelfiles import no_chat_template
+from modelhub.engines.reasons import failure_of
 from modelhub.prompting.endings import completion
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 TOO_LONG = "The prompt is too long for the model's context."
+NO_TOKENS = "The prompt cannot be turned into tokens of the model."
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,10 @@ class TokenUsage:
 
 
 class Codec:
-    """A tokenizer with the settings it is used under. `context` is the model's, in tokens; None if it has no limit."""
+    """A tokenizer with the settings it is used under.
+
+    `context` is the model's, in tokens, and `vocabulary` the number of tokens it knows; None where there is no limit.
+    """
 
     def __init__(
         self,
@@ -60,6 +65,7 @@ class Codec:
         decoding: Decoding,
         *,
         context: int | None,
+        vocabulary: int | None,
         end_tokens: Sequence[int],
         model: str,
     ) -> None:
@@ -68,29 +74,46 @@ class Codec:
         self._tokenizer = tokenizer
         self._decoding = decoding
         self._context = context
+        self._vocabulary = vocabulary
         self._end_tokens = frozenset(end_tokens)
+        self._tail = tail_length(decoding.stop)
 
     def encode(self, requests: Sequence[GenerationRequest]) -> tuple[list[TokenPrompt], dict[int, GenerationFailure]]:
         """Return the prompts that fit the model's context, and a failure by index for each of the others.
 
         A prompt near the end of the context is given the room that is left, so that no position beyond it is used.
         """
-        prompts, failures = [], {}
+        prompts: list[TokenPrompt] = []
+        failures: dict[int, GenerationFailure] = {}
         for index, request in enumerate(requests):
-            ids = self._ids(request)
-            room = self._decoding.max_new_tokens if self._context is None else self._context - len(ids)
-            if room < 1:
-                failures[index] = GenerationFailure(
-                    f"The prompt has {len(ids)} tokens, which leaves no room for an answer in the model's context of "
-                    f"{self._context} tokens. Shorten it, or use a model with a longer context.",
-                    final=True,
-                    kind=TOO_LONG,
-                )
+            encoded = self._encoded(index, request)
+            if isinstance(encoded, GenerationFailure):
+                failures[index] = encoded
             else:
-                prompts.append(TokenPrompt(index, ids, min(self._decoding.max_new_tokens, room)))
+                prompts.append(encoded)
         return prompts, failures
 
-    def _ids(self, request: GenerationRequest) -> list[int]:
+    def _encoded(self, index: int, request: GenerationRequest) -> TokenPrompt | GenerationFailure:
+        try:
+            ids = self.ids(request)
+        except Exception as error:  # noqa: BLE001 - a template may raise anything, and so does half a surrogate pair
+            return replace(failure_of(error, request), final=True, kind=NO_TOKENS)
+        # One of these in a batch would end the whole batch.
+        if not ids or (self._vocabulary is not None and max(ids) >= self._vocabulary):
+            why = "has a token that the model does not know" if ids else "is empty, which no model can continue"
+            return GenerationFailure(f"The prompt {why}.", final=True, kind=NO_TOKENS)
+        room = self._decoding.max_new_tokens if self._context is None else self._context - len(ids)
+        if room < 1:
+            return GenerationFailure(
+                f"The prompt has {len(ids)} tokens, which leaves no room for an answer in the model's context of "
+                f"{self._context} tokens. Shorten it, or use a model with a longer context.",
+                final=True,
+                kind=TOO_LONG,
+            )
+        return TokenPrompt(index, ids, min(self._decoding.max_new_tokens, room))
+
+    def ids(self, request: GenerationRequest) -> list[int]:
+        """Return the tokens of a request, whatever their number; raises whatever the template or the tokenizer does."""
         if not self._decoding.chat:
             return list(self._tokenizer(plain_text(request)).input_ids)
         text: Any = self._tokenizer.apply_chat_template(
@@ -103,7 +126,9 @@ class Codec:
         """Return the answer as text, without the stop text and special tokens, and why it ended."""
         ids, ended = self._until_end(answer.ids)
         text = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        made = completion(str(text), stop=self._decoding.stop, reported="stop" if ended else "length")
+        # No database takes NUL, which a model of bytes can make.
+        storable = str(text).replace("\0", "\N{REPLACEMENT CHARACTER}")
+        made = completion(storable, stop=self._decoding.stop, reported="stop" if ended else "length")
         return GenerationResult(made.text, made.finish_reason, len(answer.prompt.ids), len(ids), answer.seconds)
 
     def ended_early(self, answer: TokenAnswer) -> bool:
@@ -115,6 +140,11 @@ class Codec:
         """Whether the text of these tokens contains a stop text."""
         text = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return any(one in str(text) for one in self._decoding.stop)
+
+    def stopped_at(self, ids: Sequence[int], *, seen: int) -> int | None:
+        """Return the number of tokens that complete a stop text, looking at those after the first `seen`."""
+        ends = range(seen + 1, len(ids) + 1) if self._decoding.stop else ()
+        return next((end for end in ends if self.has_stop(ids[max(0, end - self._tail) : end])), None)
 
     def _until_end(self, ids: list[int]) -> tuple[list[int], bool]:
         for place, one in enumerate(ids):

@@ -8,7 +8,7 @@ import logging
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,6 +19,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.utils import timezone
 
 from annotation.models import ArmTrouble, Output, Study
+from annotation.services.foresight import Foresight
 from annotation.services.queue import (
     arms_expected,
     arms_waiting,
@@ -40,14 +41,13 @@ from modelhub.prompting.endings import whole_answer
 from modelhub.runs.recording import Execution
 from modelhub.runs.stage import Reporting
 from modelhub.systems.requests import output_request
-from personaeval.storage import storage_problem
+from personaeval.outages import is_outage, waits
 
 logger = logging.getLogger(__name__)
 
 SAY_SECONDS = 4.0  # between two signs of life
-EXPECT_SECONDS = 15.0  # between two looks at which systems may be needed
+EXPECT_SECONDS = 5.0  # between two looks at what may be needed soon
 HOPELESS = 3  # times that a system was tried in vain before a worker that ends with the queue gives it up
-LONGEST_WAIT = 5.0  # seconds, for a database to come back
 LOOKERS = 8  # threads that load engines and look after servers
 
 
@@ -76,10 +76,14 @@ class Dispatcher:
     _inbox: "SimpleQueue[Callable[[], None]]" = field(default_factory=SimpleQueue)
     _taken: deque[Callable[[], None]] = field(default_factory=deque)  # stays until it is stored
     _told: tuple[int, int] = (0, 0)
+    _foresight: Foresight = field(init=False)
     _expected_at: float = float("-inf")
     _said_at: float = float("-inf")
     _troubles: Sequence[Trouble] = ()
-    _outages: int = 0  # of the database, in a row
+    _waits: Iterator[float] | None = None  # while the database is away
+
+    def __post_init__(self) -> None:
+        self._foresight = Foresight(self.study)
 
     @property
     def key(self) -> str:
@@ -91,10 +95,10 @@ class Dispatcher:
 
         However it ends, short of being killed, what it had claimed and not finished is given back.
         """
-        worker_start(key=self.key, study=self.study, host=socket.gethostname())
         self.guard = Guard(self.key, self.study)
         pool = ThreadPoolExecutor(LOOKERS, thread_name_prefix="looking after systems")
         try:
+            worker_start(key=self.key, study=self.study, host=socket.gethostname())
             while not self._turn_through_outages(pool):
                 pass
         finally:
@@ -110,17 +114,17 @@ class Dispatcher:
         """Take one turn; while PostgreSQL is away, wait for it instead. Return whether the work is over."""
         try:
             over = self._turn(pool)
-            if self._outages:
-                self._outages = 0
+            if self._waits is not None:
                 # A claim whose answer was lost on the way holds outputs that nobody makes.
                 outputs_release(holder=self.key, keep=[pk for desk in self.desks for pk in desk.flights])
+                self._waits = None
                 logger.warning("run %s: the database is back", self.key)
         except (OperationalError, InterfaceError) as error:
-            if connection.vendor == "sqlite" or storage_problem(error):
+            if not is_outage(error):
                 raise
             connection.close()
-            self._outages += 1
-            wait = min(0.25 * 2.0**self._outages, LONGEST_WAIT)
+            self._waits = self._waits or waits()
+            wait = next(self._waits)
             logger.warning("run %s: no database (%s); the next try in %.1f s", self.key, type(error).__name__, wait)
             time.sleep(wait)
             return False
@@ -157,6 +161,7 @@ class Dispatcher:
         if not self.limits.once and now - self._expected_at >= EXPECT_SECONDS:
             self._expected_at = now
             self.desks.behind(arms_expected(self.study))
+            self._foresight.look()
 
     def _claim(self) -> None:
         wanted = arms_wanted(self.study)

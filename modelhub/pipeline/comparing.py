@@ -25,6 +25,7 @@ from modelhub.stages.shared.training import trained_settings, trained_system_reg
 from modelhub.stages.train_dpo import DpoOptions
 from modelhub.stages.train_sft import SftOptions
 from modelhub.systems.registering import arms_bind, is_registered, present_fingerprint
+from modelhub.systems.trying import telling
 from modelhub.training.job import DPO, SFT
 from modelhub.training.manifest import MANIFEST
 
@@ -79,7 +80,9 @@ class RegisterTrained:
 
     def run(self, reporting: Reporting) -> None:
         for arm in self.pipeline.system_names:
-            system = trained_system_register(out=self._folder(arm), **self._settings(arm))
+            system = trained_system_register(
+                out=self._folder(arm), **self._settings(arm), trying=telling(reporting.say)
+            )
             reporting.say(f"{system.name}: fingerprint {system.fingerprint[:12]}…")
 
     def _is_registered(self, arm: str) -> bool:

@@ -20,6 +20,7 @@ from modelhub.stages import check_personas, import_preferences, infer_personas, 
 from modelhub.stages.import_preferences import PreferenceImport
 from modelhub.stages.shared.persona_judging import PersonaJudgingOptions
 from modelhub.systems.registering import is_registered, system_register
+from modelhub.systems.trying import telling
 
 TRAINING_SPLITS = ("sft_train", "sft_val", "dpo_train", "dpo_val")
 
@@ -67,7 +68,7 @@ class RegisterSystems:
 
     def run(self, reporting: Reporting) -> None:
         for one in self._described():
-            system = system_register(**_settings(one))
+            system = system_register(**_settings(one), trying=telling(reporting.say))
             reporting.say(f"{system.name}: fingerprint {system.fingerprint[:12]}…")
 
     def _described(self) -> list[SystemSettings]:

@@ -13,10 +13,13 @@ from modelhub.runs.parameters import Lease, Option, Parameters
 from modelhub.runs.recording import recorded_run
 from modelhub.runs.stage import Reporting, Stage
 from modelhub.stages.shared import parameters as shared
+from personaeval.outages import database_await
 
 BACK = "What was not finished went back to the queue."
 # Short, since people wait for what a killed worker held; it is renewed three times as often.
 LEASE_SECONDS = 20
+
+DATABASE_SECONDS = 60.0  # that a worker which is to stay waits for a database that restarts with it
 
 
 class ServeOptions(Parameters):
@@ -50,6 +53,8 @@ def serve(options: ServeOptions, reporting: Reporting, *, stage: str) -> Dispatc
     Workers are meant to be stopped by a signal; that is no error, unlike anything else that ends one. Raises
     ServiceError if it was to empty the queue, and systems could not be asked.
     """
+    if not options.once:
+        database_await(seconds=DATABASE_SECONDS)
     runs_mark_lost()
     study = study_from_reference(options.study) if options.study else None
     server = None

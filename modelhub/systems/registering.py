@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from modelhub.files.records import file_sha256
 from modelhub.models import ArmBinding, GuardBinding, System
 from modelhub.prompting.layouts import template_version
 
+# Tries a system that is to be stored, and returns what its server says it serves; raises ServiceError.
+Trying = Callable[[System], Mapping[str, str]]
+
 
 def system_register(
     *,
@@ -32,22 +35,28 @@ def system_register(
     decoding: Mapping[str, Any],
     options: Mapping[str, Any] | None = None,
     exemplars: Sequence[Mapping[str, str]] = (),
+    trying: Trying | None = None,
 ) -> System:
     """Register a system, or change one that was never used; the same registration again changes nothing.
 
-    Raises ServiceError if the engine cannot use these settings, or if the system is in use and would change. Its
-    options may change at any time, but for those that change answers.
+    `trying` tries what the system will be asked, and returns what its server says of itself. Raises ServiceError if the
+    engine cannot use these settings, or if the system is in use and would change. Its options may change at any time,
+    but for those that change answers.
     """
     system = _described(
         name=name, engine=engine, model=model, adapter=adapter, endpoint=endpoint, persona_style=persona_style,
         decoding=decoding, options=options, exemplars=exemplars,
     )  # fmt: skip
     engine_module(engine).check(engine_settings(system))
+    system.served = dict(trying(system)) if trying is not None else {}
     with transaction.atomic():
         existing = System.objects.filter(name=name).first()
         if existing is not None:
             _refuse_change(existing, system)
             system.pk, system.created_at = existing.pk, existing.created_at
+            if not _changed(existing, system):
+                # What it said when it was first asked; what it says now is compared with that, by whoever asks it.
+                system.served = existing.served or system.served
         system.save()
     return system
 

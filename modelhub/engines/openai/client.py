@@ -58,6 +58,8 @@ class Client:
             )
         except APIConnectionError as error:
             return Reply(_connection_failure(error))
+        except UnicodeError:
+            return Reply(RequestFailure("The prompt holds half a character, which cannot be sent.", "final"))
         return read_reply(content, chat=self._server.decoding.chat)
 
     async def _send(self, request: GenerationRequest) -> bytes:

@@ -18,9 +18,11 @@ from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure
 from modelhub.engines.openai.client import Client, Ledger
 from modelhub.engines.openai.live import OpenAILiveEngine
 from modelhub.engines.openai.loop import run_loop, stop_loop
+from modelhub.engines.openai.rehearsing import rehearse_server
 from modelhub.engines.openai.replies import Reply, RequestFailure, ServerAnswer
 from modelhub.engines.openai.settings import ServerSettings, read_settings
 from modelhub.engines.openai.texts import budget_text, fatal_text
+from modelhub.engines.rehearsal import Rehearsal, Rehearsed
 from modelhub.prompting.endings import completion
 
 logger = logging.getLogger(__name__)
@@ -148,6 +150,11 @@ def create(settings: EngineSettings) -> OpenAIEngine:
 def live(settings: EngineSettings) -> OpenAILiveEngine:
     """Return the engine that takes requests at any time; raises as `create` does."""
     return OpenAILiveEngine(read_settings(settings))
+
+
+def rehearse(settings: EngineSettings, asked: Rehearsal) -> Rehearsed:
+    """Ask the server once; raise EngineError if it refuses what it will be asked."""
+    return rehearse_server(settings, asked)
 
 
 def wait_seconds(attempt: int, *, asked: float | None, jitter: float) -> float:

@@ -19,6 +19,10 @@ from modelhub.prompting.endings import FinishReason
 # again: the next attempt may do better; final: this request can never be answered; fatal: none can.
 Verdict = Literal["again", "final", "fatal"]
 
+CUT_BEFORE_TEXT = (
+    "The answer was cut off before its text began, as that of a model that reasons first may be; raise max_new_tokens."
+)
+
 _FATAL_STATUS = {401, 402, 403, 404, 405, *range(300, 400)}
 _AGAIN_STATUS = {408, 409, 425, 429}
 _OVERLOADED_STATUS = {429, 502, 503, 504}  # said of the server, not of the request
@@ -95,11 +99,7 @@ def _outcome(data: Mapping[str, Any], chat: bool) -> ServerAnswer | RequestFailu
     if not text and finish == "content_filter":
         return RequestFailure("The server's content filter withheld the answer.", "final")
     if not text and finish == "length":
-        return RequestFailure(
-            "The answer was cut off before its text began, as that of a model that reasons first may be; raise "
-            "max_new_tokens.",
-            "final",
-        )
+        return RequestFailure(CUT_BEFORE_TEXT, "final")
     if not isinstance(text, str):
         return RequestFailure("The server sent an answer without a text.", "again")
     return ServerAnswer(_storable(text), _FINISH.get(finish, "unknown") if isinstance(finish, str) else "unknown")

@@ -2,17 +2,17 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from modelhub.engines.base import EngineError
 from modelhub.engines.decoding import Decoding
 from modelhub.engines.modelfiles import stamp
+from modelhub.engines.tokens import Codec
+from modelhub.engines.transformers.turns import AdapterTurns
 
 if TYPE_CHECKING:
-    from peft import PeftModel
     from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 logger = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError)
 
 
 class LoadedBase:
-    """A base model in memory with its tokenizer, and the adapters put into it so far, of which one or none is active.
+    """A base model in memory with its tokenizer, and the adapters put into it so far.
 
     `end_tokens` are the ids that end a text, `pad` fills the left of shorter prompts in a batch, and `context` is the
     number of tokens the model can attend to (None if it has no limit).
@@ -35,8 +35,8 @@ class LoadedBase:
         self.end_tokens = _end_tokens(model, tokenizer)
         self.pad: int = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else (self.end_tokens or [0])[0]
         self.context: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-        self.active = ""  # the name of the adapter in use
-        self._peft: PeftModel | None = None
+        self.batching = threading.Lock()  # one call at a time: its manager claims most of a GPU's memory
+        self._turns = AdapterTurns(model)
         self._manager_for: tuple[Any, ...] = ()
         self._forget_generation_defaults()
 
@@ -53,31 +53,26 @@ class LoadedBase:
 
         Raises EngineError if it cannot be loaded or does not fit the base.
         """
-        from peft import PeftModel
-
         name = hashlib.sha256(repr((folder, stamp(folder))).encode()).hexdigest()[:16]
         try:
-            if self._peft is None:
-                self._peft = PeftModel.from_pretrained(self.model, folder, adapter_name=name)
-            elif name not in self._peft.peft_config:
-                self._peft.load_adapter(folder, adapter_name=name)
+            self._turns.put(folder, name)
         except LOAD_ERRORS as error:
             raise EngineError(f"The adapter {folder} cannot be loaded into {self.name}: {error}") from error
-        self._peft.eval()
         return name
 
-    @contextmanager
-    def using(self, adapter: str) -> Iterator["PreTrainedModel"]:
-        """Lend the model with this adapter active; "" is the base alone."""
-        self.active = adapter
-        if self._peft is None:
-            yield self.model
-        elif adapter:
-            self._peft.set_adapter(adapter)
-            yield self.model
-        else:
-            with self._peft.disable_adapter():
-                yield self.model
+    def codec(self, decoding: Decoding) -> Codec:
+        """Return what turns prompts into tokens of this model, and its tokens into answers."""
+        return Codec(
+            self.tokenizer, decoding, context=self.context, vocabulary=self.model.get_input_embeddings().num_embeddings,
+            end_tokens=self.end_tokens, model=self.name,
+        )  # fmt: skip
+
+    def view(self, adapter: str) -> "PreTrainedModel":
+        """Return the model as it is with this adapter, a name that `load_adapter` has returned; "" is the base alone.
+
+        Several views may be at work at once, each in its thread: their forward passes take turns.
+        """
+        return self._turns.view(adapter)
 
     def generation_config(self, decoding: Decoding, *, limit: int | None = None) -> "GenerationConfig":
         """Return the settings as the library's own, for answers of at most `limit` tokens."""
@@ -96,18 +91,19 @@ class LoadedBase:
             **sampling,
         )
 
-    def keep_manager_for(self, *use: Any) -> None:
-        """Drop the manager of continuous batching unless its last use was the same.
+    def keep_manager_for(self, model: "PreTrainedModel", *use: Any) -> None:
+        """Drop the manager of continuous batching unless its last use was the same, on the same view.
 
         Its cache and its captured graphs hold what another adapter, other settings or another size would falsify.
         """
-        if use != self._manager_for:
-            self.model.destroy_cached_continuous_batching_manager()
-            self._manager_for = use
+        if self._manager_for and (model, *use) != self._manager_for:
+            self._manager_for[0].destroy_cached_continuous_batching_manager()
+        self._manager_for = (model, *use)
 
 
 # Weak, so that a base is freed with the last engine that uses it.
 _LOADED: WeakValueDictionary[Any, LoadedBase] = WeakValueDictionary()
+_LOADING = threading.Lock()
 
 
 def load_base(name: str, *, dtype: str, device: str) -> LoadedBase:
@@ -116,10 +112,11 @@ def load_base(name: str, *, dtype: str, device: str) -> LoadedBase:
     Raises EngineError if it cannot be loaded. Changed files make another base.
     """
     key = (name, stamp(name), dtype, device)
-    base = _LOADED.get(key)
-    if base is None:
-        base = _LOADED[key] = _load(name, dtype=dtype, device=device)
-    return base
+    with _LOADING:  # two systems that are loaded at once share it as well
+        base = _LOADED.get(key)
+        if base is None:
+            base = _LOADED[key] = _load(name, dtype=dtype, device=device)
+        return base
 
 
 def _load(name: str, *, dtype: str, device: str) -> LoadedBase:

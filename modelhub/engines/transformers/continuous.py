@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from modelhub.engines.base import EngineError
 from modelhub.engines.decoding import Decoding
-from modelhub.engines.tokens import Codec, TokenAnswer, TokenPrompt, tail_length
+from modelhub.engines.tokens import Codec, TokenAnswer, TokenPrompt
 
 if TYPE_CHECKING:
     from transformers import ContinuousBatchingConfig, GenerationConfig, PreTrainedModel
@@ -34,7 +34,6 @@ class ContinuousBatches:
         self._base = base
         self._codec = codec
         self._decoding = decoding
-        self._tail = tail_length(decoding.stop)
         self._numbers = count()
         logging.getLogger("ContinuousBatchingLogger").setLevel(logging.WARNING)  # it reports each call at length
 
@@ -54,7 +53,7 @@ class ContinuousBatches:
 
     def _run(self, model: "PreTrainedModel", prompts: Sequence[TokenPrompt], batch_size: int) -> dict[int, list[int]]:
         try:
-            with self._manager(model, prompts, batch_size) as manager:
+            with self._base.batching, self._manager(model, prompts, batch_size) as manager:
                 waiting = {f"request-{next(self._numbers)}": prompt for prompt in prompts}
                 for name, prompt in waiting.items():
                     manager.add_request(prompt.ids, request_id=name, max_new_tokens=prompt.limit, streaming=True)
@@ -78,17 +77,12 @@ class ContinuousBatches:
             if output.error is not None:
                 raise RuntimeError(output.error)
             ids = list(output.generated_tokens)
-            stop = self._stopped_at(ids, seen[output.request_id])
+            stop = self._codec.stopped_at(ids, seen=seen[output.request_id])
             seen[output.request_id] = len(ids)
             if stop is not None or output.is_finished():
                 yield waiting.pop(output.request_id).index, ids[:stop]
                 if not output.is_finished():
                     manager.cancel_request(output.request_id)
-
-    def _stopped_at(self, ids: Sequence[int], seen: int) -> int | None:
-        """Return the number of tokens that complete a stop text, looking at those after the first `seen`."""
-        ends = range(seen + 1, len(ids) + 1) if self._decoding.stop else ()
-        return next((end for end in ends if self._codec.has_stop(ids[max(0, end - self._tail) : end])), None)
 
     @contextmanager
     def _manager(self, model: "PreTrainedModel", prompts: Sequence[TokenPrompt], batch_size: int) -> Iterator[Any]:
@@ -97,7 +91,7 @@ class ContinuousBatches:
         longest = max(len(prompt.ids) + prompt.limit for prompt in prompts)
         on_gpu = model.device.type == "cuda"
         blocks = None if on_gpu else batch_size * -(-longest // CPU_PAGE) + 1
-        self._base.keep_manager_for(self._base.active, self._decoding, blocks)
+        self._base.keep_manager_for(model, self._decoding, blocks)
         hints = WorkloadHints(
             max_prompt_length=max(len(prompt.ids) for prompt in prompts),
             max_generated_length=max(prompt.limit for prompt in prompts),

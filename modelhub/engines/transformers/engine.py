@@ -5,6 +5,8 @@ in float32 do not depend on what else is in a batch.
 """
 
 import logging
+import queue
+import threading
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -14,16 +16,27 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure, GenerationRequest, GenerationResult
+from modelhub.engines.base import (
+    EngineError,
+    EngineSettings,
+    GenerationFailure,
+    GenerationRequest,
+    GenerationResult,
+    LiveEngine,
+)
+from modelhub.engines.batched import BatchedEngine
 from modelhub.engines.decoding import Decoding, parse_decoding, parse_settings
 from modelhub.engines.modelfiles import check_files
 from modelhub.engines.packages import require
-from modelhub.engines.tokens import Codec, StopTexts, TokenAnswer, TokenPrompt, TokenUsage
+from modelhub.engines.rehearsal import Rehearsal, Rehearsed, rehearse_files
+from modelhub.engines.tokens import StopTexts, TokenAnswer, TokenPrompt, TokenUsage
 from modelhub.engines.transformers.basemodels import LoadedBase, load_base
 from modelhub.engines.transformers.continuous import ContinuousBatches
+from modelhub.engines.transformers.live import TransformersLiveEngine
+from modelhub.engines.transformers.running import RunningBatch
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    import torch
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +45,8 @@ class TransformersOptions(BaseModel):
     """How answers are computed. `device` auto is a GPU if there is one.
 
     `batch_size` is the most prompts at once, halved for good when memory runs out. Continuous batching, which takes up
-    the next prompt as soon as one has ended, is used on a GPU unless it is switched off, and elsewhere if switched on.
+    the next prompt as soon as one has ended, is used for requests that come one by one unless it is switched off; in
+    a stage on a GPU only, and elsewhere if switched on. `live_slots` is how many requests of a worker are under way.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,6 +54,7 @@ class TransformersOptions(BaseModel):
     batch_size: int = Field(default=8, ge=1)
     device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     continuous_batching: bool | None = None
+    live_slots: int | None = Field(default=None, ge=1, le=1000)
 
 
 class TransformersEngine:
@@ -48,34 +63,34 @@ class TransformersEngine:
     def __init__(self, base: LoadedBase, decoding: Decoding, options: TransformersOptions, *, adapter: str) -> None:
         self._base = base
         self._decoding = decoding
-        self._adapter = base.load_adapter(adapter) if adapter else ""
+        self._model = base.view(base.load_adapter(adapter) if adapter else "")
         self._batch_size = options.batch_size
         self._usage = TokenUsage()
-        self._codec = Codec(base.tokenizer, decoding, context=base.context, end_tokens=base.end_tokens, model=base.name)
-        on_gpu = base.model.device.type == "cuda"
-        continuous = on_gpu if options.continuous_batching is None else options.continuous_batching
-        self._continuous = ContinuousBatches(base, self._codec, decoding) if continuous else None
+        self._codec = base.codec(decoding)
+        self._abandoned = threading.Event()
+        self._continuous = ContinuousBatches(base, self._codec, decoding) if _continuous(base, options) else None
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult | GenerationFailure]:
         """Return one result per request, in their order; prompts that are too long or too large for memory fail."""
         prompts, failed = self._codec.encode(requests)
         results: dict[int, GenerationResult | GenerationFailure] = dict(failed)
-        with self._base.using(self._adapter) as model:
-            for prompt, answer in self._answers(model, prompts):
-                results[prompt.index] = answer if isinstance(answer, GenerationFailure) else self._codec.result(answer)
+        for prompt, answer in self._answers(prompts):
+            results[prompt.index] = answer if isinstance(answer, GenerationFailure) else self._codec.result(answer)
         ordered = [results[index] for index in range(len(requests))]
         self._usage.add(ordered)
         return ordered
+
+    def abandon(self) -> None:
+        """End what is being made, from another thread; the engine is not used any more."""
+        self._abandoned.set()
 
     def usage(self) -> dict[str, Any]:
         """Return the requests answered and the tokens read and made."""
         return asdict(self._usage)
 
-    def _answers(
-        self, model: "PreTrainedModel", prompts: list[TokenPrompt]
-    ) -> Iterator[tuple[TokenPrompt, TokenAnswer | GenerationFailure]]:
+    def _answers(self, prompts: list[TokenPrompt]) -> Iterator[tuple[TokenPrompt, TokenAnswer | GenerationFailure]]:
         if self._continuous is not None:
-            answers = self._continuous.answers(model, prompts, batch_size=self._batch_size)
+            answers = self._continuous.answers(self._model, prompts, batch_size=self._batch_size)
             # It knows no least number of tokens: what has ended too early is made again in the plain way.
             early = [one.prompt for one in answers if self._codec.ended_early(one)]
             again = {prompt.index for prompt in early}
@@ -85,18 +100,16 @@ class TransformersEngine:
         # so that memory runs out at once if it does.
         ordered = sorted(prompts, key=lambda prompt: (prompt.limit, -len(prompt.ids)))
         for _, group in groupby(ordered, key=lambda prompt: prompt.limit):
-            yield from self._batches(model, list(group))
+            yield from self._batches(list(group))
 
-    def _batches(
-        self, model: "PreTrainedModel", prompts: list[TokenPrompt]
-    ) -> Iterator[tuple[TokenPrompt, TokenAnswer | GenerationFailure]]:
+    def _batches(self, prompts: list[TokenPrompt]) -> Iterator[tuple[TokenPrompt, TokenAnswer | GenerationFailure]]:
         import torch
 
         done = 0
         while done < len(prompts):
             batch = prompts[done : done + self._batch_size]
             try:
-                answers: Sequence[TokenAnswer] | None = self._batch(model, batch)
+                answers: Sequence[TokenAnswer] | None = self._batch(batch)
             except torch.OutOfMemoryError:
                 answers = None  # handled below, where the exception no longer holds on to the memory
             if answers is not None:
@@ -123,7 +136,7 @@ class TransformersEngine:
             kind="The device ran out of memory on a prompt alone.",
         )
 
-    def _batch(self, model: "PreTrainedModel", batch: Sequence[TokenPrompt]) -> list[TokenAnswer]:
+    def _batch(self, batch: Sequence[TokenPrompt]) -> list[TokenAnswer]:
         """Continue prompts together, padded on the left; all have the same limit."""
         import torch
         from transformers import StoppingCriteriaList
@@ -134,15 +147,21 @@ class TransformersEngine:
         masks = [[0] * (width - len(prompt.ids)) + [1] * len(prompt.ids) for prompt in batch]
         stops = StopTexts(self._codec, self._decoding.stop, prompt_width=width)
         torch.manual_seed(_batch_seed(self._decoding.seed, rows))
-        made = model.generate(
-            input_ids=torch.tensor(rows, device=model.device),
-            attention_mask=torch.tensor(masks, device=model.device),
+        made = self._model.generate(
+            input_ids=torch.tensor(rows, device=self._model.device),
+            attention_mask=torch.tensor(masks, device=self._model.device),
             generation_config=self._base.generation_config(self._decoding, limit=batch[0].limit),
-            stopping_criteria=StoppingCriteriaList([stops] if self._decoding.stop else []),
+            stopping_criteria=StoppingCriteriaList([self._to_end, *([stops] if self._decoding.stop else [])]),
         )
         new = made[:, width:].tolist()
         seconds = (time.perf_counter() - started) / len(batch)
         return [TokenAnswer(prompt, new[row][: stops.ended_at.get(row)], seconds) for row, prompt in enumerate(batch)]
+
+    def _to_end(self, input_ids: "torch.Tensor", scores: Any, **_: Any) -> "torch.Tensor":
+        """Take token ids of shape (rows, width) and return booleans of shape (rows,): all true if it is abandoned."""
+        import torch
+
+        return torch.full((input_ids.shape[0],), self._abandoned.is_set(), device=input_ids.device)
 
 
 def _batch_seed(seed: int, rows: Sequence[Sequence[int]]) -> int:
@@ -164,6 +183,41 @@ def create(settings: EngineSettings) -> TransformersEngine:
     decoding, options = parse_decoding(settings.decoding), _parse_options(settings)
     base = load_base(settings.model, dtype=decoding.dtype, device=_device(options.device))
     return TransformersEngine(base, decoding, options, adapter=settings.adapter)
+
+
+def live(settings: EngineSettings) -> LiveEngine:
+    """Return the engine that takes requests at any time; raise EngineError if its model cannot be loaded."""
+    check(settings)
+    decoding, options = parse_decoding(settings.decoding), _parse_options(settings)
+    base = load_base(settings.model, dtype=decoding.dtype, device=_device(options.device))
+    plain_options = options.model_copy(update={"continuous_batching": False})
+    plain = TransformersEngine(base, decoding, plain_options, adapter=settings.adapter)
+    in_batches = options.live_slots or options.batch_size
+    # Even on a CPU it makes more answers a second than plain batches of what happens to wait, see docs/benchmarks.md.
+    if options.continuous_batching is False or base.model.device.type == "mps":
+        return BatchedEngine(plain, slots=in_batches)
+    inbox: queue.Queue[Any] = queue.Queue()
+    slots = options.live_slots or (None if base.model.device.type == "cuda" else options.batch_size)
+    batch = RunningBatch(
+        base, base.view(base.load_adapter(settings.adapter) if settings.adapter else ""), decoding, slots=slots,
+        outputs=inbox,
+    )  # fmt: skip
+    try:
+        batch.start()
+    except Exception:
+        logger.exception("continuous batching does not work here; requests are answered in plain batches")
+        return BatchedEngine(plain, slots=in_batches)
+    return TransformersLiveEngine(batch, base.codec(decoding), plain, inbox)
+
+
+def rehearse(settings: EngineSettings, asked: Rehearsal) -> Rehearsed:
+    """Try tokenizer, chat template, context and adapter; raise EngineError for what would fail every time."""
+    return rehearse_files(settings, parse_decoding(settings.decoding), asked)
+
+
+def _continuous(base: LoadedBase, options: TransformersOptions) -> bool:
+    on_gpu = base.model.device.type == "cuda"
+    return on_gpu if options.continuous_batching is None else options.continuous_batching
 
 
 def _parse_options(settings: EngineSettings) -> TransformersOptions:

@@ -12,6 +12,7 @@ from modelhub.models import Direction
 from modelhub.prompting.layouts import PersonaStyle
 from modelhub.systems.few_shot import PERSONAS, SHOTS, SPLIT, FewShot, check_style, few_shot_exemplars
 from modelhub.systems.registering import system_register
+from modelhub.systems.trying import telling
 
 
 class Command(ProjectCommand):
@@ -34,6 +35,9 @@ class Command(ProjectCommand):
         parser.add_argument(
             "--options", default="{}", metavar="JSON", help="how they are computed, see docs/engines.md"
         )
+        parser.add_argument(
+            "--no-try", action="store_true", help="do not try first what it will be asked, nor ask a server"
+        )
         group = parser.add_argument_group("few-shot: exemplars shown before each prompt")
         group.add_argument("--few-shot", default="", metavar="NAME[/SPLIT]", help=f"of which (default split: {SPLIT})")
         group.add_argument("--shots", type=positive, metavar="K", help=f"how many (default: {SHOTS})")
@@ -52,6 +56,7 @@ class Command(ProjectCommand):
             decoding=_json_object("--decoding", options["decoding"]),
             options=_json_object("--options", options["options"]),
             exemplars=few_shot.exemplars,
+            trying=None if options["no_try"] else telling(self.stdout.write),
         )
         self.stdout.write(f"Registered {system.name} ({system.engine}), fingerprint {system.fingerprint[:12]}…")
         if few_shot.note:

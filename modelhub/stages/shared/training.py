@@ -18,7 +18,7 @@ from modelhub.queries.personas import Texts, gold_personas, retrieved_personas, 
 from modelhub.runs.recording import Execution, recorded_run
 from modelhub.runs.stage import Reporting
 from modelhub.stages.shared.training_options import RETRIEVED, Trained, TrainOptions, model_folder
-from modelhub.systems.registering import system_register
+from modelhub.systems.registering import Trying, system_register
 from modelhub.training.data import Example, TrainingRow, build_examples
 from modelhub.training.dpo import train_dpo
 from modelhub.training.job import (
@@ -114,13 +114,16 @@ def trained_system_register(
     engine: str = "transformers",
     decoding: Mapping[str, Any] | None = None,
     options: Mapping[str, Any] | None = None,
+    trying: Trying | None = None,
 ) -> System:
     """Register what a finished folder holds, for an engine that loads adapters; raise ServiceError.
 
     A model trained with personas gets them on their own line, any other in the first person.
     """
     settings = trained_settings(out)
-    return system_register(name=name, engine=engine, decoding=decoding or {}, options=options, **settings)
+    return system_register(
+        name=name, engine=engine, decoding=decoding or {}, options=options, trying=trying, **settings
+    )
 
 
 def trained_settings(out: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from modelhub.stages.shared.training import (
     training_plan,
 )
 from modelhub.stages.shared.training_options import Trained, TrainOptions, model_folder
+from modelhub.systems.trying import telling
 from modelhub.training.job import is_main_process
 from modelhub.training.manifest import MANIFEST
 
@@ -59,7 +60,7 @@ def _run(plan: TrainingPlan, wanted: TrainOptions, reporting: Reporting) -> None
         reporting.say(_counts(plan))
         _train(plan, wanted, reporting)
     if wanted.registered and is_main_process():
-        system = trained_system_register(name=wanted.registered, out=plan.job.out)
+        system = trained_system_register(name=wanted.registered, out=plan.job.out, trying=telling(reporting.say))
         reporting.say(f"Registered {system.name} ({system.persona_style}), fingerprint {system.fingerprint[:12]}…")
 
 

@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 
 from annotation.making import outlook
-from annotation.models import Output, Persona, Study
+from annotation.models import Output, Participant, Persona, Study
 from annotation.services.assignments import assignment_set_aside
+from annotation.services.foresight import Foresight
 from annotation.services.outputs import outputs_request_missing
 from annotation.services.queue import arms_wanted, output_fail, outputs_claim, outputs_prepare, outputs_release
+from annotation.services.tallies import tallies_make
 from annotation.services.workers import worker_start
-from tests.annotation.walking import Walker
+from tests.annotation.walking import Walker, make_ready
 from tests.factories import make_study
 from tests.modelhub.live import make_live_study, write_persona
 
@@ -28,10 +30,11 @@ def made_next(count: int, **limits: object) -> list[Persona]:
     return personas
 
 
-def make_bulk_study(given: int) -> Study:
-    study = make_study(slug="bulk", given_items=given, given_per_participant=1)
+def make_bulk_study(given: int, *, per_participant: int = 1) -> Study:
+    study = make_study(slug="bulk", given_items=given, given_per_participant=per_participant)
     Output.objects.filter(arm__study=study).delete()
     outputs_request_missing(study=study)
+    tallies_make(study=study, kind=Participant.Kind.PERSON)  # as opening it does
     return study
 
 
@@ -62,6 +65,31 @@ def test_a_given_persona_is_made_first_once_somebody_is_handed_it() -> None:
     walker = Walker(study).begin()
     assert walker.step == "wait"
     assert made_next(1) == [walker.assignment.persona]
+
+
+def test_the_first_given_persona_is_made_while_its_reader_reads_the_instructions() -> None:
+    study = make_bulk_study(20)
+    walker = Walker(study)
+    walker.post("consent/", answer="agree")
+    Foresight(None).look()
+    (ahead,) = set(Output.objects.filter(urgency=Output.Urgency.AHEAD).values_list("persona", flat=True))
+    walker.post("instructions/")
+    walker.get()
+    assert walker.assignment.persona_id == ahead
+
+
+def test_the_next_given_persona_is_made_while_the_one_before_is_rated() -> None:
+    study = make_bulk_study(20, per_participant=2)
+    walker = Walker(study).begin()
+    make_ready()
+    Output.objects.exclude(persona=walker.assignment.persona).update(state="requested", text="", ready_at=None)
+    foresight = Foresight(None)
+    for _ in range(3):
+        foresight.look()
+    (ahead,) = set(Output.objects.filter(urgency=Output.Urgency.AHEAD).values_list("persona", flat=True))
+    walker.complete()
+    walker.get()
+    assert walker.assignment.persona_id == ahead
 
 
 def test_what_will_be_needed_next_comes_between(tmp_path: Path) -> None:

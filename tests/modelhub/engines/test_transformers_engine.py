@@ -252,7 +252,6 @@ def without_template(tiny_llama: Path, folder: Path) -> Path:
 
 def test_chat_without_a_template_is_refused_before_and_after_loading(tiny_llama: Path, tmp_path: Path) -> None:
     from modelhub.engines.decoding import parse_decoding
-    from modelhub.engines.tokens import Codec
     from modelhub.engines.transformers.basemodels import load_base
 
     folder = without_template(tiny_llama, tmp_path / "model")
@@ -260,7 +259,7 @@ def test_chat_without_a_template_is_refused_before_and_after_loading(tiny_llama:
         check(folder, decoding={"chat": True})
     base = load_base(str(folder), dtype="float32", device="cpu")
     with pytest.raises(EngineError, match="has no chat template"):
-        Codec(base.tokenizer, parse_decoding({"chat": True}), context=9, end_tokens=[], model="a name on the Hub")
+        base.codec(parse_decoding({"chat": True}))
 
 
 def test_what_a_models_own_generation_settings_say_changes_no_answer(tiny_llama: Path, tmp_path: Path) -> None:

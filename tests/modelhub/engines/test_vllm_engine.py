@@ -1,9 +1,13 @@
 """The vLLM engine: without vLLM what it says, and with it (`make test-vllm`) that its answers are the right ones."""
 
 import json
+import multiprocessing
+import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -11,8 +15,10 @@ from typing import Any
 import pytest
 
 from modelhub.engines import engine_module
-from modelhub.engines.base import Engine, EngineError, EngineSettings, GenerationFailure
+from modelhub.engines.base import Engine, EngineError, EngineSettings, GenerationFailure, GenerationResult
 from tests.modelhub.engines.asking import answers, essence, load, request, requests
+from tests.modelhub.engines.live_asking import Answers, ask, live, made
+from tests.tools.processes import wait_until
 from tests.tools.tinymodels import CONTEXT, texts
 
 VLLM = find_spec("vllm") is not None
@@ -78,6 +84,16 @@ def engines(tiny_llama: Path, tiny_adapters: dict[str, Path]) -> Iterator[dict[s
     """One loaded model: with each adapter, and by itself."""
     loaded = {name: load("vllm", tiny_llama, folder) for name, folder in tiny_adapters.items()}
     yield loaded | {"": load("vllm", tiny_llama)}
+
+
+@pytest.fixture(scope="module")
+def live_engines(
+    engines: dict[str, Engine], tiny_llama: Path, tiny_adapters: dict[str, Path]
+) -> Iterator[dict[str, Any]]:
+    """The same, for requests that come one by one."""
+    with ExitStack() as stack:
+        loaded = {name: stack.enter_context(live("vllm", tiny_llama, folder)) for name, folder in tiny_adapters.items()}
+        yield loaded | {"": stack.enter_context(live("vllm", tiny_llama))}
 
 
 class TestWithVllm:
@@ -151,6 +167,64 @@ class TestWithVllm:
         asked = [request("How do I cook rice well?", "Be kind.")]
         expected = answers(load("transformers", tiny_llama, chat=True), asked)
         assert essence(answers(load("vllm", tiny_llama, chat=True), asked)) == essence(expected)
+
+    def test_a_live_engine_answers_as_the_offline_one_does_with_adapters_mixed_in_one_batch(
+        self, engines: dict[str, Engine], live_engines: dict[str, Any]
+    ) -> None:
+        asked, arrived = requests(16), Answers()
+        names = list(live_engines)
+        for number in range(len(asked) * len(names)):
+            arrived.start(live_engines[names[number % len(names)]], number, asked[number // len(names)])
+        taken = arrived.take(len(asked) * len(names))
+        for place, name in enumerate(names):
+            results = [taken[place + number * len(names)] for number in range(len(asked))]
+            assert essence(results) == essence(answers(engines[name], asked))  # type: ignore[arg-type]
+
+    def test_live_engines_on_one_model_share_it(self, live_engines: dict[str, Any]) -> None:
+        assert live_engines["brief"]._model is live_engines["stepwise"]._model
+
+    def test_a_live_answer_ends_as_an_offline_one_does(
+        self, engines: dict[str, Engine], live_engines: dict[str, Any], tiny_llama: Path
+    ) -> None:
+        asked = requests(8)
+        for decoding in ({"stop": [STOP]}, {"min_new_tokens": 25}, {"max_new_tokens": 20}):
+            with live("vllm", tiny_llama, **decoding) as engine:
+                assert essence(made(engine, asked)) == essence(answers(load("vllm", tiny_llama, **decoding), asked))
+
+    def test_what_is_given_up_is_aborted_and_not_delivered(self, live_engines: dict[str, Any]) -> None:
+        arrived = Answers()
+        engine = live_engines[""]
+        arrived.start(engine, 1, request(texts()[0][0]))()
+        arrived.start(engine, 2, request(texts()[1][0]))
+        assert list(arrived.take(1)) == [2]
+        wait_until(
+            lambda: not engine._model.llm.get_num_unfinished_requests(), seconds=60, what="The end of all requests"
+        )
+        assert arrived.none_left
+
+    def test_a_live_request_that_cannot_be_read_fails_alone_for_good(self, live_engines: dict[str, Any]) -> None:
+        long, half, result = ask(
+            live_engines["brief"],
+            [request("nobody sees this " * 400), request("half a \ud83d character"), request(texts()[0][0])],
+        )
+        for failure in (long, half):
+            assert isinstance(failure, GenerationFailure) and failure.final and not failure.down
+        assert isinstance(result, GenerationResult)
+
+    def test_a_model_whose_process_has_ended_is_down_and_can_be_loaded_anew(
+        self, live_engines: dict[str, Any], tiny_llama: Path
+    ) -> None:
+        prompt, answer = texts()[0]
+        before = set(multiprocessing.active_children())
+        with live("vllm", tiny_llama, dtype="bfloat16") as engine:  # a model of its own
+            (process,) = set(multiprocessing.active_children()) - before
+            os.kill(process.pid or 0, signal.SIGKILL)
+            process.join()
+            (failure,) = ask(engine, [request(prompt)])
+            assert isinstance(failure, GenerationFailure) and failure.down
+            with live("vllm", tiny_llama, dtype="bfloat16") as again:
+                assert made(again, [request(prompt)])[0].text == answer
+        assert set(multiprocessing.active_children()) == before
 
 
 def merge(base: Path, adapter: Path, folder: Path) -> Path:

@@ -61,7 +61,7 @@ def test_no_persona_opens_a_field(style: PersonaStyle) -> None:
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("chat", [False, True])
 def test_no_persona_brings_a_special_token(style: PersonaStyle, chat: bool, tokenizer: Any) -> None:
-    codec = Codec(tokenizer, parse_decoding({"chat": chat}), context=None, end_tokens=[], model="tiny")
+    codec = Codec(tokenizer, parse_decoding({"chat": chat}), context=None, vocabulary=None, end_tokens=[], model="tiny")
     special = set(tokenizer.all_special_ids)
 
     def tokens(persona: str) -> list[str]:

@@ -1,0 +1,120 @@
+"""Whether a LoRA adapter fits the base it is to stand on, as far as the heads of their files show. Loads no weights."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from modelhub.engines.base import EngineError
+from modelhub.engines.modelfiles import lora_rank, read_json
+
+_ADAPTER = "adapter_model.safetensors"
+_PART = re.compile(r"^base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight$")
+_LARGEST_HEAD = 100_000_000  # bytes; what the format allows
+_MOST_NAMED = 3
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One half of what an adapter adds to a module: A takes the module's inputs, B gives its outputs."""
+
+    module: str
+    side: str
+    shape: tuple[int, ...]
+
+
+def adapter_problems(adapter: Path, base: Path) -> tuple[list[str], list[str]]:
+    """Return what makes the adapter useless on this base, and what only looks strange; both may be folders or names.
+
+    What is not here, or not in the safetensors format, is not looked at.
+    """
+    if not (adapter / _ADAPTER).is_file():
+        return [], []
+    try:
+        parts = list(_parts(tensor_shapes(adapter / _ADAPTER)))
+        base_shapes = _base_shapes(base)
+    except EngineError as error:
+        return [str(error)], []
+    if not parts:
+        return [f"The adapter {adapter} holds no weights of a LoRA adapter."], []
+    return [*_rank_problems(adapter, parts), *_shape_problems(adapter, parts, base_shapes)], _strange(adapter, base)
+
+
+def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the tensors in a safetensors file; raise EngineError if its head or its length is wrong."""
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            head = json.loads(file.read(size if size <= _LARGEST_HEAD else 0))
+        tensors = {name: one for name, one in head.items() if name != "__metadata__"}
+        end = max((one["data_offsets"][1] for one in tensors.values()), default=0)
+        shapes = {name: tuple(map(int, one["shape"])) for name, one in tensors.items()}
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, IndexError) as error:
+        raise EngineError(f"{path} is no file of weights that can be read ({type(error).__name__}).") from error
+    if path.stat().st_size < 8 + size + end:
+        raise EngineError(f"{path} is cut off: it was not copied to its end.")
+    return shapes
+
+
+def _parts(shapes: Shapes) -> Iterator[_Part]:
+    for name, shape in shapes.items():
+        match = _PART.match(name)
+        if match and len(shape) == 2:
+            yield _Part(match["module"], match["side"], shape)
+
+
+def _base_shapes(base: Path) -> Shapes:
+    """Return the shapes of a base's weights; none where they are not here, or packed so that shapes say nothing."""
+    if not base.is_dir() or "quantization_config" in read_json(base / "config.json"):
+        return {}
+    index = base / "model.safetensors.index.json"
+    names = set(read_json(index).get("weight_map", {}).values()) or {"model.safetensors"}
+    files = [base / name for name in sorted(names)]
+    if index.is_file() and (missing := [file.name for file in files if not file.is_file()]):
+        raise EngineError(f"The model folder {base} lacks {', '.join(missing)}, which its index names.")
+    return {name: shape for file in files if file.is_file() for name, shape in tensor_shapes(file).items()}
+
+
+def _rank_problems(adapter: Path, parts: list[_Part]) -> list[str]:
+    most, said = max(one.shape[0 if one.side == "A" else 1] for one in parts), lora_rank(adapter)
+    if most == said:
+        return []
+    return [f"The weights of the adapter {adapter} have rank {most}, and its adapter_config.json says {said}."]
+
+
+def _shape_problems(adapter: Path, parts: list[_Part], base: Shapes) -> list[str]:
+    # A base may be stored under other names than its modules have; then nothing can be compared.
+    known = [one for one in parts if f"{one.module}.weight" in base]
+    if not known:
+        return []
+    missing = sorted({one.module for one in parts} - {one.module for one in known})
+    wrong = sorted({one.module for one in known if not _fits(one, base[f"{one.module}.weight"])})
+    problems = []
+    if missing:
+        problems.append(f"The adapter {adapter} changes modules that the base does not have: {_some(missing)}.")
+    if wrong:
+        problems.append(f"The adapter {adapter} is of a model of another size: its shapes differ in {_some(wrong)}.")
+    return problems
+
+
+def _fits(part: _Part, weight: tuple[int, ...]) -> bool:
+    """Whether the half has the module's inputs or outputs; a weight is (outputs, inputs), or turned in old models."""
+    wide = part.shape[1] if part.side == "A" else part.shape[0]
+    return len(weight) != 2 or wide in weight
+
+
+def _strange(adapter: Path, base: Path) -> list[str]:
+    said = str(read_json(adapter / "adapter_config.json").get("base_model_name_or_path") or "")
+    if not said:
+        return [f"The adapter {adapter} does not say which model it was trained on."]
+    if said.rstrip("/").rpartition("/")[2].casefold() == base.name.casefold():
+        return []
+    return [f"The adapter {adapter} was trained on {said}, as it says itself, and is to stand on {base}."]
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

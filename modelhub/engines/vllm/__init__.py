@@ -1,0 +1,1 @@
+"""The vllm engine: models that run in this process through vLLM."""

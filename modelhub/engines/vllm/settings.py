@@ -1,0 +1,174 @@
+"""What the vllm engine can be told, and what vLLM is told by it; adapters by the numbers that vLLM knows them by."""
+
+from collections.abc import Mapping
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from modelhub.engines.base import EngineError, EngineSettings
+from modelhub.engines.decoding import Decoding, parse_decoding, parse_settings
+from modelhub.engines.modelfiles import check_files, lora_rank, stamp
+from modelhub.engines.packages import require
+from modelhub.engines.tokens import Codec, TokenPrompt
+
+if TYPE_CHECKING:
+    from vllm import SamplingParams
+    from vllm.lora.request import LoRARequest
+
+# The ranks that vLLM can make room for; the usual ones share a model whichever adapter comes first.
+RANKS = (16, 32, 64, 128, 256, 320, 512)
+ADAPTERS_KEPT = 8  # in main memory, so that systems can take turns without reading files
+
+# What vLLM raises for a model, an adapter or a device that it cannot use.
+VLLM_ERRORS = (OSError, ValueError, RuntimeError, KeyError)
+
+
+class VllmOptions(BaseModel):
+    """How answers are computed. Systems that name the same model share it, and must have the same options.
+
+    `gpu_memory_utilization` is the share of the GPU's memory that vLLM takes; `max_model_len` the context in tokens,
+    the model's own if it is not given; `tensor_parallel_size` the number of GPUs. `max_loras` and `max_lora_rank` make
+    room for adapters; where they are not given, there is room for those like the first system's. `live_slots` is how
+    many requests of a worker are under way at once, and may differ.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    gpu_memory_utilization: float = Field(default=0.9, gt=0.0, le=1.0)
+    max_model_len: int | None = Field(default=None, ge=1)
+    tensor_parallel_size: int = Field(default=1, ge=1)
+    max_loras: int | None = Field(default=None, ge=0)
+    max_lora_rank: int | None = Field(default=None, ge=1, le=RANKS[-1])
+    live_slots: int = Field(default=64, ge=1, le=1000)
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """What systems on one model have to agree in."""
+        return self.model_dump(exclude_unset=True, exclude={"live_slots"})
+
+
+class Adapters:
+    """The adapters named to one loaded model; `rank` is the largest that it has room for, 0 for none at all."""
+
+    def __init__(self, name: str, rank: int) -> None:
+        self._name = name
+        self._rank = rank
+        self._requests: dict[Any, LoRARequest] = {}
+        self._numbers = count(1)
+
+    def request(self, folder: str) -> "LoRARequest":
+        """Return the adapter in a folder as vLLM wants it named: always the same while its files are the same.
+
+        vLLM knows adapters by their number, so changed files get another. Raises EngineError if there is no room.
+        """
+        from vllm.lora.request import LoRARequest
+
+        rank = adapter_rank(folder)
+        if rank > self._rank:
+            raise EngineError(
+                f"{self._name} was loaded with room for adapters up to rank {self._rank}, and {folder} has rank {rank}."
+                f" Give all systems on this model the options max_loras 1 (or more) and max_lora_rank {_room(rank)}."
+            )
+        key = (folder, stamp(folder))
+        if key not in self._requests:
+            number = next(self._numbers)
+            self._requests[key] = LoRARequest(f"adapter-{number}", number, folder)
+        return self._requests[key]
+
+
+def check(settings: EngineSettings) -> None:
+    """Raise EngineError if the package, the settings or the local files cannot be used; loads nothing heavy."""
+    require("vllm", ("vllm",), "requirements.txt")
+    decoding, options = parse_decoding(settings.decoding), parse_options(settings)
+    check_files(settings, decoding)
+    if settings.adapter and options.max_loras == 0:
+        raise EngineError("The system has an adapter, but its options say max_loras 0: leave that out, or say 1.")
+    if settings.adapter and adapter_rank(settings.adapter) > (options.max_lora_rank or RANKS[-1]):
+        raise EngineError(
+            f"The adapter {settings.adapter} has rank {adapter_rank(settings.adapter)}, and there is room for "
+            f"{options.max_lora_rank or RANKS[-1]} at most (option max_lora_rank, vLLM's limit is {RANKS[-1]})."
+        )
+
+
+def parse_options(settings: EngineSettings) -> VllmOptions:
+    """Return the options; raise EngineError naming every mistake."""
+    return parse_settings(VllmOptions, settings.options, "options of the vllm engine")
+
+
+def check_shared(name: str, loaded: VllmOptions, wanted: VllmOptions) -> None:
+    """Raise EngineError if a model that is loaded cannot be shared by a system with other options."""
+    if loaded.shared != wanted.shared:
+        raise EngineError(
+            f"{name} is loaded already, for a system with other options: {loaded.shared}. Give all systems on one "
+            "model the same options."
+        )
+
+
+def model_arguments(name: str, decoding: Decoding, options: VllmOptions, *, rank: int, loras: int) -> Mapping[str, Any]:
+    """Return what vLLM is told of a model; `loras` is the number of adapters in one batch where none is given."""
+    lora: dict[str, Any] = {}
+    if rank:
+        most = options.max_loras or loras
+        lora = {"max_loras": most, "max_lora_rank": rank, "max_cpu_loras": max(most, ADAPTERS_KEPT)}
+    return {
+        "model": name,
+        "dtype": decoding.dtype,
+        "gpu_memory_utilization": options.gpu_memory_utilization,
+        "max_model_len": options.max_model_len,
+        "tensor_parallel_size": options.tensor_parallel_size,
+        "enable_lora": bool(rank),
+        **lora,
+    }
+
+
+def rank_wanted(settings: EngineSettings, options: VllmOptions) -> int:
+    """Return the rank to make room for; 0 for no adapters."""
+    if options.max_loras == 0 or (options.max_loras is None and not settings.adapter):
+        return 0
+    return _room(options.max_lora_rank or adapter_rank(settings.adapter))
+
+
+def adapter_rank(adapter: str) -> int:
+    """Return the rank of an adapter; 1 for none and for a Hub name, whose files are not here to see."""
+    return lora_rank(Path(adapter)) if adapter and Path(adapter).is_dir() else 1
+
+
+def _room(rank: int) -> int:
+    return next(one for one in RANKS if one >= rank)
+
+
+def model_codec(tokenizer: Any, config: Any, decoding: Decoding, *, name: str) -> tuple[Codec, list[int]]:
+    """Return what turns prompts into tokens of a model of vLLM, and the tokens that end a text."""
+    ends = _end_tokens(tokenizer, config)
+    codec = Codec(
+        tokenizer, decoding, context=config.max_model_len, vocabulary=config.get_vocab_size(), end_tokens=ends,
+        model=name,
+    )  # fmt: skip
+    return codec, ends
+
+
+def _end_tokens(tokenizer: Any, config: Any) -> list[int]:
+    # A chat model may end its turns with other tokens than the tokenizer's, named in its generation settings.
+    configured = config.try_get_generation_config().get("eos_token_id")
+    ids = configured if isinstance(configured, list) else [configured]
+    return sorted({int(one) for one in [*ids, tokenizer.eos_token_id] if one is not None})
+
+
+def sampling(decoding: Decoding, prompt: TokenPrompt, *, ends: list[int], number: int, **more: Any) -> "SamplingParams":
+    """Return how vLLM is to continue a prompt, the `number`-th of those that share a seed."""
+    from vllm import SamplingParams
+
+    return SamplingParams(
+        max_tokens=prompt.limit,
+        min_tokens=min(decoding.min_new_tokens, prompt.limit),
+        temperature=decoding.temperature,
+        top_p=decoding.top_p,
+        # vLLM stops here to save time; the text itself is cut by the codec, as in the transformers engine.
+        stop=list(decoding.stop) or None,
+        stop_token_ids=ends,
+        # A number of its own per prompt, so that like prompts do not get the same random numbers.
+        seed=decoding.seed + number if decoding.temperature > 0 else None,
+        **more,
+    )
