@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.core.management import call_command
@@ -15,7 +16,18 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from annotation.bots import Bot
-from annotation.models import OpenLink, Output, Participant, Persona, PersonaFinding, PersonaHold, Study, User
+from annotation.models import (
+    ArmTrouble,
+    OpenLink,
+    Output,
+    OutputWorker,
+    Participant,
+    Persona,
+    PersonaFinding,
+    PersonaHold,
+    Study,
+    User,
+)
 from annotation.services import participants as services
 from annotation.services.holds import hold_place
 from annotation.services.personas import persona_submit
@@ -24,6 +36,7 @@ from annotation.services.previews import preview_start
 from annotation.services.queue import MAX_ATTEMPTS
 from annotation.services.recruitment import participant_arrive
 from annotation.services.withdrawal import participant_withdraw
+from annotation.services.workers import worker_start
 from annotation.views import errors
 from modelhub.demo import USERNAME, Demo
 from modelhub.models import OutputFinding
@@ -98,7 +111,9 @@ def people_take_the_demonstration(demo: Demo, base_url: str, count: int) -> None
 
 def gallery(demo: Demo) -> list[Spot]:
     """Return every page of the demonstration and its relatives; makes the participants and studies they need."""
+    _worker(None)
     spots = [*_participant_spots(demo), *_standing_spots(), *_researcher_spots(demo), *_error_spots()]
+    spots += _trouble_spots(demo.study.owner)
     Study.objects.filter(slug__startswith="gallery-").update(title="What to do on a free evening")
     return spots
 
@@ -195,6 +210,34 @@ def _standing_spots() -> list[Spot]:
         *_prolific_spots(),
         Spot("full", _path(services.participant_create(study=full))),
         Spot("join-full", reverse("annotation:join", args=[link.token])),
+    ]
+
+
+def _worker(study: Study | None) -> OutputWorker:
+    """A worker that is heard as long as pictures are taken."""
+    worker = worker_start(key=f"gallery {study}", study=study, host="gpu-1")
+    OutputWorker.objects.filter(pk=worker.pk).update(heard_at=timezone.now() + timedelta(hours=3))
+    return worker
+
+
+def _trouble_spots(owner: User) -> list[Spot]:
+    """A study of which nothing can be answered: somebody waits for a model that is down."""
+    study = make_study(
+        slug="gallery-trouble", owner=owner, given_items=0, written_items=2, given_per_participant=0,
+        written_per_participant=1,
+    )  # fmt: skip
+    waiting, _ = _writer(study, submitted=True)
+    now = timezone.now()
+    for arm in study.arms.all():
+        for worker in OutputWorker.objects.all():
+            ArmTrouble.objects.create(
+                worker=worker, arm=arm, kind=ArmTrouble.Kind.DOWN, since=now, retry_at=now + timedelta(seconds=8),
+                reason="The connection to the server could not be made (ConnectError).",
+            )  # fmt: skip
+    return [
+        Spot("wait-trouble", _path(waiting)),
+        Spot("study-trouble", reverse("annotation:study", args=[study.slug, study.version]), signed_in=True),
+        Spot("arms-trouble", reverse("modelhub:arms", args=[study.slug, study.version]), signed_in=True),
     ]
 
 
