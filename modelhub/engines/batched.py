@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,21 +16,22 @@ class _Waiting:
     deliver: Deliver
     given_up: threading.Event = field(default_factory=threading.Event)
 
-    def hand_over(self, result: GenerationResult | GenerationFailure) -> None:
-        if not self.given_up.is_set():
-            self.deliver(result)
-
 
 class BatchedEngine:
-    """A live engine around one that answers batches. What has been begun is not interrupted when it is given up."""
+    """A live engine around one that answers batches. What has been begun is not interrupted when it is given up.
 
-    def __init__(self, engine: Engine, *, slots: int) -> None:
+    `abandon`, where the engine has it, ends what is being made, from another thread.
+    """
+
+    def __init__(self, engine: Engine, *, slots: int, abandon: Callable[[], None] | None = None) -> None:
         self.slots = slots
         self._engine = engine
         self._waiting: deque[_Waiting] = deque()
         self._changed = threading.Condition()
         self._closed = False
-        threading.Thread(target=self._work, name="batched engine", daemon=True).start()
+        self._abandon = abandon
+        self._thread = threading.Thread(target=self._work, name="batched engine", daemon=True)
+        self._thread.start()
 
     def start(self, request: GenerationRequest, deliver: Deliver) -> Cancel:
         """Put the request in line."""
@@ -50,6 +51,11 @@ class BatchedEngine:
             self._closed = True
             self._waiting.clear()
             self._changed.notify()
+        if self._abandon is not None:
+            self._abandon()
+            # A process that ends while one of its threads is in torch is aborted.
+            if threading.current_thread() is not self._thread:
+                self._thread.join()
 
     def _work(self) -> None:
         while batch := self._next():
@@ -68,10 +74,14 @@ class BatchedEngine:
             results = self._engine.generate([one.request for one in batch])
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told as the reason and ends nothing else
             if len(batch) == 1:
-                batch[0].hand_over(failure_of(error, batch[0].request))
+                self._hand_over(batch[0], failure_of(error, batch[0].request))
                 return
             for one in batch:
                 self._answer([one])
             return
         for one, result in zip(batch, results, strict=True):
-            one.hand_over(result)
+            self._hand_over(one, result)
+
+    def _hand_over(self, waiting: _Waiting, result: GenerationResult | GenerationFailure) -> None:
+        if not self._closed and not waiting.given_up.is_set():  # closed: it may have been broken off
+            waiting.deliver(result)

@@ -195,7 +195,7 @@ def live(settings: EngineSettings) -> LiveEngine:
     in_batches = options.live_slots or options.batch_size
     # Even on a CPU it makes more answers a second than plain batches of what happens to wait, see docs/benchmarks.md.
     if options.continuous_batching is False or base.model.device.type == "mps":
-        return BatchedEngine(plain, slots=in_batches)
+        return BatchedEngine(plain, slots=in_batches, abandon=plain.abandon)
     inbox: queue.Queue[Any] = queue.Queue()
     slots = options.live_slots or (None if base.model.device.type == "cuda" else options.batch_size)
     batch = RunningBatch(
@@ -206,7 +206,7 @@ def live(settings: EngineSettings) -> LiveEngine:
         batch.start()
     except Exception:
         logger.exception("continuous batching does not work here; requests are answered in plain batches")
-        return BatchedEngine(plain, slots=in_batches)
+        return BatchedEngine(plain, slots=in_batches, abandon=plain.abandon)
     return TransformersLiveEngine(batch, base.codec(decoding), plain, inbox)
 
 

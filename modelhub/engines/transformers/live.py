@@ -106,10 +106,10 @@ class TransformersLiveEngine:
                 logger.exception("the running batch is given up")
                 self._give_up_all(error)
         self._batch.stop()
+        with self._lock:
+            self._open.clear()  # first, so that nothing that is broken off is handed over
         self._plain.abandon()
         self._beside.shutdown(wait=False, cancel_futures=True)
-        with self._lock:
-            self._open.clear()
 
     def _step(self) -> None:
         with suppress(queue.Empty):
@@ -186,6 +186,7 @@ class TransformersLiveEngine:
     def _fail_all(self, error: Exception) -> None:
         while self._waiting:
             asked = self._waiting.popleft()
+            self._suspects.discard(asked)
             failure = failure_of(error, asked.request)
             self._hand_over(asked, GenerationFailure(failure.error, kind=failure.kind, down=True))
 
@@ -197,7 +198,7 @@ class TransformersLiveEngine:
         if output.error is not None:
             if self._batch.running:  # of this one alone; else all have failed, and the batch has to be seen to
                 self._leave(output.request_id, ended=True)
-                self._hand_over(asked, failure_of(EngineError(output.error), asked.request))
+                self._hand_over(asked, failure_of(RuntimeError(output.error), asked.request))
             return
         ids = list(output.generated_tokens)
         stop = self._codec.stopped_at(ids, seen=asked.seen)
@@ -218,6 +219,7 @@ class TransformersLiveEngine:
         self._batch.remove(name, ended=ended)
 
     def _make_plainly(self, asked: _Asked) -> None:
+        self._suspects.discard(asked)
         self._beside.submit(self._plainly, asked)
 
     def _plainly(self, asked: _Asked) -> None:

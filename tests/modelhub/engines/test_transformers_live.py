@@ -212,6 +212,24 @@ def test_what_is_given_up_is_not_delivered_and_holds_no_memory(tiny_llama: Path)
     assert arrived.none_left
 
 
+def test_closing_plain_batches_ends_the_one_that_is_being_made(tiny_llama: Path) -> None:
+    arrived, reached, passes = Answers(), threading.Event(), []
+    with live("transformers", tiny_llama, options=PLAIN) as engine:
+
+        def hook(*_: Any) -> None:
+            passes.append(1)
+            reached.set()
+            assert len(passes) < 2 or engine._engine._abandoned.wait(PATIENCE)
+
+        handle = engine._engine._base.model.register_forward_pre_hook(hook)
+        arrived.start(engine, 1, request(texts()[0][0]))
+        assert reached.wait(PATIENCE)
+    handle.remove()
+    assert not engine._thread.is_alive()
+    assert len(passes) <= 2
+    assert arrived.none_left
+
+
 def test_closing_ends_the_threads_and_delivers_nothing_more(tiny_llama: Path) -> None:
     before = set(threading.enumerate())
     gate, arrived = Gate(), Answers()
@@ -312,6 +330,33 @@ def test_a_batch_that_does_not_start_again_is_down_until_it_does(
         assert failure.error == "The engine failed with RuntimeError: no device"
         (result,) = made(engine, [request(texts()[0][0])])
     assert result.text == texts()[0][1]
+
+
+def test_once_a_batch_starts_again_requests_are_under_way_together_again(
+    tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise RuntimeError("no device")
+
+    gate, arrived, together = Gate(), Answers(), []
+
+    def break_behind(count: int, ids: list[int]) -> None:
+        gate(count, ids)
+        if gate.opened.is_set():
+            refuse()
+
+    with live("transformers", tiny_llama, options=CONTINUOUS) as engine:
+        with monkeypatch.context() as patched, before_each_pass(engine, break_behind):
+            patched.setattr(RunningBatch, "start", refuse)
+            for number, one in enumerate(requests(4)):
+                arrived.start(engine, number, one)
+            wait_until(lambda: len(engine._under_way) == 4, seconds=PATIENCE, what="Four requests under way")
+            gate.opened.set()
+            failed = arrived.take(4)
+        assert all(isinstance(one, GenerationFailure) and one.down for one in failed.values())
+        with before_each_pass(engine, lambda count, _: together.append(count)):
+            made(engine, requests(8))
+    assert max(together) > 1
 
 
 def test_after_an_error_of_the_gpu_the_engine_says_that_it_is_down_for_good(tiny_llama: Path) -> None:
