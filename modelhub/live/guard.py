@@ -44,7 +44,7 @@ _Answer = GenerationResult | GenerationFailure
 
 
 @dataclass
-class _Asked:
+class _Enquiry:
     check: GuardCheck
     deadline: float
     cancel: Cancel | None = None
@@ -56,7 +56,7 @@ class Guard:
 
     holder: str
     study: Study | None = None
-    _asked: dict[int, _Asked] = field(default_factory=dict)
+    _asked: dict[int, _Enquiry] = field(default_factory=dict)
     _engines: dict[_Key, LiveEngine] = field(default_factory=dict)
     _loading: threading.Lock = field(default_factory=threading.Lock)
     _inbox: "SimpleQueue[tuple[int, _Answer]]" = field(default_factory=SimpleQueue)
@@ -106,7 +106,7 @@ class Guard:
         except (ServiceError, ValueError) as error:
             self._failed(check, str(error), final=True)
             return
-        self._asked[check.pk] = _Asked(check, time.monotonic() + ANSWER_SECONDS)
+        self._asked[check.pk] = _Enquiry(check, time.monotonic() + ANSWER_SECONDS)
         self._pool.submit(self._ask, check.pk, system, settings, request)
 
     def _ask(self, check_id: int, system: System, settings: EngineSettings, request: GenerationRequest) -> None:
