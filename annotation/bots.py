@@ -15,6 +15,7 @@ import httpx
 from lxml import html
 
 from annotation.botattention import AnswerKey, Attention
+from annotation.botwriting import next_act
 from annotation.errors import ServiceError
 
 # Varied on purpose: first and third person, one that asks for brevity, line breaks, emoji, quotes, another script,
@@ -196,9 +197,12 @@ class Bot:
 
     def _write(self, page: Page) -> Page:
         form = page.form("/persona/")
-        page.field(form, "text").value = self.personas[0]
-        self.personas = [*self.personas[1:], self.personas[0]]
-        return self._send(page, form)
+        page.field(form, "text")
+        act = next_act(form, self.random, self.personas[0])
+        if act.values.get("text") == self.personas[0]:
+            self.personas = [*self.personas[1:], self.personas[0]]
+        form.action = act.address or form.action
+        return self._send(page, form, **act.values)
 
     def _wait(self, page: Page) -> Page:
         if self.waits_left <= 0:

@@ -15,7 +15,7 @@ _PLANNED = {
 # What a participant is at or has done; whatever was skipped, set aside or released is as if it had never been theirs.
 HELD = (_State.OPEN, _State.COMPLETED)
 _PART = ("pk", "kind", "state", "ordinal", "repeat_of_id", "persona_id", "persona__item_id", "persona__source",
-         "persona__block", "persona__item__stratum")  # fmt: skip
+         "persona__block", "persona__item__stratum", "persona__condition")  # fmt: skip
 _STOOD = ("slots__output__arm__ordinal", "slots__position")
 _FIELDS = ("withdrawn_at", "excluded_at", *(f"assignments__{name}" for name in (*_PART, *_STOOD)))
 _ROWS = KeptQuery(
@@ -26,7 +26,8 @@ _ROWS = KeptQuery(
 
 @dataclass(frozen=True)
 class Part:
-    """One assignment of the participant; `condition` and `stratum` are what it may count for as a block."""
+    """One assignment of the participant; `condition` and `stratum` are what it may count for as a block, and `writing`
+    is the condition in which its persona is written."""
 
     pk: int
     kind: str
@@ -38,6 +39,7 @@ class Part:
     source: str
     condition: str
     stratum: str
+    writing: str
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,15 @@ class History:
         if blocks == Study.Blocks.STRATUM:
             return Counter(part.stratum for part in mine)
         return Counter(part.condition for part in mine) if blocks == Study.Blocks.CONDITION else Counter()
+
+    def writing_conditions(self) -> Counter[str]:
+        """Return how many own parts of each condition of writing are held."""
+        return Counter(part.writing for part in self.held(_Kind.MAIN))
+
+    def finished_own(self) -> list[int]:
+        """Return the ids of the parts that the participant wrote the persona of and has finished rating."""
+        own = [part for part in self.held(_Kind.MAIN) if part.source == Persona.Source.WRITTEN]
+        return [part.pk for part in own if part.state == _State.COMPLETED]
 
     def repeatable(self) -> dict[int, int]:
         """Return the own parts that may be shown again, as ids with their ordinals; none once enough have been."""

@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from annotation.models import Arm, Output, Persona, Study
+from annotation.studyfile.definition import without_empty
 
 # Raised whenever the document changes its form, so that hashes of two forms are never compared.
 FORMAT = 3
@@ -26,20 +27,18 @@ def definition_document(study: Study) -> dict[str, Any]:
         "written_personas_per_participant", "given_personas_per_participant", "raters_per_item",
         "assignment_hours", "seed", "overlap_share", "repeat_share", "blocks", "show_responses", "quiz",
         "questionnaires", "followup", "skip_reasons", "exclusion_rules", "recruitment", "analysis",
-        "items_imported",
+        "elicitation", "screening", "items_imported",
     )  # fmt: skip
     aspect_fields = (
         "key", "name", "kind", "level", "question", "question_for_others", "minimum", "maximum", "labels",
         "expected", "part", "is_loud",
     )  # fmt: skip
     return {
-        **{name: getattr(study, name) for name in fields},
+        **without_empty({name: getattr(study, name) for name in fields}),
         "aspects": list(study.aspects.order_by("ordinal").values(*aspect_fields)),
         "arms": list(study.arms.order_by("ordinal").values_list("is_control", flat=True)),
         "practice": study.practice,
         "items": _item_documents(study),
-        # Only where there is one, so that studies opened before files could hold it keep their hash.
-        **({"screening": study.screening} if study.screening else {}),
     }
 
 

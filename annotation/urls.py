@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from annotation.views import (
     arrival,
+    elicitation,
     followups,
     home,
     participant,
@@ -27,6 +28,9 @@ participant_urls = [
     path("questions/<slug:page>/", questionnaires.send, name="questionnaire"),
     path("parts/<slug:key>/persona/", writing.submit, name="persona_submit"),
     path("parts/<slug:key>/draft/", writing.draft, name="persona_draft"),
+    path("parts/<slug:key>/answers/", elicitation.answers, name="elicitation_answers"),
+    path("parts/<slug:key>/assemble/", elicitation.assemble, name="elicitation_assemble"),
+    path("parts/<slug:key>/proposal/", elicitation.proposal, name="elicitation_proposal"),
     path("parts/<slug:key>/wait/", writing.wait, name="wait"),
     path("parts/<slug:key>/failed/", writing.failed, name="failed"),
     path("parts/<slug:key>/held/", writing.held, name="held"),

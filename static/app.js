@@ -34,6 +34,7 @@
     const sent = localStorage.getItem("draft-sent");
     if (!sent || !AFTER_WRITING.includes(document.querySelector("main")?.dataset.step)) return;
     localStorage.removeItem(sent);
+    localStorage.removeItem(sent.replace("draft:", "elicited:")); // see elicitation.js
     localStorage.removeItem("draft-sent");
   };
 

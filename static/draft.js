@@ -8,7 +8,7 @@
   class Draft {
     constructor(form) {
       this.form = form;
-      this.area = form.querySelector("textarea");
+      this.area = form.querySelector("textarea[name=text]");
       this.storageKey = `draft:${form.dataset.draftKey}`;
       this.delay = RETRY_FIRST_MS;
       this.area.addEventListener("input", () => this.keep());
@@ -39,7 +39,7 @@
     }
 
     say(text) {
-      const state = this.form.querySelector("[data-save-state]");
+      const state = this.form.querySelector("#draft [data-save-state]");
       state.textContent = text;
       state.classList.add("failed");
     }

@@ -20,6 +20,7 @@ SLOW = {"scipy.stats", "simplemma"}  # a second of every command, for the few th
 PURE = [
     "annotation/allocation.py",
     "annotation/keys.py",
+    "annotation/elicitation/*.py",
     "annotation/errors.py",
     "annotation/persona_screening.py",
     "annotation/persona_terms.py",

@@ -151,7 +151,10 @@ def test_deployment_units_are_well_formed(unit: Path) -> None:
     parser.optionxform = str  # type: ignore[assignment, method-assign]
     parser.read(unit, encoding="utf-8")
     assert set(parser.sections()) == {"Unit", "Service", "Install"}
-    assert parser["Service"]["EnvironmentFile"] == "/etc/personaeval.env"
+    example = ROOT / "deploy" / f"{Path(parser['Service']['EnvironmentFile']).name}.example"
+    assert example.is_file()
+    started = parser["Service"]["ExecStart"]
+    assert set(re.findall(r"\$\{?([A-Z_]+)", started)) <= set(re.findall(r"^([A-Z_]+)=", example.read_text(), re.M))
 
 
 def test_deployment_shell_scripts_parse() -> None:
@@ -162,3 +165,17 @@ def test_deployment_shell_scripts_parse() -> None:
 def test_the_example_environment_names_documented_variables() -> None:
     text = (ROOT / "deploy" / "personaeval.env.example").read_text(encoding="utf-8")
     assert set(re.findall(r"^([A-Z_]+)=", text, re.MULTILINE)) <= documented_variables()
+
+
+def test_the_model_server_is_started_with_what_vllm_needs_for_two_adapters_and_logs_no_prompt() -> None:
+    unit = (ROOT / "deploy" / "personaeval-vllm.service").read_text(encoding="utf-8")
+    started = unit[unit.index("ExecStart=") : unit.index("$MORE")].replace("\\\n", " ").split()
+    for word in (
+        "--enable-lora",
+        "--enable-prefix-caching",
+        "--no-enable-log-requests",
+        "--disable-uvicorn-access-log",
+    ):
+        assert word in started
+    pairs = set(zip(started, started[1:], strict=False))
+    assert {("--host", "127.0.0.1"), ("--lora-modules", "$ADAPTERS"), ("--generation-config", "vllm")} <= pairs

@@ -38,6 +38,7 @@ def codebook_data(
         "questionnaires": study.questionnaires,
         "followup": study.followup,
         "skip_reasons": study.skip_reasons,
+        "elicitation": study.elicitation,
         "arms": list(study.arms.order_by("code").values("code", "is_control")),
         "tables": [
             {

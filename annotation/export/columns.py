@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from annotation.models import Participant
+from annotation.models import Participant, Persona
 
 ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
 
@@ -28,4 +28,19 @@ PARTICIPANT = (
     Column("participant_kind", "string", "Who answered.", dict(Participant.Kind.choices)),
     Column("withdrawn", "boolean", "The participant left the study and let it keep the data."),
     Column("excluded", "boolean", "A researcher excluded the participant; nothing was removed."),
+)
+HOW_WRITTEN = (
+    Column(
+        "writing_condition",
+        "string",
+        "The condition that was assigned for writing this persona; empty for given ones, and in studies without the "
+        "section `elicitation`.",
+        dict(Persona.Condition.choices),
+    ),
+    Column(
+        "written_as",
+        "string",
+        "What its author did, which may differ from what was assigned; empty for given ones.",
+        dict(Persona.WrittenAs.choices),
+    ),
 )

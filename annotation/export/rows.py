@@ -22,6 +22,8 @@ def person_paths(prefix: str) -> dict[str, str]:
     return {f"_{field}": f"{prefix}{field}" for field in fields}
 
 
+# Column -> path from a persona.
+HOW_WRITTEN_PATHS = {"writing_condition": "condition", "written_as": "written_as"}
 # Column -> path from an assignment; a name that starts with _ is an ingredient, not a column.
 ASSIGNMENT_PATHS = {
     **person_paths("participant__"),
@@ -40,6 +42,7 @@ ASSIGNMENT_PATHS = {
     "_author": "persona__author",
     "_participant": "participant",
     "persona_text": "persona__text",
+    **{name: f"persona__{path}" for name, path in HOW_WRITTEN_PATHS.items()},
 }
 _JOINED_BY = {Participant.Origin.PERSONAL: "personal_link"}
 TIME_PATHS = {f"_{name}": name for name in q.TIMES}
@@ -75,7 +78,8 @@ def ratings(scope: Scope) -> Iterator[Row]:
     answers = q.with_preferred_arm(q.current_answers_of(scope))
     answers = q.with_times(answers, owner="assignment", path="slot__assignment").order_by(*_ANSWER_ORDER)
     for row in read(answers, {**paths, **_ANSWER_PATHS, **TIME_PATHS}):
-        yield {**scope.study_cells, **assignment_cells(row, scope.now), **_answer_cells(row), **seconds(row)}
+        cells = {**assignment_cells(row, scope.now), **_answer_cells(row), **seconds(row), **how_written(row)}
+        yield {**scope.study_cells, **cells}
 
 
 def history(scope: Scope) -> Iterator[Row]:
@@ -107,6 +111,8 @@ def personas(scope: Scope) -> Iterator[Row]:
         "text": "text",
         "drafts_saved": "draft_version",
         "submitted_at": "submitted_at",
+        **HOW_WRITTEN_PATHS,
+        "offered_text": "offered_text",
     }
     for row in read(q.personas_of(scope).order_by("item__ordinal", "pk"), paths):
         yield {
@@ -114,6 +120,8 @@ def personas(scope: Scope) -> Iterator[Row]:
             **{name: row[name] for name in ("persona", "item", "stratum", "persona_source", "block")},
             "author": public_code(row) if row["_kind"] else None,
             **{name: row[name] for name in ("text", "drafts_saved", "submitted_at")},
+            **how_written(row),
+            "offered_text": row["offered_text"],
         }
 
 
@@ -215,6 +223,11 @@ def _answer_cells(row: Row) -> Row:
         "planted": row["planted"] or "",
         "expected": row["expected"],
     }
+
+
+def how_written(row: Row) -> Row:
+    """Return the columns that say how a persona was to be written, and how it was."""
+    return {name: row[name] for name in HOW_WRITTEN_PATHS}
 
 
 def seconds(row: Row) -> Row:

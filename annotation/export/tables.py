@@ -9,8 +9,9 @@ from django.db.models import QuerySet
 
 from annotation.export import querysets as q
 from annotation.export import rows, wide
-from annotation.export.columns import PARTICIPANT, STUDY, Column
+from annotation.export.columns import HOW_WRITTEN, PARTICIPANT, STUDY, Column
 from annotation.export.controls import control_tables
+from annotation.export.eliciting import elicitation_tables
 from annotation.export.flagged import ON_PARTICIPANTS
 from annotation.export.holds import screening_tables
 from annotation.export.scope import Scope
@@ -45,6 +46,7 @@ def study_tables(study: Study, *, include_bots: bool = False, external_ids: bool
         ("participants", "One row per participant.", _participants(scope), rows.participants, q.participants_of),
         *control_tables(),
         *screening_tables(),
+        *elicitation_tables(),
     )
     return {
         name: Table(name, meaning, columns, partial(read, scope), covered(scope).count)
@@ -99,7 +101,7 @@ ANSWER = (
 
 
 def _ratings() -> tuple[Column, ...]:
-    return (*STUDY, *PARTICIPANT, *ASSIGNMENT, *UNIT, *ANSWER, *TIMES)
+    return (*STUDY, *PARTICIPANT, *ASSIGNMENT, *UNIT, *ANSWER, *TIMES, *HOW_WRITTEN)
 
 
 def _history() -> tuple[Column, ...]:
@@ -130,6 +132,7 @@ def _wide(scope: Scope) -> tuple[Column, ...]:
         Column("completed_at", "timestamp", "When the assignment was completed (UTC)."),
         Column("skip_reason", "string", "Why it was skipped; empty where it was not."),
         *TIMES,
+        *HOW_WRITTEN,
     )
 
 
@@ -176,6 +179,12 @@ def _personas() -> tuple[Column, ...]:
         Column("text", "string", "The persona, exactly as typed or given."),
         Column("drafts_saved", "integer", "How often a draft was saved while writing."),
         Column("submitted_at", "timestamp", "When it was submitted, or given (UTC)."),
+        *HOW_WRITTEN,
+        Column(
+            "offered_text",
+            "string",
+            "The sentence that was last put into the box, from answers or as a proposal; empty where none was.",
+        ),
     )
 
 

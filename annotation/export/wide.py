@@ -6,7 +6,16 @@ from itertools import islice
 from typing import Any
 
 from annotation.export import querysets as q
-from annotation.export.rows import ASSIGNMENT_PATHS, CHUNK, TIME_PATHS, Row, assignment_cells, read, seconds
+from annotation.export.rows import (
+    ASSIGNMENT_PATHS,
+    CHUNK,
+    TIME_PATHS,
+    Row,
+    assignment_cells,
+    how_written,
+    read,
+    seconds,
+)
 from annotation.export.scope import Scope
 from annotation.models import Aspect, Rating, Slot
 
@@ -30,6 +39,7 @@ def wide(scope: Scope) -> Iterator[Row]:
                 "completed_at": row["completed_at"],
                 "skip_reason": row["skip_reason"],
                 **seconds(row),
+                **how_written(row),
             }
 
 

@@ -1,5 +1,6 @@
 """The tables behind studies, participants and ratings."""
 
+from annotation.models.elicitation import ElicitationAnswer, PersonaProposal
 from annotation.models.hold import GuardCheck, PersonaFinding, PersonaHold
 from annotation.models.log import AuditLog, Event
 from annotation.models.member import StudyMember
@@ -18,6 +19,7 @@ __all__ = [
     "Aspect",
     "Assignment",
     "AuditLog",
+    "ElicitationAnswer",
     "Event",
     "Followup",
     "GuardCheck",
@@ -30,6 +32,7 @@ __all__ = [
     "Persona",
     "PersonaFinding",
     "PersonaHold",
+    "PersonaProposal",
     "QuestionnaireAnswer",
     "Rating",
     "Slot",

@@ -59,6 +59,7 @@ class Study(models.Model):
     recruitment = models.JSONField(default=dict, blank=True)
     analysis = models.JSONField(default=dict, blank=True)
     screening = models.JSONField(default=dict, blank=True)
+    elicitation = models.JSONField(default=dict, blank=True)
 
     demonstration = models.BooleanField(default=False, help_text="Some outputs come from the scripted engine.")
     protocol_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256, taken when the study opens.")

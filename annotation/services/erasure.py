@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 from annotation.keys import link_token
 from annotation.models import (
     Assignment,
+    ElicitationAnswer,
     Event,
     Followup,
     GuardCheck,
@@ -20,6 +21,7 @@ from annotation.models import (
     Persona,
     PersonaFinding,
     PersonaHold,
+    PersonaProposal,
     QuestionnaireAnswer,
     Rating,
     Slot,
@@ -89,7 +91,7 @@ def _blank(personas: QuerySet[Persona], outputs: QuerySet[Output]) -> None:
     unfinished = outputs.filter(state=Output.State.REQUESTED)
     unfinished.update(state=Output.State.FAILED, lease_holder="", lease_until=None)
     outputs.update(text="", error="", lease_holder="")
-    personas.update(text="", draft_tab=None)
+    personas.update(text="", offered_text="", draft_tab=None)
     for model in (PersonaFinding, PersonaHold, GuardCheck):  # what was found quotes the text
         model.objects.filter(persona__in=personas).delete()
 
@@ -100,6 +102,8 @@ def _delete_answers(participant: Participant, mine: QuerySet[Assignment]) -> dic
     steps: dict[str, QuerySet[Any]] = {
         "followups": Followup.objects.filter(slot__in=slots),
         "questionnaire_answers": QuestionnaireAnswer.objects.filter(participant=participant),
+        "elicitation_answers": ElicitationAnswer.objects.filter(persona__author=participant),
+        "persona_proposals": PersonaProposal.objects.filter(persona__author=participant),
         "page_visits": PageVisit.objects.filter(assignment__in=mine),
         "events": Event.objects.filter(participant=participant),
     }

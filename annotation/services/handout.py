@@ -15,6 +15,7 @@ from annotation.overlap import takes_overlap
 from annotation.pools import Board, TallyPool, TallyUnit, board_of
 from annotation.prepared import KeptQuery, attach
 from annotation.questions import slot_kind_of
+from annotation.services.conditions import condition_next, proposal_make
 from annotation.services.locks import study_lock
 from annotation.services.log import events_log
 from annotation.services.queue import outputs_hurry
@@ -176,8 +177,15 @@ def _choose(history: History, board: Board, source: UnitTally.Source) -> tuple[T
 
 def _hand_out_item(history: History, board: Board, unit: TallyUnit) -> Assignment:
     item = Item.objects.get(pk=unit.item)
-    draft = Persona.objects.create(item=item, source=Persona.Source.WRITTEN, author=history.participant)
+    draft = Persona.objects.create(
+        item=item,
+        source=Persona.Source.WRITTEN,
+        author=history.participant,
+        condition=condition_next(history, item),
+        written_as=Persona.WrittenAs.FREE,
+    )
     assignment = _create(history, draft, Assignment.Kind.MAIN)
+    proposal_make(history=history, draft=draft)
     _take(history, assignment, board, unit, ())  # its outputs are placed when they are asked for
     return assignment
 

@@ -5,6 +5,7 @@ import uuid
 from django.db import transaction
 from django.utils import timezone
 
+from annotation.elicitation.outcomes import written_as_sent
 from annotation.errors import NotAllowedNow, ServiceError, StaleVersion
 from annotation.models import Assignment, Event, Persona
 from annotation.services.handout import slots_create
@@ -61,7 +62,8 @@ def persona_submit(*, assignment: Assignment, text: str, version: int, tab: uuid
         study_lock(study_id=assignment.participant.study_id)  # first of all, for the order in which outputs are placed
         persona = persona_draft_save(assignment=assignment, text=text, version=version, tab=tab)
         persona.submitted_at = timezone.now()
-        persona.save(update_fields=["submitted_at"])
+        persona.written_as = written_as_sent(source=persona.written_as, text=text, offered=persona.offered_text)
+        persona.save(update_fields=["submitted_at", "written_as"])
         persona_screen(persona=persona, study=assignment.participant.study)
         outputs_request(persona=persona)
         slots_create(assignment=assignment)

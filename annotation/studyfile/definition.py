@@ -3,6 +3,14 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+# Sections that came later: left out where they say nothing, so that studies from before keep document and hash.
+_LEFT_OUT_WHEN_EMPTY = ("elicitation", "screening")
+
+
+def without_empty(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a definition's document without the later sections that say nothing."""
+    return {name: value for name, value in document.items() if value or name not in _LEFT_OUT_WHEN_EMPTY}
+
 
 @dataclass(frozen=True)
 class AspectDefinition:
@@ -81,10 +89,8 @@ class StudyDefinition:
     recruitment: dict[str, Any] = field(default_factory=dict)
     analysis: dict[str, Any] = field(default_factory=dict)
     screening: dict[str, Any] = field(default_factory=dict)
+    elicitation: dict[str, Any] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """Return the definition as plain JSON types, as `protocol.definition_document` does for a stored study."""
-        document = asdict(self)
-        if not self.screening:
-            del document["screening"]
-        return document
+        return without_empty(asdict(self))

@@ -6,6 +6,7 @@ from typing import Any
 from annotation.models import Aspect
 from annotation.studyfile.analysis import analysis_problems
 from annotation.studyfile.definition import AspectDefinition, ItemDefinition
+from annotation.studyfile.eliciting import elicitation_part, elicitation_problems
 from annotation.studyfile.problems import Problem
 from annotation.studyfile.schema_options import Check, PlantedPair, Questionnaires, Quiz, SurveyQuestion
 from annotation.studyfile.yamltree import YamlTree
@@ -27,6 +28,7 @@ def optional_parts(parts: dict[str, Any]) -> dict[str, Any]:
         "exclusion_rules": {rule: value for rule, value in parts["exclusion_rules"].model_dump().items() if value},
         "analysis": {name: value for name, value in parts["analysis"].model_dump().items() if value},
         "screening": parts["screening"].model_dump(exclude_defaults=True),
+        "elicitation": elicitation_part(parts["elicitation"]),
     }
 
 
@@ -82,6 +84,7 @@ def option_problems(parts: dict[str, Any], items: list[ItemDefinition] | None, t
     yield from _rule_problems(parts, tree)
     if "analysis" in parts:
         yield from analysis_problems(parts, tree)
+    yield from elicitation_problems(parts, tree)
 
 
 def _quiz_problems(quiz: Quiz, tree: YamlTree) -> Iterator[Problem]:

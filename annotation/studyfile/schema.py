@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Discriminator, Field, StrictBool, StrictIn
 from annotation.models import Aspect, Study
 from annotation.presets import ASPECTS_WITH_SCALES, PRESETS, SCALES
 from annotation.studyfile.schema_base import SLUG, Count, CountFromOne, FileSection, Line, Question, Share, Text
+from annotation.studyfile.schema_elicitation import Elicitation
 from annotation.studyfile.schema_options import (
     Analysis,
     Check,
@@ -214,4 +215,5 @@ class StudyFile(FileSection):
     exclusion_rules: ExclusionRules = ExclusionRules()
     analysis: Analysis = Analysis()
     screening: ScreeningSection = ScreeningSection()
+    elicitation: Elicitation | None = None
     items: AnyItems

@@ -28,6 +28,7 @@ from annotation.services.questionnaires import questionnaire_answers
 from annotation.services.quiz import quiz_last_answers
 from annotation.services.text import MAX_TEXT_LENGTH
 from annotation.units import assignments_at_most
+from annotation.views.writing_help import help_context
 
 _SURVEYS = {
     Step.SURVEY_BEFORE: QuestionnaireAnswer.Page.BEFORE,
@@ -119,6 +120,7 @@ def write_context(assignment: Assignment) -> dict[str, Any]:
         "visit": uuid.uuid4(),
         "advice": writing_advice(assignment.participant.study, persona.text),
         "max_length": MAX_PERSONA_LENGTH,
+        **help_context(assignment),
     }
 
 

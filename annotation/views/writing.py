@@ -17,6 +17,7 @@ from annotation.services.assignments import assignment_set_aside
 from annotation.services.personas import persona_draft_save, persona_submit
 from annotation.services.places import Place, participant_place
 from annotation.views.pages import failed_context, held_context, render_place, wait_context
+from annotation.views.writing_help import helped_form
 
 
 @participant_view("POST")
@@ -43,13 +44,13 @@ def draft(request: HttpRequest, participant: Participant, key: str) -> HttpRespo
 def submit(request: HttpRequest, participant: Participant, key: str) -> HttpResponse:
     """Take the finished persona; the outputs are requested with it."""
     assignment = get_assignment(participant, key)
+    form = helped_form(request, assignment, _form(request))
     place = participant_place(participant=participant, at_hand=assignment)
     if place.step == Step.PAUSED:
         with suppress(ServiceError):  # without JavaScript the text is on this form only
-            persona_draft_save(assignment=assignment, **_form(request))
+            persona_draft_save(assignment=assignment, **form)
     if place.step != Step.WRITE or place.assignment != assignment:
         return to_page(participant)
-    form = _form(request)
     typed = {"text": form["text"], "tab": form["tab"], "advice": writing_advice(participant.study, form["text"])}
     try:
         persona_submit(assignment=assignment, **form)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from annotation.elicitation.conditions import BOTH, ELICITED, FREE
 from annotation.errors import ServiceError
 from annotation.export import Table, study_tables
 from annotation.export.writers import jsonl_lines
@@ -17,6 +18,8 @@ from modelhub.stats.texts import word_count
 ALL, WITHOUT_EXCLUDED = "all", "without_excluded"
 POPULATIONS = (ALL, WITHOUT_EXCLUDED)
 POOLED = ""
+# What the strata by the condition of writing are called: as it was assigned, whatever was done with it.
+WRITINGS = {FREE: "personas to be written freely", ELICITED: "personas to be helped by questions"}
 NO_STRATUM = "(none)"  # items without a stratum, in a study where others have one
 CHOSEN, REJECTED = PersonaOrigin.Direction.CHOSEN.value, PersonaOrigin.Direction.REJECTED.value
 _KINDS = (Assignment.Kind.MAIN, Assignment.Kind.OVERLAP, Assignment.Kind.REPEAT)
@@ -53,7 +56,10 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A current answer in a completed part. `system` made what was rated; `preferred` is the system chosen."""
+    """A current answer in a completed part. `system` made what was rated; `preferred` is the system chosen.
+
+    `writing` is the stratum by the condition in which the persona was to be written, where a study has two.
+    """
 
     participant: str
     excluded: bool
@@ -65,6 +71,7 @@ class Answer:
     stratum: str
     persona: str
     is_written: bool
+    writing: str
     output: str | None
     system: str | None
     position: int
@@ -92,6 +99,7 @@ class Data:
     base: str | None
     test: str | None
     strata: tuple[str, ...]
+    writings: tuple[str, ...]  # the conditions of writing, where a study has both
     answers: Sequence[Answer]
     people: Sequence[Mapping[str, Any]]
     seconds: Mapping[str, float]  # focused seconds on the rating page, by assignment
@@ -118,8 +126,10 @@ class Data:
         return self if len(kept) == len(self.answers) else replace(self, answers=kept)
 
     def stratum(self, name: str) -> "Data":
-        """Return the answers on items of one stratum, or everything for POOLED."""
-        return self if name == POOLED else replace(self, answers=[a for a in self.answers if a.stratum == name])
+        """Return the answers on items of one stratum, or on personas of one condition, or everything for POOLED."""
+        field = "writing" if name in self.writings else "stratum"
+        kept = [answer for answer in self.answers if getattr(answer, field) == name]
+        return self if name == POOLED else replace(self, answers=kept)
 
 
 def load_data(study: Study, *, include_bots: bool = False, base: str | None = None, test: str | None = None) -> Data:
@@ -141,6 +151,7 @@ def load_data(study: Study, *, include_bots: bool = False, base: str | None = No
         base=first,
         test=second,
         strata=strata,
+        writings=tuple(WRITINGS.values()) if study.elicitation.get("condition") == BOTH else (),
         answers=rows,
         people=[row for row in tables["participants"].rows() if row["participant_kind"] != Participant.Kind.PREVIEW],
         seconds=seconds,
@@ -240,6 +251,7 @@ def _answer(row: Mapping[str, Any], names: Mapping[str, str], *, has_strata: boo
         stratum=row["stratum"] or (NO_STRATUM if has_strata else ""),
         persona=row["persona"],
         is_written=row["persona_source"] == "written",
+        writing=WRITINGS.get(row["writing_condition"], ""),
         output=row["output"],
         system=names.get(row["arm"] or ""),
         position=row["position"],

@@ -10,7 +10,7 @@ alone (overlap ratings also stand beside the judge's). Differences are test minu
                           "maximum"}],                            # attention checks left out
            "systems": [{"name", "arm", "is_control", "engine", "persona_style", "fingerprint"}],   # arm: its number
            "base": name or None, "test": name or None,
-           "strata": [name], "family": [aspect key], "margin": {aspect key: number}},
+           "strata": [name], "writings": [name], "family": [aspect key], "margin": {aspect key: number}},
  "flow": {"steps": [{"key", "label", "n"}],      # invited, consented, started, completed, excluded, analysed
           "left": [{"key", "label", "n"}],       # declined, screened_out, returned, timed_out
           "excluded": [{"reason", "n", "rule_fixed_beforehand"}],
@@ -20,7 +20,7 @@ alone (overlap ratings also stand beside the judge's). Differences are test minu
  "populations": ["all", "without_excluded"],
  "analysis": {population: {
    "participants": n,                            # with an answer that counts
-   "strata": {"" (pooled, first) or stratum: {   # strata only where there are two or more
+   "strata": {"" (pooled, first) or stratum: {   # only where there are two or more; then conditions of writing
      "descriptives": {aspect: {system, or chosen/rejected for questions on personas:
                       {"n", "mean", "sd", "counts": {value: n}, "reasons"}}},
      "comparisons": {aspect: paired_report() of stats.paired
@@ -155,7 +155,9 @@ def population_report(
     is_assessment = data.study.kind == Study.Kind.PERSONA_ASSESSMENT
     report = {
         "participants": len({answer.participant for answer in main}),
-        "strata": {name: stratum_report(data.stratum(name), seed=seed) for name in (POOLED, *data.strata)},
+        "strata": {
+            name: stratum_report(data.stratum(name), seed=seed) for name in (POOLED, *data.strata, *data.writings)
+        },
         "position": position_report(pairs, chosen),
         "order": order_report(data),
         "length": length_report(data, seed=seed),
@@ -184,6 +186,7 @@ def _study(data: Data, *, include_bots: bool) -> dict[str, Any]:
         "base": data.base,
         "test": data.test,
         "strata": list(data.strata),
+        "writings": list(data.writings),
         "family": study.analysis.get("family", []),
         "margin": study.analysis.get("margin", {}),
     }

@@ -36,15 +36,15 @@ logger = logging.getLogger(__name__)
 
 DECODING = {"max_new_tokens": 64, "min_new_tokens": 1, "temperature": 0.0, "stop": []}
 AT_ONCE = 4  # personas asked about at a time, by one worker
-ANSWER_SECONDS = 60.0  # an attempt that takes longer is given up
-LEASE_SECONDS = 120  # longer than an attempt, so that nothing has to be renewed
+ANSWER_SECONDS = 20.0  # an attempt that takes longer is given up
+LEASE_SECONDS = 30  # longer than an attempt, so that nothing has to be renewed
 
 _Key = tuple[int, str]
 _Answer = GenerationResult | GenerationFailure
 
 
 @dataclass
-class _Enquiry:
+class _Question:
     check: GuardCheck
     deadline: float
     cancel: Cancel | None = None
@@ -56,7 +56,7 @@ class Guard:
 
     holder: str
     study: Study | None = None
-    _asked: dict[int, _Enquiry] = field(default_factory=dict)
+    _asked: dict[int, _Question] = field(default_factory=dict)
     _engines: dict[_Key, LiveEngine] = field(default_factory=dict)
     _loading: threading.Lock = field(default_factory=threading.Lock)
     _inbox: "SimpleQueue[tuple[int, _Answer]]" = field(default_factory=SimpleQueue)
@@ -106,7 +106,7 @@ class Guard:
         except (ServiceError, ValueError) as error:
             self._failed(check, str(error), final=True)
             return
-        self._asked[check.pk] = _Enquiry(check, time.monotonic() + ANSWER_SECONDS)
+        self._asked[check.pk] = _Question(check, time.monotonic() + ANSWER_SECONDS)
         self._pool.submit(self._ask, check.pk, system, settings, request)
 
     def _ask(self, check_id: int, system: System, settings: EngineSettings, request: GenerationRequest) -> None:

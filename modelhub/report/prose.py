@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from modelhub.report.sections.agreement import agreement_sentences
-from modelhub.report.sections.names import Names, why
+from modelhub.report.sections.names import Names, split_name, why
 from modelhub.report.sections.persona import ALL, persona_rows
 from modelhub.stats.numbers import (
     counted,
@@ -181,7 +181,7 @@ def _by_stratum(results: dict[str, Any], key: str) -> Iterator[str]:
         if name and part["comparisons"].get(key, {}).get("mean_difference") is not None
     ]
     if parts:
-        yield f"By data set (exploratory): {joined(parts)}."
+        yield f"By {split_name(results)} (exploratory): {joined(parts)}."
 
 
 def _without(results: dict[str, Any], key: str) -> Iterator[str]:

@@ -17,11 +17,23 @@ from pytest_django.live_server_helper import LiveServer
 
 from annotation.bots import PERSONAS, Bot, BotReport
 from annotation.export import study_tables
-from annotation.models import Assignment, Event, Output, Participant, Rating, Study
+from annotation.models import (
+    Assignment,
+    ElicitationAnswer,
+    Event,
+    Output,
+    Participant,
+    Persona,
+    PersonaProposal,
+    Rating,
+    Study,
+)
 from annotation.services.participants import participant_create
 from annotation.services.studies import study_open
 from modelhub.systems.registering import arms_bind, system_register
+from tests.annotation.eliciting import make_eliciting_study
 from tests.annotation.study_rows import make_frozen_study
+from tests.annotation.walking import make_ready
 from tests.factories import make_study, make_user
 from tests.modelhub.live import write_script
 from tests.tools.processes import ProjectProcess, Server
@@ -109,6 +121,23 @@ def test_a_bot_goes_on_when_outputs_fail(live_server: LiveServer) -> None:
     report = walk(study, live_server, sleep=fail)
     assert (report.step, report.ratings) == ("done", 5)
     assert Assignment.objects.filter(state=Assignment.State.SET_ASIDE).count() == 1
+
+
+def test_bots_take_the_help_that_a_writing_page_offers_in_all_ways_and_finish(live_server: LiveServer) -> None:
+    study = make_eliciting_study(written=4, condition="both", propose_after=1)
+
+    def answer(seconds: float) -> None:
+        make_ready("Take a walk, for example.")
+
+    for seed in ("1", "3", "4"):
+        report = walk(study, live_server, seed=seed, sleep=answer)
+        assert (report.step, report.error) == ("done", "")
+    written = Persona.objects.filter(submitted_at__isnull=False)
+    assert set(written.values_list("written_as", flat=True)) == set(Persona.WrittenAs.values)
+    assert set(written.filter(condition="free").values_list("written_as", flat=True)) == {"free"}
+    assert set(PersonaProposal.objects.values_list("decision", flat=True)) == set(PersonaProposal.Decision.values)
+    assert ElicitationAnswer.objects.exclude(text="").exists()
+    assert not written.filter(text__startswith="\n").exists()
 
 
 def test_a_bot_joins_by_an_open_link(live_server: LiveServer) -> None:

@@ -65,6 +65,8 @@ def test_an_erasure_takes_everything_and_leaves_a_tombstone_with_counts() -> Non
         "earlier_ratings": 1,
         "followups": 1,
         "questionnaire_answers": 1,
+        "elicitation_answers": 0,
+        "persona_proposals": 0,
         "page_visits": 1,
         "events": 7,
         "outputs": 2,

@@ -185,7 +185,7 @@ def test_the_command_writes_every_table_and_is_logged(tmp_path: Path) -> None:
     out = io.StringIO()
     call_command("export_ratings", "study@1", "--format", "parquet", "--out", tmp_path / "new", stdout=out)
     assert "ratings.parquet: 5 rows" in out.getvalue()
-    assert len(list((tmp_path / "new").iterdir())) == 14
+    assert len(list((tmp_path / "new").iterdir())) == 16
     entry = AuditLog.objects.get(action="export")
     assert entry.study == study and entry.data["rows"]["ratings"] == Rating.objects.count()
 

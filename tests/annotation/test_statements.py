@@ -9,7 +9,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from annotation.models import Rating
+from annotation.models import Persona, Rating, Study
+from tests.annotation.eliciting import elicitation
 from tests.annotation.walking import Walker
 from tests.factories import make_study
 
@@ -69,3 +70,21 @@ def test_the_answers_that_stand_on_a_page_are_looked_up_by_its_slots(walker):
     plan = Rating.objects.filter(slot__assignment=walker.assignment, superseded_by__isnull=True).explain()
     assert "superseded_by" not in plan
     assert "(slot_id=?)" in plan
+
+
+def test_a_draft_and_a_persona_that_is_sent_cost_the_same_whether_or_not_a_study_can_help_to_write_it():
+    """Those who write in the condition `free` of a study with both, and all in studies without the section."""
+    counts = []
+    for slug, section in (("plain", {}), ("both", elicitation(condition="both"))):
+        study = make_study(
+            slug=slug, given_items=0, given_per_participant=0, written_items=2, written_per_participant=2
+        )
+        Study.objects.filter(pk=study.pk).update(elicitation=section)
+        walker = Walker(study).begin()
+        Persona.objects.filter(author=walker.participant).update(condition="free" if section else "")
+        key, tab = walker.assignment.key, uuid.uuid4()
+        for where in ("draft", "persona"):
+            with CaptureQueriesContext(connection) as sent:
+                walker.post(f"parts/{key}/{where}/", text="The user is calm.", version=0, tab=tab)
+            counts.append(len(sent))
+    assert counts[:2] == counts[2:]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from annotation.studyfile import schema, schema_options
+from annotation.studyfile import schema, schema_elicitation, schema_options
 from annotation.studyfile.items import FIELDS
 from annotation.studyfile.schema_base import FileSection
 from tests.annotation.studyfiles import complaints, rating_aspect, study_data, write
@@ -37,6 +37,8 @@ PLACES: dict[type[FileSection], tuple[dict[str, Any], tuple[str | int, ...]]] = 
     schema_options.Analysis: ({"analysis": {}}, ("analysis",)),
     schema_options.ScreeningSection: ({"screening": {}}, ("screening",)),
     schema_options.ScreenedPersonas: ({"screening": {"personas": {}}}, ("screening", "personas")),
+    schema_elicitation.Elicitation: ({"elicitation": {}}, ("elicitation",)),
+    schema_elicitation.ElicitationQuestion: ({"elicitation": {"questions": [{}]}}, ("elicitation", "questions", 0)),
     schema_options.Prolific: ({"recruitment": {"prolific": {}}}, ("recruitment", "prolific")),
     schema_options.Recruitment: ({"recruitment": {}}, ("recruitment",)),
 }

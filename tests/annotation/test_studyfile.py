@@ -294,6 +294,8 @@ def test_the_example_studies_are_right(tmp_path: Path) -> None:
     demo = read_study_file(settings.BASE_DIR / "examples" / "demo" / "study.yaml")
     assert sum(item.persona is not None for item in demo.items) == 12
     assert len(demo.items) == 20
+    elicited = read_study_file(settings.BASE_DIR / "examples" / "elicitation" / "study.yaml")
+    assert elicited.elicitation["condition"] == "both"
 
     text = (settings.BASE_DIR / "examples" / "beavertails" / "study.yaml").read_text(encoding="utf-8")
     (tmp_path / "study.yaml").write_text(text, encoding="utf-8")

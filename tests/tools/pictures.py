@@ -20,6 +20,7 @@ from tests.tools import chromium  # noqa: E402
 from tests.tools.gallery import Spot, gallery, open_spot, people_take_the_demonstration, session_of  # noqa: E402
 from tests.tools.gallery_assessment import assessment_spots  # noqa: E402
 from tests.tools.gallery_controls import control_spots  # noqa: E402
+from tests.tools.gallery_elicitation import elicitation_spots  # noqa: E402
 from tests.tools.gallery_pipeline import pipeline_spots  # noqa: E402
 from tests.tools.processes import Server  # noqa: E402
 
@@ -57,7 +58,8 @@ def main() -> None:
         people_take_the_demonstration(demo, server.base_url, PEOPLE)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium.ensure(), args=list(chromium.FLAGS))
-            spots, session = [*gallery(demo), *control_spots(), *assessment_spots(), *pipeline_spots()], session_of()
+            studies = [*control_spots(), *assessment_spots(), *elicitation_spots()]
+            spots, session = [*gallery(demo), *studies, *pipeline_spots()], session_of()
             for spot in spots:
                 print(spot.name, flush=True)
                 take(browser, server, spot, session, FOLDER)

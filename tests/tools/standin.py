@@ -1,7 +1,7 @@
 """A stand-in for a model server of the OpenAI protocol: it answers after a known time, and fails as it is told.
 
 In a test, `StandIn().started()` runs one in a thread; `python -m tests.tools.standin PORT --seconds 4.1` in a process.
-Every answer names its model and the number of the request, so that what is stored can be held against what was made.
+Every answer has a number of its own, so that what is stored can be held against what was made.
 """
 
 import argparse
@@ -143,7 +143,7 @@ class StandIn:
 
     def _text(self, body: dict[str, Any], mode: str) -> dict[str, Any]:
         model = "another-model" if mode == "other" else body["model"]
-        text = "" if mode == "empty" else f"Answer {self.answered} of {model}. It is short, as you prefer."
+        text = "" if mode == "empty" else f"Answer {self.answered}. It is short, as you prefer."
         choice: dict[str, Any] = {"index": 0, "finish_reason": "stop", "text": text}
         if "messages" in body:
             choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}

@@ -46,6 +46,8 @@ logger = logging.getLogger(__name__)
 
 LIVE_LORAS = 2  # in one batch, where the options do not say: the two arms of most studies
 _ABORT_SECONDS = 10.0
+_WATCH_SECONDS = 1.0
+_DIED = "The process in which vLLM runs the model has ended. Its own messages say why."
 
 Result = GenerationResult | GenerationFailure
 
@@ -58,7 +60,7 @@ class RunningModel:
         self.name = name
         self.options = options
         self.adapters = Adapters(name, rank)
-        self.dead = ""  # why it answers nobody any more
+        self.died = asyncio.Event()
         self._users = 0
         self._names = count()
         self._loop = asyncio.new_event_loop()
@@ -71,6 +73,13 @@ class RunningModel:
             if isinstance(error, VLLM_ERRORS):
                 raise EngineError(f"vLLM cannot load {name}: {error}") from error
             raise
+        self.run(self._watch())
+
+    async def _watch(self) -> None:
+        # vLLM itself leaves a request waiting for ever that comes just when its process has died.
+        while not self.llm.errored:
+            await asyncio.sleep(_WATCH_SECONDS)
+        self.died.set()
 
     def run(self, work: Any) -> "concurrent.futures.Future[Any]":
         """Run a coroutine in the model's loop."""
@@ -147,14 +156,25 @@ class VllmLiveEngine:
         prompts, failures = self._codec.encode([request])
         if failures:
             return failures[0]
-        if self._model.dead:
-            return GenerationFailure(self._model.dead, down=True)
         started = time.perf_counter()
         try:
-            ids = await self._tokens(prompts[0])
+            ids = await self._unless_it_dies(prompts[0])
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told as the reason of this one
             return self._failure(error, request)
         return self._codec.result(TokenAnswer(prompts[0], ids, time.perf_counter() - started))
+
+    async def _unless_it_dies(self, prompt: TokenPrompt) -> list[int]:
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        making, dying = asyncio.ensure_future(self._tokens(prompt)), asyncio.ensure_future(self._model.died.wait())
+        try:
+            await asyncio.wait((making, dying), return_when=asyncio.FIRST_COMPLETED)
+            if making.done():
+                return making.result()
+            raise EngineDeadError
+        finally:
+            dying.cancel()
+            making.cancel()
 
     async def _tokens(self, prompt: TokenPrompt) -> list[int]:
         """Return what the model adds to a prompt; if this is cancelled, vLLM gives it up."""
@@ -176,8 +196,8 @@ class VllmLiveEngine:
         from vllm.v1.engine.exceptions import EngineDeadError
 
         if isinstance(error, EngineDeadError):
-            self._model.dead = "The process in which vLLM runs the model has ended. Its own messages say why."
-            return GenerationFailure(self._model.dead, down=True)
+            self._model.died.set()
+            return GenerationFailure(_DIED, down=True)
         failure = failure_of(error, request)
         return GenerationFailure(failure.error, kind=failure.kind, final=isinstance(error, VLLMClientError))
 
@@ -213,7 +233,7 @@ def load_running(settings: EngineSettings, decoding: Decoding, options: VllmOpti
     key = (settings.model, stamp(settings.model), decoding.dtype, alone)
     with _LOADING:
         running = _RUNNING.get(key)
-        if running is None or running.dead:
+        if running is None or running.died.is_set():
             rank = 0 if alone else rank_wanted(settings, options)
             running = _RUNNING[key] = RunningModel(key, settings.model, decoding, options, rank=rank)
         check_shared(settings.model, running.options, options)
@@ -226,9 +246,11 @@ async def _new_async_llm(name: str, decoding: Decoding, options: VllmOptions, *,
     from vllm.v1.engine.async_llm import AsyncLLM
 
     # A worker has threads, some of which may hold a lock when it is forked.
-    os.environ.setdefault("VLLM_WORKER_MULTIPROCESSING_METHOD", "spawn")
+    os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
     arguments = model_arguments(name, decoding, options, rank=rank, loras=LIVE_LORAS)
-    return AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments, disable_log_stats=True))
+    llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments, disable_log_stats=True))
+    await llm.get_supported_tasks()  # of its process, which has to answer once before anything else does
+    return llm
 
 
 async def _end_all() -> None:

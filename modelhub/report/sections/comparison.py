@@ -20,7 +20,7 @@ from modelhub.report.sections.document import (
     whole,
     words,
 )
-from modelhub.report.sections.names import Names, stratum_name, why
+from modelhub.report.sections.names import Names, split_name, stratum_name, why
 from modelhub.stats.numbers import decimal, interval, joined, reason
 from plots.estimates import Estimate
 
@@ -37,7 +37,7 @@ def comparison_section(results: dict[str, Any], population: str, suffix: str = "
         return None
     blocks: list[Block] = [_differences(found, names, suffix)]
     if len(strata) > 1:
-        blocks.append(_by_stratum(found, names, suffix))
+        blocks.append(_by_stratum(found, names, suffix, split_name(results)))
     blocks += [
         _main(found, names, suffix),
         _tests(found, names, suffix),
@@ -75,7 +75,7 @@ def _differences(found: Sequence[Found], names: Names, suffix: str) -> Figure:
     return Figure(f"differences{suffix}", title, caption, svg, f"participants{suffix}")
 
 
-def _by_stratum(found: Sequence[Found], names: Names, suffix: str) -> Figure:
+def _by_stratum(found: Sequence[Found], names: Names, suffix: str, split: str) -> Figure:
     estimates = [
         Estimate(
             stratum_name(stratum),
@@ -87,12 +87,12 @@ def _by_stratum(found: Sequence[Found], names: Names, suffix: str) -> Figure:
         )
         for stratum, key, report in sorted(found, key=lambda one: (list(names.questions).index(one[1]), one[0]))
     ]
-    title = "Mean difference by data set"
+    title = f"Mean difference by {split}"
     widest = max(names.span(key) for _, key, _ in found)
     axis = f"{names.test} minus {names.base}, points"
     svg = forest_figure(f"strata{suffix}", title, estimates, axis=axis, reference=0, signed=True, most=widest)
     caption = (
-        "Over participants, with 95 % t-interval, for all data sets together and each alone. An interval without a bar "
+        "Over participants, with 95 % t-interval, for all together and each alone. An interval without a bar "
         "at its end reaches beyond what the scale allows."
     )
     return Figure(f"strata{suffix}", title, caption, svg, f"comparison{suffix}")

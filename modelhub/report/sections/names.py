@@ -58,6 +58,12 @@ class Names:
         return list(zip(range(question["minimum"], question["maximum"] + 1), question["labels"], strict=True))
 
 
+def split_name(results: dict[str, Any]) -> str:
+    """Return what the strata are told apart by."""
+    by = ["data set"] if results["study"]["strata"] else []
+    return " and ".join([*by, *(["condition of writing"] if results["study"].get("writings") else [])]) or "data set"
+
+
 def stratum_name(stratum: str) -> str:
     """Return the name of a stratum; the one without a name holds all of them."""
     return stratum or POOLED

@@ -11,8 +11,10 @@ from annotation.errors import ServiceError
 from annotation.export import study_tables
 from annotation.export.writers import table_write
 from annotation.models import Assignment, Participant, Persona, Study
+from annotation.protocol import protocol_hash
 from annotation.services.withdrawal import participant_erase
 from modelhub.analysis import analyze
+from modelhub.report.prose import results_paragraphs
 from tests.annotation.study_rows import add_participant
 from tests.modelhub.analysis.rated import comparisons, results
 from tests.modelhub.analysis.studies import (
@@ -235,6 +237,22 @@ def test_everything_comes_by_stratum_too() -> None:
     counts = [part["comparisons"]["personalization"]["n_pairs"] for part in strata.values()]
     assert counts == [12, 4, 8, 0]
     assert strata["unseen"]["comparisons"]["personalization"]["reasons"]["mean_difference"] == "no_data"
+
+
+def test_everything_comes_by_the_assigned_condition_of_writing_where_a_study_has_both() -> None:
+    study = own_persona_study(participants=4, items=4, effect={"personalization": 2})
+    assert list(results(study)["analysis"]["all"]["strata"]) == [""]
+    study.elicitation = {"condition": "both", "questions": []}
+    study.protocol_hash = protocol_hash(study)
+    study.save(update_fields=["elicitation", "protocol_hash"])
+    personas = Persona.objects.filter(author__study=study)
+    personas.update(condition="elicited", written_as="free")  # whatever they did
+    personas.filter(item__ordinal=1).update(condition="free")
+    found = results(study)
+    strata = found["analysis"]["all"]["strata"]
+    assert list(strata) == ["", "personas to be written freely", "personas to be helped by questions"]
+    assert [part["comparisons"]["personalization"]["n_pairs"] for part in strata.values()] == [16, 4, 12]
+    assert "By condition of writing (exploratory): personas to be written freely" in " ".join(results_paragraphs(found))
 
 
 def test_a_preference_for_the_left_is_told_apart_from_one_for_a_system() -> None:
