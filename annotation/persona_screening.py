@@ -85,6 +85,9 @@ _IDENTIFYING = {
         r"[^\d\n]{0,15}(?:no\.?|number|nr\.?|#|is|:)[^\d\n]{0,6})(?=[A-Z -]*\d)[A-Z\d][A-Z\d -]{4,}[A-Z\d]"),
     ),
 }  # fmt: skip
+_TAGS_START = 0xE0000
+_TAGS = re.compile("[\U000e0020-\U000e007e]")
+_FLAGS = re.compile("\U0001f3f4[\U000e0020-\U000e007e]{1,8}\U000e007f")
 _CARD = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 
 
@@ -99,7 +102,7 @@ class ScreeningFinding:
 def screen_text(text: str) -> tuple[ScreeningFinding, ...]:
     """Return everything found in a persona: of each rule its first find, in a fixed order."""
     plain = _plain(text)
-    found: list[ScreeningFinding] = []
+    found = [ScreeningFinding("instructions", _detail(what, quote)) for what, quote in _unseen(text)]
     for kind, search in (("instructions", _instructions), ("identifying", _identifying), ("harmful", _harmful)):
         found += [ScreeningFinding(kind, _detail(what, quote)) for what, quote in search(plain)]
     return tuple(found)
@@ -115,6 +118,13 @@ def _plain(text: str) -> str:
 def _detail(what: str, quote: str) -> str:
     quote = " ".join(quote.split())
     return f"{what}: “{quote if len(quote) <= _QUOTED else quote[: _QUOTED - 1] + '…'}”."[:MAX_DETAIL]
+
+
+def _unseen(text: str) -> Iterator[tuple[str, str]]:
+    """Yield what is spelt out in tag characters, which nobody sees and models read; some flags are made of them."""
+    hidden = "".join(chr(ord(one) - _TAGS_START) for one in _TAGS.findall(_FLAGS.sub("", text)))
+    if hidden.strip():
+        yield "Holds words that nobody sees", hidden
 
 
 def _instructions(text: str) -> Iterator[tuple[str, str]]:

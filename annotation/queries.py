@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from annotation.export.querysets import count_by, current_answers_of, outputs_of, participants_of, with_counts
 from annotation.export.scope import Scope
+from annotation.holding import unmade_holds
 from annotation.models import Assignment, AuditLog, Event, Output, Participant, Persona, Rating, Study, User
 from annotation.permissions import visible_studies
 from annotation.units import assignments_at_most
@@ -91,8 +92,9 @@ def study_summary(scope: Scope) -> Summary:
         declined=Count("pk", filter=Q(declined_at__isnull=False)),
         completed=Count("pk", filter=Q(completed_at__isnull=False)),
     )
+    held = unmade_holds().filter(persona=OuterRef("persona"))
     made = outputs_of(scope).aggregate(
-        outputs_waiting=Count("pk", filter=Q(state=Output.State.REQUESTED)),
+        outputs_waiting=Count("pk", filter=Q(state=Output.State.REQUESTED) & ~Q(Exists(held))),
         outputs_failed=Count("pk", filter=Q(state=Output.State.FAILED)),
     )
     return Summary(**people, **made, ratings=current_answers_of(scope).count())

@@ -2,9 +2,12 @@
 
     python -m benchmarks.live --scenarios burst slow --writers 50
     python -m benchmarks.live --project ../older/checkout --scenarios burst slow
+    python -m benchmarks.live --scenarios served --endpoint http://127.0.0.1:8000/v1
 
 PostgreSQL, gunicorn, one worker and a model server of known latency (tests/tools/standin.py), all on this machine;
-writers go through the pages over HTTP. Each scenario has a site of its own. See docs/benchmarks.md.
+writers go through the pages over HTTP. Each scenario has a site of its own. `served` asks a real server with two
+models, such as `vllm serve --enable-lora`, after asking it as much at once without this project. See
+docs/benchmarks.md.
 """
 
 import argparse
@@ -15,11 +18,13 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import httpx
+
 from benchmarks.loading.servers import ROOT, ServerTrouble
-from benchmarks.loading.site import Site, site, standing_in
+from benchmarks.loading.site import Model, Site, site, standing_in
 from benchmarks.loading.writers import Waits, all_at_once, one_after_the_other
 from tests.tools.leftovers import interrupt_on_sigterm, make_folder
 
@@ -64,9 +69,12 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     """Return the options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scenarios", nargs="+", choices=list(SCENARIOS), default=list(SCENARIOS))
+    parser.add_argument("--scenarios", nargs="+", choices=list(SCENARIOS), default=STANDARD)
     parser.add_argument("--writers", type=int, default=50, help="who send at the same moment (default: 50)")
     parser.add_argument("--people", type=int, default=200, help="who send one after the other (default: 200)")
+    parser.add_argument("--endpoint", help="of a real server, for the scenario served")
+    parser.add_argument("--models", nargs=2, default=["dpo", "pt-dpo"], help="its two models (default: dpo pt-dpo)")
+    parser.add_argument("--tokens", type=int, default=64, help="of each of its answers (default: 64)")
     parser.add_argument("--project", type=Path, default=ROOT, help="a checkout to measure instead of this one")
     parser.add_argument("--worker", nargs="*", default=[], help="options of run_worker, without their dashes")
     options = parser.parse_args()
@@ -107,9 +115,39 @@ def bulk(made: Site, folder: Path, options: argparse.Namespace) -> Outcome:
         return _outcome("bulk", made, lambda host: one_after_the_other(host, links, per_second=RATE), 20)
 
 
+def served(made: Site, folder: Path, options: argparse.Namespace) -> Outcome:
+    """Everybody sends at once, to a real server."""
+    decoding = {"max_new_tokens": options.tokens, "min_new_tokens": 0}
+    more = {"extra_body": {"min_tokens": options.tokens}}
+    model = Model(options.endpoint, tuple(options.models), decoding, more)
+    own = asyncio.run(own_times(options.endpoint, options.models, count=options.writers, tokens=options.tokens))
+    links = made.study("live", model, written=1, people=options.writers)
+    outcome = _outcome("served", made, lambda host: all_at_once(host, links), options.writers)
+    return replace(outcome, engine=own)
+
+
 SCENARIOS: dict[str, Callable[[Site, Path, argparse.Namespace], Outcome]] = {
-    "burst": burst, "slow": slow, "sustained": sustained, "bulk": bulk,
+    "burst": burst, "slow": slow, "sustained": sustained, "bulk": bulk, "served": served,
 }  # fmt: skip
+STANDARD = [name for name in SCENARIOS if name != "served"]
+
+
+async def own_times(endpoint: str, models: Sequence[str], *, count: int, tokens: int) -> list[float]:
+    """Return the seconds of the slower of two answers, one by each model, when so many pairs are asked at once."""
+    prompt = "Prompt: How do I spend evening number 1?\nPersona: The user is in a hurry and prefers short answers.\n"
+
+    async def pair(browser: httpx.AsyncClient) -> float:
+        started = time.monotonic()
+        body = {"prompt": f"{prompt}Response:", "max_tokens": tokens, "min_tokens": tokens, "temperature": 0}
+        replies = [browser.post("completions", json={**body, "model": model}) for model in models]
+        for reply in await asyncio.gather(*replies):
+            reply.raise_for_status()
+        return time.monotonic() - started
+
+    limits = httpx.Limits(max_connections=None)
+    async with httpx.AsyncClient(base_url=f"{endpoint}/", timeout=600, limits=limits) as browser:
+        await pair(browser)  # what is loaded at the first request is no part of it
+        return sorted(await asyncio.gather(*(pair(browser) for _ in range(count))))
 
 
 def _latency() -> list[str]:

@@ -8,6 +8,7 @@ from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Assignment, Event, Output, Persona, PersonaHold, Study, User
 from annotation.services.locks import study_lock
 from annotation.services.log import audit_log, event_log
+from annotation.services.queue import outputs_relax
 from annotation.services.tallies import assignment_recount, tallies_drop
 
 MAX_REFUSAL = 200  # characters, as in PersonaHold.refused_reason
@@ -48,14 +49,18 @@ def hold_release(*, hold: PersonaHold, user: User | None) -> None:
     """Let a persona go on: its outputs are made, or shown. Logged.
 
     Raises:
-        NotAllowedNow: it has been decided already, or outputs of it are still being made.
+        NotAllowedNow: it has been decided already, outputs of it are still being made, or the study is closed.
     """
     study = hold.persona.item.study
+    if study.state == Study.State.CLOSED:
+        raise NotAllowedNow(f"{study} is closed, and closed is final: nothing is made or shown any more.")
     with transaction.atomic():
         study_lock(study_id=study.pk)
         _check_made(hold)
         if not _standing(hold).update(released_at=timezone.now(), released_by=user):
             raise NotAllowedNow("This has been decided already.")
+        if not Assignment.objects.filter(persona=hold.persona_id, state=Assignment.State.OPEN).exists():
+            outputs_relax(persona=hold.persona)  # whoever wrote it has gone on
         audit_log(user=user, action="hold_released", study=study, **_named(hold))
 
 

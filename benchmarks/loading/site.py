@@ -50,7 +50,10 @@ class Site:
     def study(self, slug: str, model: Model, *, written: int = 0, given: int = 0, people: int = 0) -> list[str]:
         """Make and open a live study of so many given personas, or one written by each person; return their links."""
         path = self.folder / f"{slug}.yaml"
-        path.write_text(yaml.safe_dump(_definition(slug, written=written, given=given, people=people)))
+        definition = _definition(slug, written=written, given=given, people=people)
+        if (self.project / "annotation" / "screening.py").is_file():  # earlier versions do not know it
+            definition["screening"] = {"outputs": "flag"}  # answers are cut off here, and say which model they are of
+        path.write_text(yaml.safe_dump(definition))
         self.manage("load_study", str(path), "--owner", "owner")
         bound = []
         for number, (name, style) in enumerate(ARMS.items()):

@@ -13,8 +13,12 @@ _MAX_DETAIL = 200  # characters, as in OutputFinding.detail
 
 
 def output_flags(output: Output, *, text: str, finish_reason: str) -> tuple[Flag, ...]:
-    """Return what is found in a response before it is stored."""
-    return text_flags(text, finish_reason=finish_reason, names=revealing_names(output.persona.item.study))
+    """Return what is found in a response before it is stored.
+
+    Names of systems that are words like any other ("base") are left to the scan: here they would hold nearly all.
+    """
+    names = [name for name in revealing_names(output.persona.item.study) if not (name.isalpha() and name[1:].islower())]
+    return text_flags(text, finish_reason=finish_reason, names=names)
 
 
 def findings_store(*, output: Output, flags: Sequence[Flag]) -> None:

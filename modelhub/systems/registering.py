@@ -17,7 +17,7 @@ from annotation.services.outputs import arm_fingerprint_set, study_demonstration
 from modelhub.engines import IMPORTED, SCRIPTED, SHAPING_OPTIONS, engine_module
 from modelhub.engines.base import EngineSettings
 from modelhub.files.records import file_sha256
-from modelhub.models import ArmBinding, System
+from modelhub.models import ArmBinding, GuardBinding, System
 from modelhub.prompting.layouts import template_version
 
 # Tries a system that is to be stored, and returns what its server says it serves; raises ServiceError.
@@ -227,8 +227,12 @@ def _refuse_change(existing: System, wanted: System) -> None:
     changed = _changed(existing, wanted)
     if not changed:
         return
-    used = "is bound to an arm" if existing.bindings.exists() else "has made outputs"
-    if existing.bindings.exists() or existing.generations.exists():
+    uses = (
+        (existing.bindings, "is bound to an arm"),
+        (GuardBinding.objects.filter(system=existing), "guards a study"),
+        (existing.generations, "has made outputs"),
+    )
+    if used := next((use for rows, use in uses if rows.exists()), ""):
         raise ServiceError(
             f"System {existing.name!r} {used}, so it must stay as it is; this would change: {', '.join(changed)}. "
             "Register the new one under another name."

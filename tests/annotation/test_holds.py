@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from annotation.errors import NotAllowedNow, ServiceError
+from annotation.export.scope import Scope
 from annotation.models import Assignment, AuditLog, Output, Participant, Persona, PersonaFinding, PersonaHold, Study
 from annotation.protocol import definition_document, protocol_hash
+from annotation.queries import study_summary
 from annotation.services.holds import hold_place, hold_refuse, hold_release, outputs_hold
 from annotation.services.outputs import outputs_retry
 from annotation.services.participants import participant_create
@@ -126,6 +128,30 @@ def test_a_decision_is_taken_once_and_a_refusal_needs_a_reason() -> None:
     with pytest.raises(NotAllowedNow, match="decided already"):
         hold_refuse(hold=hold, reason="Too late.", user=None)
     assert AuditLog.objects.filter(action__startswith="hold_").count() == 1
+
+
+def test_a_release_for_nobody_puts_the_outputs_behind_those_that_somebody_waits_for() -> None:
+    walker = screened(**HOLDS)
+    walker.write(HARMFUL)
+    walker.post(f"parts/{walker.assignment.key}/set-aside/")
+    hold_release(hold=PersonaHold.objects.get(), user=None)
+    assert set(Output.objects.values_list("urgency", flat=True)) == {Output.Urgency.BULK}
+
+
+def test_nothing_is_released_in_a_closed_study() -> None:
+    screened(**HOLDS).write(HARMFUL)
+    Study.objects.update(state="closed")
+    with pytest.raises(NotAllowedNow, match="closed is final"):
+        hold_release(hold=PersonaHold.objects.get(), user=None)
+
+
+def test_what_is_held_is_not_counted_as_being_made() -> None:
+    walker = screened(**HOLDS)
+    walker.write(HARMFUL)
+    scope = Scope.of(walker.participant.study, include_bots=False)
+    assert study_summary(scope).outputs_waiting == 0
+    hold_release(hold=PersonaHold.objects.get(), user=None)
+    assert study_summary(scope).outputs_waiting == 2
 
 
 # --- outputs ---

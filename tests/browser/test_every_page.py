@@ -10,8 +10,9 @@ from annotation.services.participants import participant_consent, participant_cr
 from modelhub.demo import Demo
 from tests.browser.visits import EVERY_SIZE, faults_of, visit
 from tests.factories import make_study
-from tests.tools.gallery import Spot, gallery, people_take_the_demonstration, session_of
+from tests.tools.gallery import gallery, people_take_the_demonstration, session_of
 from tests.tools.processes import Server
+from tests.tools.spots import Spot
 
 pytestmark = pytest.mark.browser
 

@@ -8,9 +8,10 @@ from playwright.sync_api import Browser, expect
 from modelhub.models import Run
 from modelhub.runs.lifecycle import run_heartbeat
 from tests.browser.visits import EVERY_SIZE, faults_of, visit
-from tests.tools.gallery import Spot, session_of
+from tests.tools.gallery import session_of
 from tests.tools.gallery_pipeline import pipeline_spots
 from tests.tools.processes import Server
+from tests.tools.spots import Spot
 
 pytestmark = pytest.mark.browser
 

@@ -12,8 +12,9 @@ from modelhub.runs.lifecycle import run_finish
 from tests.browser.visits import visit
 from tests.factories import make_user
 from tests.modelhub.training_rows import add_log, make_training
-from tests.tools.gallery import Spot, session_of
+from tests.tools.gallery import session_of
 from tests.tools.processes import Server
+from tests.tools.spots import Spot
 
 pytestmark = pytest.mark.browser
 

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Request, Response, ViewportSize
 
 from tests.browser.walk import sideways_scroll
-from tests.tools.gallery import Spot, open_spot
+from tests.tools.spots import Spot, open_spot
 
 SIZES: dict[str, ViewportSize] = {
     "desktop": {"width": 1280, "height": 900},

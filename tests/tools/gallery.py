@@ -1,78 +1,41 @@
 """Every page there is, brought about as it comes about in use: for checks that hold for all, and for pictures."""
 
 import io
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
 from django.core.management import call_command
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from annotation.bots import Bot
-from annotation.models import OpenLink, Output, Participant, Persona, PersonaFinding, PersonaHold, Study, User
+from annotation.models import (
+    OpenLink,
+    Output,
+    Participant,
+    PersonaHold,
+    Study,
+    User,
+)
 from annotation.services import participants as services
-from annotation.services.holds import hold_place
-from annotation.services.personas import persona_submit
-from annotation.services.places import Place, participant_place
+from annotation.services.places import participant_place
 from annotation.services.previews import preview_start
 from annotation.services.queue import MAX_ATTEMPTS
 from annotation.services.recruitment import participant_arrive
 from annotation.services.withdrawal import participant_withdraw
 from annotation.views import errors
 from modelhub.demo import USERNAME, Demo
-from modelhub.models import OutputFinding
 from tests.factories import make_study
+from tests.tools.gallery_live import hold, living_worker, trouble_spots
+from tests.tools.spots import Spot, participant_at_work, path_of, writer_of
 
-PERSONA = "The user is a nurse on night shifts and prefers short answers that can be used at once."
 PROLIFIC_CODES = {
     "completed": "CDONE111",
     "screened_out": "CSCREEN1",
     "no_consent": "CNOCONS1",
     "over_quota": "COVERQU1",
 }
-
-
-@dataclass(frozen=True)
-class Spot:
-    """A page: its address, who looks, and what is done on it before it is looked at. `status` is that of the answer;
-    `body` replaces what the server would answer, for errors that cannot be provoked from outside."""
-
-    name: str
-    path: str
-    signed_in: bool = False
-    act: Callable[[Page], None] | None = None
-    body: bytes | None = None
-    status: int = 200
-
-
-@contextmanager
-def open_spot(
-    browser: Browser,
-    base_url: str,
-    spot: Spot,
-    session: str,
-    *,
-    watch: Callable[[Page], None] | None = None,
-    **args: Any,
-) -> Iterator[Page]:
-    """Open a page in a browser context that has never been there, before anything is done on it."""
-    context = browser.new_context(base_url=base_url, **args)
-    if spot.signed_in:
-        context.add_cookies([{"name": "sessionid", "value": session, "url": base_url}])
-    page = context.new_page()
-    if watch:
-        watch(page)
-    if spot.body is not None:
-        page.route(f"**{spot.path}", lambda route: route.fulfill(body=spot.body, content_type="text/html"))
-    page.goto(spot.path, wait_until="load")
-    yield page
-    context.close()
 
 
 def run_worker_once() -> None:
@@ -91,14 +54,16 @@ def people_take_the_demonstration(demo: Demo, base_url: str, count: int) -> None
     """Let some people finish the demonstration."""
     for number in range(count):
         participant = services.participant_create(study=demo.study)
-        address = base_url + _path(participant)
+        address = base_url + path_of(participant)
         report = Bot(address, seed=f"person {number}", sleep=lambda seconds: run_worker_once()).walk()
         assert not report.error, report.error
 
 
 def gallery(demo: Demo) -> list[Spot]:
     """Return every page of the demonstration and its relatives; makes the participants and studies they need."""
+    living_worker(None)
     spots = [*_participant_spots(demo), *_standing_spots(), *_researcher_spots(demo), *_error_spots()]
+    spots += trouble_spots(demo.study.owner)
     Study.objects.filter(slug__startswith="gallery-").update(title="What to do on a free evening")
     return spots
 
@@ -106,77 +71,39 @@ def gallery(demo: Demo) -> list[Spot]:
 # --- participants ---
 
 
-def _path(participant: Participant) -> str:
-    return reverse("annotation:participant", args=[participant.token])
-
-
-def _participant(
-    study: Study, *, consented: bool = True, instructed: bool = True, practised: bool = True
-) -> Participant:
-    participant = services.participant_create(study=study)
-    if consented:
-        services.participant_consent(participant=participant)
-    if instructed:
-        services.participant_instructed(participant=participant)
-    if practised:
-        for index in range(len(study.practice)):
-            services.participant_practised(participant=participant, index=index)
-    return Participant.objects.select_related("study").get(pk=participant.pk)
-
-
-def _writer(study: Study, *, submitted: bool = False) -> tuple[Participant, Place]:
-    participant = _participant(study)
-    place = participant_place(participant=participant)
-    assert place.assignment
-    if submitted:
-        persona_submit(assignment=place.assignment, text=PERSONA, version=0, tab=uuid.uuid4())
-    return participant, place
-
-
-def _hold(participant: Participant, stage: PersonaHold.Stage, kind: str) -> None:
-    persona = Persona.objects.get(author=participant, submitted_at__isnull=False)
-    hold_place(persona_id=persona.pk, stage=stage, reason=kind)
-    if stage == PersonaHold.Stage.OUTPUTS:
-        OutputFinding.objects.create(output=persona.outputs.all()[0], kind=kind, detail="Says “I am Llama-3.1-8B”.")
-        return
-    PersonaFinding.objects.create(
-        persona=persona, kind=kind, detail="Begins a field of the prompt: “Response:”.", source="rule", action="held"
-    )
-
-
 def _participant_spots(demo: Demo) -> list[Spot]:
     study = demo.study
-    declined = _participant(study, consented=False, instructed=False, practised=False)
+    declined = participant_at_work(study, consented=False, instructed=False, practised=False)
     services.participant_decline(participant=declined)
-    failed, place = _writer(study, submitted=True)
+    failed, place = writer_of(study, submitted=True)
     Output.objects.filter(persona__author=failed).update(state=Output.State.FAILED)
-    ready, _ = _writer(study, submitted=True)
-    held, _ = _writer(study, submitted=True)
-    held_outputs, _ = _writer(study, submitted=True)
+    ready, _ = writer_of(study, submitted=True)
+    held, _ = writer_of(study, submitted=True)
+    held_outputs, _ = writer_of(study, submitted=True)
     run_worker_once()
-    _hold(held, PersonaHold.Stage.PERSONA, "instructions")
-    _hold(held_outputs, PersonaHold.Stage.OUTPUTS, "reveal")
-    done = _participant(study)
+    hold(held, PersonaHold.Stage.PERSONA, "instructions")
+    hold(held_outputs, PersonaHold.Stage.OUTPUTS, "reveal")
+    done = participant_at_work(study)
     services.participant_complete(participant=done)
-    practising = _participant(study, practised=False)
-    writing = _participant(study)
+    practising = participant_at_work(study, practised=False)
+    writing = participant_at_work(study)
     return [
         Spot("join", reverse("annotation:join", args=[demo.link.token])),
-        Spot("consent", _path(_participant(study, consented=False, instructed=False, practised=False))),
-        Spot("declined", _path(declined)),
-        Spot("instructions", _path(_participant(study, instructed=False, practised=False))),
-        Spot("practice", _path(practising)),
-        Spot("practice-missing", _path(practising), act=_continue_unanswered),
-        Spot("write", _path(_participant(study))),
-        Spot("write-typing", _path(writing), act=_type_a_persona),
-        Spot("wait", _path(_writer(study, submitted=True)[0])),
-        Spot("rate", _path(ready)),
-        Spot("rate-answered", _path(ready), act=_answer_some),
-        Spot("rate-missing", _path(ready), act=_continue_unanswered),
-        Spot("failed", _path(failed)),
-        Spot("held", _path(held)),
-        Spot("held-responses", _path(held_outputs)),
-        Spot("done", _path(done)),
+        Spot("consent", path_of(participant_at_work(study, consented=False, instructed=False, practised=False))),
+        Spot("declined", path_of(declined)),
+        Spot("instructions", path_of(participant_at_work(study, instructed=False, practised=False))),
+        Spot("practice", path_of(practising)),
+        Spot("practice-missing", path_of(practising), act=_continue_unanswered),
+        Spot("write", path_of(participant_at_work(study))),
+        Spot("write-typing", path_of(writing), act=_type_a_persona),
+        Spot("wait", path_of(writer_of(study, submitted=True)[0])),
+        Spot("rate", path_of(ready)),
+        Spot("rate-answered", path_of(ready), act=_answer_some),
+        Spot("rate-missing", path_of(ready), act=_continue_unanswered),
+        Spot("failed", path_of(failed)),
+        Spot("held", path_of(held)),
+        Spot("held-responses", path_of(held_outputs)),
+        Spot("done", path_of(done)),
     ]
 
 
@@ -185,34 +112,34 @@ def _standing_spots() -> list[Spot]:
     spots = []
     for state, name in [("draft", "not-open"), ("paused", "paused"), ("closed", "closed")]:
         study = make_study(slug=f"gallery-{name}", state=state)
-        spots.append(Spot(name, _path(services.participant_create(study=study))))
+        spots.append(Spot(name, path_of(services.participant_create(study=study))))
     full = make_study(slug="gallery-full", given_items=1, given_per_participant=1, raters_per_item=1)
-    participant_place(participant=_participant(full))
+    participant_place(participant=participant_at_work(full))
     link = OpenLink.objects.create(study=full, cap=1, joined=1)
     return [
         *spots,
         *_leaving_spots(),
         *_prolific_spots(),
-        Spot("full", _path(services.participant_create(study=full))),
+        Spot("full", path_of(services.participant_create(study=full))),
         Spot("join-full", reverse("annotation:join", args=[link.token])),
     ]
 
 
 def _leaving_spots() -> list[Spot]:
     study = make_study(slug="gallery-leaving")
-    left = _participant(study)
+    left = participant_at_work(study)
     participant_withdraw(participant=left)
     return [
-        Spot("leave", f"{_path(_participant(study))}leave/"),
-        Spot("withdrawn", _path(left)),
-        Spot("leave-later", f"{_path(left)}leave/"),
-        Spot("erased", f"{_path(left)}leave/", act=lambda page: _erase(page, study)),
+        Spot("leave", f"{path_of(participant_at_work(study))}leave/"),
+        Spot("withdrawn", path_of(left)),
+        Spot("leave-later", f"{path_of(left)}leave/"),
+        Spot("erased", f"{path_of(left)}leave/", act=lambda page: _erase(page, study)),
     ]
 
 
 def _erase(page: Page, study: Study) -> None:
     """Each visit erases somebody else: the page has no address to come back to."""
-    page.goto(f"{_path(_participant(study))}leave/")
+    page.goto(f"{path_of(participant_at_work(study))}leave/")
     page.get_by_role("button", name="Leave and erase my data").click()
     expect(page.locator("main")).to_have_attribute("data-step", "erased")
 
@@ -235,7 +162,7 @@ def _prolific_spots() -> list[Spot]:
         times = {"no_consent": "declined_at", "screened_out": "screened_out_at", "completed": "completed_at"}
         reached = {times[end]: timezone.now()} if end in times else {}
         Participant.objects.filter(pk=person.pk).update(platform_state=end, **reached)
-        spots.append(Spot(f"prolific-{end.replace('_', '-')}", _path(person)))
+        spots.append(Spot(f"prolific-{end.replace('_', '-')}", path_of(person)))
     return spots
 
 
@@ -284,7 +211,7 @@ def _researcher_spots(demo: Demo) -> list[Spot]:
         Spot("participant-change", reverse("annotation:participant_change", args=[*here, 1]), signed_in=True),
         Spot("log", reverse("annotation:audit", args=here), signed_in=True),
         Spot("sharing", reverse("annotation:members", args=here), signed_in=True),
-        Spot("preview", _path(preview_start(study=demo.study, user=demo.study.owner))),
+        Spot("preview", path_of(preview_start(study=demo.study, user=demo.study.owner))),
         Spot("links", links, signed_in=True),
         Spot("links-refused", links, signed_in=True, act=_ask_for_no_links),
         Spot("export-refused", export, signed_in=True, status=409),

@@ -9,7 +9,7 @@ from playwright.sync_api import Page
 
 from annotation.services import participants as services
 from tests.annotation.test_persona_assessment import open_study
-from tests.tools.gallery import Spot
+from tests.tools.spots import Spot
 
 ITEM = {
     "id": "evenings",

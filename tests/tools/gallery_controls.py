@@ -10,7 +10,7 @@ from annotation.models import Item, Participant, Study
 from annotation.services import participants as services
 from annotation.services.quiz import quiz_answer
 from tests.annotation.controls import Worker, open_example, open_work
-from tests.tools.gallery import Spot
+from tests.tools.spots import Spot
 
 
 def control_spots() -> list[Spot]:

@@ -3,7 +3,7 @@
 from playwright.sync_api import Page, expect
 
 from tests.annotation.eliciting import Writer, make_eliciting_study
-from tests.tools.gallery import Spot
+from tests.tools.spots import Spot
 
 NEEDS = "I want something to do after a long day. I have two small children."
 

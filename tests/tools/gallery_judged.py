@@ -20,7 +20,7 @@ from modelhub.runs.lifecycle import run_start
 from tests.modelhub.judged_rows import RUBRIC, add_judgements
 from tests.modelhub.output_rows import make_output
 from tests.modelhub.pair_rows import make_pairs, make_system
-from tests.tools.gallery import Spot
+from tests.tools.spots import Spot
 
 DATASETS = ("evenings", "mornings")
 _ANSWER = "Start with what you have at home, and keep it small: {tip}. Then do it again tomorrow at the same time."

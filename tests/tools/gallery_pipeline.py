@@ -25,10 +25,10 @@ from modelhub.runs.lifecycle import run_finish, run_heartbeat, run_start
 from tests.factories import make_user
 from tests.modelhub.pair_rows import make_pair, make_system
 from tests.modelhub.verdict_rows import add_checks, add_comparison, add_retrieved
-from tests.tools.gallery import Spot
 from tests.tools.gallery_judged import judged_spots
 from tests.tools.gallery_systems import system_spots
 from tests.tools.gallery_training import training_spots
+from tests.tools.spots import Spot
 
 DATASET = "evenings"
 _ASKED = ["What should I cook tonight?", "How do I start to run?", "Which book should I read on a long train journey?"]

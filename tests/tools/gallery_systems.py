@@ -7,7 +7,7 @@ from modelhub.models import PairOutput, System
 from modelhub.runs.lifecycle import run_start
 from tests.modelhub.output_rows import make_output
 from tests.modelhub.pair_rows import make_pair, make_system
-from tests.tools.gallery import Spot
+from tests.tools.spots import Spot
 
 DATASET = "weekends"
 STAGES = ("import_preferences", "generate")

@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 from modelhub.models import Run, TrainingLog
 from modelhub.runs.lifecycle import run_heartbeat
 from tests.modelhub.training_rows import ARGUMENTS, make_training
-from tests.tools.gallery import Spot
+from tests.tools.spots import Spot
 
 _PER_EPOCH = 300
 

@@ -17,12 +17,13 @@ from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 
 from modelhub.demo import collect_static, demo_prepare  # noqa: E402
 from tests.tools import chromium  # noqa: E402
-from tests.tools.gallery import Spot, gallery, open_spot, people_take_the_demonstration, session_of  # noqa: E402
+from tests.tools.gallery import gallery, people_take_the_demonstration, session_of  # noqa: E402
 from tests.tools.gallery_assessment import assessment_spots  # noqa: E402
 from tests.tools.gallery_controls import control_spots  # noqa: E402
 from tests.tools.gallery_elicitation import elicitation_spots  # noqa: E402
 from tests.tools.gallery_pipeline import pipeline_spots  # noqa: E402
 from tests.tools.processes import Server  # noqa: E402
+from tests.tools.spots import Spot, open_spot  # noqa: E402
 
 FOLDER = settings.BASE_DIR / "docs" / "pictures"
 SIZES = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}

@@ -21,7 +21,9 @@ def make_served_study(model: StandIn, *, slug: str = "served", items: int = 6, g
             persona_style=style, decoding={"max_new_tokens": 32},
         )  # fmt: skip
     arms_bind(study=study, bindings={"1": f"{slug} dpo", "2": f"{slug} pt-dpo"})
-    Study.objects.filter(pk=study.pk).update(state="open", protocol_hash="0" * 64)
+    # The stand-in says in each answer which model it is, so that tests can tell.
+    shown = {"outputs": "flag"}
+    Study.objects.filter(pk=study.pk).update(state="open", protocol_hash="0" * 64, screening=shown)
     study.refresh_from_db()
     return study
 

@@ -243,3 +243,9 @@ def test_what_cannot_guard_is_refused(tmp_path: Path) -> None:
     for arguments in (["live"], ["live", "the guard", "--remove"]):
         with pytest.raises(CommandError, match="Name a system, or give --remove"):
             call_command("bind_guard", *arguments)
+
+
+def test_a_system_that_guards_a_study_stays_as_it_was_registered(tmp_path: Path) -> None:
+    guard_bind(study=guarded_study(tmp_path, "hold"), system=make_guard(tmp_path))
+    with pytest.raises(ServiceError, match="guards a study, so it must stay as it is"):
+        make_guard(tmp_path, fail_on="everything")

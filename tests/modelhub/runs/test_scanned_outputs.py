@@ -12,7 +12,7 @@ from django.urls import reverse
 from annotation.models import Arm, Assignment, Output, Persona, PersonaHold, Study, StudyMember
 from annotation.services.participants import participant_create
 from annotation.services.withdrawal import participant_erase
-from modelhub.models import ArmBinding, OutputFinding
+from modelhub.models import ArmBinding, OutputFinding, System
 from modelhub.screening.scan import scan_study
 from tests.annotation.walking import Walker
 from tests.factories import make_user
@@ -82,6 +82,18 @@ def test_outputs_without_a_finding_are_shown_at_once(tmp_path: Path, monkeypatch
     walker.write()
     run_worker()
     assert walker.step == "rate" and not OutputFinding.objects.exists()
+
+
+@pytest.mark.parametrize(("name", "step"), [("walk", "rate"), ("walk-8b", "held")])
+def test_a_name_that_is_a_word_like_any_other_holds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, step: str
+) -> None:
+    study = live_study(tmp_path, monkeypatch, general=f"Take a {name}.")
+    System.objects.filter(bindings__arm__study=study, bindings__arm__ordinal=1).update(name=name)
+    walker = Walker(study).begin()
+    walker.write()
+    run_worker()
+    assert walker.step == step
 
 
 def test_the_scan_shows_what_was_found_live_too(walker: Walker) -> None:
