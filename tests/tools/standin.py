@@ -63,10 +63,10 @@ class StandIn:
 
         async def run() -> None:
             self._server = await self._listen(port)
-            ready.set()
 
         def work() -> None:
             loop.run_until_complete(run())
+            ready.set()  # not before: a stop would end the loop that has just been run, and not the next
             loop.run_forever()
 
         thread = threading.Thread(target=work, name="stand-in server", daemon=True)
