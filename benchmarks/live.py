@@ -17,12 +17,15 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 
+from benchmarks.loading.faults import FAULTS, faults
+from benchmarks.loading.faults import WRITERS as FAULT_WRITERS
 from benchmarks.loading.servers import ROOT, ServerTrouble
 from benchmarks.loading.site import Model, Site, site, standing_in
 from benchmarks.loading.writers import Waits, all_at_once, one_after_the_other
@@ -115,11 +118,25 @@ def bulk(made: Site, folder: Path, options: argparse.Namespace) -> Outcome:
         return _outcome("bulk", made, lambda host: one_after_the_other(host, links, per_second=RATE), 20)
 
 
+def failing(made: Site, folder: Path, options: argparse.Namespace) -> Outcome:
+    """The server fails in every way, one after the other, while four people wait; printed by itself."""
+    with standing_in(folder, "--seconds", "0.5") as model:
+        links = made.study("live", model, written=1, people=len(FAULTS) * FAULT_WRITERS)
+        with made.serving() as host, made.working():
+            time.sleep(SETTLED_SECONDS)
+            found = asyncio.run(faults(host, made, model, links))
+    print("fault    | participant told after | alert after | responses after its end")
+    for fault in found:
+        print(f"{fault.name:8} | {fault.participant:.1f} s | {fault.researcher:.1f} s | {fault.goes_on:.1f} s")
+    return Outcome("failing", [], [], made.made("live"), len(links), [])
+
+
 def served(made: Site, folder: Path, options: argparse.Namespace) -> Outcome:
     """Everybody sends at once, to a real server."""
-    decoding = {"max_new_tokens": options.tokens, "min_new_tokens": 0}
-    more = {"extra_body": {"min_tokens": options.tokens}}
-    model = Model(options.endpoint, tuple(options.models), decoding, more)
+    decoding: dict[str, object] = {"max_new_tokens": options.tokens, "min_new_tokens": 0}
+    more: dict[str, object] = {"extra_body": {"min_tokens": options.tokens}}
+    first, second = options.models
+    model = Model(options.endpoint, (first, second), decoding, more)
     own = asyncio.run(own_times(options.endpoint, options.models, count=options.writers, tokens=options.tokens))
     links = made.study("live", model, written=1, people=options.writers)
     outcome = _outcome("served", made, lambda host: all_at_once(host, links), options.writers)
@@ -127,7 +144,7 @@ def served(made: Site, folder: Path, options: argparse.Namespace) -> Outcome:
 
 
 SCENARIOS: dict[str, Callable[[Site, Path, argparse.Namespace], Outcome]] = {
-    "burst": burst, "slow": slow, "sustained": sustained, "bulk": bulk, "served": served,
+    "burst": burst, "slow": slow, "sustained": sustained, "bulk": bulk, "failing": failing, "served": served,
 }  # fmt: skip
 STANDARD = [name for name in SCENARIOS if name != "served"]
 
@@ -160,10 +177,10 @@ def _burst(name: str, made: Site, folder: Path, options: argparse.Namespace, *mo
         return _outcome(name, made, lambda host: all_at_once(host, links), options.writers)
 
 
-def _outcome(name: str, made: Site, walk: Callable[[str], "asyncio.Future[Waits]"], wanted: int) -> Outcome:
+def _outcome(name: str, made: Site, walk: Callable[[str], Coroutine[Any, Any, Waits]], wanted: int) -> Outcome:
     with made.serving() as host, made.working():
         time.sleep(SETTLED_SECONDS)  # as a worker that has run for a while
-        waits = asyncio.run(walk(host))  # type: ignore[arg-type]
+        waits = asyncio.run(walk(host))
     return Outcome(name, _engine_times(), sorted(waits.seen), made.made("live"), wanted, waits.problems)
 
 
@@ -178,7 +195,7 @@ def line(outcome: Outcome) -> str:
     parts = [f"{outcome.scenario:10}", f"{len(outcome.seen)} of {outcome.wanted} served"]
     named = (("engine", outcome.engine), ("stored", outcome.stored), ("seen", outcome.seen))
     parts += [f"{name} p50 {_share(times, 50):.1f} p95 {_share(times, 95):.1f}" for name, times in named if times]
-    if outcome.stored:
+    if outcome.stored and outcome.engine:
         parts.append(f"stored/engine p50 {_share(outcome.stored, 50) / _share(outcome.engine, 50):.2f}")
     return " | ".join([*parts, *sorted(set(outcome.problems))])
 

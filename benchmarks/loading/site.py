@@ -31,6 +31,7 @@ class Model:
     names: tuple[str, str] = ("dpo", "pt-dpo")
     decoding: dict[str, object] = field(default_factory=lambda: {"max_new_tokens": 64})
     options: dict[str, object] = field(default_factory=dict)
+    server: WebServer | None = None  # its process, where it is ours
 
 
 @dataclass
@@ -128,8 +129,8 @@ def standing_in(folder: Path, *options: str) -> Iterator[Model]:
     command = [sys.executable, "-m", "tests.tools.standin", str(port), *options]
     log = folder / "model"
     log.mkdir(exist_ok=True)
-    with WebServer(command, port=port, folder=log, environment={}):
-        yield Model(f"http://127.0.0.1:{port}/v1")
+    with WebServer(command, port=port, folder=log, environment={}) as server:
+        yield Model(f"http://127.0.0.1:{port}/v1", server=server)
 
 
 def _definition(slug: str, *, written: int, given: int, people: int) -> dict[str, object]:

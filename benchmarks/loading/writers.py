@@ -60,6 +60,10 @@ class Writer:
         waits.problems.append("nothing came")
         return False
 
+    async def says(self, text: str) -> bool:
+        """Load the page and look for a text on it."""
+        return text in (await self.browser.get(self.link)).text
+
     async def _poll(self) -> None:
         """Ask as the waiting page does until it leads on."""
         url, period = self._found(_WAIT), self._found(_WAIT, 2)

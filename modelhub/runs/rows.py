@@ -232,6 +232,7 @@ def _generation(system: System, run: Run, request: GenerationRequest, result: Ge
         text=result.text,
         rendered_prompt=plain_text(request),
         finish_reason=result.finish_reason,
+        served=dict(result.served),
         prompt_tokens=result.prompt_tokens,
         completion_tokens=result.completion_tokens,
         seconds=result.seconds,

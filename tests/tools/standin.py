@@ -25,7 +25,7 @@ def entry(name: str, root: str = "", parent: str = "") -> dict[str, Any]:
 
 @dataclass
 class StandIn:
-    """What it does. Every field may be changed while it runs.
+    """What it does. Every field may be changed while it runs, in another process by posting it to `/told`.
 
     `mode` is ok, or what goes wrong: hang, cut, garbage, empty, other (another model answers), an HTTP status such as
     503, or mute (even the list of models is not answered). `poison` is a text: requests that hold it get a 500.
@@ -112,6 +112,9 @@ class StandIn:
         sizes = [line.split(":")[1] for line in head.split("\r\n") if line.lower().startswith("content-length:")]
         length = int(sizes[0]) if sizes else 0
         body = json.loads(await reader.readexactly(length)) if length else {}
+        if head.startswith("POST /told "):
+            vars(self).update(body)
+            return await self._send(writer, 200, {})
         if self.mode == "mute":
             await asyncio.Event().wait()
         if head.startswith("GET"):

@@ -113,7 +113,9 @@ class OpenAIEngine:
     def _result(self, reply: Reply, answer: ServerAnswer, seconds: float) -> GenerationResult:
         # Some servers leave the stop text in the answer, some know no stop texts at all.
         made = completion(answer.text, stop=self._server.decoding.stop, reported=answer.finish_reason)
-        return GenerationResult(made.text, made.finish_reason, reply.prompt_tokens, reply.completion_tokens, seconds)
+        return GenerationResult(
+            made.text, made.finish_reason, reply.prompt_tokens, reply.completion_tokens, seconds, reply.served
+        )
 
     def _failure(self, trouble: RequestFailure, attempt: int, batch: _Batch) -> GenerationFailure | None:
         """Return the failure that a trouble amounts to, None if the request is to be sent again."""
