@@ -45,6 +45,7 @@ class StandIn:
         default_factory=lambda: [entry(BASE), *(entry(name, f"/adapters/{name}", BASE) for name in _NAMES)]
     )
     answered: int = 0
+    listed: int = 0
     under_way: int = 0
     peak: int = 0
     seen: list[dict[str, Any]] = field(default_factory=list)
@@ -118,6 +119,7 @@ class StandIn:
         if self.mode == "mute":
             await asyncio.Event().wait()
         if head.startswith("GET"):
+            self.listed += 1
             return await self._send(writer, 200, {"object": "list", "data": self.models})
         self.seen.append(body)
         self.under_way += 1

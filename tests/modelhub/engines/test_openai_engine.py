@@ -192,6 +192,12 @@ def test_a_server_that_does_not_count_tokens_gives_none(proxy: FaultProxy) -> No
     assert there.usage()["prompt_tokens"] == 7
 
 
+def test_what_a_server_says_of_itself_comes_with_the_answer(proxy: FaultProxy) -> None:
+    said = {"model": "a-model-2026-01-01", "system_fingerprint": "fp_1"}
+    proxy.plan(Reply(200, {"choices": [{"text": "Well."}], "created": 1} | said))
+    assert result(proxy).served == said
+
+
 def test_text_that_no_database_takes_is_repaired(proxy: FaultProxy) -> None:
     proxy.plan(Reply(200, b'{"choices": [{"text": "a\\u0000b\\ud800c", "finish_reason": "stop"}]}'))
     assert result(proxy).text == "a\N{REPLACEMENT CHARACTER}b?c"
