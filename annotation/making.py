@@ -5,6 +5,7 @@ themselves, and from how long outputs of this study have taken lately.
 """
 
 import time
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,14 +15,15 @@ from django.db.models import Count, Min, Q
 from django.utils import timezone
 
 from annotation.models import ArmTrouble, Output, OutputWorker, Study
-from annotation.services.queue import free_outputs, requested_outputs
+from annotation.services.queue import ORDER, free_outputs, requested_outputs
 
 # A worker says every few seconds that it lives.
 SILENT = timedelta(seconds=15)
 # Workers that were lost are shown for so long.
 LOST_SHOWN = timedelta(hours=12)
 RECENT = 40  # outputs whose times say how long one takes
-PACE_SECONDS = 5.0  # that a pace is kept, since hundreds who wait ask for it
+PACE_SECONDS = 5.0  # that a pace is kept
+QUEUE_SECONDS = 0.5  # that the queue is kept
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,14 @@ class Making:
 def outlook(*, study: Study, outputs: Sequence[Output]) -> Outlook:
     """Return what the outputs of one persona, of which some are still to be made, have before them."""
     waiting = [output for output in outputs if output.state == Output.State.REQUESTED]
-    workers = _living(study)
-    ahead, under_way = _place(study, waiting[0], workers) if waiting else (0, 0)
+    queue = _queue_now()
+    workers = [worker for worker in queue.workers if worker.study_id in (None, study.pk)]
     started = any(output.lease_until for output in waiting) or len(waiting) < len(outputs)
+    bound = bool(workers) and all(worker.study_id for worker in workers)
+    ahead = 0 if started or not waiting else queue.ahead(waiting[0].persona_id, bound=bound)
+    under_way = len(queue.under_way[study.pk]) if bound else sum(map(len, queue.under_way.values()))
     return Outlook(
-        ahead=0 if started else ahead,
+        ahead=ahead,
         started=started,
         seconds=_seconds_left(study, waiting, ahead=ahead, under_way=under_way, started=started),
         trouble=_trouble(workers, waiting),
@@ -124,25 +129,49 @@ def _serves(study: Study) -> Q:
     return Q(study=None) | Q(study=study)
 
 
-def _living(study: Study) -> list[OutputWorker]:
-    heard = OutputWorker.objects.filter(_serves(study), ended_at=None, heard_at__gte=timezone.now() - SILENT)
-    return list(heard.prefetch_related("troubles"))
+@dataclass(frozen=True)
+class _Queue:
+    """What somebody waits for, as it stands at one moment: each persona's place among all and in its study.
+
+    `under_way` are the personas of each study that are being made.
+    """
+
+    read_at: float
+    places: dict[int, tuple[int, int]]
+    under_way: defaultdict[int, set[int]]
+    workers: tuple[OutputWorker, ...]
+
+    def ahead(self, persona: int, *, bound: bool) -> int:
+        """Return how many personas come before this one, where workers serve its study alone or all."""
+        overall, within = self.places.get(persona, (0, 0))
+        return within if bound else overall
 
 
-def _place(study: Study, first: Output, workers: Sequence[OutputWorker]) -> tuple[int, int]:
-    """Return how many personas stand before an output in the queue that is served, and how many are made now."""
-    queue = requested_outputs().order_by()
-    if workers and all(worker.study_id for worker in workers):
-        queue = queue.filter(arm__study=study)
-    same = Q(urgency=first.urgency)
-    before = (
-        Q(urgency__lt=first.urgency)
-        | same & Q(turn__lt=first.turn)
-        | same & Q(turn=first.turn, persona_id__lt=first.persona_id)
-    )
-    ahead = queue.filter(before, pk__in=free_outputs().values("pk")).values("persona").distinct().count()
-    under_way = queue.filter(lease_until__gt=timezone.now()).values("persona").distinct().count()
-    return ahead, under_way
+_kept: dict[str, _Queue] = {}
+
+
+def _queue_now() -> _Queue:
+    """Return the queue as it was read a moment ago, at most: hundreds who wait ask for it every second."""
+    kept = _kept.get("queue")
+    if kept is None or time.monotonic() - kept.read_at > QUEUE_SECONDS:
+        kept = _kept["queue"] = _read_queue()
+    return kept
+
+
+def _read_queue() -> _Queue:
+    read_at, now = time.monotonic(), timezone.now()
+    waited = free_outputs().filter(urgency=Output.Urgency.WAITED_FOR).order_by(*ORDER)
+    places: dict[int, tuple[int, int]] = {}
+    within: Counter[int] = Counter()
+    for persona, study in waited.values_list("persona", "arm__study"):
+        if persona not in places:
+            places[persona] = (len(places), within[study])
+            within[study] += 1
+    under_way: defaultdict[int, set[int]] = defaultdict(set)
+    for persona, study in requested_outputs().filter(lease_until__gt=now).values_list("persona", "arm__study"):
+        under_way[study].add(persona)
+    living = OutputWorker.objects.filter(ended_at=None, heard_at__gte=now - SILENT).prefetch_related("troubles")
+    return _Queue(read_at, places, under_way, tuple(living))
 
 
 def _seconds_left(study: Study, waiting: Sequence[Output], *, ahead: int, under_way: int, started: bool) -> int | None:

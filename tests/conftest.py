@@ -35,6 +35,13 @@ def collected_static() -> None:
     assert folder.process.wait(timeout=120) == 0, folder.output()
 
 
+@pytest.fixture(autouse=True)
+def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the pages keep for a moment is read anew each time: a test changes more in that moment."""
+    monkeypatch.setattr("annotation.making.QUEUE_SECONDS", -1.0)
+    monkeypatch.setattr("annotation.making.PACE_SECONDS", -1.0)
+
+
 @pytest.fixture(scope="session")
 def started_server(
     django_db_setup: None, collected_static: None, tmp_path_factory: pytest.TempPathFactory

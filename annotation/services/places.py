@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from annotation.flow import Facts, Step, step_before_work, step_within_assignment
 from annotation.holding import hold_stage, with_hold_stage
-from annotation.models import Assignment, Participant, Slot, Study
+from annotation.models import Assignment, Output, Participant, Slot, Study
 from annotation.prepared import KeptQuery, attach
 from annotation.recruitment import PAGES, RecruitmentEvent
 from annotation.services.handout import assignment_next, has_free_unit
@@ -18,6 +18,7 @@ _OPEN = KeptQuery(
 _BY_KEY = KeptQuery(
     lambda participant, key: _OWN.filter(participant=participant, key=key), numbers=("participant",), texts=("key",)
 )
+_OUTPUTS = KeptQuery(lambda persona: Output.objects.filter(persona=persona), numbers=("persona",))
 _ASKED = KeptQuery(lambda assignment: Slot.objects.filter(assignment=assignment), numbers=("assignment",))
 _SHOWN = KeptQuery(
     lambda assignment: Slot.objects.filter(assignment=assignment).select_related("output"), numbers=("assignment",)
@@ -106,6 +107,8 @@ def _arrived_only(participant: Participant) -> bool:
 
 def _step_within(assignment: Assignment) -> Step:
     persona = assignment.persona
+    if persona.submitted_at is not None and assignment.shown_at is None:
+        attach(persona, "outputs", list(_OUTPUTS.objects(persona=persona.pk)))
     return step_within_assignment(
         warning_due=bool(persona.item.warning) and assignment.warned_at is None,
         persona_submitted=persona.submitted_at is not None,
