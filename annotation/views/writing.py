@@ -44,13 +44,13 @@ def draft(request: HttpRequest, participant: Participant, key: str) -> HttpRespo
 def submit(request: HttpRequest, participant: Participant, key: str) -> HttpResponse:
     """Take the finished persona; the outputs are requested with it."""
     assignment = get_assignment(participant, key)
-    form = helped_form(request, assignment, _form(request))
     place = participant_place(participant=participant, at_hand=assignment)
     if place.step == Step.PAUSED:
         with suppress(ServiceError):  # without JavaScript the text is on this form only
-            persona_draft_save(assignment=assignment, **form)
+            persona_draft_save(assignment=assignment, **helped_form(request, assignment, _form(request)))
     if place.step != Step.WRITE or place.assignment != assignment:
         return to_page(participant)
+    form = helped_form(request, assignment, _form(request))
     typed = {"text": form["text"], "tab": form["tab"], "advice": writing_advice(participant.study, form["text"])}
     try:
         persona_submit(assignment=assignment, **form)

@@ -69,6 +69,7 @@ class StandIn:
             loop.run_until_complete(run())
             ready.set()  # not before: a stop would end the loop that has just been run, and not the next
             loop.run_forever()
+            self._drop(loop)  # here, since a loop of another kind may run in the thread of the test
 
         thread = threading.Thread(target=work, name="stand-in server", daemon=True)
         thread.start()
@@ -78,7 +79,6 @@ class StandIn:
         finally:
             loop.call_soon_threadsafe(loop.stop)
             thread.join(30)
-            self._drop(loop)
 
     def _drop(self, loop: asyncio.AbstractEventLoop) -> None:
         self._server.close()
