@@ -1,9 +1,13 @@
 """In which order outputs are made: who waits comes first, and studies alternate."""
 
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from annotation import making
 from annotation.making import outlook
 from annotation.models import Output, Participant, Persona, Study
 from annotation.services.assignments import assignment_set_aside
@@ -160,3 +164,39 @@ def test_a_claim_for_one_arm_leaves_the_other_to_whoever_has_room_for_it(tmp_pat
     first, second = study.arms.all()
     assert [one.arm_id for one in outputs_claim(holder="a", limit=8, lease_seconds=60, arms=[second.pk])] == [second.pk]
     assert arms_wanted() == [first.pk]
+
+
+def test_hundreds_who_wait_read_the_queue_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    monkeypatch.setattr(making, "QUEUE_SECONDS", 60.0)
+    monkeypatch.setattr(making, "PACE_SECONDS", 60.0)
+    monkeypatch.setattr(making, "_kept", {})
+    study = make_live_study(tmp_path)
+    waiting = [list(write_persona(study).outputs.all()) for _ in range(3)]
+    assert outlook(study=study, outputs=waiting[0]).ahead == 0
+    with django_assert_num_queries(0):
+        assert [outlook(study=study, outputs=outputs).ahead for outputs in waiting] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("before", "under_way", "seconds"), [(0, 0, 8), (0, 2, 8), (4, 2, 24), (4, 0, 40)])
+def test_the_time_to_go_follows_from_the_times_seen_in_this_study_and_the_place(
+    tmp_path: Path, before: int, under_way: int, seconds: int
+) -> None:
+    study, other = make_live_study(tmp_path), make_live_study(tmp_path, slug="other")
+    now = timezone.now()
+    for made, took in ((write_persona(study), 8), (write_persona(other), 500)):
+        begun = now - timedelta(seconds=took)
+        made.outputs.update(state="ready", claimed_at=begun, ready_at=now)
+    for _ in range(under_way):
+        write_persona(study)
+    outputs_claim(holder="worker", limit=2 * under_way, lease_seconds=60)
+    for _ in range(before):
+        write_persona(study)
+    told = outlook(study=study, outputs=list(write_persona(study).outputs.all()))
+    assert (told.ahead, told.seconds) == (before, seconds)
+
+
+def test_where_nothing_was_made_yet_no_time_is_told(tmp_path: Path) -> None:
+    study = make_live_study(tmp_path)
+    assert outlook(study=study, outputs=list(write_persona(study).outputs.all())).seconds is None
