@@ -151,6 +151,13 @@ def test_releasing_does_not_count_as_an_attempt(study: Study) -> None:
     assert [output.attempts for output in outputs_claim(holder="b", limit=8, lease_seconds=60)] == [1, 1]
 
 
+def test_releasing_may_keep_what_is_still_being_made(study: Study) -> None:
+    write_persona(study)
+    kept, lost = outputs_claim(holder="a", limit=8, lease_seconds=60)
+    assert outputs_release(holder="a", keep=[kept.pk]) == 1
+    assert outputs_claim(holder="b", limit=8, lease_seconds=60) == [lost]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_workers_that_claim_at_once_never_share_an_output(tmp_path: Path) -> None:
     study = make_live_study(tmp_path)

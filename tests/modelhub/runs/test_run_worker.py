@@ -3,13 +3,18 @@
 import io
 import json
 import signal
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from jinja2 import TemplateError
 
 from annotation.models import Output, Persona, Study
 from annotation.services.queue import outputs_claim
+from modelhub.engines.base import GenerationRequest
+from modelhub.engines.scripted import ScriptedEngine
 from modelhub.live.dispatcher import Dispatcher
 from modelhub.models import Generation, Run, System
 from modelhub.systems.registering import present_fingerprint
@@ -67,6 +72,28 @@ def test_one_bad_prompt_harms_no_other(tmp_path: Path) -> None:
     assert states(bad) == ["failed", "failed"]
     failed = Output.objects.filter(persona=bad).earliest("pk")
     assert (failed.attempts, failed.text) == (3, "") and "fail_on" in failed.error
+
+
+@pytest.mark.parametrize("error", [ValueError, RuntimeError, KeyError, TemplateError, MemoryError, AssertionError])
+def test_whatever_an_engine_raises_is_an_attempt_of_that_output_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    good, bad = (write_persona(make_live_study(tmp_path, slug=slug)) for slug in ("good", "bad"))
+    Persona.objects.filter(pk=bad.pk).update(text=SECRET)
+    answer = ScriptedEngine.generate
+
+    def generate(engine: ScriptedEngine, requests: Sequence[GenerationRequest]) -> list[Any]:
+        if any(request.persona == SECRET for request in requests):
+            raise error(f"cannot read {SECRET}" if error is KeyError else "System role not supported")
+        return answer(engine, requests)
+
+    monkeypatch.setattr(ScriptedEngine, "generate", generate)
+    run_once()
+    assert states(good) == ["ready", "ready"] and states(bad) == ["ready", "failed"]
+    output = Output.objects.get(persona=bad, state="failed")
+    assert output.attempts == 3 and error.__name__ in output.error
+    assert ("System role not supported" in output.error) == (error is not KeyError)
+    assert "Zebedee" not in output.error
 
 
 def test_changed_files_are_refused_with_a_clear_error(tmp_path: Path) -> None:
