@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from annotation.errors import ServiceError
 from annotation.models import ArmTrouble, Output
 from modelhub.engines import load_live_engine
 from modelhub.engines.base import (
@@ -149,5 +148,5 @@ def _look(system: System, engine: LiveEngine | None) -> Looked:
         return Looked(None, problem=failure_of(error).error)
     try:
         return Looked(loaded, told=loaded.served())
-    except ServiceError as error:
-        return Looked(loaded, problem=str(error))
+    except Exception as error:  # noqa: BLE001 - as above; nobody would look again at a system that is being looked at
+        return Looked(loaded, problem=failure_of(error).error)

@@ -53,7 +53,10 @@ def _what_answers(arm: Arm, system: System | None) -> tuple[str, str]:
         return "", f"{arm.code} is not bound to a system; see bind_arms."
     if system.engine == IMPORTED:
         return "", f"{arm.code} has imported outputs only, and none was imported for this persona."
-    fingerprint = present_fingerprint(system)
+    try:
+        fingerprint = present_fingerprint(system)
+    except OSError as error:
+        return "", f"The files behind {arm.code} cannot be read: {error.strerror}."
     if fingerprint != arm.fingerprint:
         return "", (
             f"The files or settings behind {arm.code} have changed since it was bound. Restore them, or make a new "
