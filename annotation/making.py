@@ -30,7 +30,8 @@ QUEUE_SECONDS = 0.5  # that the queue is kept
 class Outlook:
     """What somebody who waits may be told. `ahead` are personas; `seconds` is None where nothing was made lately.
 
-    `trouble` is empty, `nobody` if no worker lives, or `down` if a system that has to answer cannot.
+    `trouble` is empty, `nobody` if no worker lives, `down` if a system that has to answer cannot, or `stalled` if it
+    answers nobody for longer than usual.
     """
 
     ahead: int
@@ -46,7 +47,7 @@ class Alert:
     text: str
     arms: int
     since: datetime
-    retry_at: datetime
+    retry_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -210,11 +211,15 @@ def _measured_pace(study: Study) -> float | None:
 
 
 def _trouble(workers: Sequence[OutputWorker], waiting: Sequence[Output]) -> str:
+    """Return what keeps these outputs from being made: something that every worker has with one of their arms."""
     if not workers:
         return "nobody"
-    arms = {output.arm_id for output in waiting}
-    stuck = set.intersection(*({one.arm_id for one in worker.troubles.all()} for worker in workers))
-    return "down" if arms & stuck else ""
+    found: set[str] = set()
+    for arm in {output.arm_id for output in waiting}:
+        kinds = [[one.kind for one in worker.troubles.all() if one.arm_id == arm] for worker in workers]
+        if all(kinds):
+            found |= {"stalled" if {ArmTrouble.Kind.STALLED} == set(sum(kinds, [])) else "down"}
+    return "down" if "down" in found else next(iter(found), "")
 
 
 def _alerts(study: Study) -> list[Alert]:
@@ -225,5 +230,6 @@ def _alerts(study: Study) -> list[Alert]:
         same = [one for one in troubles if one.kind == kind]
         if same:
             since, retry_at = min(one.since for one in same), min(one.retry_at for one in same)
-            alerts.append(Alert(str(kind.label), len({one.arm_id for one in same}), since, retry_at))
+            again = None if kind == ArmTrouble.Kind.STALLED else retry_at
+            alerts.append(Alert(str(kind.label), len({one.arm_id for one in same}), since, again))
     return alerts

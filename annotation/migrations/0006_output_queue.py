@@ -29,6 +29,7 @@ class Migration(migrations.Migration):
                             ("down", "the model cannot be reached, or refuses every request"),
                             ("failing", "one request after the other fails"),
                             ("other_model", "its server serves another model than before"),
+                            ("stalled", "it takes much longer than usual, and has answered nothing for a while"),
                         ],
                         max_length=12,
                     ),

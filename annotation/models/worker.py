@@ -32,6 +32,7 @@ class ArmTrouble(models.Model):
         DOWN = "down", "the model cannot be reached, or refuses every request"
         FAILING = "failing", "one request after the other fails"
         OTHER_MODEL = "other_model", "its server serves another model than before"
+        STALLED = "stalled", "it takes much longer than usual, and has answered nothing for a while"
 
     worker = models.ForeignKey(OutputWorker, on_delete=models.CASCADE, related_name="troubles")
     arm = models.ForeignKey(Arm, on_delete=models.CASCADE, related_name="troubles")

@@ -1,6 +1,7 @@
 """One system as the dispatcher sees it: its engine, what is under way there, and whether it may be asked."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -24,6 +25,9 @@ from modelhub.systems.registering import engine_settings
 # A request of this age makes the dispatcher ask whether its server is there at all; an idle server is asked seldom.
 SUSPECT_SECONDS = 5.0
 IDLE_SECONDS = 30.0
+# Without any answer, while requests are under way, a system has stalled: so long, or twice its slowest answer lately.
+STALL_SECONDS = 15.0
+LATELY = 20  # answers
 # In a row: a server that is busy may miss one.
 MISSED = 2
 # Reloaded when it has been down so often: nobody else can start an engine of this process again.
@@ -62,6 +66,8 @@ class Desk:
         self._looking = False
         self._looked_at = float("-inf")
         self._missed = 0
+        self._took: deque[float] = deque(maxlen=LATELY)  # seconds of the latest answers
+        self._answered_at = float("-inf")
 
     @property
     def room(self) -> int:
@@ -72,6 +78,24 @@ class Desk:
     def is_loading(self) -> bool:
         """Whether nothing can be asked yet, and nothing has gone wrong."""
         return self._engine is None and not self.breaker.is_open
+
+    def answered(self, flight: Flight) -> None:
+        """Take note of an answer: the system works, and takes so long."""
+        now = time.monotonic()
+        self._took.append(now - flight.started)
+        self._answered_at = now
+        self.breaker.succeeded()
+
+    def stalled_since(self) -> float | None:
+        """Return when the last sign of an answer was, if that is longer ago than is usual; None if all is well.
+
+        What is under way may still be answered, and what is asked for is still sent: it is only told.
+        """
+        if not self.flights:
+            return None
+        since = max(min(flight.started for flight in self.flights.values()), self._answered_at)
+        limit = max(STALL_SECONDS, 2 * max(self._took, default=0.0))
+        return since if time.monotonic() - since > limit else None
 
     def start(self, output: Output, request: GenerationRequest, deliver: Deliver) -> None:
         """Send a request; whatever the engine raises is delivered as its failure."""

@@ -11,12 +11,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from queue import Empty, SimpleQueue
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
-from django.utils import timezone
 
 from annotation.models import ArmTrouble, Output, Study
 from annotation.services.foresight import Foresight
@@ -36,6 +34,7 @@ from modelhub.live.desk import Desk, Flight, Looked
 from modelhub.live.desks import Desks
 from modelhub.live.guard import Guard
 from modelhub.live.identity import difference, learned, told_by_answer, told_by_list
+from modelhub.live.reporting import troubles_now
 from modelhub.live.storing import answer_store, served_learn
 from modelhub.prompting.endings import whole_answer
 from modelhub.runs.recording import Execution
@@ -215,7 +214,7 @@ class Dispatcher:
             if answer_store(self.execution.run, desk, flight, text=text, result=result):
                 self.done += 1
                 self.reporting.advance(1)
-            desk.breaker.succeeded()
+            desk.answered(flight)
             desk.flights.pop(output_id)
 
     def _failed(self, desk: Desk, flight: Flight, failure: GenerationFailure) -> None:
@@ -265,19 +264,7 @@ class Dispatcher:
             logger.info("run %s: %d outputs made, %d attempts failed", self.key, done, failed)
 
     def _present_troubles(self) -> list[Trouble]:
-        now, clock = timezone.now(), time.monotonic()
-        return [
-            Trouble(
-                arm_id=arm,
-                kind=desk.breaker.kind,
-                reason=desk.breaker.reason,
-                since=now - timedelta(seconds=clock - desk.breaker.since),
-                retry_at=now + timedelta(seconds=desk.breaker.retry_at - clock),
-            )
-            for desk in self.desks
-            if desk.breaker.is_open
-            for arm in sorted(desk.arms)
-        ]
+        return [trouble for desk in self.desks for trouble in troubles_now(desk)]
 
     def _is_over(self) -> bool:
         """Whether nothing is under way and nothing is left that could be."""

@@ -60,7 +60,8 @@ def page_of(study: Study) -> str:
     return client.get(reverse("annotation:study", args=[study.slug, study.version])).content.decode()
 
 
-@pytest.mark.parametrize("mode", FAULTS)
+# Two looks in a row without an answer take fifteen seconds.
+@pytest.mark.parametrize("mode", [pytest.param(one, marks=[pytest.mark.slow] * (one == "mute")) for one in FAULTS])
 def test_a_server_that_fails_is_told_to_both_sides_and_asked_again_by_itself(
     model: StandIn, tmp_path: Path, mode: str
 ) -> None:
@@ -109,6 +110,25 @@ def test_attempts_during_an_outage_use_nothing_up(model: StandIn, tmp_path: Path
         wait_until(lambda: len(model.seen) >= 6, seconds=60, what="The third try for each system")
     outputs = Output.objects.values_list("state", "attempts")
     assert set(outputs) == {("requested", 0)}
+
+
+@pytest.mark.slow
+def test_requests_that_nobody_answers_are_told_long_before_they_are_given_up(model: StandIn, tmp_path: Path) -> None:
+    study = make_served_study(model)
+    with working(tmp_path, "--output-seconds", "600"):
+        waiting(study)
+        wait_until(lambda: ready(study) == 2, seconds=30, what="The first answers")
+        model.mode = "hang"
+        (walker,) = waiting(study)
+        wait_until(lambda: troubles() == {"stalled"}, seconds=40, what="The trouble")
+        page = walker.get().content.decode()
+        assert "takes much longer than usual" in page and "Go on with another prompt" in page
+        assert "has answered nothing for a while" in page_of(study)
+        assert Output.objects.filter(state="requested", attempts=1).count() == 2, "They are still under way."
+        model.mode = "ok"
+        (other,) = waiting(study)
+        wait_until(lambda: other.step == "rate", seconds=30, what="An answer: what is asked is still sent")
+        wait_until(lambda: not troubles(), seconds=20, what="The end of the alert")
 
 
 def test_one_poisonous_persona_fails_alone_after_three_attempts(model: StandIn, tmp_path: Path) -> None:
