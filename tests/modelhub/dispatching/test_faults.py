@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from annotation.models import ArmTrouble, Output, OutputWorker, Study
 from modelhub.models import Generation, System
+from modelhub.systems.registering import present_fingerprint
 from tests.annotation.walking import Walker
 from tests.modelhub.dispatching.served import make_served_study, ready, waiting
 from tests.tools.processes import ProjectProcess, wait_until
@@ -92,8 +93,6 @@ def test_a_server_that_is_down_from_the_start_is_found_out_before_anybody_writes
     model.mode = "503"
     System.objects.update(endpoint="http://127.0.0.1:9/v1")
     for system in System.objects.all():  # as if they had been registered so
-        from modelhub.systems.registering import present_fingerprint
-
         System.objects.filter(pk=system.pk).update(fingerprint=present_fingerprint(system))
         study.arms.filter(binding__system=system).update(fingerprint=present_fingerprint(system))
     with working(tmp_path):
