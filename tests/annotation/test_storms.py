@@ -2,7 +2,6 @@
 
 import threading
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -32,23 +31,26 @@ class Answer:
 
 @dataclass(frozen=True)
 class Browser:
-    """Sends answers with a form token, from any thread."""
+    """Sends answers with a form token, from any thread.
 
-    client: httpx.Client
+    On a connection of its own each time: a pool may close one that another thread has just been given.
+    """
+
+    base_url: str
+    cookies: httpx.Cookies
     token: str
 
     def send(self, answer: Answer) -> httpx.Response:
         form = {"csrfmiddlewaretoken": self.token, "value": answer.value, "version": 0, "client_key": str(answer.key)}
-        return self.client.post(answer.url, data=form)
+        with httpx.Client(base_url=self.base_url, cookies=self.cookies, timeout=60, verify=False) as client:
+            return client.post(answer.url, data=form)
 
 
 @pytest.fixture
-def browser_without_page(server: Server) -> Iterator[Browser]:
-    limits = httpx.Limits(max_connections=ASSIGNMENTS * REQUESTS_EACH, max_keepalive_connections=0)
-    with httpx.Client(base_url=server.base_url, timeout=60, limits=limits) as client:
+def browser_without_page(server: Server) -> Browser:
+    with httpx.Client(base_url=server.base_url, timeout=60) as client:
         client.get(reverse("login"))
-        token = client.cookies["csrftoken"]
-        yield Browser(client, token)
+        return Browser(server.base_url, client.cookies, client.cookies["csrftoken"])
 
 
 def rating_participants(study: Study, count: int) -> list[Participant]:
