@@ -59,7 +59,7 @@ class Breaker:
         if not self.is_open:
             self.since = now
         self.openings += 1
-        pause = min(FIRST_PAUSE * 2.0 ** (self.openings - 1), LONGEST_PAUSE)
+        pause = pause_seconds(self.openings)
         self.reason, self.kind, self.trying = reason, kind, False
         self.retry_at = now + max(pause, wait or 0.0)
 
@@ -75,5 +75,5 @@ class Breaker:
 
 
 def pause_seconds(attempt: int) -> float:
-    """Return the pause after an output's attempt 1, 2, …: doubled each time."""
+    """Return the pause after an output's attempt, or an opening in a row, 1, 2, …: doubled each time, up to a limit."""
     return min(FIRST_PAUSE * 2.0 ** (attempt - 1), LONGEST_PAUSE)

@@ -83,6 +83,7 @@ class Dispatcher:
 
     def __post_init__(self) -> None:
         self._foresight = Foresight(self.study)
+        self.guard = Guard(self.key, self.study)
 
     @property
     def key(self) -> str:
@@ -94,7 +95,6 @@ class Dispatcher:
 
         However it ends, short of being killed, what it had claimed and not finished is given back.
         """
-        self.guard = Guard(self.key, self.study)
         pool = ThreadPoolExecutor(LOOKERS, thread_name_prefix="looking after systems")
         try:
             worker_start(key=self.key, study=self.study, host=socket.gethostname())

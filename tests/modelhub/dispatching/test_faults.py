@@ -90,7 +90,6 @@ def test_a_server_that_is_down_from_the_start_is_found_out_before_anybody_writes
     model: StandIn, tmp_path: Path
 ) -> None:
     study = make_served_study(model)
-    model.mode = "503"
     System.objects.update(endpoint="http://127.0.0.1:9/v1")
     for system in System.objects.all():  # as if they had been registered so
         System.objects.filter(pk=system.pk).update(fingerprint=present_fingerprint(system))
