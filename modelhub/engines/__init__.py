@@ -7,12 +7,15 @@ One that can take a request while it answers others offers `live(settings)` as w
 One that can try what a system will be asked, without loading a model, offers `rehearse(settings, asked)`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any, Protocol, cast
 
 from modelhub.engines.base import (
+    Answer,
+    BatchEngine,
     Cancel,
     Deliver,
     Engine,
@@ -74,10 +77,13 @@ def load_engine(name: str, settings: EngineSettings, *, stop: Sequence[str] = NE
 
 def load_live_engine(name: str, settings: EngineSettings, *, stop: Sequence[str] = NEXT_PROMPT) -> LiveEngine:
     """Return the engine called `name`, loaded to take requests at any time; else as `load_engine`."""
-    live = getattr(engine_module(name), "live", None)
+    module = engine_module(name)
+    live = getattr(module, "live", None)
     if live is None:
-        return BatchedEngine(load_engine(name, settings, stop=stop), slots=BATCHED_SLOTS)
-    return _EndedLiveAnswers(live(settings), tuple(settings.decoding.get("stop", stop)))
+        engine: LiveEngine = BatchedEngine(cast(BatchEngine, module.create(settings)), slots=BATCHED_SLOTS)
+    else:
+        engine = live(settings)
+    return _EndedLiveAnswers(engine, tuple(settings.decoding.get("stop", stop)))
 
 
 @dataclass(frozen=True)
@@ -87,8 +93,10 @@ class _EndedAnswers:
     engine: Engine
     stop: Sequence[str]
 
-    def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult | GenerationFailure]:
-        return [_ended(result, self.stop) for result in self.engine.generate(requests)]
+    def stream(self, requests: Iterator[GenerationRequest], *, ahead: int) -> Generator[Answer]:
+        with closing(self.engine.stream(requests, ahead=ahead)) as answers:
+            for number, result in answers:
+                yield number, _ended(result, self.stop)
 
     def usage(self) -> dict[str, Any]:
         return self.engine.usage()

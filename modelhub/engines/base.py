@@ -1,6 +1,6 @@
 """What an engine is: prompts in, texts out. Nothing here knows of studies, arms or the database."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -33,12 +33,14 @@ class GenerationRequest:
 
     `rendered` is what a language model is given, after `system_message` if there is one; `prompt` and `persona` are
     its parts, for engines that do not read text as a model does. `persona` is empty where the system is not shown one.
+    The first `shared` characters of `rendered` are the same in many requests, such as exemplars: they are kept once.
     """
 
     rendered: str
     prompt: str
     persona: str
     system_message: str = ""
+    shared: int = 0
 
 
 @dataclass(frozen=True)
@@ -77,14 +79,29 @@ Deliver = Callable[[GenerationResult | GenerationFailure], None]
 Cancel = Callable[[], object]
 
 
-class Engine(Protocol):
-    """A loaded engine."""
+Answer = tuple[int, GenerationResult | GenerationFailure]
+"""The number of a request, in the order in which they were taken, and what came of it."""
 
-    def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult | GenerationFailure]:
-        """Return one result or failure per request, in their order; raise EngineError if the engine cannot go on."""
+
+class Engine(Protocol):
+    """A loaded engine, as stages see it."""
+
+    def stream(self, requests: Iterator[GenerationRequest], *, ahead: int) -> Generator[Answer]:
+        """Yield every answer as it is made, in any order, and keep at most `ahead` more requests at hand than it needs.
+
+        `requests` are taken in the caller's thread, whenever the next answer is asked for. Raises EngineError if the
+        engine cannot go on, when all that it has made is yielded. Whoever closes the iterator ends what is under way.
+        """
 
     def usage(self) -> dict[str, Any]:
         """Return what was used since the engine was created (requests, tokens, cost), empty if it does not count."""
+
+
+class BatchEngine(Protocol):
+    """A loaded engine that answers one batch after the other."""
+
+    def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult | GenerationFailure]:
+        """Return one result or failure per request, in their order; raise EngineError if the engine cannot go on."""
 
 
 class LiveEngine(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelhub.engines.base import Cancel, Deliver, Engine, GenerationFailure, GenerationRequest, GenerationResult
+from modelhub.engines.base import BatchEngine, Cancel, Deliver, GenerationFailure, GenerationRequest, GenerationResult
 from modelhub.engines.reasons import failure_of
 
 
@@ -23,7 +23,7 @@ class BatchedEngine:
     `abandon`, where the engine has it, ends what is being made, from another thread.
     """
 
-    def __init__(self, engine: Engine, *, slots: int, abandon: Callable[[], None] | None = None) -> None:
+    def __init__(self, engine: BatchEngine, *, slots: int, abandon: Callable[[], None] | None = None) -> None:
         self.slots = slots
         self._engine = engine
         self._waiting: deque[_Waiting] = deque()

@@ -23,7 +23,7 @@ preference after "you prefer". `System.decoding` picks the text and may rehearse
 import hashlib
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,15 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure, GenerationRequest, GenerationResult
+from modelhub.engines.base import (
+    Answer,
+    EngineError,
+    EngineSettings,
+    GenerationFailure,
+    GenerationRequest,
+    GenerationResult,
+)
+from modelhub.engines.streaming import in_batches
 
 STYLES = ("general", "tailored", "pick")
 _DECODING_KEYS = {"style", "fail_on"}
@@ -100,6 +108,10 @@ class ScriptedEngine:
         if self._fail_on and any(self._fail_on in request.prompt for request in requests):
             raise EngineError("The script says that this prompt fails (`fail_on` in the system's decoding).")
         return [self._answer(request) for request in requests]
+
+    def stream(self, requests: Iterator[GenerationRequest], *, ahead: int) -> Generator[Answer]:
+        """Yield the scripted answers, batch by batch."""
+        return in_batches(self.generate, requests, size=ahead)
 
     def usage(self) -> dict[str, Any]:
         """Return nothing: a script costs nothing."""

@@ -6,11 +6,11 @@ from django.db import transaction
 
 from annotation.services.queue import output_fill
 from modelhub.engines.base import GenerationResult
-from modelhub.engines.decoding import plain_text
 from modelhub.live.desk import Desk, Flight
 from modelhub.live.identity import learned
 from modelhub.live.scanning import findings_store, output_flags
 from modelhub.models import Generation, Run, System
+from modelhub.runs.storing import given_fields, made_fields
 
 
 def answer_store(run: Run, desk: Desk, flight: Flight, *, text: str, result: GenerationResult) -> bool:
@@ -24,12 +24,8 @@ def answer_store(run: Run, desk: Desk, flight: Flight, *, text: str, result: Gen
                 run=run,
                 system=desk.system,
                 output=output,
-                rendered_prompt=plain_text(flight.request),
-                finish_reason=result.finish_reason,
-                prompt_tokens=result.prompt_tokens,
-                completion_tokens=result.completion_tokens,
-                seconds=result.seconds,
-                served=dict(result.served),
+                **given_fields(flight.request),
+                **made_fields(result),
             )
             findings_store(output=output, flags=flags)
     return filled

@@ -1,7 +1,7 @@
 """What admins and analysts touch: systems, runs, and all that runs made."""
 
 from modelhub.models.finding import GuardBinding, OutputFinding
-from modelhub.models.generation import Generation
+from modelhub.models.generation import Generation, SharedPrompt
 from modelhub.models.persona import (
     Direction,
     InferredPersona,
@@ -33,6 +33,7 @@ __all__ = [
     "PreferencePair",
     "RetrievedPersona",
     "Run",
+    "SharedPrompt",
     "System",
     "TrainingLog",
 ]

@@ -8,6 +8,16 @@ from modelhub.models.run import Run
 from modelhub.models.system import System
 
 
+class SharedPrompt(models.Model):
+    """A part of prompts that many generations have in common, such as their exemplars. Never a participant's words."""
+
+    sha256 = models.CharField(max_length=64, unique=True)
+    text = models.TextField()
+
+    def __str__(self) -> str:
+        return f"shared prompt {self.sha256[:12]}"
+
+
 class Generation(models.Model):
     """What a system was asked and how it answered. The text of a study's output stands in `output` alone."""
 
@@ -15,7 +25,13 @@ class Generation(models.Model):
     system = models.ForeignKey(System, on_delete=models.PROTECT, null=True, blank=True, related_name="generations")
     output = models.OneToOneField(Output, on_delete=models.PROTECT, null=True, blank=True, related_name="generation")
     text = models.TextField(blank=True, help_text="The raw answer, unless it is a study's output.")
-    rendered_prompt = models.TextField(blank=True, help_text="Exactly what the model was given.")
+    rendered_prompt = models.TextField(
+        blank=True, help_text="What the model was given, without the shared part; `given_prompt` is the whole of it."
+    )
+    shared_prompt = models.ForeignKey(
+        SharedPrompt, on_delete=models.PROTECT, null=True, blank=True, related_name="generations"
+    )
+    shared_at = models.PositiveIntegerField(default=0, help_text="Where in the rendered prompt the shared part goes.")
     finish_reason = models.CharField(max_length=20, help_text="`stop`, `length` (cut off) or `unknown`.")
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
     completion_tokens = models.PositiveIntegerField(null=True, blank=True)
@@ -33,3 +49,11 @@ class Generation(models.Model):
 
     def __str__(self) -> str:
         return f"generation {self.pk}"
+
+    @property
+    def given_prompt(self) -> str:
+        """Exactly what the model was given, "" where that is not known."""
+        if self.shared_prompt is None:
+            return self.rendered_prompt
+        before, after = self.rendered_prompt[: self.shared_at], self.rendered_prompt[self.shared_at :]
+        return f"{before}{self.shared_prompt.text}{after}"

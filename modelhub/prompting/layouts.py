@@ -28,21 +28,23 @@ def template_version(style: str) -> str:
     return {PersonaStyle.FIRST_PERSON: "2"}.get(PersonaStyle(style), _VERSION)
 
 
-def render_prompt(
-    *, prompt: str, persona: str, style: str, answer_start: str = "", exemplars: Sequence[Mapping[str, str]] = ()
-) -> str:
-    """Return the text a model is given.
+def render_prompt(*, prompt: str, persona: str, style: str, answer_start: str = "") -> str:
+    """Return the text a model is given, after `render_exemplars` where it is shown any.
 
     FIELD puts the persona on a line of its own, as the tailored models were trained; the first-person styles append
     it to the prompt, as a model trained without personas is given one; SYSTEM_MESSAGE leaves it to `system_message`.
-    An empty persona leaves no trace. `exemplars` (prompt, persona, response) come first, in the same layout: few-shot.
+    An empty persona leaves no trace.
     """
+    block = _block(prompt, persona, style)
+    return f"{block}\nResponse: {answer_start}" if answer_start else f"{block}\nResponse:"
+
+
+def render_exemplars(exemplars: Sequence[Mapping[str, str]], *, style: str) -> str:
+    """Return what stands before a few-shot prompt: exemplars (prompt, persona, response) in the layout of prompts."""
     blocks = [
         f"{_block(one['prompt'], one['persona'], style)}\nResponse: {one['response'].strip()}" for one in exemplars
     ]
-    last = _block(prompt, persona, style)
-    blocks.append(f"{last}\nResponse: {answer_start}" if answer_start else f"{last}\nResponse:")
-    return "\n\n".join(blocks)
+    return "".join(f"{block}\n\n" for block in blocks)
 
 
 def system_message(*, persona: str, style: str) -> str:

@@ -80,14 +80,26 @@ def render_judgement(
     return _FORMATS[rubric](metric, profile.task, profile.clean_prompt(prompt), cleaned, shown)
 
 
+def judgement_opening(rubric: str, *, metric: str, profile: DatasetProfile) -> str:
+    """Return what `render_judgement` begins with, whatever is judged. Raises KeyError as it does."""
+    return _OPENINGS[rubric](metric, profile.task)
+
+
+def _direct_opening(metric: str, task: str) -> str:
+    return "\n".join([_DIRECT[metric], task, _CRITERIA[metric], _IMPARTIAL]) + "\n\n"
+
+
+def _prometheus_opening(metric: str, task: str) -> str:
+    return f"###Task Description:\n{_PROMETHEUS_TASK}\n\n"
+
+
 def _direct(metric: str, task: str, prompt: str, responses: list[str], persona: str) -> str:
     case = [
         labelled("Prompt", prompt),
         *([labelled("Persona", persona)] if persona else []),
         *(labelled(f"Response {letter}", text) for letter, text in zip("AB", responses, strict=True)),
     ]
-    opening = "\n".join([_DIRECT[metric], task, _CRITERIA[metric], _IMPARTIAL])
-    return "\n\n".join([opening, "\n".join(case), _DIRECT_CLOSING])
+    return _direct_opening(metric, task) + "\n\n".join(["\n".join(case), _DIRECT_CLOSING])
 
 
 def _prometheus(metric: str, task: str, prompt: str, responses: list[str], persona: str) -> str:
@@ -96,12 +108,12 @@ def _prometheus(metric: str, task: str, prompt: str, responses: list[str], perso
     )
     rubric = f"[{_PROMETHEUS_QUESTIONS[metric]} {_CRITERIA[metric]} {_IMPARTIAL}]"
     parts = {
-        "Task Description": _PROMETHEUS_TASK,
         "Instruction": instruction,
         **{f"Response {letter}": _indented(text) for letter, text in zip("AB", responses, strict=True)},
         "Score Rubric": rubric,
     }
-    return "\n\n".join([*(f"###{name}:\n{text}" for name, text in parts.items()), "###Feedback: "]).rstrip()
+    blocks = [*(f"###{name}:\n{text}" for name, text in parts.items()), "###Feedback: "]
+    return _prometheus_opening(metric, task) + "\n\n".join(blocks).rstrip()
 
 
 def _indented(text: str) -> str:
@@ -109,4 +121,5 @@ def _indented(text: str) -> str:
     return "\n".join(INDENT + line for line in text.strip().splitlines())
 
 
+_OPENINGS: dict[str, Callable[[str, str], str]] = {DIRECT: _direct_opening, PROMETHEUS: _prometheus_opening}
 _FORMATS: dict[str, Callable[[str, str, str, list[str], str], str]] = {DIRECT: _direct, PROMETHEUS: _prometheus}

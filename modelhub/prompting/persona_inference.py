@@ -5,6 +5,7 @@ a set form) is that of Balepur et al., "Whose Boat Does it Float?" (ACL 2025), a
 """
 
 import re
+from functools import lru_cache
 
 from modelhub.profiles import SHOTS, DatasetProfile
 from modelhub.prompting.answers import after_thoughts, labelled, on_one_line
@@ -50,6 +51,16 @@ def render_inference(
     """
     if direction not in DIRECTIONS:
         raise ValueError(f"A direction is chosen or rejected, not {direction!r}.")
+    asked = _block(profile, prompt=prompt, chosen=chosen, rejected=rejected, direction=direction)
+    return render_instructions(profile, shots=shots) + asked
+
+
+@lru_cache(maxsize=16)
+def render_instructions(profile: DatasetProfile, *, shots: int = SHOTS) -> str:
+    """Return what `render_inference` begins with, whatever the pair: the instructions and all examples.
+
+    Raises ValueError if `shots` is not 0 to 5.
+    """
     if not 0 <= shots <= SHOTS:
         raise ValueError(f"There are {SHOTS} examples to show: shots must be 0 to {SHOTS}, not {shots}.")
     blocks = [_INSTRUCTIONS.format(task=profile.task).rstrip("\n")]
@@ -58,8 +69,7 @@ def render_inference(
         persona = shot.chosen_persona if shown == "chosen" else shot.rejected_persona
         block = _block(profile, prompt=shot.prompt, chosen=shot.chosen, rejected=shot.rejected, direction=shown)
         blocks.append(f"{block} {on_one_line(persona)}")
-    blocks.append(_block(profile, prompt=prompt, chosen=chosen, rejected=rejected, direction=direction))
-    return "\n\n".join(blocks)
+    return "".join(f"{block}\n\n" for block in blocks)
 
 
 def parse_persona(text: str) -> str:

@@ -36,7 +36,12 @@ def render_accuracy(
 ) -> str:  # fmt: skip
     """Return the question which response the described user would choose, A or B. Raises ValueError on a blank text."""
     case = [*_responses(profile, prompt, response_a, response_b), labelled("Persona", on_one_line(persona))]
-    return "\n\n".join([_ACCURACY.format(task=profile.task), "\n".join(case), _CLOSING])
+    return accuracy_opening(profile) + "\n\n".join(["\n".join(case), _CLOSING])
+
+
+def accuracy_opening(profile: DatasetProfile) -> str:
+    """Return what `render_accuracy` begins with, whatever is judged."""
+    return f"{_ACCURACY.format(task=profile.task)}\n\n"
 
 
 def render_comparison(
@@ -48,7 +53,12 @@ def render_comparison(
         labelled("Persona A, said to prefer Response A", on_one_line(persona_a)),
         labelled("Persona B, said to prefer Response B", on_one_line(persona_b)),
     ]
-    return "\n\n".join([_COMPARISON.format(task=profile.task), "\n".join(case), _CLOSING])
+    return comparison_opening(profile) + "\n\n".join(["\n".join(case), _CLOSING])
+
+
+def comparison_opening(profile: DatasetProfile) -> str:
+    """Return what `render_comparison` begins with, whatever is judged."""
+    return f"{_COMPARISON.format(task=profile.task)}\n\n"
 
 
 def _responses(profile: DatasetProfile, prompt: str, response_a: str, response_b: str) -> list[str]:

@@ -44,16 +44,28 @@ class SourceTexts:
     inferred: Mapping[int, int] = field(default_factory=dict)
 
 
-def source_texts(dataset: str, split: str, source: str, *, profile: DatasetProfile, origin: Origin) -> SourceTexts:
-    """Return what the source gives the pairs of a stored split.
+def source_texts(
+    dataset: str,
+    split: str,
+    source: str,
+    *,
+    profile: DatasetProfile,
+    origin: Origin,
+    pairs: Sequence[PreferencePair] | None = None,
+) -> SourceTexts:
+    """Return what the source gives the pairs of a stored split, or those of `pairs` alone.
 
     Raises ServiceError if nothing was inferred or retrieved at all, or if it is not clear whose personas are meant.
     """
-    pairs = list(PreferencePair.objects.filter(dataset=dataset, split=split).order_by("row", "pk"))
+    if pairs is None:
+        pairs = list(PreferencePair.objects.filter(dataset=dataset, split=split).order_by("row", "pk"))
+        ids = None
+    else:
+        ids = [pair.pk for pair in pairs]
     if source in (PersonaSource.NONE, PersonaSource.SYSTEM):
         text = profile.system_persona if source == PersonaSource.SYSTEM else ""
         return SourceTexts(source, dict.fromkeys((pair.pk for pair in pairs), text), [])
-    texts, inferred = _stored(dataset, split, source, origin)
+    texts, inferred = _stored(dataset, split, source, origin, ids)
     return SourceTexts(source, texts, [pair for pair in pairs if pair.pk not in texts], inferred)
 
 
@@ -62,26 +74,28 @@ def persona_key(persona: str) -> str:
     return hashlib.sha256(persona.encode("utf-8")).hexdigest()[:_KEY] if persona else ""
 
 
-def named_rows(pairs: Sequence[PreferencePair], shown: int = 20) -> str:
-    """Return the rows of pairs of one split as a person reads them, the first `shown` of them."""
-    rows = ", ".join(str(pair.row) for pair in pairs[:shown])
-    more = f" and {len(pairs) - shown} more" if len(pairs) > shown else ""
-    return f"row{'s' if len(pairs) > 1 else ''} {rows}{more}"
+def named_rows(rows: Sequence[int], shown: int = 20) -> str:
+    """Return rows of one split as a person reads them, the first `shown` of them."""
+    more = f" and {len(rows) - shown} more" if len(rows) > shown else ""
+    return f"row{'s' if len(rows) > 1 else ''} {', '.join(map(str, rows[:shown]))}{more}"
 
 
-def _stored(dataset: str, split: str, source: str, origin: Origin) -> tuple[dict[int, str], dict[int, int]]:
+def _stored(
+    dataset: str, split: str, source: str, origin: Origin, pairs: Sequence[int] | None
+) -> tuple[dict[int, str], dict[int, int]]:
     """Return the stored personas and their ids, both by the id of the pair that is given them."""
     system = inferring_system(dataset, origin.inferring)
     if source in GOLD:
-        direction, found = GOLD[PersonaSource(source)], gold_personas(dataset, [split], system)
+        direction = GOLD[PersonaSource(source)]
+        found = gold_personas(dataset, [split], system, pairs=pairs)
         explained = {pair: pair for pair in found}
     elif source in RETRIEVED:
         retriever = retriever_of(dataset, [split], origin.retriever)
         direction = RETRIEVED[PersonaSource(source)]
-        found = retrieved_personas(dataset, [split], system, retriever, rank=origin.rank)
-        explained = retrieved_sources(dataset, [split], retriever, rank=origin.rank)
+        found = retrieved_personas(dataset, [split], system, retriever, rank=origin.rank, pairs=pairs)
+        explained = retrieved_sources(dataset, [split], retriever, rank=origin.rank, pairs=pairs)
     else:
         raise ServiceError(f"{source!r} is no source of personas. Known: {', '.join(PersonaSource.values)}.")
     texts = {pair: sides[direction].strip() for pair, sides in found.items() if sides.get(direction, "").strip()}
-    ids = inferred_ids(dataset, system, direction)
+    ids = inferred_ids(dataset, system, direction, pairs=None if pairs is None else set(explained.values()))
     return texts, {pair: ids[explained[pair]] for pair in texts}

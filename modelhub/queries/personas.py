@@ -1,46 +1,75 @@
 """Reads of the stored personas of preference pairs: inferred from them, or retrieved for them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import TypeVar
+
+from django.db.models import Model, QuerySet
 
 from annotation.errors import ServiceError
 from modelhub.models import InferredPersona, RetrievedPersona, System
 
+M = TypeVar("M", bound=Model)
 Texts = dict[int, dict[str, str]]
 """Persona texts by the id of the pair and by direction; a persona that could not be read is missing."""
 
 
-def gold_personas(dataset: str, splits: Sequence[str], system: System) -> Texts:
-    """Return the personas that the system inferred from the pairs of these splits themselves."""
+def gold_personas(
+    dataset: str, splits: Sequence[str], system: System, *, pairs: Collection[int] | None = None
+) -> Texts:
+    """Return the personas that the system inferred from the pairs of these splits themselves.
+
+    `pairs`, here and below, restricts that to pairs with these ids.
+    """
     rows = InferredPersona.objects.filter(system=system, pair__dataset=dataset, pair__split__in=splits)
-    return _by_pair(rows.values_list("pair_id", "direction", "text").iterator())
+    return _by_pair(_of(rows, pairs).values_list("pair_id", "direction", "text").iterator())
 
 
-def retrieved_personas(dataset: str, splits: Sequence[str], system: System, retriever: str, *, rank: int = 1) -> Texts:
+def retrieved_personas(
+    dataset: str,
+    splits: Sequence[str],
+    system: System,
+    retriever: str,
+    *,
+    rank: int = 1,
+    pairs: Collection[int] | None = None,
+) -> Texts:
     """Return, for the pairs of these splits, both personas of the training pair found at this rank, 1 the nearest."""
-    sources = retrieved_sources(dataset, splits, retriever, rank=rank)
+    sources = retrieved_sources(dataset, splits, retriever, rank=rank, pairs=pairs)
     # Chosen here and not by a subquery: right after an import, when PostgreSQL knows nothing of the tables' sizes yet,
     # it would go through that once for every persona.
     wanted = set(sources.values())
-    rows = InferredPersona.objects.filter(system=system, pair__dataset=dataset).values_list(
-        "pair_id", "direction", "text"
-    )
-    texts = _by_pair(row for row in rows.iterator() if row[0] in wanted)
+    rows = InferredPersona.objects.filter(system=system, pair__dataset=dataset)
+    found = _of(rows, None if pairs is None else wanted).values_list("pair_id", "direction", "text")
+    texts = _by_pair(row for row in found.iterator() if row[0] in wanted)
     return {pair: texts[source] for pair, source in sources.items() if source in texts}
 
 
-def retrieved_sources(dataset: str, splits: Sequence[str], retriever: str, *, rank: int = 1) -> dict[int, int]:
+def retrieved_sources(
+    dataset: str,
+    splits: Sequence[str],
+    retriever: str,
+    *,
+    rank: int = 1,
+    pairs: Collection[int] | None = None,
+) -> dict[int, int]:
     """Return, by the id of the pair, the id of the training pair that was found for it at this rank."""
     found = RetrievedPersona.objects.filter(
         pair__dataset=dataset, pair__split__in=splits, retriever=retriever, rank=rank
     ).order_by()
-    return dict(found.values_list("pair_id", "source_id"))
+    return dict(_of(found, pairs).values_list("pair_id", "source_id"))
 
 
-def inferred_ids(dataset: str, system: System, direction: str) -> dict[int, int]:
+def inferred_ids(
+    dataset: str, system: System, direction: str, *, pairs: Collection[int] | None = None
+) -> dict[int, int]:
     """Return the ids of the personas that the system inferred for one response, by the id of their pair."""
     rows = InferredPersona.objects.filter(system=system, pair__dataset=dataset, direction=direction).order_by()
-    return dict(rows.values_list("pair_id", "pk").iterator())
+    return dict(_of(rows, pairs).values_list("pair_id", "pk").iterator())
+
+
+def _of(rows: QuerySet[M], pairs: Collection[int] | None) -> QuerySet[M]:
+    return rows if pairs is None else rows.filter(pair__in=pairs)
 
 
 def retrievers_of(dataset: str, splits: Sequence[str]) -> list[str]:

@@ -6,23 +6,25 @@ What is finished is known by its key in the database, never by position: the sam
 import hashlib
 import json
 import logging
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Protocol, TypeVar
-
-from django.db import IntegrityError, transaction
+from typing import Any, TypeVar
 
 from annotation.errors import ServiceError
 from modelhub.engines import load_engine
 from modelhub.engines.base import Engine, GenerationFailure, GenerationRequest, GenerationResult
-from modelhub.engines.decoding import plain_text
-from modelhub.models import Generation, Run, System
+from modelhub.models import Run, System
 from modelhub.prompting.endings import NEXT_PROMPT
+from modelhub.runs.engine_stage import EngineStage, Task, tasks_left
 from modelhub.runs.failures import Failures
 from modelhub.runs.parameters import BatchOptions
 from modelhub.runs.recording import Execution, recorded_run
 from modelhub.runs.stage import Remaining, Reporting, Stage
+from modelhub.runs.storing import Answered, RowStore
 from modelhub.systems.registering import engine_settings, present_fingerprint
 
 logger = logging.getLogger(__name__)
@@ -30,54 +32,8 @@ logger = logging.getLogger(__name__)
 B = TypeVar("B", bound=BatchOptions)
 _SCOPE_LENGTH = 200
 _DRY_RUN_PROMPTS = 2
-
-
-@dataclass(frozen=True)
-class Task:
-    """One row to be made: its key within the stage, and what it is about. Its prompt is rendered in its turn."""
-
-    key: str
-    row: Any
-
-
-class EngineStage(Protocol):
-    """A stage that asks one system once per row."""
-
-    @property
-    def name(self) -> str:
-        """The stage's name, under which its runs are found."""
-
-    @property
-    def system(self) -> System:
-        """What is asked."""
-
-    @property
-    def defaults(self) -> dict[str, Any]:
-        """The decoding settings that hold where the system says nothing."""
-
-    @property
-    def subject(self) -> str:
-        """What its rows are about, such as data set and inferring system: rows of one subject are made alike."""
-
-    @property
-    def selection(self) -> str:
-        """Which rows of the subject this run works on, such as a split."""
-
-    @property
-    def conditions(self) -> dict[str, Any]:
-        """All that shapes a row, beside the system: the template, exemplars, profile."""
-
-    def tasks(self) -> Iterator[Task]:
-        """Yield what is not stored yet, in a fixed order."""
-
-    def request(self, task: Task) -> GenerationRequest:
-        """Return what the system is asked for this row."""
-
-    def store(self, *, run: Run, task: Task, generation: Generation) -> None:
-        """Write one row, with the generation that was just created; called inside a transaction."""
-
-    def is_stored(self, task: Task) -> bool:
-        """Return whether somebody else has written the row meanwhile."""
+# What a kill can lose is at most what has come since the last write: so many seconds, or a whole batch.
+_WRITE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -89,36 +45,30 @@ class StageReport:
     failures: Failures
 
 
-def tasks_left(stage: EngineStage, options: BatchOptions) -> list[Task]:
-    """Return what the stage would do now: the rows of this shard that are not stored, at most `limit`."""
-    mine = (task for task in stage.tasks() if options.shard.holds(task.key))
-    return list(islice(mine, options.limit))
-
-
 def run_engine_stage(
     stage: EngineStage,
     options: BatchOptions,
     reporting: Reporting | None = None,
 ) -> StageReport:
-    """Make every row that is left, batch by batch, and return what was done.
+    """Make every row that is left, and return what was done.
 
-    Ctrl-C closes the run as stopped and goes on up. Raises ScopeTaken while another run does the same, and
-    ServiceError if the system's files have changed since it was registered or its engine cannot go on; what was
-    stored stays.
+    Rows are rendered while others are being answered, and written while more are. Ctrl-C closes the run as stopped and
+    goes on up. Raises ScopeTaken while another run does the same, and ServiceError if the system's files have changed
+    since it was registered or its engine cannot go on; what was answered is stored and stays.
     """
     reporting = reporting or Reporting()
     _check_unchanged(stage.system)
     check_conditions(stage)
-    tasks = tasks_left(stage, options)
+    total = sum(1 for _ in tasks_left(stage, options))
     failures = Failures()
     with recorded_run(
         stage=stage.name, scope=_scope(stage, options), subject=stage.subject, conditions=stage.conditions,
-        arguments=_arguments(stage, options), total=len(tasks), lease_seconds=options.lease_seconds, named=True,
+        arguments=_arguments(stage, options), total=total, lease_seconds=options.lease_seconds, named=True,
     ) as execution:  # fmt: skip
-        reporting.start(len(tasks))
+        reporting.start(total)
         try:
-            if tasks:
-                _work(stage, execution, tasks, options, failures, reporting)
+            if total:
+                _work(stage, execution, options, failures, reporting)
         finally:
             execution.remark = failures.summary()
     return StageReport(execution.run, execution.done, failures)
@@ -143,11 +93,13 @@ def show_engine_stages(
     for stage in stages:
         check_conditions(stage)
         tasks = tasks_left(stage, options)
-        for task in tasks[:_DRY_RUN_PROMPTS]:
+        shown = list(islice(tasks, _DRY_RUN_PROMPTS))
+        for task in shown:
             request = stage.request(task)
             message = f"{request.system_message}\n\n" if request.system_message else ""
             reporting.say(f"--- {task.key}\n{message}{request.rendered}\n")
-        reporting.say(f"{len(tasks)} {unit} to make. Nothing was made or stored: this was a dry run.")
+        total = len(shown) + sum(1 for _ in tasks)
+        reporting.say(f"{total} {unit} to make. Nothing was made or stored: this was a dry run.")
 
 
 def engine_stage(
@@ -166,18 +118,27 @@ def engine_stage(
         parameters=parameters,
         run=lambda wanted, reporting: run_engine_stages(stages(wanted, reporting), wanted, reporting, unit=unit),
         dry_run=lambda wanted, reporting: show_engine_stages(stages(wanted, reporting), wanted, reporting, unit=unit),
-        left=lambda wanted: Remaining(sum(len(tasks_left(one, wanted)) for one in stages(wanted, Reporting()))),
+        left=lambda wanted: Remaining(sum(1 for one in stages(wanted, Reporting()) for _ in tasks_left(one, wanted))),
     )
 
 
 def _work(
-    stage: EngineStage,
-    execution: Execution,
-    tasks: Sequence[Task],
-    options: BatchOptions,
-    failures: Failures,
-    reporting: Reporting,
+    stage: EngineStage, execution: Execution, options: BatchOptions, failures: Failures, reporting: Reporting
 ) -> None:
+    engine = _engine(stage, execution, reporting)
+    writer = _Writer(RowStore(stage, execution.run), execution, failures, reporting, options.batch_size)
+    rows = _Rows(stage, tasks_left(stage, options))
+    try:
+        with closing(engine.stream(rows.requests(), ahead=options.batch_size)) as answers:
+            for number, result in answers:
+                writer.add(*rows.taken.pop(number), result)
+    except (KeyboardInterrupt, ServiceError):
+        writer.flush()  # what has been answered need not be asked again
+        raise
+    writer.flush()
+
+
+def _engine(stage: EngineStage, execution: Execution, reporting: Reporting) -> Engine:
     # An engine frees its model when it goes. It stays while the next system stands on the same model, which is loaded
     # once then, and goes before another one is loaded, since memory may not hold two.
     if any(model != stage.system.model for model, _ in reporting.engines):
@@ -187,56 +148,60 @@ def _work(
     engine = load_engine(stage.system.engine, settings, stop=stage.defaults.get("stop", NEXT_PROMPT))
     execution.usage = engine.usage
     reporting.engines.append((stage.system.model, engine))
-    for start in range(0, len(tasks), options.batch_size):
-        batch = tasks[start : start + options.batch_size]
-        done, failed = _batch(stage, execution.run, engine, batch, failures)
-        execution.advance(done, failed=failed)
-        reporting.advance(len(batch))
+    return engine
 
 
-def _batch(stage: EngineStage, run: Run, engine: Engine, batch: Sequence[Task], failures: Failures) -> tuple[int, int]:
-    """Make and store some rows, add what failed to `failures`, and return how many are done and have failed."""
-    requests = [stage.request(task) for task in batch]
-    results = engine.generate(requests)
-    done, failed = 0, []
-    with transaction.atomic():
-        for task, request, result in zip(batch, requests, results, strict=True):
-            if isinstance(result, GenerationFailure):
-                logger.warning("run %s: row %s failed: %s", run.key, task.key, result.error)
-                failed.append((task.key, result))
-            else:
-                done += _store(stage, run, task, request, result)
-    for key, failure in failed:
-        failures.add(key, failure)
-    return done, len(failed)
+@dataclass
+class _Rows:
+    """The rows on their way to an engine, by their number: those that it has taken and not answered."""
+
+    stage: EngineStage
+    tasks: Iterator[Task]
+    taken: dict[int, tuple[Task, GenerationRequest]] = field(default_factory=dict)
+
+    def requests(self) -> Iterator[GenerationRequest]:
+        for number, task in enumerate(self.tasks):
+            request = self.stage.request(task)
+            self.taken[number] = task, request
+            yield request
 
 
-def _store(stage: EngineStage, run: Run, task: Task, request: GenerationRequest, result: GenerationResult) -> bool:
-    """Write one row; False if another run, with other shards, has written it meanwhile."""
-    if stage.is_stored(task):
-        return False
-    try:
-        with transaction.atomic():
-            stage.store(run=run, task=task, generation=_generation(stage.system, run, request, result))
-    except IntegrityError:
-        if not stage.is_stored(task):
-            raise
-        return False
-    return True
+@dataclass
+class _Writer:
+    """Gathers what comes and writes it, a batch at a time and every few seconds."""
 
+    store: RowStore
+    execution: Execution
+    failures: Failures
+    reporting: Reporting
+    size: int
+    _answered: deque[Answered] = field(default_factory=deque)
+    _failed: list[tuple[str, GenerationFailure]] = field(default_factory=list)
+    _written_at: float = field(default_factory=time.monotonic)
 
-def _generation(system: System, run: Run, request: GenerationRequest, result: GenerationResult) -> Generation:
-    return Generation.objects.create(
-        run=run,
-        system=system,
-        text=result.text,
-        rendered_prompt=plain_text(request),
-        finish_reason=result.finish_reason,
-        served=dict(result.served),
-        prompt_tokens=result.prompt_tokens,
-        completion_tokens=result.completion_tokens,
-        seconds=result.seconds,
-    )
+    def add(self, task: Task, request: GenerationRequest, result: GenerationResult | GenerationFailure) -> None:
+        if isinstance(result, GenerationFailure):
+            logger.warning("run %s: row %s failed: %s", self.execution.run.key, task.key, result.error)
+            self._failed.append((task.key, result))
+        else:
+            self._answered.append(Answered(task, request, result))
+        waiting = len(self._answered) + len(self._failed)
+        if waiting >= self.size or time.monotonic() - self._written_at > _WRITE_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has come."""
+        rows, failed = list(self._answered), self._failed
+        if not rows and not failed:
+            return
+        done = self.store.write(rows) if rows else 0
+        self._answered.clear()
+        self._failed = []
+        for key, failure in failed:
+            self.failures.add(key, failure)
+        self._written_at = time.monotonic()
+        self.execution.advance(done, failed=len(failed))
+        self.reporting.advance(len(rows) + len(failed))
 
 
 def _scope(stage: EngineStage, options: BatchOptions) -> str:

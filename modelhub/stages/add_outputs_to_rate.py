@@ -110,8 +110,8 @@ def _bound_arms(study: Study) -> dict[Arm, System]:
     return arms
 
 
-def _units(wanted: RateOptions, arms: Mapping[Arm, System]) -> tuple[list[_RatedPair], list[PreferencePair]]:
-    """Return the pairs that every arm has a usable output for, and those that some arm has none for."""
+def _units(wanted: RateOptions, arms: Mapping[Arm, System]) -> tuple[list[_RatedPair], list[int]]:
+    """Return the pairs that every arm has a usable output for, and the rows of those that some arm has none for."""
     (split,) = splits_of(wanted.dataset, [wanted.split])
     profile = profile_of(wanted.profile or wanted.dataset)
     given = source_texts(wanted.dataset, split, wanted.persona, profile=profile, origin=wanted.origin)
@@ -121,7 +121,7 @@ def _units(wanted: RateOptions, arms: Mapping[Arm, System]) -> tuple[list[_Rated
     ).exclude(text="")  # fmt: skip
     by_key = {
         (output.system_id, output.pair_id, output.source, output.persona_key): output
-        for output in stored.select_related("generation")
+        for output in stored.select_related("generation__shared_prompt")
     }
     units, unusable = [], []
     for pair in PreferencePair.objects.filter(dataset=wanted.dataset, split=split).order_by("row", "pk"):
@@ -131,7 +131,7 @@ def _units(wanted: RateOptions, arms: Mapping[Arm, System]) -> tuple[list[_Rated
         if persona and len(found) == len(arms):
             units.append(_RatedPair(pair, persona, found))
         else:
-            unusable.append(pair)
+            unusable.append(pair.row)
     return units, unusable
 
 
@@ -217,6 +217,8 @@ def _bring(persona: Persona, arm: Arm, system: System, made: PairOutput, run: Ru
             "run": run,
             "system": system,
             "rendered_prompt": how.rendered_prompt if how else "",
+            "shared_prompt": how.shared_prompt if how else None,
+            "shared_at": how.shared_at if how else 0,
             "finish_reason": how.finish_reason if how else "unknown",
             "prompt_tokens": how.prompt_tokens if how else None,
             "completion_tokens": how.completion_tokens if how else None,

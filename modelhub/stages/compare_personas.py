@@ -3,15 +3,17 @@
 Source of the measure: Balepur et al., "Whose Boat Does it Float?" (ACL 2025), section on persona inference.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from modelhub.engines.base import GenerationRequest
 from modelhub.models import Direction, Generation, PersonaComparison, Run
-from modelhub.prompting.persona_judging import COMPARISON_RUBRIC, render_comparison
+from modelhub.prompting.persona_judging import COMPARISON_RUBRIC, comparison_opening, render_comparison
 from modelhub.prompting.persona_text import persona_as_data
-from modelhub.runs.rows import Task, engine_stage
+from modelhub.queries.portions import portions
+from modelhub.runs.engine_stage import Task
+from modelhub.runs.rows import engine_stage
 from modelhub.stages.shared.persona_judging import ORDERS, PersonaJudging, PersonaJudgingOptions, in_order
 from modelhub.stages.shared.profiles import has_texts
 
@@ -27,18 +29,22 @@ class ComparePersonas(PersonaJudging):
         return {"rubric": COMPARISON_RUBRIC, **self.profile_conditions()}
 
     def tasks(self) -> Iterator[Task]:
-        made = PersonaComparison.objects.filter(
-            judge=self.system, rubric=COMPARISON_RUBRIC, chosen__system=self.inferring
+        for portion in portions(self.personas().filter(direction=Direction.CHOSEN)):
+            of_pairs = self.personas().filter(direction=Direction.REJECTED, pair__in=[one.pair_id for one in portion])
+            rejected = {one.pair_id: one for one in of_pairs}
+            for chosen in portion:
+                pair = chosen.pair
+                if pair.pk in rejected and has_texts(self.profile, pair):
+                    for order in ORDERS:
+                        row = (chosen, rejected[pair.pk], order)
+                        yield Task(f"{pair.dataset}/{pair.split}/{pair.key}/{order}", row)
+
+    def stored(self, tasks: Sequence[Task]) -> set[str]:
+        found = PersonaComparison.objects.filter(
+            judge=self.system, rubric=COMPARISON_RUBRIC, chosen__in={task.row[0].pk for task in tasks}
         )
-        known = set(made.values_list("chosen_id", "order"))
-        rejected = {one.pair_id: one for one in self.personas().filter(direction=Direction.REJECTED)}
-        for chosen in self.personas().filter(direction=Direction.CHOSEN).iterator():
-            if not has_texts(self.profile, chosen.pair):
-                continue
-            for order in ORDERS:
-                if chosen.pair_id in rejected and (chosen.pk, order) not in known:
-                    pair = chosen.pair
-                    yield Task(f"{pair.dataset}/{pair.split}/{pair.key}/{order}", (chosen, rejected[pair.pk], order))
+        known = set(found.order_by().values_list("chosen_id", "order"))
+        return {task.key for task in tasks if (task.row[0].pk, task.row[2]) in known}
 
     def request(self, task: Task) -> GenerationRequest:
         chosen, rejected, order = task.row
@@ -49,18 +55,17 @@ class ComparePersonas(PersonaJudging):
             self.profile, prompt=pair.prompt, response_a=responses[0], response_b=responses[1], persona_a=personas[0],
             persona_b=personas[1],
         )  # fmt: skip
-        return GenerationRequest(rendered=rendered, prompt=pair.prompt, persona="")
+        shared = len(comparison_opening(self.profile))
+        return GenerationRequest(rendered=rendered, prompt=pair.prompt, persona="", shared=shared)
 
-    def store(self, *, run: Run, task: Task, generation: Generation) -> None:
-        chosen, rejected, order = task.row
-        made = self.verdict(run, generation, COMPARISON_RUBRIC)
-        PersonaComparison.objects.create(chosen=chosen, rejected=rejected, order=order, **made)
-
-    def is_stored(self, task: Task) -> bool:
-        chosen, rejected, order = task.row
-        return PersonaComparison.objects.filter(
-            chosen=chosen, rejected=rejected, judge=self.system, rubric=COMPARISON_RUBRIC, order=order
-        ).exists()
+    def store(self, *, run: Run, made: Sequence[tuple[Task, Generation]]) -> None:
+        PersonaComparison.objects.bulk_create([
+            PersonaComparison(
+                chosen=task.row[0], rejected=task.row[1], order=task.row[2],
+                **self.verdict(run, generation, COMPARISON_RUBRIC),
+            )
+            for task, generation in made
+        ])  # fmt: skip
 
 
 STAGE = engine_stage(

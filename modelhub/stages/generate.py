@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
+from django.db.models import QuerySet
 from pydantic import Field
 
 from annotation.errors import ServiceError
@@ -18,8 +19,10 @@ from modelhub.prompting.endings import NEXT_PROMPT, whole_answer
 from modelhub.prompting.layouts import template_version
 from modelhub.queries.datasets import splits_of, system_named
 from modelhub.queries.persona_sources import Origin, SourceTexts, named_rows, persona_key, source_texts
+from modelhub.queries.portions import portions
+from modelhub.runs.engine_stage import Task
 from modelhub.runs.parameters import BatchOptions, Option
-from modelhub.runs.rows import Task, engine_stage, run_engine_stages
+from modelhub.runs.rows import engine_stage, run_engine_stages
 from modelhub.runs.stage import Reporting
 from modelhub.stages.shared.parameters import Names, OfOrigin, OfSplit
 from modelhub.stages.shared.persona_links import outputs_link
@@ -52,7 +55,7 @@ class Generate:
     split: str
     system: System
     profile: DatasetProfile
-    sources: Sequence[SourceTexts]
+    sources: Sequence[str]
     origin: Origin = field(default_factory=Origin)
     name: str = "generate"
     defaults: dict[str, Any] = field(default_factory=lambda: dict(DECODING))
@@ -65,7 +68,7 @@ class Generate:
     def selection(self) -> str:
         # The names as given: another persona is another row, so two runs never collide over them.
         origin = [f"{name} {value}" for name, value in vars(self.origin).items() if value not in ("", 1)]
-        return " ".join([self.split, "+".join(one.source for one in self.sources), *origin])
+        return " ".join([self.split, "+".join(self.sources), *origin])
 
     @property
     def conditions(self) -> dict[str, Any]:
@@ -76,25 +79,36 @@ class Generate:
         }
 
     def tasks(self) -> Iterator[Task]:
-        stored = PairOutput.objects.filter(system=self.system, pair__dataset=self.dataset, pair__split=self.split)
-        known = set(stored.order_by().values_list("pair_id", "source", "persona_key"))
-        pairs = list(PreferencePair.objects.filter(dataset=self.dataset, split=self.split).order_by("row", "pk"))
-        for one in self.sources:
-            for pair in pairs:
-                if pair.pk not in one.texts:
-                    continue
-                persona = one.texts[pair.pk]
-                if (pair.pk, one.source, persona_key(persona)) not in known:
-                    yield Task(_key(pair, one.source, persona), (pair, one.source, persona))
+        for source in self.sources:
+            for pairs in portions(_pairs(self.dataset, self.split)):
+                given = self.given(source, pairs)
+                for pair in pairs:
+                    if pair.pk in given.texts:
+                        persona = given.texts[pair.pk]
+                        yield Task(_key(pair, source, persona), (pair, source, persona, given.inferred.get(pair.pk)))
+
+    def stored(self, tasks: Sequence[Task]) -> set[str]:
+        found = PairOutput.objects.filter(system=self.system, pair__in={task.row[0].pk for task in tasks})
+        known = set(found.order_by().values_list("pair_id", "source", "persona_key"))
+        rows = ((task.key, *task.row[:3]) for task in tasks)
+        return {key for key, pair, source, persona in rows if (pair.pk, source, persona_key(persona)) in known}
 
     def request(self, task: Task) -> GenerationRequest:
-        pair, _, persona = task.row
+        pair, _, persona, _ = task.row
         start = self.profile.answer_start(pair.prompt)
         return generation_request(self.system, prompt=pair.prompt, persona=persona, answer_start=start)
 
-    def store(self, *, run: Run, task: Task, generation: Generation) -> None:
-        pair, source, persona = task.row
-        output = PairOutput.objects.create(
+    def store(self, *, run: Run, made: Sequence[tuple[Task, Generation]]) -> None:
+        outputs = PairOutput.objects.bulk_create([self._output(run, task, generation) for task, generation in made])
+        through = PairOutput.inferred_personas.through
+        inferred = [(output.pk, task.row[3]) for output, (task, _) in zip(outputs, made, strict=True)]
+        through.objects.bulk_create([
+            through(pairoutput_id=output, inferredpersona_id=persona) for output, persona in inferred if persona
+        ])  # fmt: skip
+
+    def _output(self, run: Run, task: Task, generation: Generation) -> PairOutput:
+        pair, source, persona, _ = task.row
+        return PairOutput(
             system=self.system,
             pair=pair,
             source=source,
@@ -104,21 +118,25 @@ class Generate:
             generation=generation,
             run=run,
         )
-        (given,) = (one for one in self.sources if one.source == source)
-        if pair.pk in given.inferred:
-            output.inferred_personas.add(given.inferred[pair.pk])
+
+    def given(self, source: str, pairs: Sequence[PreferencePair]) -> SourceTexts:
+        """Return what a source gives some pairs of the split."""
+        return source_texts(
+            self.dataset, self.split, source, profile=self.profile, origin=self.origin, pairs=pairs
+        )  # fmt: skip
 
     def link(self) -> None:
         """Link outputs that are there already: another system may have inferred the same persona."""
-        outputs = PairOutput.objects.filter(system=self.system, pair__dataset=self.dataset, pair__split=self.split)
-        for one in self.sources:
-            outputs_link(outputs, one)
+        outputs = PairOutput.objects.filter(system=self.system)
+        if not outputs.filter(pair__dataset=self.dataset, pair__split=self.split).exists():
+            return
+        for source in self.sources:
+            for pairs in portions(_pairs(self.dataset, self.split)):
+                outputs_link(outputs.filter(pair__in=pairs), self.given(source, pairs))
 
-    def is_stored(self, task: Task) -> bool:
-        pair, source, persona = task.row
-        return PairOutput.objects.filter(
-            system=self.system, pair=pair, source=source, persona_key=persona_key(persona)
-        ).exists()
+
+def _pairs(dataset: str, split: str) -> QuerySet[PreferencePair]:
+    return PreferencePair.objects.filter(dataset=dataset, split=split).order_by("row", "pk")
 
 
 def generate(
@@ -126,22 +144,17 @@ def generate(
 ) -> list[Generate]:
     """Return one stage for each system, those on the same model next to each other.
 
-    Raises ServiceError for names that are not known, systems that cannot answer, and sources without any persona.
+    Raises ServiceError for names that are not known and systems that cannot answer.
     """
     (known_split,) = splits_of(dataset, [split])
     chosen_profile = profile_of(profile or dataset)
     answering = [system_named(name) for name in dict.fromkeys(systems)]
     if imported := [system.name for system in answering if system.engine == IMPORTED]:
         raise ServiceError(f"{', '.join(imported)}: imported texts only, which answer nothing. Register the models.")
-    found = [
-        source_texts(dataset, known_split, source, profile=chosen_profile, origin=origin)
-        for source in dict.fromkeys(sources)
-    ]
-    if empty := [one.source for one in found if not one.texts]:
-        raise ServiceError(f"No pair of {dataset}/{split} has a persona of {', '.join(empty)}.")
     models = list(dict.fromkeys((system.engine, system.model) for system in answering))
     answering.sort(key=lambda system: models.index((system.engine, system.model)))
-    return [Generate(dataset, known_split, system, chosen_profile, found, origin) for system in answering]
+    chosen = list(dict.fromkeys(sources))
+    return [Generate(dataset, known_split, system, chosen_profile, chosen, origin) for system in answering]
 
 
 def _key(pair: PreferencePair, source: str, persona: str) -> str:
@@ -157,13 +170,27 @@ def _stages(wanted: GenerateOptions, reporting: Reporting) -> list[Generate]:
         origin=wanted.origin,
         profile=wanted.profile,
     )
-    for one in stages[0].sources:
-        if one.missing:
+    for source in stages[0].sources:
+        pairs, missing = _without_persona(stages[0], source)
+        if missing:
             reporting.say(
-                f"{len(one.missing)} of {len(one.missing) + len(one.texts)} pairs have no persona of {one.source} and "
-                f"get no output: {named_rows(one.missing)}."
+                f"{len(missing)} of {pairs} pairs have no persona of {source} and get no output: {named_rows(missing)}."
             )
     return stages
+
+
+def _without_persona(stage: Generate, source: str) -> tuple[int, list[int]]:
+    """Return how many pairs there are, and the rows of those that the source gives no persona.
+
+    Raises ServiceError if it gives none at all, which is a mistake in the names.
+    """
+    count, missing = 0, []
+    for pairs in portions(_pairs(stage.dataset, stage.split)):
+        count += len(pairs)
+        missing += [pair.row for pair in stage.given(source, pairs).missing]
+    if len(missing) == count:
+        raise ServiceError(f"No pair of {stage.dataset}/{stage.split} has a persona of {source}.")
+    return count, missing
 
 
 def _run(wanted: GenerateOptions, reporting: Reporting) -> None:

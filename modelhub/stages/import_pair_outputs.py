@@ -210,8 +210,8 @@ def _shown_styles(plans: Sequence[_FilePlan], system: System | None) -> list[tup
 
 def _stored_styles(system: System) -> tuple[PersonaStyle, ...]:
     """Return the styles that give all stored prompts of the system; only its own where they do not tell."""
-    outputs = list(system.pair_outputs.exclude(persona="").select_related("pair", "generation"))
-    prompts = [(one.pair.prompt, one.persona, one.generation.rendered_prompt) for one in outputs if one.generation]
+    outputs = list(system.pair_outputs.exclude(persona="").select_related("pair", "generation__shared_prompt"))
+    prompts = [(one.pair.prompt, one.persona, one.generation.given_prompt) for one in outputs if one.generation]
     styles = tuple(
         style
         for style in PersonaStyle

@@ -5,6 +5,7 @@ Source of the method: Balepur et al., "Whose Boat Does it Float?" (ACL 2025), se
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -15,10 +16,17 @@ from modelhub.engines.base import GenerationRequest
 from modelhub.models import Direction, Generation, InferredPersona, PreferencePair, Run, System
 from modelhub.profiles import SHOTS, DatasetProfile
 from modelhub.prompting.endings import NEXT_PROMPT
-from modelhub.prompting.persona_inference import INFERENCE_TEMPLATE, parse_persona, render_inference
+from modelhub.prompting.persona_inference import (
+    INFERENCE_TEMPLATE,
+    parse_persona,
+    render_inference,
+    render_instructions,
+)
 from modelhub.queries.datasets import splits_of, system_named
+from modelhub.queries.portions import portions
+from modelhub.runs.engine_stage import Task
 from modelhub.runs.parameters import BatchOptions, Option
-from modelhub.runs.rows import Task, engine_stage
+from modelhub.runs.rows import engine_stage
 from modelhub.screening.persona_flags import screen_persona
 from modelhub.stages.shared.parameters import Name, OfSplits
 from modelhub.stages.shared.profiles import has_texts, profile_digest, profile_of
@@ -72,18 +80,16 @@ class InferPersonas:
         }
 
     def tasks(self) -> Iterator[Task]:
-        known = set(
-            InferredPersona.objects.filter(system=self.system, pair__dataset=self.dataset).values_list(
-                "pair_id", "direction"
-            )
-        )
         pairs = PreferencePair.objects.filter(dataset=self.dataset, split__in=self.splits)
-        for pair in pairs.order_by("split", "row").iterator():
-            if not has_texts(self.profile, pair):
-                continue
-            for direction in self.directions:
-                if (pair.pk, direction) not in known:
+        for pair in chain.from_iterable(portions(pairs.order_by("split", "row", "pk"))):
+            if has_texts(self.profile, pair):
+                for direction in self.directions:
                     yield Task(f"{pair.dataset}/{pair.split}/{pair.key}/{direction}", (pair, direction))
+
+    def stored(self, tasks: Sequence[Task]) -> set[str]:
+        found = InferredPersona.objects.filter(system=self.system, pair__in={task.row[0].pk for task in tasks})
+        known = set(found.order_by().values_list("pair_id", "direction"))
+        return {task.key for task in tasks if (task.row[0].pk, task.row[1]) in known}
 
     def request(self, task: Task) -> GenerationRequest:
         pair, direction = task.row
@@ -91,13 +97,17 @@ class InferPersonas:
             self.profile, prompt=pair.prompt, chosen=pair.chosen, rejected=pair.rejected, direction=direction,
             shots=self.shots,
         )  # fmt: skip
-        return GenerationRequest(rendered=rendered, prompt=pair.prompt, persona="")
+        shared = len(render_instructions(self.profile, shots=self.shots))
+        return GenerationRequest(rendered=rendered, prompt=pair.prompt, persona="", shared=shared)
 
-    def store(self, *, run: Run, task: Task, generation: Generation) -> None:
+    def store(self, *, run: Run, made: Sequence[tuple[Task, Generation]]) -> None:
+        InferredPersona.objects.bulk_create([self._persona(run, task, generation) for task, generation in made])
+
+    def _persona(self, run: Run, task: Task, generation: Generation) -> InferredPersona:
         pair, direction = task.row
         text = parse_persona(generation.text)
         flags = screen_persona(text, prompt=pair.prompt, responses=(pair.chosen, pair.rejected))
-        InferredPersona.objects.create(
+        return InferredPersona(
             pair=pair,
             direction=direction,
             system=self.system,
@@ -106,10 +116,6 @@ class InferPersonas:
             generation=generation,
             run=run,
         )
-
-    def is_stored(self, task: Task) -> bool:
-        pair, direction = task.row
-        return InferredPersona.objects.filter(pair=pair, direction=direction, system=self.system).exists()
 
 
 def infer_personas(

@@ -5,25 +5,35 @@ Source of the measures: Balepur et al., "Whose Boat Does it Float?" (ACL 2025), 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+from django.db.models import Count, QuerySet
 from pydantic import Field
 
 from annotation.errors import ServiceError
 from modelhub.engines import IMPORTED
 from modelhub.engines.base import GenerationRequest
-from modelhub.models import Generation, Judgement, PairOutput, PersonaSource, Run, System
+from modelhub.models import Generation, Judgement, PairOutput, PersonaSource, PreferencePair, Run, System
 from modelhub.profiles import DatasetProfile
-from modelhub.prompting.output_judging import DIRECT, METRICS, PERSONALIZATION, RUBRICS, render_judgement
+from modelhub.prompting.output_judging import (
+    DIRECT,
+    METRICS,
+    PERSONALIZATION,
+    RUBRICS,
+    judgement_opening,
+    render_judgement,
+)
 from modelhub.prompting.persona_text import persona_as_data
 from modelhub.prompting.verdicts import parse_verdict
 from modelhub.queries.datasets import splits_of, system_named
 from modelhub.queries.persona_sources import Origin, persona_key, source_texts
+from modelhub.queries.portions import portions
+from modelhub.runs.engine_stage import Task
 from modelhub.runs.parameters import BatchOptions, Option
-from modelhub.runs.rows import Task, engine_stage
+from modelhub.runs.rows import engine_stage
 from modelhub.runs.stage import Reporting
 from modelhub.stages.shared.parameters import OfOrigin, OfSplit
 from modelhub.stages.shared.profiles import profile_digest, profile_of
@@ -32,6 +42,8 @@ from modelhub.systems.registering import engine_settings, present_fingerprint
 # Judges explain themselves before they decide.
 DECODING = {"max_new_tokens": 1024, "min_new_tokens": 1, "temperature": 0.0, "stop": []}
 ORDERS = tuple(Judgement.Order.values)
+# Why a pair is left out.
+EXCLUDED, NO_BASE, NO_TEST, NO_PROMPT = "excluded", "no base", "no test", "no prompt"
 
 
 _System = Annotated[str, Option(metavar="SYSTEM")]
@@ -52,15 +64,7 @@ class JudgeOptions(OfOrigin, OfSplit, BatchOptions):
     rubric: Annotated[str, Option(choices=lambda: list(RUBRICS))] = Field(default=DIRECT, description="how it is asked")
 
 
-@dataclass(frozen=True)
-class Matchup:
-    """The outputs to be judged, pair by pair (base, test), and how many pairs are left out, and why."""
-
-    outputs: Sequence[tuple[PairOutput, PairOutput]]
-    excluded: int
-    no_base: int
-    no_test: int
-    no_prompt: int
+_Sides = tuple[PairOutput, PairOutput]
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Judge:
     metrics: Sequence[str]
     format: str
     profile: DatasetProfile
-    matchup: Matchup
+    origin: Origin = field(default_factory=Origin)
     name: str = "judge"
     defaults: dict[str, Any] = field(default_factory=lambda: dict(DECODING))
 
@@ -99,18 +103,80 @@ class Judge:
     def conditions(self) -> dict[str, Any]:
         return {"profile": self.profile.name, "profile_sha256": profile_digest(self.profile)}
 
+    def matches(self) -> Iterator[tuple[_Sides | None, str]]:
+        """Yield, for each pair that either side has an output of, base and test; or None, and why it is left out.
+
+        Systems given a persona from the same source must have had the same one.
+        """
+        several = [self._has_several(system, source) for system, source in self._sides()]
+        pairs = PreferencePair.objects.filter(dataset=self.dataset, split=self.split).order_by("row", "pk")
+        for portion in portions(pairs):
+            base, test = (
+                self._meant(portion, system, source, several=many)
+                for (system, source), many in zip(self._sides(), several, strict=True)
+            )
+            for pair in portion:
+                if pair.pk in base or pair.pk in test:
+                    yield self._match(pair, base.get(pair.pk), test.get(pair.pk))
+
+    def _sides(self) -> list[tuple[System, str]]:
+        return [(self.base, self.base_source), (self.test, self.source)]
+
+    def _match(
+        self, pair: PreferencePair, base: PairOutput | None, test: PairOutput | None
+    ) -> tuple[_Sides | None, str]:
+        if test is None:
+            return None, NO_TEST
+        if base is None or (self.base_source == self.source and base.persona_key != test.persona_key):
+            return None, NO_BASE
+        if base.excluded_reason or test.excluded_reason:
+            return None, EXCLUDED
+        if not self.profile.clean_prompt(pair.prompt).strip():
+            return None, NO_PROMPT
+        base.pair = test.pair = pair
+        return (base, test), ""
+
+    def _has_several(self, system: System, source: str) -> bool:
+        """Whether the system has more than one output for some pair, each for another persona."""
+        outputs = self._outputs(system, source).filter(pair__dataset=self.dataset, pair__split=self.split)
+        counts = outputs.order_by().values("pair").annotate(count=Count("pk"))
+        return counts.filter(count__gt=1).exists()
+
+    def _outputs(self, system: System, source: str) -> QuerySet[PairOutput]:
+        return PairOutput.objects.filter(system=system, source=source)
+
+    def _meant(
+        self, pairs: Sequence[PreferencePair], system: System, source: str, *, several: bool
+    ) -> dict[int, PairOutput]:
+        """Return one output per pair, by its id: where there are several, that for the persona of the origin."""
+        outputs = self._outputs(system, source).filter(pair__in=pairs)
+        if not several and self.origin == Origin():
+            return {output.pair_id: output for output in outputs}
+        texts = source_texts(
+            self.dataset, self.split, source, profile=self.profile, origin=self.origin, pairs=pairs
+        ).texts  # fmt: skip
+        return {
+            output.pair_id: output
+            for output in outputs
+            if output.pair_id in texts and output.persona_key == persona_key(texts[output.pair_id])
+        }
+
     def tasks(self) -> Iterator[Task]:
-        made = Judgement.objects.filter(
-            judge=self.system, rubric=self.rubric, base__system=self.base, test__system=self.test
-        )
-        known = set(made.order_by().values_list("base_id", "test_id", "metric", "order"))
-        for base, test in self.matchup.outputs:
-            for metric in self.metrics:
-                for order in ORDERS:
-                    if (base.pk, test.pk, metric, order) not in known:
-                        pair = test.pair
-                        key = [pair.dataset, pair.split, pair.key, test.persona_key or "none", metric, order]
+        for sides, _ in self.matches():
+            if sides is not None:
+                base, test = sides
+                for metric in self.metrics:
+                    for order in ORDERS:
+                        key = [self.dataset, self.split, test.pair.key, test.persona_key or "none", metric, order]
                         yield Task("/".join(key), (base, test, metric, order))
+
+    def stored(self, tasks: Sequence[Task]) -> set[str]:
+        found = Judgement.objects.filter(
+            judge=self.system, rubric=self.rubric, test__in={task.row[1].pk for task in tasks}
+        )
+        known = set(found.order_by().values_list("base_id", "test_id", "metric", "order"))
+        rows = ((task.key, *task.row) for task in tasks)
+        return {key for key, base, test, metric, order in rows if (base.pk, test.pk, metric, order) in known}
 
     def request(self, task: Task) -> GenerationRequest:
         base, test, metric, order = task.row
@@ -121,22 +187,19 @@ class Judge:
             self.format, metric=metric, profile=self.profile, prompt=prompt, responses=(first.text, second.text),
             persona=persona,
         )  # fmt: skip
-        return GenerationRequest(rendered=rendered, prompt=prompt, persona=persona)
+        shared = len(judgement_opening(self.format, metric=metric, profile=self.profile))
+        return GenerationRequest(rendered=rendered, prompt=prompt, persona=persona, shared=shared)
 
-    def store(self, *, run: Run, task: Task, generation: Generation) -> None:
-        verdict = parse_verdict(generation.text)
-        Judgement.objects.create(
-            **self._key(task), verdict=verdict.value, reason=verdict.reason, generation=generation, run=run
-        )
+    def store(self, *, run: Run, made: Sequence[tuple[Task, Generation]]) -> None:
+        Judgement.objects.bulk_create([self._judgement(run, task, generation) for task, generation in made])
 
-    def is_stored(self, task: Task) -> bool:
-        return Judgement.objects.filter(**self._key(task)).exists()
-
-    def _key(self, task: Task) -> dict[str, Any]:
+    def _judgement(self, run: Run, task: Task, generation: Generation) -> Judgement:
         base, test, metric, order = task.row
-        return {
-            "base": base, "test": test, "metric": metric, "order": order, "judge": self.system, "rubric": self.rubric,
-        }  # fmt: skip
+        verdict = parse_verdict(generation.text)
+        return Judgement(
+            base=base, test=test, metric=metric, order=order, judge=self.system, rubric=self.rubric,
+            verdict=verdict.value, reason=verdict.reason, generation=generation, run=run,
+        )  # fmt: skip
 
 
 def judge(
@@ -146,8 +209,8 @@ def judge(
     """Return the stage that compares the outputs of two systems; "" as `base_source` means the source of the test.
 
     Raises ServiceError for names that are not known, a judge that cannot answer, a system compared with itself for the
-    same personas, personalization without a persona to show, a system whose files are others than those that made its
-    outputs, and where no pair has both outputs.
+    same personas, personalization without a persona to show, and a system whose files are others than those that made
+    its outputs.
     """
     (split,) = splits_of(dataset, [split])
     judging, base_source = system_named(judge), base_source or source
@@ -164,15 +227,9 @@ def judge(
     sides = system_named(base), system_named(test)
     for side in dict.fromkeys(sides):
         _check_made_by(side)
-    matchup = _matchup(dataset, split, sides, (base_source, source), chosen_profile, origin)
-    if not matchup.outputs:
-        raise ServiceError(
-            f"No pair of {dataset}/{split} can be judged: {matchup.excluded} excluded, {matchup.no_test} without an "
-            f"output of {test} ({source}), {matchup.no_base} without one of {base} ({base_source}); see generate."
-        )
     asked = [metric for metric in METRICS if metric in metrics]
     return Judge(
-        dataset, split, sides[0], base_source, sides[1], source, judging, asked, format, chosen_profile, matchup
+        dataset, split, sides[0], base_source, sides[1], source, judging, asked, format, chosen_profile, origin
     )
 
 
@@ -189,51 +246,6 @@ def _check_made_by(system: System) -> None:
         )
 
 
-def _matchup(
-    dataset: str, split: str, systems: tuple[System, System], sources: tuple[str, str], profile: DatasetProfile,
-    origin: Origin,
-) -> Matchup:  # fmt: skip
-    """Return the outputs of the same pairs. Systems given a persona from the same source must have had the same one."""
-    base_outputs, test_outputs = (
-        _meant(_outputs(dataset, split, system, source), dataset, split, source, profile, origin)
-        for system, source in zip(systems, sources, strict=True)
-    )
-    found, left_out = [], Counter[str]()
-    for pair in {**test_outputs, **base_outputs}:
-        test, base = test_outputs.get(pair), base_outputs.get(pair)
-        if test is None:
-            left_out["no_test"] += 1
-        elif base is None or (sources[0] == sources[1] and base.persona_key != test.persona_key):
-            left_out["no_base"] += 1
-        elif base.excluded_reason or test.excluded_reason:
-            left_out["excluded"] += 1
-        elif not profile.clean_prompt(test.pair.prompt).strip():
-            left_out["no_prompt"] += 1
-        else:
-            found.append((base, test))
-    found.sort(key=lambda sides: (sides[1].pair.row, sides[1].pk))
-    return Matchup(found, **{name: left_out[name] for name in ("excluded", "no_base", "no_test", "no_prompt")})
-
-
-def _outputs(dataset: str, split: str, system: System, source: str) -> list[PairOutput]:
-    stored = PairOutput.objects.filter(pair__dataset=dataset, pair__split=split, system=system, source=source)
-    return list(stored.select_related("pair"))
-
-
-def _meant(
-    outputs: Sequence[PairOutput], dataset: str, split: str, source: str, profile: DatasetProfile, origin: Origin
-) -> Mapping[int, PairOutput]:
-    """Return one output per pair, by its id: where there are several, that for the persona of `origin`."""
-    if len({output.pair_id for output in outputs}) == len(outputs) and origin == Origin():
-        return {output.pair_id: output for output in outputs}
-    texts = source_texts(dataset, split, source, profile=profile, origin=origin).texts
-    return {
-        output.pair_id: output
-        for output in outputs
-        if output.pair_id in texts and output.persona_key == persona_key(texts[output.pair_id])
-    }
-
-
 def _stages(wanted: JudgeOptions, reporting: Reporting) -> list[Judge]:
     stage = judge(
         dataset=wanted.dataset,
@@ -248,10 +260,16 @@ def _stages(wanted: JudgeOptions, reporting: Reporting) -> list[Judge]:
         origin=wanted.origin,
         profile=wanted.profile,
     )
-    found = stage.matchup
+    found = Counter(reason for _, reason in stage.matches())
+    if not found[""]:
+        raise ServiceError(
+            f"No pair of {stage.dataset}/{stage.split} can be judged: {found[EXCLUDED]} excluded, {found[NO_TEST]} "
+            f"without an output of {stage.test} ({stage.source}), {found[NO_BASE]} without one of {stage.base} "
+            f"({stage.base_source}); see generate."
+        )
     reporting.say(
-        f"{len(found.outputs)} pairs have both outputs. Left out: {found.excluded} excluded, {found.no_test} without "
-        f"an output of the test, {found.no_base} without one of the base for the same persona, {found.no_prompt} "
+        f"{found['']} pairs have both outputs. Left out: {found[EXCLUDED]} excluded, {found[NO_TEST]} without "
+        f"an output of the test, {found[NO_BASE]} without one of the base for the same persona, {found[NO_PROMPT]} "
         "without a prompt."
     )
     return [stage]

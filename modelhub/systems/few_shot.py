@@ -28,7 +28,11 @@ class FewShot:
     @property
     def note(self) -> str:
         """What to tell of rows that were passed over; empty if there were none."""
-        return f"Passed over, without a persona or a response: {named_rows(self.left_out)}." if self.left_out else ""
+        return (
+            f"Passed over, without a persona or a response: {named_rows([pair.row for pair in self.left_out])}."
+            if self.left_out
+            else ""
+        )
 
 
 def few_shot_exemplars(*, source: str, shots: int, persona: str, inferring: str = "") -> FewShot:

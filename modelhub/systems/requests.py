@@ -3,7 +3,7 @@
 from annotation.models import Output
 from modelhub.engines.base import GenerationRequest
 from modelhub.models import System
-from modelhub.prompting.layouts import PersonaStyle, render_prompt, system_message
+from modelhub.prompting.layouts import PersonaStyle, render_exemplars, render_prompt, system_message
 from modelhub.prompting.persona_text import persona_as_data
 
 
@@ -14,11 +14,13 @@ def generation_request(system: System, *, prompt: str, persona: str, answer_star
     are trained too, and whose versions are part of every system's fingerprint.
     """
     shown = "" if system.persona_style == PersonaStyle.NONE else persona_as_data(persona)
-    rendered = render_prompt(
-        prompt=prompt, persona=shown, style=system.persona_style, answer_start=answer_start, exemplars=system.exemplars
+    style = system.persona_style
+    exemplars = render_exemplars(system.exemplars, style=style)
+    asked = render_prompt(prompt=prompt, persona=shown, style=style, answer_start=answer_start)
+    message = system_message(persona=shown, style=style)
+    return GenerationRequest(
+        rendered=exemplars + asked, prompt=prompt, persona=shown, system_message=message, shared=len(exemplars)
     )
-    message = system_message(persona=shown, style=system.persona_style)
-    return GenerationRequest(rendered=rendered, prompt=prompt, persona=shown, system_message=message)
 
 
 def output_request(system: System, output: Output) -> GenerationRequest:

@@ -44,7 +44,7 @@ def trouble_spots(owner: User) -> list[Spot]:
         for worker in OutputWorker.objects.all():
             ArmTrouble.objects.create(
                 worker=worker, arm=arm, kind=ArmTrouble.Kind.DOWN, since=now, retry_at=now + timedelta(seconds=8),
-                reason="The connection to the server could not be made (ConnectError).",
+                reason="The connection to the server could not be made (ClientConnectorError).",
             )  # fmt: skip
     return [
         Spot("wait-trouble", path_of(waiting)),

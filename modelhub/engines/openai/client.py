@@ -1,79 +1,103 @@
 """Send one request to a server of the OpenAI protocol and return what comes back, without retries; and count."""
 
 import asyncio
-import logging
+import json
 import threading
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from modelhub.engines.base import GenerationRequest
 from modelhub.engines.decoding import chat_messages, plain_text
 from modelhub.engines.openai.replies import Reply, RequestFailure, read_refusal, read_reply
 from modelhub.engines.openai.settings import OpenAIOptions, ServerSettings
 
-# At DEBUG these write down addresses and headers, which may hold what a server repeats.
-_LIBRARIES = ("openai", "httpx2", "httpcore2")
-_NEVER_MADE = {"ConnectError", "ConnectTimeout", "PoolTimeout"}
-_NO_KEY = "none"
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
+_OK = 200
+# Shorter than servers keep theirs (uvicorn: 5 s): a request on a connection that is just being closed fails.
+_KEPT_SECONDS = 4.0
 
 
 class Client:
     """One model on one server. To be used in one event loop."""
 
     def __init__(self, server: ServerSettings) -> None:
-        import openai
-
-        for name in _LIBRARIES:
-            logging.getLogger(name).setLevel(logging.WARNING)
         self._server = server
-        # Neither retries nor a time limit of its own: both are kept here, where they are counted. No redirects: texts
-        # go to the server that was named and to no other.
-        self._client = openai.AsyncOpenAI(
-            base_url=server.url,
-            api_key=server.key or _NO_KEY,
-            max_retries=0,
-            timeout=None,
-            http_client=openai.DefaultAsyncHttpxClient(timeout=None, follow_redirects=False),
-        )
-        # Read from the environment by the package, and no business of other servers.
-        self._client.organization = self._client.project = None
+        self._chat = server.decoding.chat
+        self._address = f"{server.url}/{'chat/completions' if self._chat else 'completions'}"
+        self._proxy = _proxy(server.url)
+        self._same: dict[str, Any] = {"model": server.model, **self._parameters(), **server.options.extra_body}
+        self._session: ClientSession | None = None
 
     async def ask(self, request: GenerationRequest) -> Reply:
         """Return the server's reply to one request. Whatever goes wrong is a reply too; nothing is raised."""
-        from openai import APIConnectionError, APIStatusError
-
-        limit = self._server.options.timeout_seconds
         try:
-            async with asyncio.timeout(limit):
-                content = await self._send(request)
-        except TimeoutError:
-            return Reply(RequestFailure(f"The server gave no answer within {limit:g} s.", "again"))
-        except APIStatusError as error:
-            response = error.response
-            sent = [*self._parameters(), *self._server.options.extra_body]
-            return Reply(
-                read_refusal(
-                    response.status_code, response.content, response.headers, model=self._server.model, sent=sent
-                )
-            )
-        except APIConnectionError as error:
-            return Reply(_connection_failure(error))
+            body = self._body(request)
         except UnicodeError:
             return Reply(RequestFailure("The prompt holds half a character, which cannot be sent.", "final"))
-        return read_reply(content, chat=self._server.decoding.chat)
+        limit = self._server.options.timeout_seconds
+        sent = await self._send("POST", self._address, body, limit)
+        if sent is None:
+            return Reply(RequestFailure(f"The server gave no answer within {limit:g} s.", "again"))
+        return Reply(sent) if isinstance(sent, RequestFailure) else read_reply(sent, chat=self._chat)
 
-    async def _send(self, request: GenerationRequest) -> bytes:
-        # The parameters go past the package's own list of what a server may know. Replies are read raw, since it takes
-        # anything for an answer that is JSON, or even text.
-        more = {**self._parameters(), **self._server.options.extra_body}
-        body: dict[str, Any] = {"model": self._server.model, "extra_body": more}
-        if self._server.decoding.chat:
-            body["messages"] = chat_messages(request)
-            response = await self._client.chat.completions.with_raw_response.create(**body)
-        else:
-            body["prompt"] = plain_text(request)
-            response = await self._client.completions.with_raw_response.create(**body)
-        return response.http_response.content
+    async def list_models(self, seconds: float) -> bytes | RequestFailure:
+        """Return the server's list of models as it stands, or why there is none within so many seconds."""
+        listed = await self._send("GET", f"{self._server.url}/models", None, seconds)
+        if listed is None:
+            return RequestFailure(f"The server did not say within {seconds:g} s what it serves.", "again")
+        return listed
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _body(self, request: GenerationRequest) -> bytes:
+        """Return the request as it is sent. Raises UnicodeError for half a surrogate pair."""
+        asked = {"messages": chat_messages(request)} if self._chat else {"prompt": plain_text(request)}
+        return json.dumps({**self._same, **asked}, ensure_ascii=False).encode("utf-8")
+
+    async def _send(
+        self, method: str, address: str, body: bytes | None, seconds: float
+    ) -> bytes | RequestFailure | None:
+        """Return the body of an answer of status 200, or what else came; None if nothing did within so many seconds."""
+        from aiohttp import ClientError
+
+        try:
+            # The time limit is kept here. No redirects: texts go to the server that was named and to no other.
+            async with (
+                asyncio.timeout(seconds),
+                self._connections().request(
+                    method, address, data=body, proxy=self._proxy, allow_redirects=False
+                ) as response,
+            ):
+                content = await response.read()
+        except TimeoutError:
+            return None
+        except ClientError as error:
+            return _connection_failure(error)
+        if response.status == _OK:
+            return content
+        model, parameters = (self._server.model, list(self._same)) if body else ("", [])
+        return read_refusal(response.status, content, response.headers, model=model, sent=parameters)
+
+    def _connections(self) -> "ClientSession":
+        """Return the connections, which belong to the event loop that runs when they are first needed."""
+        if self._session is None:
+            from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+
+            key = {"Authorization": f"Bearer {self._server.key}"} if self._server.key else {}
+            self._session = ClientSession(
+                connector=TCPConnector(limit=0, keepalive_timeout=_KEPT_SECONDS),
+                headers={"Content-Type": "application/json", **key},
+                timeout=ClientTimeout(total=None),
+                cookie_jar=DummyCookieJar(),
+            )
+        return self._session
 
     def _parameters(self) -> dict[str, Any]:
         """Return the decoding settings as parameters of the protocol."""
@@ -90,32 +114,21 @@ class Client:
             values["stop"] = list(decoding.stop)
         return {name: value for name, value in values.items() if name not in options.leave_out}
 
-    async def list_models(self, seconds: float) -> bytes | RequestFailure:
-        """Return the server's list of models as it stands, or why there is none within so many seconds."""
-        from openai import APIConnectionError, APIStatusError
 
-        try:
-            async with asyncio.timeout(seconds):
-                listed = await self._client.models.with_raw_response.list()
-        except TimeoutError:
-            return RequestFailure(f"The server did not say within {seconds:g} s what it serves.", "again")
-        except APIStatusError as error:
-            response = error.response
-            return read_refusal(response.status_code, response.content, response.headers, model="", sent=())
-        except APIConnectionError as error:
-            return _connection_failure(error)
-        return listed.http_response.content
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._client.close()
+def _proxy(address: str) -> str | None:
+    """Return the proxy that the environment names for an address (`HTTPS_PROXY`, `NO_PROXY` and the like)."""
+    parts = urlsplit(address)
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
 
 
 def _connection_failure(error: Exception) -> RequestFailure:
-    cause = type(error.__cause__).__name__
-    made = cause not in _NEVER_MADE
+    from aiohttp import ClientConnectorError
+
+    made = not isinstance(error, ClientConnectorError)
     said = "broke off" if made else "could not be made"
-    return RequestFailure(f"The connection to the server {said} ({cause}).", "again", unreachable=not made)
+    return RequestFailure(
+        f"The connection to the server {said} ({type(error).__name__}).", "again", unreachable=not made
+    )
 
 
 @dataclass

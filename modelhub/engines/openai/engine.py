@@ -6,15 +6,24 @@ answer) is sent again after a growing wait; see docs/engines.md for every settin
 
 import asyncio
 import logging
+import queue
 import random
 import threading
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
-from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure, GenerationRequest, GenerationResult
+from modelhub.engines.base import (
+    Answer,
+    EngineError,
+    EngineSettings,
+    GenerationFailure,
+    GenerationRequest,
+    GenerationResult,
+)
 from modelhub.engines.openai.client import Client, Ledger
 from modelhub.engines.openai.live import OpenAILiveEngine
 from modelhub.engines.openai.loop import run_loop, stop_loop
@@ -34,10 +43,23 @@ Sleep = Callable[[float], Awaitable[object]]
 
 
 @dataclass
-class _Batch:
-    """What the requests of one call share: why no more of them are sent, if so."""
+class _Flow:
+    """The requests of one stream, what has come of each (None: it was not sent), and why no more are sent, if so."""
 
+    tasks: set["asyncio.Task[Answer | None]"] = field(default_factory=set)
+    answers: "queue.SimpleQueue[Answer | BaseException | None]" = field(default_factory=queue.SimpleQueue)
     stopped: str = ""
+
+    def hand_over(self, task: "asyncio.Task[Answer | None]") -> None:
+        """Tell the caller's thread what came of a request."""
+        self.tasks.discard(task)
+        if not task.cancelled():
+            self.answers.put(task.exception() or task.result())
+
+    def end(self) -> None:
+        """Give up what is under way."""
+        for task in self.tasks:
+            task.cancel()
 
 
 class OpenAIEngine:
@@ -48,64 +70,75 @@ class OpenAIEngine:
         self._sleep = sleep
         self._client = Client(server)
         self._ledger = Ledger(server.options)
-        self._slots = asyncio.Semaphore(server.options.concurrency)
+        self._slots = asyncio.Semaphore(server.options.at_once(server.host))
         # A thread of its own: the caller's may run an event loop already, and Ctrl-C there must not wait for answers.
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=run_loop, args=[self._loop], name="openai engine", daemon=True).start()
         weakref.finalize(self, stop_loop, self._loop, self._client)
 
-    def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult | GenerationFailure]:
-        """Return one result or failure per request, in their order.
+    def stream(self, requests: Iterator[GenerationRequest], *, ahead: int) -> Generator[Answer]:
+        """Yield every answer as it comes.
 
         What makes every further request useless (a refused key, an unknown model, the budget used up) raises
-        EngineError if no answer was made; answers that were made are returned, the others as failures to be tried
-        again, and it is the next call that raises.
+        EngineError, after the answers to what was under way. What has no answer by then counts as not asked.
         """
-        if self._ledger.used_up:
-            raise EngineError(budget_text(self._server.options))
-        batch = _Batch()
-        future = asyncio.run_coroutine_threadsafe(self._all(requests, batch), self._loop)
+        flow, room = _Flow(), self._server.options.at_once(self._server.host) + ahead
+        taken = under_way = 0
         try:
-            results = future.result()
+            while True:
+                wanted = 0 if flow.stopped else room - under_way
+                # In portions, since each one wakes the loop's thread.
+                if wanted > ahead // 2 and (portion := list(enumerate(islice(requests, wanted), start=taken))):
+                    taken, under_way = taken + len(portion), under_way + len(portion)
+                    self._loop.call_soon_threadsafe(self._begin, flow, portion)
+                if not under_way:
+                    break
+                answer = flow.answers.get()
+                under_way -= 1
+                if isinstance(answer, BaseException):
+                    raise answer
+                if answer is not None:
+                    yield answer
         finally:
-            future.cancel()  # after Ctrl-C, so that nothing more is sent; does nothing to one that is done
-        if batch.stopped and not any(isinstance(result, GenerationResult) for result in results):
-            raise EngineError(batch.stopped)
-        return results
+            self._loop.call_soon_threadsafe(flow.end)
+        if flow.stopped:
+            raise EngineError(flow.stopped)
 
     def usage(self) -> dict[str, Any]:
         """Return requests, retries, failed, prompt_tokens, completion_tokens and cost (None without prices)."""
         return self._ledger.usage()
 
-    async def _all(
-        self, requests: Sequence[GenerationRequest], batch: _Batch
-    ) -> list[GenerationResult | GenerationFailure]:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._one(request, batch)) for request in requests]
-        return [task.result() for task in tasks]
+    def _begin(self, flow: _Flow, portion: list[tuple[int, GenerationRequest]]) -> None:
+        for number, request in portion:
+            task = self._loop.create_task(self._one(flow, number, request))
+            flow.tasks.add(task)
+            task.add_done_callback(flow.hand_over)
 
-    async def _one(self, request: GenerationRequest, batch: _Batch) -> GenerationResult | GenerationFailure:
+    async def _one(self, flow: _Flow, number: int, request: GenerationRequest) -> Answer | None:
         # The place is kept while waiting to try again, so that a server that is overloaded gets fewer requests.
         async with self._slots:
-            result = await self._answer(request, batch)
+            result = await self._answer(flow, request)
         if isinstance(result, GenerationFailure):
             self._ledger.fail()
-        return result
+        return None if result is None else (number, result)
 
-    async def _answer(self, request: GenerationRequest, batch: _Batch) -> GenerationResult | GenerationFailure:
+    async def _answer(self, flow: _Flow, request: GenerationRequest) -> GenerationResult | GenerationFailure | None:
         attempt = 0
         while True:
             attempt += 1
-            if not batch.stopped and not self._ledger.take(retry=attempt > 1):
-                batch.stopped = budget_text(self._server.options)
-            if batch.stopped:
-                return GenerationFailure(batch.stopped)
+            if not flow.stopped and not self._ledger.take(retry=attempt > 1):
+                flow.stopped = budget_text(self._server.options)
+            if flow.stopped:
+                return None
             started = time.perf_counter()
             reply = await self._client.ask(request)
             self._ledger.use(reply)
             if isinstance(reply.outcome, ServerAnswer):
                 return self._result(reply, reply.outcome, time.perf_counter() - started)
-            failure = self._failure(reply.outcome, attempt, batch)
+            if reply.outcome.verdict == "fatal":
+                flow.stopped = flow.stopped or fatal_text(reply.outcome, self._server)
+                return None
+            failure = self._failure(reply.outcome, attempt)
             if failure is not None:
                 return failure
             await self._wait(reply.outcome, attempt)
@@ -117,12 +150,9 @@ class OpenAIEngine:
             made.text, made.finish_reason, reply.prompt_tokens, reply.completion_tokens, seconds, reply.served
         )
 
-    def _failure(self, trouble: RequestFailure, attempt: int, batch: _Batch) -> GenerationFailure | None:
+    def _failure(self, trouble: RequestFailure, attempt: int) -> GenerationFailure | None:
         """Return the failure that a trouble amounts to, None if the request is to be sent again."""
         options = self._server.options
-        if trouble.verdict == "fatal":
-            batch.stopped = batch.stopped or fatal_text(trouble, self._server)
-            return GenerationFailure(batch.stopped)
         if trouble.verdict == "final":
             return GenerationFailure(trouble.reason, final=True)
         if attempt > options.max_retries:

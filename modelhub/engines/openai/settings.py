@@ -16,6 +16,8 @@ from modelhub.engines.packages import require
 
 OPENAI_HOST = "api.openai.com"
 OPENAI_VARIABLE = "OPENAI_API_KEY"
+OWN_CONCURRENCY = 64
+PROVIDERS_CONCURRENCY = 8
 
 _SET_BY_THE_ENGINE = {
     "model", "prompt", "messages", "max_tokens", "max_completion_tokens", "temperature", "top_p", "stop", "seed",
@@ -28,7 +30,8 @@ _SECRET = re.compile(r"(?:x[-_])?(?:api[-_]?key|(?:access|auth|bearer)?[-_]?toke
 class OpenAIOptions(BaseModel):
     """How a server is asked. Only `extra_body` and `leave_out` can change what it answers.
 
-    At most `concurrency` requests of a stage are under way at once, and `live_slots` of a worker. One that has no
+    At most `concurrency` requests of a stage are under way at once (where it is not given: 64 of a server in the own
+    network, 8 of another, see `at_once`), and `live_slots` of a worker. One that has no
     answer after `timeout_seconds`, is refused for the moment or answered with something unreadable is sent again up to
     `max_retries` times; a server that asks for a longer wait than `max_wait_seconds` is not waited for. `max_requests`
     counts everything sent, retries included. Prices are per million tokens, in any currency.
@@ -36,7 +39,7 @@ class OpenAIOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    concurrency: int = Field(default=8, ge=1, le=1000)
+    concurrency: int | None = Field(default=None, ge=1, le=1000)
     live_slots: int = Field(default=64, ge=1, le=1000)
     timeout_seconds: float = Field(default=120.0, gt=0, allow_inf_nan=False)
     max_retries: int = Field(default=6, ge=0, le=100)
@@ -60,6 +63,10 @@ class OpenAIOptions(BaseModel):
         if (self.price_per_million_prompt_tokens is None) != (self.price_per_million_completion_tokens is None):
             raise ValueError("give both prices or none, or the cost would be wrong")
         return self
+
+    def at_once(self, host: str) -> int:
+        """Return how many requests of a stage are under way at once: a provider has others to serve too."""
+        return self.concurrency or (OWN_CONCURRENCY if is_private(host) else PROVIDERS_CONCURRENCY)
 
 
 def _names(value: JsonValue) -> Iterator[str]:
@@ -85,7 +92,7 @@ class ServerSettings:
 
 def read_settings(settings: EngineSettings) -> ServerSettings:
     """Check the settings and read the key from the environment; raise EngineError saying what is wrong."""
-    require("openai", ("openai",), "requirements-web.txt")
+    require("openai", ("aiohttp",), "requirements-web.txt")
     address = _address(settings.endpoint)
     options = parse_settings(OpenAIOptions, settings.options, "options of the openai engine")
     decoding = parse_decoding(settings.decoding)

@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from modelhub.engines.base import (
+    Answer,
     EngineError,
     EngineSettings,
     GenerationFailure,
@@ -29,6 +30,7 @@ from modelhub.engines.decoding import Decoding, parse_decoding, parse_settings
 from modelhub.engines.modelfiles import check_files
 from modelhub.engines.packages import require
 from modelhub.engines.rehearsal import Rehearsal, Rehearsed, rehearse_files
+from modelhub.engines.streaming import in_batches
 from modelhub.engines.tokens import StopTexts, TokenAnswer, TokenPrompt, TokenUsage
 from modelhub.engines.transformers.basemodels import LoadedBase, load_base
 from modelhub.engines.transformers.continuous import ContinuousBatches
@@ -79,6 +81,10 @@ class TransformersEngine:
         ordered = [results[index] for index in range(len(requests))]
         self._usage.add(ordered)
         return ordered
+
+    def stream(self, requests: Iterator[GenerationRequest], *, ahead: int) -> Generator[Answer]:
+        """Yield the answers batch by batch; an engine whose stream is closed early is not used any more."""
+        return in_batches(self.generate, requests, size=ahead, abandon=self.abandon)
 
     def abandon(self) -> None:
         """End what is being made, from another thread; the engine is not used any more."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from modelhub.engines import engine_module
-from modelhub.engines.base import Engine, EngineSettings, GenerationRequest, GenerationResult
+from modelhub.engines.base import Engine, EngineSettings, GenerationFailure, GenerationRequest, GenerationResult
 from tests.tools.tinymodels import texts
 
 # A little more than the longest of the learned answers, in tokens.
@@ -36,11 +36,17 @@ def requests(count: int = 12) -> list[GenerationRequest]:
     return [request(text) for text in (strange + learned)[:count]]
 
 
+def came_of(engine: Engine, asked: Sequence[GenerationRequest]) -> list[GenerationResult | GenerationFailure]:
+    """Return what came of each request, in their order."""
+    made = dict(engine.stream(iter(asked), ahead=max(1, len(asked))))
+    return [made[number] for number in range(len(asked))]
+
+
 def answers(engine: Engine, asked: Sequence[GenerationRequest]) -> list[GenerationResult]:
     """Return the answers, all of which must have been made."""
-    results = engine.generate(asked)
-    made = [result for result in results if isinstance(result, GenerationResult)]
-    assert len(made) == len(asked), results
+    came = came_of(engine, asked)
+    made = [result for result in came if isinstance(result, GenerationResult)]
+    assert len(made) == len(asked), came
     return made
 
 

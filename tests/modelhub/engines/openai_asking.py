@@ -5,6 +5,7 @@ from typing import Any
 from modelhub.engines.base import EngineSettings, GenerationFailure, GenerationRequest, GenerationResult
 from modelhub.engines.openai.engine import OpenAIEngine
 from modelhub.engines.openai.settings import read_settings
+from tests.modelhub.engines.asking import came_of
 from tests.tools.faultproxy import FaultProxy, Reply
 
 KEY = "sk-very-secret-4711"
@@ -31,8 +32,8 @@ def engine(proxy: FaultProxy, waits: Waits | None = None, **given: Any) -> OpenA
     return OpenAIEngine(read_settings(settings(proxy, **given)), sleep=waits if waits is not None else Waits())
 
 
-def request(prompt: str = "How do I sleep?", **parts: str) -> GenerationRequest:
-    return GenerationRequest(rendered=prompt, prompt=prompt, persona="", **parts)
+def request(prompt: str = "How do I sleep?", *, system_message: str = "") -> GenerationRequest:
+    return GenerationRequest(rendered=prompt, prompt=prompt, persona="", system_message=system_message)
 
 
 def completion(text: str = "Well.", *, finish: str = "stop", tokens: tuple[int, int] | None = None) -> Reply:
@@ -41,7 +42,7 @@ def completion(text: str = "Well.", *, finish: str = "stop", tokens: tuple[int, 
 
 
 def answer(proxy: FaultProxy, **given: Any) -> GenerationResult | GenerationFailure:
-    return engine(proxy, **given).generate([request()])[0]
+    return came_of(engine(proxy, **given), [request()])[0]
 
 
 def result(proxy: FaultProxy, **given: Any) -> GenerationResult:

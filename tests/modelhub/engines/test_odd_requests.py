@@ -9,7 +9,7 @@ import pytest
 
 from modelhub.engines import engine_module
 from modelhub.engines.base import Engine, EngineSettings, GenerationFailure, GenerationResult
-from tests.modelhub.engines.asking import load, request
+from tests.modelhub.engines.asking import came_of, load, request
 from tests.modelhub.engines.openai_asking import completion, settings
 from tests.modelhub.live import write_script
 from tests.tools.faultproxy import FaultProxy
@@ -24,7 +24,7 @@ REFUSING = (
 
 
 def only_the_first_fails(engine: Engine, odd: Any, plain: Any) -> str:
-    failure, result = engine.generate([odd, plain])
+    failure, result = came_of(engine, [odd, plain])
     assert isinstance(result, GenerationResult), result
     assert isinstance(failure, GenerationFailure), failure
     assert failure.final
@@ -87,7 +87,7 @@ def test_an_answer_holds_no_nul_which_no_database_takes(tiny_llama: Path) -> Non
 def test_half_a_character_is_not_sent_to_a_server(proxy: FaultProxy, chat: bool) -> None:
     proxy.plan(completion())
     engine = engine_module("openai").create(settings(proxy, decoding={"chat": chat}))
-    (failure,) = engine.generate([request(HALF)])
+    (failure,) = came_of(engine, [request(HALF)])
     assert failure == GenerationFailure("The prompt holds half a character, which cannot be sent.", final=True)
     assert not proxy.seen
 
@@ -96,4 +96,4 @@ def test_a_script_answers_half_a_character(tmp_path: Path) -> None:
     script = write_script(tmp_path)
     script.write_text(script.read_text("utf-8") + "picks: [One.]\n", encoding="utf-8")
     engine = engine_module("scripted").create(EngineSettings(str(script), decoding={"style": "pick"}))
-    assert isinstance(engine.generate([request(HALF)])[0], GenerationResult)
+    assert isinstance(came_of(engine, [request(HALF)])[0], GenerationResult)

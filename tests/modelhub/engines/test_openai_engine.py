@@ -16,6 +16,7 @@ import pytest
 from modelhub.engines import engine_module
 from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure, GenerationRequest, GenerationResult
 from modelhub.engines.openai.engine import create
+from tests.modelhub.engines.asking import came_of
 from tests.modelhub.engines.openai_asking import (
     SHORT,
     Waits,
@@ -37,7 +38,7 @@ from tests.tools.tinymodels import texts
 def ours(model: str, requests: list[GenerationRequest], **decoding: Any) -> list[tuple[str, str, int | None]]:
     """What the transformers engine answers, with the same model."""
     there = engine_module("transformers").create(EngineSettings(model=model, decoding=SHORT | decoding))
-    return [comparable(one) for one in there.generate(requests)]
+    return [comparable(one) for one in came_of(there, requests)]
 
 
 def comparable(one: GenerationResult | GenerationFailure) -> tuple[str, str, int | None]:
@@ -60,7 +61,7 @@ def test_after_every_kind_of_fault_the_answers_are_those_of_the_model(
     before_model.plan(*faults)
     waits = Waits()
     there = engine(before_model, waits, model=model_server.model)
-    results = there.generate(requests)
+    results = came_of(there, requests)
     assert [comparable(one) for one in results] == ours(model_server.model, requests)
     assert len({one.text for one in results}) == len(requests)
     assert len(before_model.seen) == len(requests) + len(faults)
@@ -73,7 +74,7 @@ def test_chat_sends_prompt_and_system_message_under_the_chat_template(
 ) -> None:
     requests = [request(f"How do I {task}?", system_message="Be kind.") for task in ("grow tomatoes", "cook rice well")]
     there = engine(before_model, model=model_server.model, decoding={"chat": True})
-    assert [comparable(one) for one in there.generate(requests)] == ours(model_server.model, requests, chat=True)
+    assert [comparable(one) for one in came_of(there, requests)] == ours(model_server.model, requests, chat=True)
     assert {seen.path for seen in before_model.seen} == {"/v1/chat/completions"}
     assert before_model.seen[0].body["messages"][0] == {"role": "system", "content": "Be kind."}
 
@@ -91,7 +92,7 @@ def test_the_stop_text_is_cut_where_the_server_leaves_it_in(
     with urllib.request.urlopen(asked) as response:
         assert json.load(response)["choices"][0]["text"].endswith(stop)
     there = engine(before_model, model=model_server.model, decoding={"stop": [stop]})
-    one = there.generate([request(prompt)])[0]
+    one = came_of(there, [request(prompt)])[0]
     assert comparable(one)[:2] == (learned.partition(stop)[0], "stop")
     assert before_model.seen[0].body["stop"] == [stop]
 
@@ -101,7 +102,7 @@ def test_requests_are_under_way_together_and_never_more_than_allowed(
 ) -> None:
     before_model.gather(3)  # none goes on before three have come
     requests = [request(prompt) for prompt, _ in texts()[:9]]
-    results = engine(before_model, model=model_server.model, concurrency=3).generate(requests)
+    results = came_of(engine(before_model, model=model_server.model, concurrency=3), requests)
     assert [comparable(one) for one in results] == ours(model_server.model, requests)
     assert before_model.peak == 3
 
@@ -115,7 +116,7 @@ def test_a_model_that_the_server_does_not_have_ends_it_at_once(before_model: Fau
 def test_an_address_without_v1_says_so(proxy: FaultProxy, model_server: ModelServer) -> None:
     there = create(EngineSettings(model=model_server.model, endpoint=model_server.url.removesuffix("/v1")))
     with pytest.raises(EngineError, match="HTTP 404 .* most addresses end in /v1"):
-        there.generate([request()])
+        came_of(there, [request()])
 
 
 def test_a_setting_that_the_server_does_not_know_is_named(before_model: FaultProxy, model_server: ModelServer) -> None:
@@ -157,13 +158,13 @@ def test_what_a_server_refuses_can_be_renamed_or_left_out(proxy: FaultProxy) -> 
 def test_the_name_of_an_adapter_takes_the_place_of_the_model(proxy: FaultProxy) -> None:
     proxy.plan(completion())
     there = create(EngineSettings(model="base", adapter="dpo-adapter", endpoint=proxy.url))
-    there.generate([request()])
+    came_of(there, [request()])
     assert proxy.seen[0].body["model"] == "dpo-adapter"
 
 
 def test_without_chat_the_system_message_comes_before_the_prompt(proxy: FaultProxy) -> None:
     proxy.plan(completion())
-    engine(proxy).generate([request(system_message="Be kind.")])
+    came_of(engine(proxy), [request(system_message="Be kind.")])
     assert proxy.seen[0].body["prompt"] == "Be kind.\n\nHow do I sleep?"
 
 
@@ -186,7 +187,7 @@ def test_a_finish_reason_of_any_kind_is_survived(proxy: FaultProxy) -> None:
 def test_a_server_that_does_not_count_tokens_gives_none(proxy: FaultProxy) -> None:
     proxy.plan(completion(), completion(tokens=(7, 2)))
     there = engine(proxy, concurrency=1)
-    uncounted, counted = there.generate([request(), request()])
+    uncounted, counted = came_of(there, [request(), request()])
     assert (uncounted.prompt_tokens, uncounted.completion_tokens) == (None, None)
     assert (counted.prompt_tokens, counted.completion_tokens) == (7, 2)
     assert there.usage()["prompt_tokens"] == 7
@@ -239,7 +240,7 @@ def test_several_threads_may_use_one_engine(proxy: FaultProxy) -> None:
     proxy.plan(*[completion(tokens=(1, 1))] * 60)
     there = engine(proxy)
     with ThreadPoolExecutor(3) as pool:
-        batches = list(pool.map(lambda _: there.generate([request()] * 20), range(3)))
+        batches = list(pool.map(lambda _: came_of(there, [request()] * 20), range(3)))
     assert all(isinstance(one, GenerationResult) for batch in batches for one in batch)
     assert there.usage()["completion_tokens"] == 60
     assert proxy.peak <= 8
@@ -250,7 +251,7 @@ def test_it_works_where_an_event_loop_is_running(proxy: FaultProxy) -> None:
     there = engine(proxy)
 
     async def caller() -> str:
-        return there.generate([request()])[0].text
+        return came_of(there, [request()])[0].text
 
     # In a thread of its own: a browser's loop may run in this one, left by a test before.
     with ThreadPoolExecutor(1) as pool:
@@ -277,10 +278,10 @@ def test_ctrl_c_does_not_wait_for_answers_and_sends_nothing_more(proxy: FaultPro
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
-        there.generate([request("first")] * 3)
+        came_of(there, [request("first")] * 3)
     thread.join()
     proxy.plan(completion())
-    assert there.generate([request("second")])[0].text == "Well."
+    assert came_of(there, [request("second")])[0].text == "Well."
     assert [seen.body["prompt"] for seen in proxy.seen] == ["first", "second"]
 
 
@@ -288,7 +289,7 @@ def test_an_engine_that_is_no_longer_used_leaves_no_thread_behind(proxy: FaultPr
     before = set(threading.enumerate())
     proxy.plan(completion())
     there = engine(proxy)
-    there.generate([request()])
+    came_of(there, [request()])
     own = [one for one in set(threading.enumerate()) - before if one.name == "openai engine"]
     assert len(own) == 1
     del there

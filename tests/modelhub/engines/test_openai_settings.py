@@ -11,6 +11,7 @@ from modelhub.engines import engine_module
 from modelhub.engines.base import EngineError
 from modelhub.engines.openai.engine import OpenAIEngine, check, create
 from modelhub.engines.openai.settings import read_settings
+from tests.modelhub.engines.asking import came_of
 from tests.modelhub.engines.openai_asking import (
     KEY,
     VARIABLE,
@@ -40,7 +41,7 @@ def test_a_key_that_the_server_repeats_appears_nowhere(
     prompts = [request("a private " + "matter")]  # in pieces, as tracebacks show lines of this file
     with caplog.at_level(logging.DEBUG):
         try:
-            said = repr(there.generate(prompts))
+            said = repr(came_of(there, prompts))
         except EngineError as error:
             said = "".join(traceback.format_exception(error))
             assert error.__context__ is None
@@ -48,16 +49,6 @@ def test_a_key_that_the_server_repeats_appears_nowhere(
     for text in (said, caplog.text, repr(there), repr(server), repr(given), repr(there.usage())):
         assert KEY not in text
         assert "a private matter" not in text
-
-
-def test_the_packages_own_debug_log_stays_off(
-    proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setenv("OPENAI_LOG", "debug")
-    proxy.plan(completion())
-    with caplog.at_level(logging.DEBUG):
-        result(proxy)
-    assert not [record for record in caplog.records if record.name.split(".")[0] in ("openai", "httpx2", "httpcore2")]
 
 
 def test_a_local_server_gets_no_key_unless_its_variable_is_named(
@@ -168,8 +159,8 @@ def test_checking_makes_no_request(proxy: FaultProxy) -> None:
 
 
 def test_a_missing_package_is_named_with_the_way_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "openai", None)
-    with pytest.raises(EngineError, match="package openai.* pip install -r requirements-web.txt"):
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    with pytest.raises(EngineError, match="package aiohttp.* pip install -r requirements-web.txt"):
         check(settings_for())
 
 
@@ -178,5 +169,5 @@ def test_it_is_found_by_its_name() -> None:
 
 
 def test_nothing_is_asked_for_no_requests(proxy: FaultProxy) -> None:
-    assert engine(proxy).generate([]) == []
+    assert came_of(engine(proxy), []) == []
     assert proxy.seen == []

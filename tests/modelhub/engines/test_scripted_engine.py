@@ -7,6 +7,7 @@ import pytest
 from modelhub.engines import engine_module
 from modelhub.engines.base import EngineError, EngineSettings, GenerationRequest, GenerationResult
 from modelhub.engines.scripted import create, persona_parts
+from tests.modelhub.engines.asking import came_of
 from tests.modelhub.live import write_script
 
 KNOWN = "How do I spend free evening number 1?"
@@ -14,7 +15,7 @@ KNOWN = "How do I spend free evening number 1?"
 
 def answer(folder: Path, prompt: str, persona: str, **decoding: str) -> str:
     engine = create(EngineSettings(model=str(write_script(folder)), decoding=decoding))
-    (result,) = engine.generate([GenerationRequest(rendered="", prompt=prompt, persona=persona)])
+    (result,) = came_of(engine, [GenerationRequest(rendered="", prompt=prompt, persona=persona)])
     assert isinstance(result, GenerationResult)
     return result.text
 

@@ -12,7 +12,7 @@ import pytest
 from modelhub.engines import engine_module
 from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure, GenerationResult
 from modelhub.engines.transformers.engine import TransformersEngine
-from tests.modelhub.engines.asking import LENGTH, answers, essence, length, load, request, requests
+from tests.modelhub.engines.asking import LENGTH, answers, came_of, essence, length, load, request, requests
 from tests.tools.tinymodels import CONTEXT, texts
 
 CONTINUOUS = {"continuous_batching": True}
@@ -164,7 +164,7 @@ def test_changed_adapter_files_are_another_adapter(
 def test_a_prompt_beyond_the_context_fails_with_the_numbers_and_harms_no_other(tiny_llama: Path) -> None:
     prompt, answer = texts()[0]
     engine = load("transformers", tiny_llama)
-    result, failure = engine.generate([request(prompt), request("nobody sees this " * 400)])
+    result, failure = came_of(engine, [request(prompt), request("nobody sees this " * 400)])
     assert isinstance(result, GenerationResult)
     assert isinstance(failure, GenerationFailure)
     assert result.text == answer
@@ -219,7 +219,7 @@ def test_a_prompt_too_large_for_the_memory_by_itself_fails_alone(tiny_llama: Pat
     assert isinstance(engine, TransformersEngine)
     hook = out_of_memory_over(engine, 0)
     try:
-        (failure,) = engine.generate([request(texts()[0][0])])
+        (failure,) = came_of(engine, [request(texts()[0][0])])
     finally:
         hook.remove()
     assert isinstance(failure, GenerationFailure)
@@ -277,7 +277,7 @@ def test_what_a_models_own_generation_settings_say_changes_no_answer(tiny_llama:
 def test_what_was_used_is_counted(tiny_llama: Path) -> None:
     engine = load("transformers", tiny_llama)
     made = answers(engine, requests()) + answers(engine, requests(2))
-    engine.generate([request("too long " * 2000)])
+    came_of(engine, [request("too long " * 2000)])
     assert engine.usage() == {
         "requests": len(made) + 1,
         "prompt_tokens": sum(one.prompt_tokens or 0 for one in made),

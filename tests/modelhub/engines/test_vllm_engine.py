@@ -16,7 +16,7 @@ import pytest
 
 from modelhub.engines import engine_module
 from modelhub.engines.base import Engine, EngineError, EngineSettings, GenerationFailure, GenerationResult
-from tests.modelhub.engines.asking import answers, essence, load, request, requests
+from tests.modelhub.engines.asking import answers, came_of, essence, load, request, requests
 from tests.modelhub.engines.live_asking import Answers, ask, live, made
 from tests.tools.processes import wait_until
 from tests.tools.tinymodels import CONTEXT, texts
@@ -148,7 +148,7 @@ class TestWithVllm:
 
     def test_a_prompt_beyond_the_context_fails_and_harms_no_other(self, engines: dict[str, Engine]) -> None:
         prompt, answer = texts()[0]
-        result, failure = engines[""].generate([request(prompt), request("nobody sees this " * 400)])
+        result, failure = came_of(engines[""], [request(prompt), request("nobody sees this " * 400)])
         assert isinstance(failure, GenerationFailure)
         assert failure.final
         assert f"context of {CONTEXT} tokens" in failure.error

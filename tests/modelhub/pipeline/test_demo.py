@@ -24,6 +24,7 @@ from modelhub.engines.base import EngineSettings, GenerationRequest
 from modelhub.engines.scripted import create, read_script
 from modelhub.management.commands import demo as demo_command
 from modelhub.models import Run, System
+from tests.modelhub.engines.asking import came_of
 from tests.tools.processes import ProjectProcess, free_port, wait_until
 
 STEPS = ["study_save", "system_register", "arms_bind", "import_outputs", "study_open", "open_link_create"]
@@ -229,7 +230,7 @@ def test_the_script_answers_every_prompt_that_needs_a_persona_whatever_is_writte
     for prompt in [*known, "Something else?"]:
         request = GenerationRequest(rendered="", prompt=prompt, persona=persona)
         general, tailored = (
-            create(EngineSettings(str(demo.FOLDER / "script.yaml"), decoding={"style": style})).generate([request])[0]
+            came_of(create(EngineSettings(str(demo.FOLDER / "script.yaml"), decoding={"style": style})), [request])[0]
             for style in ("general", "tailored")
         )
         for text in (general.text, tailored.text):

@@ -3,7 +3,7 @@
 import os
 import socket
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ from annotation.errors import ServiceError
 from modelhub.engines.base import EngineSettings
 from modelhub.engines.scripted import ScriptedEngine, create
 from modelhub.models import Generation, InferredPersona, Run
+from modelhub.runs.engine_stage import Task, tasks_left
 from modelhub.runs.heartbeat import Heartbeat
 from modelhub.runs.lifecycle import run_finish, run_start
 from modelhub.runs.parameters import BatchOptions, Shard
-from modelhub.runs.rows import Task, run_engine_stage, tasks_left
+from modelhub.runs.rows import run_engine_stage
 from modelhub.runs.stage import Reporting
 from modelhub.stages.infer_personas import InferPersonas, infer_personas
 from modelhub.systems.registering import system_register
@@ -55,7 +56,7 @@ def test_every_row_is_made_once_with_what_the_model_was_asked(stage: InferPerson
     assert made_keys().total() == len(made_keys()) == 20
     persona = InferredPersona.objects.first()
     assert persona.generation.text == persona.text
-    assert persona.pair.prompt in persona.generation.rendered_prompt
+    assert persona.pair.prompt in persona.generation.given_prompt
     assert (report.run.total, report.run.done) == (20, 20)
 
 
@@ -167,36 +168,28 @@ def test_a_model_changed_since_its_registration_is_refused(stage: InferPersonas,
     assert not Run.objects.filter(stage="infer_personas").exists()
 
 
-def test_a_row_that_another_shard_split_made_meanwhile_is_left_alone(stage: InferPersonas) -> None:
-    tasks = tasks_left(stage, BatchOptions())
-    original = InferPersonas.tasks
-
-    def stale(self: InferPersonas) -> Iterator[Any]:
-        yield from tasks
-
+def test_a_row_that_another_run_has_made_meanwhile_is_left_alone(
+    stage: InferPersonas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = list(tasks_left(stage, BatchOptions()))
     run_engine_stage(stage, BatchOptions(limit=6))
-    try:
-        InferPersonas.tasks = stale  # type: ignore[method-assign]
-        assert run_engine_stage(stage, BatchOptions()).done == 14
-    finally:
-        InferPersonas.tasks = original  # type: ignore[method-assign]
-    assert Generation.objects.count() == 20
+    monkeypatch.setattr("modelhub.runs.rows.tasks_left", lambda stage, options: iter(tasks))
+    assert run_engine_stage(stage, BatchOptions()).done == 14
+    assert made_keys().total() == Generation.objects.count() == 20
 
 
 def test_a_row_that_another_run_makes_at_the_same_moment_is_left_alone(
     stage: InferPersonas, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tasks, looked = tasks_left(stage, BatchOptions()), set()
+    tasks = list(tasks_left(stage, BatchOptions()))
     run_engine_stage(stage, BatchOptions(limit=6))
-    is_stored = InferPersonas.is_stored
+    stored, looks = InferPersonas.stored, iter([True])
 
-    def written_after_the_look(self: InferPersonas, task: Task) -> bool:
-        first = task.key not in looked
-        looked.add(task.key)
-        return not first and is_stored(self, task)
+    def written_after_the_look(self: InferPersonas, asked: Sequence[Task]) -> set[str]:
+        return set() if next(looks, False) else stored(self, asked)
 
-    monkeypatch.setattr(InferPersonas, "tasks", lambda self: iter(tasks))
-    monkeypatch.setattr(InferPersonas, "is_stored", written_after_the_look)
+    monkeypatch.setattr("modelhub.runs.rows.tasks_left", lambda stage, options: iter(tasks))
+    monkeypatch.setattr(InferPersonas, "stored", written_after_the_look)
     assert run_engine_stage(stage, BatchOptions()).done == 14
     assert made_keys().total() == Generation.objects.count() == 20
 

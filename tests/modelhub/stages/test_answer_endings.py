@@ -16,6 +16,7 @@ from modelhub.models import Generation, InferredPersona, Judgement, PairOutput, 
 from modelhub.systems.few_shot import few_shot_exemplars
 from modelhub.systems.registering import arms_bind, system_register
 from tests.factories import make_study
+from tests.modelhub.engines.asking import came_of
 from tests.modelhub.live import write_persona
 from tests.modelhub.output_rows import make_outputs
 from tests.modelhub.pair_rows import make_pair, make_pairs, make_persona, make_system, picking_script
@@ -181,14 +182,14 @@ def test_what_a_judge_wrote_behind_its_end_decides_nothing(end: str, proxy: Faul
 @pytest.mark.parametrize(("raw", "text"), [(raw, text) for raw, text, _ in RAW.values()], ids=RAW)
 def test_an_engine_that_leaves_the_end_in_its_answers_is_no_exception(raw: str, text: str, tmp_path: Path) -> None:
     settings = EngineSettings(str(picking_script(tmp_path, raw)), decoding={"style": "pick"})
-    (made,) = load_engine("scripted", settings).generate([GenerationRequest("Why?", "Why?", "")])
+    (made,) = came_of(load_engine("scripted", settings), [GenerationRequest("Why?", "Why?", "")])
     assert isinstance(made, GenerationResult)
     assert (made.text.strip(), made.finish_reason) == (text, "stop")
 
 
 def test_a_stage_without_stop_texts_has_none_in_a_scripted_engine_either(tmp_path: Path) -> None:
     settings = EngineSettings(str(picking_script(tmp_path, "A\nPrompt: B")), decoding={"style": "pick"})
-    (made,) = load_engine("scripted", settings, stop=()).generate([GenerationRequest("Why?", "Why?", "")])
+    (made,) = came_of(load_engine("scripted", settings, stop=()), [GenerationRequest("Why?", "Why?", "")])
     assert isinstance(made, GenerationResult) and made.text == "A\nPrompt: B"
 
 

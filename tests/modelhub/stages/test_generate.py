@@ -77,10 +77,10 @@ def test_an_output_keeps_its_persona_its_prompt_as_rendered_and_its_run(tmp_path
     register(tmp_path)
     generate("--system", "A", "--persona", "gold_chosen", "none")
     tailored, generic = (PairOutput.objects.get(source=source) for source in ("gold_chosen", "none"))
-    assert tailored.generation.rendered_prompt == (
+    assert tailored.generation.given_prompt == (
         "Prompt: test 1: how do I bake?\nPersona: The user is test chosen and prefers 1.\nResponse:"
     )
-    assert generic.generation.rendered_prompt == "Prompt: test 1: how do I bake?\nResponse:"
+    assert generic.generation.given_prompt == "Prompt: test 1: how do I bake?\nResponse:"
     assert (tailored.text, generic.text) == ("An answer for you.", "An answer.")
     assert tailored.persona_key == persona_key(tailored.persona) and len(tailored.persona_key) == 12
     assert (generic.persona, generic.persona_key) == ("", "")
@@ -94,7 +94,7 @@ def test_the_prompt_is_given_as_it_is_stored_like_in_training(tmp_path: Path) ->
     make_pair("HHH", "test", 1, prompt="Human: How do I bake?\n\nAssistant:")
     register(tmp_path)
     generate("--system", "A", "--persona", "none", dataset="HHH")
-    assert PairOutput.objects.get().generation.rendered_prompt == (
+    assert PairOutput.objects.get().generation.given_prompt == (
         "Prompt: Human: How do I bake?\n\nAssistant:\nResponse:"
     )
 
@@ -122,7 +122,7 @@ def test_answers_of_mnemonics_start_as_they_must_and_are_whole(tmp_path: Path) -
     generate("--system", "A", "--persona", "none", "system", dataset="Mnemonic")
     outputs = {one.source: one for one in PairOutput.objects.all()}
     assert outputs["none"].text == "Aphoristic sounds like An answer."
-    assert outputs["system"].generation.rendered_prompt.endswith("\nResponse: Aphoristic sounds like")
+    assert outputs["system"].generation.given_prompt.endswith("\nResponse: Aphoristic sounds like")
 
 
 def test_pairs_without_a_persona_are_counted_and_named(tmp_path: Path) -> None:
@@ -243,5 +243,5 @@ def test_a_real_model_takes_exemplars_before_its_prompt(tiny_llama: Path) -> Non
     )  # fmt: skip
     generate("--system", "few-shot", "--persona", "system")
     output = PairOutput.objects.get()
-    assert output.generation.rendered_prompt.count("Prompt: ") == 3
+    assert output.generation.given_prompt.count("Prompt: ") == 3
     assert output.generation.prompt_tokens and output.generation.prompt_tokens > 60

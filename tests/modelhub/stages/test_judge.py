@@ -68,7 +68,7 @@ def test_the_judge_sees_the_outputs_in_the_order_that_is_stored_and_no_system(
     register_judge(tmp_path, "Verdict: B")
     call_command(*COMMAND, *GOLD)
     for made in Judgement.objects.select_related("base", "test__pair", "generation"):
-        shown = made.generation.rendered_prompt
+        shown = made.generation.given_prompt
         base_first = shown.index(made.base.text) < shown.index(made.test.text)
         assert base_first == (made.order == "base_first")
         assert (made.test.persona in shown) == (made.metric == "personalization")
@@ -112,7 +112,7 @@ def test_a_technique_is_judged_against_itself_without_personas(pairs: list[Prefe
     assert made.count() == 10
     for one in made:
         assert (one.base.source, one.test.source) == ("none", "gold_chosen")
-        assert one.test.persona in one.generation.rendered_prompt
+        assert one.test.persona in one.generation.given_prompt
     with pytest.raises(CommandError, match="compared with itself"):
         call_command(*arguments, *GOLD)
 

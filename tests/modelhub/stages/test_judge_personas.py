@@ -48,7 +48,7 @@ def test_the_judge_sees_the_responses_in_the_order_that_is_stored(inferring: Sys
     judge(tmp_path, "Verdict: B")
     call_command("check_personas", *DATASET, "--judge", "judge")
     for check in PersonaCheck.objects.select_related("persona__pair", "generation"):
-        shown, pair = check.generation.rendered_prompt, check.persona.pair
+        shown, pair = check.generation.given_prompt, check.persona.pair
         assert check.persona.text in shown
         assert (shown.index(pair.chosen) < shown.index(pair.rejected)) == (check.order == "as_is")
 
@@ -69,7 +69,7 @@ def test_comparisons_show_each_persona_beside_its_own_response(inferring: System
     call_command("compare_personas", *DATASET, "--judge", "judge")
     assert PersonaComparison.objects.count() == 20
     for made in PersonaComparison.objects.select_related("chosen__pair", "rejected", "generation"):
-        shown, pair = made.generation.rendered_prompt, made.chosen.pair
+        shown, pair = made.generation.given_prompt, made.chosen.pair
         chosen_first = shown.index(pair.chosen) < shown.index(pair.rejected)
         assert chosen_first == (made.order == "as_is")
         assert (shown.index(made.chosen.text) < shown.index(made.rejected.text)) == chosen_first
