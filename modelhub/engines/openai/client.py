@@ -29,7 +29,7 @@ class Client:
         self._chat = server.decoding.chat
         self._address = f"{server.url}/{'chat/completions' if self._chat else 'completions'}"
         self._proxy = _proxy(server.url)
-        self._same: dict[str, Any] = {"model": server.model, **self._parameters(), **server.options.extra_body}
+        self._parameters = {**_parameters(server), **server.options.extra_body}
         self._session: ClientSession | None = None
 
     async def ask(self, request: GenerationRequest) -> Reply:
@@ -59,7 +59,8 @@ class Client:
     def _body(self, request: GenerationRequest) -> bytes:
         """Return the request as it is sent. Raises UnicodeError for half a surrogate pair."""
         asked = {"messages": chat_messages(request)} if self._chat else {"prompt": plain_text(request)}
-        return json.dumps({**self._same, **asked}, ensure_ascii=False).encode("utf-8")
+        body = {"model": self._server.model, **asked, **self._parameters}
+        return json.dumps(body, ensure_ascii=False).encode("utf-8")
 
     async def _send(
         self, method: str, address: str, body: bytes | None, seconds: float
@@ -82,8 +83,8 @@ class Client:
             return _connection_failure(error)
         if response.status == _OK:
             return content
-        model, parameters = (self._server.model, list(self._same)) if body else ("", [])
-        return read_refusal(response.status, content, response.headers, model=model, sent=parameters)
+        model, sent = (self._server.model, list(self._parameters)) if body else ("", [])
+        return read_refusal(response.status, content, response.headers, model=model, sent=sent)
 
     def _connections(self) -> "ClientSession":
         """Return the connections, which belong to the event loop that runs when they are first needed."""
@@ -99,20 +100,21 @@ class Client:
             )
         return self._session
 
-    def _parameters(self) -> dict[str, Any]:
-        """Return the decoding settings as parameters of the protocol."""
-        decoding, options = self._server.decoding, self._server.options
-        values: dict[str, Any] = {
-            options.max_tokens_parameter: decoding.max_new_tokens,
-            "temperature": decoding.temperature,
-            "seed": decoding.seed,
-        }
-        if decoding.temperature > 0:
-            # It means nothing in greedy decoding, and some servers refuse the two together.
-            values["top_p"] = decoding.top_p
-        if decoding.stop:
-            values["stop"] = list(decoding.stop)
-        return {name: value for name, value in values.items() if name not in options.leave_out}
+
+def _parameters(server: ServerSettings) -> dict[str, Any]:
+    """Return the decoding settings as parameters of the protocol."""
+    decoding, options = server.decoding, server.options
+    values: dict[str, Any] = {
+        options.max_tokens_parameter: decoding.max_new_tokens,
+        "temperature": decoding.temperature,
+        "seed": decoding.seed,
+    }
+    if decoding.temperature > 0:
+        # It means nothing in greedy decoding, and some servers refuse the two together.
+        values["top_p"] = decoding.top_p
+    if decoding.stop:
+        values["stop"] = list(decoding.stop)
+    return {name: value for name, value in values.items() if name not in options.leave_out}
 
 
 def _proxy(address: str) -> str | None:
@@ -142,12 +144,6 @@ class Ledger:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    @property
-    def used_up(self) -> bool:
-        """Whether nothing more may be sent."""
-        with self._lock:
-            return self._used_up()
 
     def take(self, *, retry: bool) -> bool:
         """Count one request that is about to be sent, if the budget allows it; return whether it does."""
