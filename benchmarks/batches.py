@@ -1,4 +1,4 @@
-"""Rows a second of the stages that ask a model server, beside a client that does nothing else: `python -m benchmarks.batches`.
+"""Rows a second of the stages that ask a model server, beside a client that does nothing else.
 
     python -m benchmarks.batches --pairs 1000 20000
     python -m benchmarks.batches --pairs 1000 --project ../older/checkout
@@ -29,7 +29,7 @@ from tests.tools.leftovers import interrupt_on_sigterm, make_folder
 
 AT_ONCE = 64
 _LONG = 3600.0  # seconds for one command
-_WORDS = "how can I sleep well when neighbours sing all night and dogs bark at every car that passes the house".split()
+_WORDS = ("how", "can", "I", "sleep", "well", "when", "neighbours", "sing", "all", "night", "and", "dogs", "bark")
 
 
 @dataclass(frozen=True)
@@ -136,8 +136,8 @@ def measure(place: Place, count: int, url: str, at_once: int) -> None:
         ("judge", "judge", "none"),
     ]:  # fmt: skip
         place.manage(
-            "register_system", name, "--engine", "openai", "--endpoint", url, "--model", model, "--persona-style", style,
-            "--options", json.dumps({"concurrency": at_once}),
+            "register_system", name, "--engine", "openai", "--endpoint", url, "--model", model,
+            "--persona-style", style, "--options", json.dumps({"concurrency": at_once}),
         )  # fmt: skip
     chosen = ("--dataset", "BeaverTails", "--split", "test")
     stages = {
@@ -184,7 +184,7 @@ def fast_server(folder: Path, seconds: float) -> Iterator[str]:
 
 
 async def drain(url: str, count: int, length: int, at_once: int) -> float:
-    """Return the seconds in which a client of `at_once` connections gets so many answers, and does nothing with them."""
+    """Return the seconds in which a client of `at_once` connections gets so many answers and drops them."""
     import aiohttp
 
     body: Mapping[str, object] = {"model": "model", "prompt": "x" * length, "max_tokens": 200, "temperature": 0.0}
