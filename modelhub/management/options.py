@@ -1,12 +1,15 @@
-"""Numbers given to the statistics commands. A wrong one is named before anything is computed."""
+"""Values given to commands that are no stages. A wrong one is named before anything is computed."""
 
 import math
 from argparse import ArgumentTypeError
 from collections.abc import Callable
+from typing import TypeVar
 
-from modelhub.runs.parameters import seed_number, whole_number
+from modelhub.runs.parameters import Shard, seed_number, shard_of, whole_number
 
 FEWEST_REPLICATES = 10
+
+T = TypeVar("T")
 
 
 def seed(text: str) -> int:
@@ -19,7 +22,12 @@ def positive(text: str) -> int:
     return _checked(whole_number, text)
 
 
-def _checked(read: Callable[[str], int], text: str) -> int:
+def shard(text: str) -> Shard:
+    """Return the part that `2/4` names. Raises ArgumentTypeError."""
+    return _checked(shard_of, text)
+
+
+def _checked(read: Callable[[str], T], text: str) -> T:
     try:
         return read(text)
     except ValueError as error:

@@ -141,9 +141,31 @@ def shard_of(value: Any) -> Shard:
     return Shard(int(match[1]), int(match[2]))
 
 
+@dataclass(frozen=True)
+class Where:
+    """Where rows are answered: `here`, on `ray` (at `address`; without one, on this machine), or in a `folder`."""
+
+    kind: str = "here"
+    address: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.address}" if self.address else self.kind
+
+
+def where_of(value: Any) -> Where:
+    """Return the place that `here`, `ray`, `ray:ADDRESS` or `folder` names. Raises ValueError."""
+    if isinstance(value, Where):
+        return value
+    kind, colon, address = str(value).partition(":")
+    if kind not in ("here", "ray", "folder") or (colon and (kind != "ray" or not address.strip())):
+        raise ValueError(f"{value!r} is no place; write here, ray, ray:ADDRESS or folder")
+    return Where(kind, address.strip())
+
+
 Positive = Annotated[int, BeforeValidator(whole_number)]
 Seed = Annotated[int, BeforeValidator(seed_number)]
 Lease = Annotated[int, BeforeValidator(lease_length)]
+Place = Annotated[Where, BeforeValidator(where_of), PlainSerializer(str)]
 Part = Annotated[Shard, BeforeValidator(shard_of), PlainSerializer(str)]
 
 
@@ -165,6 +187,18 @@ class BatchOptions(LeaseOptions):
     batch_size: Annotated[Positive, Option(metavar="N")] = Field(
         default=BATCH_SIZE, description="rows stored at a time"
     )
+    on: Annotated[Place, Option(metavar="PLACE")] = Field(
+        default=Where(), description="where rows are answered: here, ray, ray:ADDRESS, or folder (by answer_requests)"
+    )
+    exchange: Annotated[str, Option(metavar="FOLDER")] = Field(
+        default="", description="where requests and answers lie that are not answered here; default: in VAR_DIR"
+    )
+
+    @model_validator(mode="after")
+    def _exchanged(self) -> Self:
+        if self.exchange and self.on.kind == "here":
+            raise ValueError("exchange: rows that are answered here need no folder; say on ray or on folder too")
+        return self
 
 
 def add_options(parser: CommandParser, parameters: type[Parameters]) -> None:
@@ -271,4 +305,4 @@ def _default(info: FieldInfo) -> str:
         return ""
     if isinstance(value, tuple):
         return " ".join(str(one) for one in value)
-    return str(value) if isinstance(value, str | int | float | Path | Shard | Enum) else ""
+    return str(value) if isinstance(value, str | int | float | Path | Shard | Where | Enum) else ""

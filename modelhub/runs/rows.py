@@ -19,6 +19,7 @@ from modelhub.engines import load_engine
 from modelhub.engines.base import Engine, GenerationFailure, GenerationRequest, GenerationResult
 from modelhub.models import Run, System
 from modelhub.prompting.endings import NEXT_PROMPT
+from modelhub.runs.elsewhere import work_elsewhere
 from modelhub.runs.engine_stage import EngineStage, Task, tasks_left
 from modelhub.runs.failures import Failures
 from modelhub.runs.parameters import BatchOptions
@@ -66,9 +67,13 @@ def run_engine_stage(
         arguments=_arguments(stage, options), total=total, lease_seconds=options.lease_seconds, named=True,
     ) as execution:  # fmt: skip
         reporting.start(total)
+        writer = _Writer(RowStore(stage, execution.run), execution, failures, reporting, options.batch_size)
         try:
             if total:
-                _work(stage, execution, options, failures, reporting)
+                _work(stage, execution, options, writer, reporting)
+        except (KeyboardInterrupt, ServiceError):
+            writer.flush()  # what has been answered need not be asked again
+            raise
         finally:
             execution.remark = failures.summary()
     return StageReport(execution.run, execution.done, failures)
@@ -123,18 +128,16 @@ def engine_stage(
 
 
 def _work(
-    stage: EngineStage, execution: Execution, options: BatchOptions, failures: Failures, reporting: Reporting
+    stage: EngineStage, execution: Execution, options: BatchOptions, writer: "_Writer", reporting: Reporting
 ) -> None:
-    engine = _engine(stage, execution, reporting)
-    writer = _Writer(RowStore(stage, execution.run), execution, failures, reporting, options.batch_size)
-    rows = _Rows(stage, tasks_left(stage, options))
-    try:
+    if options.on.kind == "here":
+        engine = _engine(stage, execution, reporting)
+        rows = _Rows(stage, tasks_left(stage, options))
         with closing(engine.stream(rows.requests(), ahead=options.batch_size)) as answers:
             for number, result in answers:
                 writer.add(*rows.taken.pop(number), result)
-    except (KeyboardInterrupt, ServiceError):
-        writer.flush()  # what has been answered need not be asked again
-        raise
+    else:
+        work_elsewhere(stage, options, _scope(stage, options), writer.add, reporting)
     writer.flush()
 
 

@@ -1,0 +1,93 @@
+"""Answer the requests of a folder with the system that they are for, without a database."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+
+from annotation.errors import ServiceError
+from modelhub.engines import load_engine
+from modelhub.engines.base import Engine, GenerationFailure, GenerationRequest
+from modelhub.exchange.folder import AnswerIndex, Exchange, Outcome
+from modelhub.models import System
+from modelhub.prompting.endings import NEXT_PROMPT
+from modelhub.runs.parameters import BATCH_SIZE
+from modelhub.systems.registering import engine_settings, present_fingerprint
+
+WRITE_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file of answers that was written: how many rows were answered, and how many failed."""
+
+    file: str
+    done: int
+    failed: int
+
+
+def load_answering(exchange: Exchange) -> Engine:
+    """Return the engine of the system that a folder's requests are for.
+
+    Raises ServiceError if the model's files here are others than those that were registered, and EngineError if it
+    cannot be loaded.
+    """
+    about = exchange.about()
+    system = System(**about.system)
+    if present_fingerprint(system) != system.fingerprint:
+        raise ServiceError(
+            f"The files of system {system.name!r} on this machine are not those that were registered. Copy those here, "
+            "to the same place."
+        )
+    settings = engine_settings(system, defaults=about.defaults)
+    return load_engine(system.engine, settings, stop=about.defaults.get("stop", NEXT_PROMPT))
+
+
+def answer_parts(exchange: Exchange, engine: Engine, parts: Sequence[str]) -> Iterator[Written]:
+    """Answer what is not answered yet of some files of requests, and yield each file of answers as it is written.
+
+    An answer is written within WRITE_SECONDS, or when BATCH_SIZE have come.
+    """
+    index = AnswerIndex(exchange)
+    index.take_all(failures=False)
+    keys: dict[int, str] = {}
+
+    def requests() -> Iterator[GenerationRequest]:
+        left = (
+            row for part in parts for row in exchange.requests(part) if not index.is_answered(row[0])
+        )  # fmt: skip
+        for number, (key, request) in enumerate(left):
+            keys[number] = key
+            yield request
+
+    pending = _Pending(exchange)
+    try:
+        with closing(engine.stream(requests(), ahead=BATCH_SIZE)) as answers:
+            for number, one in answers:
+                yield from pending.add(keys.pop(number), one)
+    except (KeyboardInterrupt, ServiceError):
+        pending.write()
+        raise
+    yield from pending.write()
+
+
+@dataclass
+class _Pending:
+    """What has come and is not written yet."""
+
+    exchange: Exchange
+    rows: list[tuple[str, Outcome]] = field(default_factory=list)
+    written_at: float = field(default_factory=time.monotonic)
+
+    def add(self, key: str, one: Outcome) -> list[Written]:
+        self.rows.append((key, one))
+        full = len(self.rows) >= BATCH_SIZE or time.monotonic() - self.written_at > WRITE_SECONDS
+        return self.write() if full else []
+
+    def write(self) -> list[Written]:
+        """Write what has come; nothing if nothing has."""
+        rows, self.rows, self.written_at = self.rows, [], time.monotonic()
+        if not rows:
+            return []
+        failed = sum(isinstance(one, GenerationFailure) for _, one in rows)
+        return [Written(self.exchange.add_answers(rows), len(rows) - failed, failed)]

@@ -1,0 +1,90 @@
+"""Rows that are answered elsewhere: their requests go to a folder, and what comes back there is stored, by key."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from django.conf import settings
+from django.forms import model_to_dict
+
+from modelhub.engines.base import GenerationFailure, GenerationRequest, GenerationResult
+from modelhub.exchange.answering import Written
+from modelhub.exchange.folder import About, AnswerIndex, Exchange
+from modelhub.exchange.on_ray import answer_on_ray
+from modelhub.runs.engine_stage import EngineStage, Task, tasks_left
+from modelhub.runs.parameters import BatchOptions
+from modelhub.runs.stage import Reporting
+
+Add = Callable[[Task, GenerationRequest, GenerationResult | GenerationFailure], None]
+_SYSTEM_FIELDS = (
+    "name", "engine", "model", "adapter", "endpoint", "persona_style", "decoding", "options", "exemplars",
+    "fingerprint",
+)  # fmt: skip
+_PORTION = 500
+
+
+def work_elsewhere(stage: EngineStage, options: BatchOptions, scope: str, add: Add, reporting: Reporting) -> None:
+    """Let all rows that are left be answered elsewhere, and hand what comes to `add`, in the order of the rows.
+
+    On Ray that is waited for; answers of an earlier call that are not stored yet are not asked for again. With a
+    folder, what `answer_requests` has put there by now is taken, and what waits for it is said. A folder is deleted
+    when all of it is stored.
+
+    Raises ServiceError if the folder is for other rows, or Ray cannot go on; what was answered stays in the folder.
+    """
+    exchange = Exchange(exchange_folder(options, scope))
+    exchange.begin(_about(stage))
+    index = AnswerIndex(exchange)
+    on_ray = options.on.kind == "ray"
+    index.take_all(failures=not on_ray)  # on Ray they are tried again now
+    _ask(stage, options, exchange, index)
+    coming = answer_on_ray(exchange, options.on.address) if on_ray else iter(())
+    waiting = failed = 0
+    for task, outcome in _outcomes(stage, options, index, coming):
+        if outcome is None:
+            waiting += 1
+        else:
+            failed += isinstance(outcome, GenerationFailure)
+            add(task, stage.request(task), outcome)
+    if waiting:
+        reporting.say(
+            f"{waiting} rows wait in {exchange.folder} to be answered, by answer_requests {exchange.folder}. Then give "
+            "this command again."
+        )
+    elif not failed:
+        exchange.remove()
+
+
+def exchange_folder(options: BatchOptions, scope: str) -> Path:
+    """Return the folder that is named, or that of these rows in VAR_DIR."""
+    if options.exchange:
+        return Path(options.exchange).resolve()
+    return Path(settings.VAR_DIR) / "exchange" / hashlib.sha256(scope.encode("utf-8")).hexdigest()[:16]
+
+
+def _about(stage: EngineStage) -> About:
+    return About(
+        stage=stage.name,
+        subject=stage.subject,
+        conditions=stage.conditions,
+        system=model_to_dict(stage.system, fields=_SYSTEM_FIELDS),
+        defaults=stage.defaults,
+    )
+
+
+def _ask(stage: EngineStage, options: BatchOptions, exchange: Exchange, index: AnswerIndex) -> None:
+    requested = exchange.requested()
+    left = (task for task in tasks_left(stage, options) if task.key not in requested)
+    exchange.add_requests((task.key, stage.request(task)) for task in left if not index.is_answered(task.key))
+
+
+def _outcomes(
+    stage: EngineStage, options: BatchOptions, index: AnswerIndex, coming: Iterator[Written]
+) -> Iterator[tuple[Task, GenerationResult | GenerationFailure | None]]:
+    """Yield what came of each row, in their order, as soon as all of a portion has come; None if nothing did."""
+    tasks = tasks_left(stage, options)
+    while portion := list(islice(tasks, _PORTION)):
+        while any(index.outcome(task.key) is None for task in portion) and (written := next(coming, None)):
+            index.take(written.file)
+        yield from ((task, index.outcome(task.key)) for task in portion)
