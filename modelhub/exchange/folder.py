@@ -143,15 +143,17 @@ class AnswerIndex:
         self._exchange = exchange
         self._answered: dict[str, str] = {}
         self._failed: dict[str, str] = {}
+        self._taken: set[str] = set()
         self._outcomes = lru_cache(maxsize=8)(exchange.answers)
 
     def take_all(self, *, failures: bool = True) -> None:
-        """Take up all files that are there; `failures`: also what they say of rows that failed."""
-        for file in sorted(self._exchange.answer_files()):
+        """Take up all files that are there and were not yet; `failures`: also what they say of rows that failed."""
+        for file in sorted(self._exchange.answer_files() - self._taken):
             self.take(file, failures=failures)
 
     def take(self, file: str, *, failures: bool = True) -> None:
         """Take up one file."""
+        self._taken.add(file)
         answered, failed = self._exchange.answered(file)
         self._answered.update(dict.fromkeys(answered, file))
         if failures:

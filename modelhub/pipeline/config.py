@@ -113,6 +113,11 @@ class Pipeline(_PipelineSection):
             raise ServiceError(f"stages.{stage.name}: {', '.join(taken)} follow from other sections; leave them out.")
         shared = {"batch_size": self.batch_size, "lease_seconds": self.lease_seconds}
         known = {name: value for name, value in shared.items() if value and name in stage.parameters.model_fields}
+        if added.get("on") == "folder":
+            raise ServiceError(
+                f"stages.{stage.name}.on: a folder is answered by another command, which nothing here waits for. Say "
+                '"ray", or run the stage by itself.'
+            )
         try:
             return stage.parameters.model_validate(known | given | added)
         except ValidationError as error:

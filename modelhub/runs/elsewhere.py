@@ -85,6 +85,9 @@ def _outcomes(
     """Yield what came of each row, in their order, as soon as all of a portion has come; None if nothing did."""
     tasks = tasks_left(stage, options)
     while portion := list(islice(tasks, _PORTION)):
-        while any(index.outcome(task.key) is None for task in portion) and (written := next(coming, None)):
+        while any(index.outcome(task.key) is None for task in portion):
+            if (written := next(coming, None)) is None:
+                index.take_all()  # a node that died may have written a file without a word
+                break
             index.take(written.file)
         yield from ((task, index.outcome(task.key)) for task in portion)
