@@ -6,12 +6,20 @@ whose files are float32 in half precision.
 """
 
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
-from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure, GenerationRequest, GenerationResult
+from modelhub.engines.base import (
+    Answer,
+    EngineError,
+    EngineSettings,
+    GenerationFailure,
+    GenerationRequest,
+    GenerationResult,
+)
 from modelhub.engines.decoding import Decoding, parse_decoding
 from modelhub.engines.modelfiles import stamp
 from modelhub.engines.rehearsal import Rehearsal, Rehearsed, rehearse_files
@@ -44,6 +52,11 @@ class LoadedModel:
         self.name = name
         self.options = options
         self.adapters = Adapters(name, rank)
+        self._numbers = count()
+
+    def next_name(self) -> str:
+        """Return a name that no request to this model has had."""
+        return f"request-{next(self._numbers)}"
 
 
 class VllmEngine:
@@ -59,36 +72,70 @@ class VllmEngine:
             llm.get_tokenizer(), llm.llm_engine.model_config, decoding, name=model.name
         )
 
-    def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult | GenerationFailure]:
-        """Return one result per request, in their order; prompts that are too long fail."""
-        prompts, failed = self._codec.encode(requests)
-        results: dict[int, GenerationResult | GenerationFailure] = dict(failed)
-        for answer in self._answers(prompts):
-            results[answer.prompt.index] = self._codec.result(answer)
-        ordered = [results[index] for index in range(len(requests))]
-        self._usage.add(ordered)
-        return ordered
+    def stream(self, requests: Iterator[GenerationRequest], *, ahead: int) -> Generator[Answer]:
+        """Yield every answer as it ends; vLLM's running batch is always full. Prompts that are too long fail."""
+        llm = self._model.llm.llm_engine
+        room = llm.vllm_config.scheduler_config.max_num_seqs + ahead
+        under_way: dict[str, _Asked] = {}
+        taken = 0
+        try:
+            while True:
+                if room - len(under_way) > ahead // 2:
+                    portion = list(islice(requests, room - len(under_way)))
+                    yield from self._begin(portion, taken, under_way)
+                    taken += len(portion)
+                if not under_way:
+                    return
+                for name, ids in self._ended():
+                    asked = under_way.pop(name)
+                    answer = TokenAnswer(asked.prompt, ids, time.perf_counter() - asked.at)
+                    yield self._counted(asked.number, self._codec.result(answer))
+        except VLLM_ERRORS as error:
+            raise EngineError(f"vLLM cannot go on with {self._model.name}: {error}") from error
+        finally:
+            if under_way:
+                llm.abort_request(list(under_way))
+
+    def _begin(
+        self, portion: Sequence[GenerationRequest], first: int, under_way: "dict[str, _Asked]"
+    ) -> Iterator[Answer]:
+        """Give requests to vLLM, and yield the failures of those that it cannot be given."""
+        prompts, failed = self._codec.encode(portion)
+        for prompt in prompts:
+            name, number = self._model.next_name(), first + prompt.index
+            how = sampling(self._decoding, prompt, ends=self._ends, number=number)
+            self._model.llm.llm_engine.add_request(
+                name, {"prompt_token_ids": prompt.ids}, how, lora_request=self._adapter
+            )
+            under_way[name] = _Asked(number, prompt, time.perf_counter())
+        for index, failure in failed.items():
+            yield self._counted(first + index, failure)
+
+    def _ended(self) -> Iterator[tuple[str, list[int]]]:
+        """Let vLLM go one step, and yield what has ended: its name, and the tokens that were added."""
+        from vllm import RequestOutput
+
+        for output in self._model.llm.llm_engine.step():
+            if output.finished:
+                assert isinstance(output, RequestOutput)
+                yield output.request_id, list(output.outputs[0].token_ids)
+
+    def _counted(self, number: int, result: GenerationResult | GenerationFailure) -> Answer:
+        self._usage.add([result])
+        return number, result
 
     def usage(self) -> dict[str, Any]:
         """Return the requests answered and the tokens read and made."""
         return asdict(self._usage)
 
-    def _answers(self, prompts: Sequence[TokenPrompt]) -> list[TokenAnswer]:
-        if not prompts:
-            return []
-        started = time.perf_counter()
-        try:
-            outputs = self._model.llm.generate(
-                [{"prompt_token_ids": prompt.ids} for prompt in prompts],
-                [sampling(self._decoding, prompt, ends=self._ends, number=prompt.index) for prompt in prompts],
-                lora_request=self._adapter,
-                use_tqdm=False,
-            )
-        except VLLM_ERRORS as error:
-            raise EngineError(f"vLLM cannot go on with {self._model.name}: {error}") from error
-        seconds = (time.perf_counter() - started) / len(prompts)
-        pairs = zip(prompts, outputs, strict=True)
-        return [TokenAnswer(prompt, list(output.outputs[0].token_ids), seconds) for prompt, output in pairs]
+
+@dataclass(frozen=True)
+class _Asked:
+    """A prompt that vLLM is continuing: its number in the stream, and since when."""
+
+    number: int
+    prompt: TokenPrompt
+    at: float
 
 
 # Weak, so that a model is freed with the last engine that uses it.
