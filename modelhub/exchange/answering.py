@@ -4,10 +4,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import Any
 
 from annotation.errors import ServiceError
 from modelhub.engines import load_engine
-from modelhub.engines.base import Engine, GenerationFailure, GenerationRequest
+from modelhub.engines.base import Engine, EngineSettings, GenerationFailure, GenerationRequest
+from modelhub.engines.decoding import Decoding, parse_decoding
+from modelhub.engines.vllm.settings import model_arguments, parse_options, rank_wanted
 from modelhub.exchange.folder import AnswerIndex, Exchange, Outcome
 from modelhub.models import System
 from modelhub.prompting.endings import NEXT_PROMPT
@@ -29,8 +32,17 @@ class Written:
 def load_answering(exchange: Exchange) -> Engine:
     """Return the engine of the system that a folder's requests are for.
 
-    Raises ServiceError if the model's files here are others than those that were registered, and EngineError if it
-    cannot be loaded.
+    Raises ServiceError as `checked_settings` does, and EngineError if it cannot be loaded.
+    """
+    about = exchange.about()
+    stop = about.defaults.get("stop", NEXT_PROMPT)
+    return load_engine(about.system["engine"], checked_settings(exchange), stop=stop)
+
+
+def checked_settings(exchange: Exchange) -> EngineSettings:
+    """Return the engine settings of the system that a folder's requests are for.
+
+    Raises ServiceError if the model's files here are others than those that were registered.
     """
     about = exchange.about()
     system = System(**about.system)
@@ -39,8 +51,24 @@ def load_answering(exchange: Exchange) -> Engine:
             f"The files of system {system.name!r} on this machine are not those that were registered. Copy those here, "
             "to the same place."
         )
-    settings = engine_settings(system, defaults=about.defaults)
-    return load_engine(system.engine, settings, stop=about.defaults.get("stop", NEXT_PROMPT))
+    return engine_settings(system, defaults=about.defaults)
+
+
+def vllm_arguments(settings: EngineSettings) -> tuple[Decoding, dict[str, Any]]:
+    """Return how a system of the vllm engine decodes, and what vLLM is told of its model.
+
+    Raises EngineError for settings that cannot be used.
+    """
+    decoding, options = parse_decoding(settings.decoding), parse_options(settings)
+    rank = rank_wanted(settings, options)
+    return decoding, dict(model_arguments(settings.model, decoding, options, rank=rank, loras=1))
+
+
+def left_of(exchange: Exchange, part: str) -> list[tuple[str, GenerationRequest]]:
+    """Return the rows of a file of requests that have no answer yet."""
+    index = AnswerIndex(exchange)
+    index.take_all(failures=False)
+    return [row for row in exchange.requests(part) if not index.is_answered(row[0])]
 
 
 def answer_parts(exchange: Exchange, engine: Engine, parts: Sequence[str]) -> Iterator[Written]:

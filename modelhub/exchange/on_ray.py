@@ -6,7 +6,9 @@ but names of files goes through Ray: all nodes have to see the folder, and this 
 
 import logging
 import os
+import re
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -17,10 +19,13 @@ from annotation.errors import ServiceError
 from modelhub.engines.base import EngineError
 from modelhub.engines.packages import require
 from modelhub.exchange.folder import Exchange
+from modelhub.exchange.vllm_on_ray import processed
 
 if TYPE_CHECKING:
     from modelhub.exchange.answering import Written
 
+_REACHED_SECONDS = 10.0
+_RAISED = re.compile(r"^[\w.]*(?:Error|Exception): (.+)$", re.MULTILINE)
 _ROOT = Path(__file__).resolve().parents[2]
 # What an engine on a node needs to know of this process: no key and no database.
 _PASSED_ON = ("VAR_DIR", "HF_HOME", "HF_HUB_OFFLINE", "CUDA_VISIBLE_DEVICES")
@@ -52,6 +57,7 @@ def answer_on_ray(exchange: Exchange, address: str) -> "Iterator[Written]":
     ServiceError if Ray or an engine on it cannot go on.
     """
     require("ray", ("ray",), "requirements-ray.txt")
+    _reach(address)
     from ray.exceptions import RayError
 
     try:
@@ -63,19 +69,33 @@ def answer_on_ray(exchange: Exchange, address: str) -> "Iterator[Written]":
         raise ServiceError(f"There is no Ray cluster at {address}: {error}") from error
 
 
+def _reach(address: str) -> None:
+    """Raise ServiceError if nothing listens there; Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():  # `auto`, or none
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_REACHED_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ServiceError(f"There is no Ray cluster at {address}: {error}. Start its head by ray start.") from error
+
+
 def _answered(exchange: Exchange) -> "Iterator[Written]":
     import ray.data
 
     from modelhub.exchange.answering import Written
 
-    resources, engines = _each_engine(exchange.about().system)
-    parts = exchange.parts()
-    if not parts:
+    system, names = exchange.about().system, exchange.parts()
+    if not names:
         return
-    pool = ray.data.ActorPoolStrategy(min_size=1, max_size=engines, initial_size=engines)
-    dealt = ray.data.from_items([{"part": part} for part in parts], override_num_blocks=len(parts)).map_batches(
-        Answerer, fn_constructor_args=[str(exchange.folder)], batch_size=1, compute=pool, **resources
-    )
+    resources, engines = _each_engine(system)
+    parts = ray.data.from_items([{"part": name} for name in names], override_num_blocks=len(names))
+    if system["engine"] == "vllm":
+        dealt = processed(exchange, parts, engines=engines, gpus="num_gpus" in resources)
+    else:
+        pool = ray.data.ActorPoolStrategy(min_size=1, max_size=engines, initial_size=engines)
+        folder = [str(exchange.folder)]
+        dealt = parts.map_batches(Answerer, fn_constructor_args=folder, batch_size=1, compute=pool, **resources)
     for row in dealt.iter_rows():
         yield Written(**row)
 
@@ -85,13 +105,13 @@ def _each_engine(system: dict[str, Any]) -> tuple[dict[str, Any], int]:
     import ray
 
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    gpus = sum(node.get("GPU", 0.0) for node in nodes)
+    gpus = int(sum(node.get("GPU", 0.0) for node in nodes))
     if system["engine"] in ("transformers", "vllm") and gpus:
         options = system["options"]
         each = options.get("tensor_parallel_size", 1) * options.get("pipeline_parallel_size", 1)
-        if not (engines := int(sum(node.get("GPU", 0.0) // each for node in nodes))):
-            raise EngineError(f"The system wants {each} GPUs, and no node of the cluster has as many.")
-        return {"num_cpus": 1, "num_gpus": each}, engines
+        if each > gpus:
+            raise EngineError(f"The system wants {each} GPUs (its options), and the cluster has {gpus}.")
+        return {"num_cpus": 1, "num_gpus": each}, gpus // each
     # Without GPUs an engine has a whole node.
     return {"num_cpus": max(1.0, min(node.get("CPU", 0.0) for node in nodes))}, len(nodes)
 
@@ -127,8 +147,6 @@ def _quiet() -> None:
 
 
 def _reason(error: Exception) -> str:
-    """Return the last line of what was raised on the node, which says why."""
-    cause: BaseException = error
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
-    return str(cause).strip().splitlines()[-1]
+    """Return what was raised on the node first: Ray hands errors on as texts, with all that they have passed."""
+    raised = [match for match in _RAISED.finditer(str(error)) if "UserCodeException" not in match[0]]
+    return raised[0][1] if raised else (str(error).strip() or type(error).__name__).splitlines()[0]

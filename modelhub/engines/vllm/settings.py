@@ -160,15 +160,19 @@ def sampling(decoding: Decoding, prompt: TokenPrompt, *, ends: list[int], number
     """Return how vLLM is to continue a prompt, the `number`-th of those that share a seed."""
     from vllm import SamplingParams
 
-    return SamplingParams(
-        max_tokens=prompt.limit,
-        min_tokens=min(decoding.min_new_tokens, prompt.limit),
-        temperature=decoding.temperature,
-        top_p=decoding.top_p,
+    return SamplingParams(**sampling_arguments(decoding, prompt, ends=ends, number=number), **more)
+
+
+def sampling_arguments(decoding: Decoding, prompt: TokenPrompt, *, ends: list[int], number: int) -> dict[str, Any]:
+    """Return the same by name."""
+    return {
+        "max_tokens": prompt.limit,
+        "min_tokens": min(decoding.min_new_tokens, prompt.limit),
+        "temperature": decoding.temperature,
+        "top_p": decoding.top_p,
         # vLLM stops here to save time; the text itself is cut by the codec, as in the transformers engine.
-        stop=list(decoding.stop) or None,
-        stop_token_ids=ends,
+        "stop": list(decoding.stop) or None,
+        "stop_token_ids": ends,
         # A number of its own per prompt, so that like prompts do not get the same random numbers.
-        seed=decoding.seed + number if decoding.temperature > 0 else None,
-        **more,
-    )
+        "seed": decoding.seed + number if decoding.temperature > 0 else None,
+    }
