@@ -14,10 +14,10 @@ from modelhub.engines.vllm.settings import model_arguments, parse_options, rank_
 from modelhub.exchange.folder import AnswerIndex, Exchange, Outcome
 from modelhub.models import System
 from modelhub.prompting.endings import NEXT_PROMPT
-from modelhub.runs.parameters import BATCH_SIZE
 from modelhub.systems.registering import engine_settings, present_fingerprint
 
 WRITE_SECONDS = 30.0
+WRITTEN_AT_ONCE = 64  # rows
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def left_of(exchange: Exchange, part: str) -> list[tuple[str, GenerationRequest]
 def answer_parts(exchange: Exchange, engine: Engine, parts: Sequence[str]) -> Iterator[Written]:
     """Answer what is not answered yet of some files of requests, and yield each file of answers as it is written.
 
-    An answer is written within WRITE_SECONDS, or when BATCH_SIZE have come.
+    An answer is written within WRITE_SECONDS, or when WRITTEN_AT_ONCE have come.
     """
     index = AnswerIndex(exchange)
     index.take_all(failures=False)
@@ -90,7 +90,7 @@ def answer_parts(exchange: Exchange, engine: Engine, parts: Sequence[str]) -> It
 
     pending = _Pending(exchange)
     try:
-        with closing(engine.stream(requests(), ahead=BATCH_SIZE)) as answers:
+        with closing(engine.stream(requests(), ahead=WRITTEN_AT_ONCE)) as answers:
             for number, one in answers:
                 yield from pending.add(keys.pop(number), one)
     except (KeyboardInterrupt, ServiceError):
@@ -109,7 +109,7 @@ class _Pending:
 
     def add(self, key: str, one: Outcome) -> list[Written]:
         self.rows.append((key, one))
-        full = len(self.rows) >= BATCH_SIZE or time.monotonic() - self.written_at > WRITE_SECONDS
+        full = len(self.rows) >= WRITTEN_AT_ONCE or time.monotonic() - self.written_at > WRITE_SECONDS
         return self.write() if full else []
 
     def write(self) -> list[Written]:

@@ -76,7 +76,7 @@ class VllmEngine:
         """Yield every answer as it ends; vLLM's running batch is always full. Prompts that are too long fail."""
         llm = self._model.llm.llm_engine
         room = llm.vllm_config.scheduler_config.max_num_seqs + ahead
-        under_way: dict[str, _Asked] = {}
+        under_way: dict[str, _Taken] = {}
         taken = 0
         try:
             while True:
@@ -97,7 +97,7 @@ class VllmEngine:
                 llm.abort_request(list(under_way))
 
     def _begin(
-        self, portion: Sequence[GenerationRequest], first: int, under_way: "dict[str, _Asked]"
+        self, portion: Sequence[GenerationRequest], first: int, under_way: "dict[str, _Taken]"
     ) -> Iterator[Answer]:
         """Give requests to vLLM, and yield the failures of those that it cannot be given."""
         prompts, failed = self._codec.encode(portion)
@@ -107,7 +107,7 @@ class VllmEngine:
             self._model.llm.llm_engine.add_request(
                 name, {"prompt_token_ids": prompt.ids}, how, lora_request=self._adapter
             )
-            under_way[name] = _Asked(number, prompt, time.perf_counter())
+            under_way[name] = _Taken(number, prompt, time.perf_counter())
         for index, failure in failed.items():
             yield self._counted(first + index, failure)
 
@@ -130,7 +130,7 @@ class VllmEngine:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Taken:
     """A prompt that vLLM is continuing: its number in the stream, and since when."""
 
     number: int
