@@ -1,0 +1,62 @@
+"""The request that is being answered in this thread: its id, and what it was sent that belongs into no log."""
+
+import logging
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from django.http import HttpRequest
+
+# What a proxy sends as X-Request-ID is kept if it is one; everything else is replaced by one of ours.
+_WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{8,64}")
+# Shorter values are words like any other ("agree", "3"): hiding them would make nothing of a line.
+_SHORTEST = 8
+_KEY = "personaeval.request_id"
+
+
+@dataclass(frozen=True)
+class CurrentRequest:
+    """A request and the id by which its log lines are found."""
+
+    request_id: str
+    request: HttpRequest
+
+    def secrets(self) -> set[str]:
+        """Return the link's token and all that was typed or sent along, line by line."""
+        match = self.request.resolver_match
+        fields = [self.request.GET]
+        # Only what has been read: reading a body to write a log line could fail, or wait for it.
+        fields += [self.request.POST] if hasattr(self.request, "_post") else []
+        texts = [value for one in fields for _, values in one.lists() for value in values]
+        texts += [str(match.kwargs["token"])] if match and "token" in match.kwargs else []
+        return {line.strip() for text in texts for line in str(text).splitlines() if len(line.strip()) >= _SHORTEST}
+
+
+_current: ContextVar[CurrentRequest | None] = ContextVar("current_request", default=None)
+
+
+def request_of(record: logging.LogRecord) -> CurrentRequest | None:
+    """Return the request that a record is about: the one that is being answered in this thread, or that it carries.
+
+    Django writes some of its lines when all middlewares are through, and hands the request on with them.
+    """
+    carried = getattr(record, "request", None)
+    if isinstance(carried, HttpRequest) and _KEY in carried.META:
+        return CurrentRequest(carried.META[_KEY], carried)
+    return _current.get()
+
+
+@contextmanager
+def answering(request: HttpRequest) -> Iterator[CurrentRequest]:
+    """Let `request` be the current one."""
+    given = request.headers.get("X-Request-ID", "")
+    request.META[_KEY] = given if _WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
+    current = CurrentRequest(request.META[_KEY], request)
+    token = _current.set(current)
+    try:
+        yield current
+    finally:
+        _current.reset(token)

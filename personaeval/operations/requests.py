@@ -1,0 +1,24 @@
+"""Figures of requests, kept by each process of the web server and added up where they are read."""
+
+from prometheus_client import CollectorRegistry, Gauge, Histogram
+
+REQUESTS = CollectorRegistry()
+
+SECONDS = Histogram(
+    "personaeval_http_request_seconds",
+    "Seconds from a request to its answer, or to the beginning of an answer that is streamed.",
+    ["method", "route", "status"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    registry=REQUESTS,
+)
+UNDER_WAY = Gauge(
+    "personaeval_http_requests_under_way",
+    "Requests that are being answered; each process has as many threads as answer at once.",
+    registry=REQUESTS,
+    multiprocess_mode="livesum",
+)
+
+
+def observe_request(method: str, route: str, status: int, seconds: float) -> None:
+    """Count a request under the name of its address and the class of its status (`2xx`)."""
+    SECONDS.labels(method, route, f"{status // 100}xx").observe(seconds)
