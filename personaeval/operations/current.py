@@ -12,6 +12,7 @@ from django.http import HttpRequest
 
 # What a proxy sends as X-Request-ID is kept if it is one; everything else is replaced by one of ours.
 _WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_LINK = re.compile(r"/(?:p|join|arrive)/([^/]+)")
 # Shorter values are words like any other ("agree", "3"): hiding them would make nothing of a line.
 _SHORTEST = 8
 _KEY = "personaeval.request_id"
@@ -26,12 +27,11 @@ class CurrentRequest:
 
     def secrets(self) -> set[str]:
         """Return the link's token and all that was typed or sent along, line by line."""
-        match = self.request.resolver_match
         fields = [self.request.GET]
         # Only what has been read: reading a body to write a log line could fail, or wait for it.
         fields += [self.request.POST] if hasattr(self.request, "_post") else []
         texts = [value for one in fields for _, values in one.lists() for value in values]
-        texts += [str(match.kwargs["token"])] if match and "token" in match.kwargs else []
+        texts += _LINK.findall(self.request.path_info)
         return {line.strip() for text in texts for line in str(text).splitlines() if len(line.strip()) >= _SHORTEST}
 
 

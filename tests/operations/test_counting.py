@@ -94,7 +94,7 @@ def test_addresses_are_counted_by_name_and_never_by_path(server: Server) -> None
 def folder_of(server: Server) -> Path:
     """The folder in which a running server counts."""
     assert server.process
-    files = [os.readlink(file) for file in Path(f"/proc/{server.process.pid}/fd").iterdir()]
+    files = [str(file.readlink()) for file in Path(f"/proc/{server.process.pid}/fd").iterdir()]
     held = [file for file in files if re.search(r"/metrics/server-\w+/lock$", file)]
     assert len(held) == 1
     return Path(held[0]).parent
