@@ -51,7 +51,10 @@ class HideTokens(logging.Filter):
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object on one line for each record; of what it carries besides, only our own fields are written."""
+    """One JSON object on one line for each record that the filter has been through.
+
+    Of what a record carries besides, only the fields of our own request lines are written.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         current = request_of(record)
@@ -66,8 +69,4 @@ class JsonLines(logging.Formatter):
             "exception": record.exc_text,
             "stack": record.stack_info,
         }
-        return json.dumps({name: _hidden(value, current) for name, value in fields.items() if value is not None})
-
-
-def _hidden(value: Any, current: CurrentRequest | None) -> Any:
-    return hide_personal(value, current) if isinstance(value, str) else value
+        return json.dumps({name: value for name, value in fields.items() if value is not None})

@@ -1,11 +1,9 @@
 """The request that is being answered in this thread: its id, and what it was sent that belongs into no log."""
 
 import logging
+import os
 import re
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 
 from django.http import HttpRequest
@@ -18,7 +16,7 @@ _SHORTEST = 8
 _KEY = "personaeval.request_id"
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)  # made at every click
 class CurrentRequest:
     """A request and the id by which its log lines are found."""
 
@@ -49,14 +47,18 @@ def request_of(record: logging.LogRecord) -> CurrentRequest | None:
     return _current.get()
 
 
-@contextmanager
-def answering(request: HttpRequest) -> Iterator[CurrentRequest]:
-    """Let `request` be the current one."""
-    given = request.headers.get("X-Request-ID", "")
-    request.META[_KEY] = given if _WELL_FORMED.fullmatch(given) else uuid.uuid4().hex
-    current = CurrentRequest(request.META[_KEY], request)
-    token = _current.set(current)
-    try:
-        yield current
-    finally:
-        _current.reset(token)
+def request_begins(request: HttpRequest) -> tuple[str, "Token[CurrentRequest | None]"]:
+    """Let `request` be the current one; return its id, and what `request_ends` has to be given."""
+    request_id = request.META[_KEY] = _given_id(request) or os.urandom(16).hex()
+    return request_id, _current.set(CurrentRequest(request_id, request))
+
+
+def request_ends(token: "Token[CurrentRequest | None]") -> None:
+    """Let the current request be over."""
+    _current.reset(token)
+
+
+def _given_id(request: HttpRequest) -> str:
+    """Return the id that the proxy has given it; empty if that is none, or a piece of its address."""
+    given: str = request.META.get("HTTP_X_REQUEST_ID", "")
+    return given if given and _WELL_FORMED.fullmatch(given) and given not in request.get_full_path() else ""

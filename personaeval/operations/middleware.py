@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import resolve
 
 from personaeval.middleware import add_security_headers
-from personaeval.operations.current import answering
+from personaeval.operations.current import request_begins, request_ends
 from personaeval.operations.requests import UNDER_WAY, observe_request
 from personaeval.operations.urls import urlpatterns
 
@@ -28,15 +28,24 @@ class RequestsMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         start = time.perf_counter()
-        with answering(request) as current, UNDER_WAY.track_inprogress():
+        request_id, token = request_begins(request)
+        UNDER_WAY.inc()
+        try:
             response = self.get_response(request)
-            seconds = time.perf_counter() - start
-            method, route = request.method if request.method in METHODS else "other", route_of(request)
-            observe_request(str(method), route, response.status_code, seconds)
-            response["X-Request-ID"] = current.request_id
-            if settings.LOG_REQUESTS and request.path_info not in PROBES:
-                _write_line(str(method), route, response.status_code, round(1000 * seconds, 1))
+            self._note(request, response.status_code, time.perf_counter() - start)
+        finally:
+            UNDER_WAY.dec()
+            request_ends(token)
+        response["X-Request-ID"] = request_id
         return response
+
+    def _note(self, request: HttpRequest, status: int, seconds: float) -> None:
+        method, route = request.method if request.method in METHODS else "other", route_of(request)
+        observe_request(str(method), route, status, seconds)
+        if settings.LOG_REQUESTS and request.path_info not in PROBES:
+            ms = round(1000 * seconds, 1)
+            fields = {"method": method, "route": route, "status": status, "ms": ms}
+            logger.info("%s %s %d in %.1f ms", method, route, status, ms, extra=fields)
 
 
 class ProbesMiddleware:
@@ -65,8 +74,3 @@ def route_of(request: HttpRequest) -> str:
         return request.resolver_match.view_name
     # What was refused or redirected before its address was looked up is `unmatched` too.
     return "static" if request.path.startswith(settings.STATIC_URL) else "unmatched"
-
-
-def _write_line(method: str, route: str, status: int, ms: float) -> None:
-    fields = {"method": method, "route": route, "status": status, "ms": ms}
-    logger.info("%s %s %d in %.1f ms", method, route, status, ms, extra=fields)
