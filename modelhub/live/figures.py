@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from django.utils import timezone
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, start_http_server
 
 from annotation.errors import ServiceError
 from annotation.models import Output
@@ -17,6 +17,7 @@ class WorkerFigures:
     """The figures of one worker, which its own thread keeps and any thread may read."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # a series more for each, of when it began
         self.registry = CollectorRegistry()
         registry = self.registry
         self._stored = Counter("personaeval_worker_answers_stored", "Answers stored.", registry=registry)
