@@ -3,9 +3,11 @@
 import logging
 import os
 import re
+from contextlib import suppress
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 
+from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest
 
 # What a proxy sends as X-Request-ID is kept if it is one; everything else is replaced by one of ours.
@@ -25,9 +27,10 @@ class CurrentRequest:
 
     def secrets(self) -> set[str]:
         """Return the link's token and all that was typed or sent along, line by line."""
-        fields = [self.request.GET]
         # Only what has been read: reading a body to write a log line could fail, or wait for it.
-        fields += [self.request.POST] if hasattr(self.request, "_post") else []
+        fields = [self.request.POST] if hasattr(self.request, "_post") else []
+        with suppress(SuspiciousOperation):  # a query that Django refuses to read, which no view has read then either
+            fields.append(self.request.GET)
         texts = [value for one in fields for _, values in one.lists() for value in values]
         texts += _LINK.findall(self.request.path_info)
         return {line.strip() for text in texts for line in str(text).splitlines() if len(line.strip()) >= _SHORTEST}

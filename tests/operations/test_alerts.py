@@ -25,7 +25,7 @@ def rules() -> list[dict[str, Any]]:
 
 def told() -> dict[str, set[str]]:
     """Every figure that is told, by its type."""
-    texts = (exposition.exposition(), generate_latest(WorkerFigures().registry))
+    texts = (generate_latest(WorkerFigures().registry), exposition.exposition())
     families = [family for text in texts for family in text_string_to_metric_families(text.decode())]
     ends = {"counter": ("_total",), "histogram": PARTS}
     return {family.name: {family.name + end for end in ends.get(family.type, ("",))} for family in families}

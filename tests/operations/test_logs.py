@@ -14,12 +14,14 @@ import pytest
 from django.db import connection
 
 from annotation.models import Participant, Study
+from personaeval.logs import hide_tokens
 from tests.annotation.prolific import PID, SESSION, link_of, prolific_study, query
 from tests.test_settings import manage
 from tests.tools.processes import Server, project_environment
 from tests.tools.visitor import Visitor
 
-PERSONA = "The user is Zebedee Quux of Little Snoring\nand prefers 'xylophones' to tubas."
+# Its first line is longer than what PostgreSQL quotes of a column, its second shorter.
+PERSONA = f"The user is Zebedee Quux of Little Snoring{', a village' * 9}\nand prefers 'xylophones' to tubas."
 AGENT = "Zebrowser/7.0"
 ROW_REFUSED = {
     "postgresql": (
@@ -60,6 +62,7 @@ def walk(base_url: str, study: Study) -> tuple[Participant, dict[str, httpx.Resp
             "missing": visitor.get(f"{home}nothing/{participant.token}/"),
             "stranger": visitor.get(f"/p/{participant.token[:10]}/"),
             "encoded": visitor.get(f"/p/%{ord(participant.token[0]):x}{participant.token[1:]}/nothing/"),
+            "flooded": visitor.get(f"{home}nothing/?{'a&' * 1500}"),
             "forged": bare.post(f"{home}consent/", data={"answer": "agree"}, headers={"Referer": base_url + home}),
         }
         visitor.get(home)
@@ -92,7 +95,7 @@ def test_no_mistake_puts_anything_of_a_participant_into_the_log(form: str, tmp_p
     finally:
         server.stop()
     assert {name: answer.status_code for name, answer in answers.items()} == {
-        "missing": 404, "stranger": 404, "encoded": 404, "forged": 403, "broken": 500,
+        "missing": 404, "stranger": 404, "encoded": 404, "flooded": 404, "forged": 403, "broken": 500,
     }  # fmt: skip
     log = server.output()
     personal = [participant.token, participant.token[:10], participant.token[1:], PID, SESSION, "Zebedee", "xylophones",
@@ -108,8 +111,8 @@ def test_no_mistake_puts_anything_of_a_participant_into_the_log(form: str, tmp_p
 def check_lines(lines: list[dict[str, Any]], answers: dict[str, httpx.Response]) -> None:
     """Every answer's id leads to its request line, and to what went wrong."""
     assert all({"time", "level", "logger", "message", "process"} <= set(line) for line in lines)
-    routes = {"missing": "unmatched", "stranger": "annotation:participant", "forged": "annotation:consent",
-              "broken": "annotation:persona_submit"}  # fmt: skip
+    routes = {"missing": "unmatched", "flooded": "unmatched", "stranger": "annotation:participant",
+              "forged": "annotation:consent", "broken": "annotation:persona_submit"}  # fmt: skip
     for name, route in routes.items():
         own = [line for line in lines if line.get("request_id") == answers[name].headers["X-Request-ID"]]
         (request,) = [line for line in own if "route" in line]
@@ -118,6 +121,11 @@ def check_lines(lines: list[dict[str, Any]], answers: dict[str, httpx.Response])
         assert len(own) > 1, f"{name}: nothing but the request"
     (broken,) = [line for line in lines if "exception" in line]
     assert broken["exception"].startswith("Traceback") and broken["level"] == "ERROR"
+
+
+@pytest.mark.parametrize("path", ["/p/abcdef/", "/p/ab%63def/", "/join/abcdef?x", "https://a.org/arrive/abcdef"])
+def test_a_piece_of_a_link_is_hidden_as_the_whole_is(path: str) -> None:
+    assert "def" not in hide_tokens(f"Invalid: '{path}'")
 
 
 @pytest.mark.parametrize(
