@@ -19,7 +19,7 @@ class Within(Generic[_T]):
     """
 
     def __init__(self, work: Callable[[], _T], *, seconds: float, kept_seconds: float) -> None:
-        self._work, self._seconds, self.kept_seconds = work, seconds, kept_seconds
+        self._work, self.seconds, self.kept_seconds = work, seconds, kept_seconds
         self._lock = threading.Lock()
         self._future: Future[_T] | None = None
         self._done_at = 0.0
@@ -32,7 +32,7 @@ class Within(Generic[_T]):
                 # A daemon: a process that has to end does not wait for a database that does not answer.
                 threading.Thread(target=self._run, args=(self._future,), name="operations", daemon=True).start()
             future = self._future
-        return future.result(timeout=self._seconds)
+        return future.result(timeout=self.seconds)
 
     def _is_over(self, future: "Future[_T]") -> bool:
         return future.done() and time.monotonic() - self._done_at >= self.kept_seconds

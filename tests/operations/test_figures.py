@@ -30,6 +30,7 @@ def counts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures, "KEPT_TIMES", 0)
     monkeypatch.setattr(figures, "_TOTALS", figures._Totals())
     monkeypatch.setattr(readiness, "KEPT_SECONDS", -1.0)
+    monkeypatch.setattr(readiness, "ANSWER_SECONDS", 60.0)
     monkeypatch.setattr(exposition, "READINESS", readiness.Readiness())
     monkeypatch.setattr(exposition, "SITE", Within(figures.site_figures, seconds=30, kept_seconds=-1))
 

@@ -29,6 +29,7 @@ stored = pytest.mark.django_db(transaction=True)  # a check looks with a connect
 def looks_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process of its own, as it were, which looks each time it is asked."""
     monkeypatch.setattr(readiness, "KEPT_SECONDS", -1.0)
+    monkeypatch.setattr(readiness, "ANSWER_SECONDS", 60.0)
     monkeypatch.setattr(views, "READINESS", Readiness())
 
 
