@@ -98,6 +98,13 @@ def folder_of(server: Server) -> Path:
     return Path(held[0]).parent
 
 
+def test_a_process_has_the_disk_space_of_its_counts_before_the_disk_can_fill_up(server: Server) -> None:
+    scrape(server.base_url)
+    living = [file for file in folder_of(server).glob("histogram_*.db") if file.stat().st_size >= 1 << 20]
+    assert len(living) == 2
+    assert all(file.stat().st_blocks * 512 >= file.stat().st_size for file in living)
+
+
 def test_what_a_killed_process_has_counted_stays_and_what_it_had_under_way_goes(server: Server) -> None:
     folder = folder_of(server)
     for _ in range(20):
