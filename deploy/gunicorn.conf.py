@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from personaeval.settings import LOGGING
+from personaeval.operations.folder import counting_files_reserve, counting_files_settle, counting_folder_make
+from personaeval.settings import LOG_LEVEL, LOGGING, VAR_DIR
 
 bind = "127.0.0.1:8000"
 worker_class = "gthread"
@@ -28,12 +29,14 @@ control_socket_disable = True
 accesslog = None
 logconfig_dict = {
     **LOGGING,
-    "loggers": {**LOGGING["loggers"], "gunicorn.error": {"handlers": ["stderr"], "level": "INFO"}},
+    "loggers": {**LOGGING["loggers"], "gunicorn.error": {"handlers": ["stderr"], "level": LOG_LEVEL}},
 }
 
 
 def on_starting(server: Any) -> None:
     """Refuse to start on a configuration that the system checks call dangerous; gunicorn itself runs no checks."""
+    counting_folder_make(VAR_DIR)  # before anything imports prometheus_client
+
     import django
     from django.core.management import call_command
 
@@ -43,3 +46,13 @@ def on_starting(server: Any) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)  # a connection is an open file, and 1,024 is a common limit
     enough = 4 * worker_connections
     resource.setrlimit(resource.RLIMIT_NOFILE, (enough if most == resource.RLIM_INFINITY else min(most, enough), most))
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Reserve the files in which the process counts its requests."""
+    counting_files_reserve(worker.pid)
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """Settle the figures of a process that has ended."""
+    counting_files_settle(worker.pid)

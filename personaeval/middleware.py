@@ -23,7 +23,12 @@ class SecurityHeadersMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-        response.setdefault("Cache-Control", "no-store")
+        add_security_headers(response)
         patch_vary_headers(response, ["HX-Request"])
         return response
+
+
+def add_security_headers(response: HttpResponseBase) -> None:
+    """Add what every answer carries, also one that no other middleware has seen."""
+    response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    response.setdefault("Cache-Control", "no-store")

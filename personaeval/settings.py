@@ -50,6 +50,22 @@ def env_list(name: str, default: str) -> list[str]:
     return [part.strip() for part in env_str(name, default).split(",") if part.strip()]
 
 
+def env_choice(name: str, *choices: str) -> str:
+    """Return a variable that is one of these words; the first is the default."""
+    value = env_str(name, choices[0])
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name}={value!r} is none of {', '.join(choices)}.")
+    return value
+
+
+def env_seconds(name: str, default: int) -> int:
+    """Return a variable that is a whole number of seconds, 1 or more."""
+    value = env_str(name, str(default))
+    if not (value.isascii() and value.isdigit() and 0 < int(value) < 10**6):
+        raise ImproperlyConfigured(f"{name}={value!r} is no number of seconds; use a whole number such as {default}.")
+    return int(value)
+
+
 def env_folder(name: str, default: Path) -> Path:
     """Return a folder, made where it is missing."""
     folder = Path(env_str(name, str(default))).absolute()
@@ -112,6 +128,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "personaeval.operations.middleware.RequestsMiddleware",
+    "personaeval.operations.middleware.ProbesMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "personaeval.middleware.SecurityHeadersMiddleware",
@@ -234,21 +252,37 @@ STORAGES = {
     },
 }
 
+# --- Watching --------------------------------------------------------------------------------------------------
+
+# Without a token only this computer itself may read /metrics.
+METRICS_TOKEN = env_str("METRICS_TOKEN", "")
+if METRICS_TOKEN and len(METRICS_TOKEN) < 16:
+    raise ImproperlyConfigured("METRICS_TOKEN is too short to be a secret; use 16 random characters or more.")
+QUEUE_WARN_SECONDS = env_seconds("QUEUE_WARN_SECONDS", 60)
+
 # --- Logging ---------------------------------------------------------------------------------------------------
+
+LOG_FORMAT = env_choice("LOG_FORMAT", "plain", "json")
+# No DEBUG: libraries write whole requests there, with personas in them.
+LOG_LEVEL = env_choice("LOG_LEVEL", "INFO", "WARNING", "ERROR")
+LOG_REQUESTS = env_bool("LOG_REQUESTS", LOG_FORMAT == "json")
 
 # Participant links hold a secret token: the filter takes it out of every path before a line is written.
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"hide_tokens": {"()": "personaeval.logs.HideTokens"}},
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "filters": ["hide_tokens"], "formatter": "plain"},
+    "formatters": {
+        "plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "json": {"()": "personaeval.logs.JsonLines"},
     },
-    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "filters": ["hide_tokens"], "formatter": LOG_FORMAT},
+    },
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
-        "django": {"handlers": [], "level": "INFO", "propagate": True},
-        "django.server": {"handlers": [], "level": "INFO", "propagate": True},
+        "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
+        "django.server": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
         "httpx": {"level": "WARNING"},
     },
 }

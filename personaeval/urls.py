@@ -1,9 +1,10 @@
-"""All addresses: participants and researchers in annotation, unblinded pages in modelhub."""
+"""All addresses: for machines in operations, participants and researchers in annotation, unblinded in modelhub."""
 
 from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeDoneView, PasswordChangeView
 from django.urls import include, path
 
 urlpatterns = [
+    path("", include("personaeval.operations.urls")),
     path("accounts/login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("accounts/password/", PasswordChangeView.as_view(), name="password_change"),

@@ -40,6 +40,8 @@ def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the pages keep for a moment is read anew each time: a test changes more in that moment."""
     monkeypatch.setattr("annotation.making.QUEUE_SECONDS", -1.0)
     monkeypatch.setattr("annotation.making.PACE_SECONDS", -1.0)
+    for asked in ("readiness.READINESS.storage", "readiness.READINESS.database", "exposition.SITE"):
+        monkeypatch.setattr(f"personaeval.operations.{asked}.seconds", 60.0)  # a machine that tests may be a busy one
 
 
 @pytest.fixture(scope="session")

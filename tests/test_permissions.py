@@ -106,6 +106,10 @@ PIPELINE = {**accounts(200), "no role": 403, "stranger": 403, "member": 403, "ow
 NO_CURVES = {who: 404 if status == 200 else status for who, status in PIPELINE.items()}
 FORM = {"put": accounts(200), "options": accounts(200), "head": accounts(200)}
 MATRIX: dict[str, Row] = {
+    "health": Row(get=everybody(200), head=everybody(200)),
+    "ready": Row(get=everybody(200), head=everybody(200)),
+    # By the site's name, as all of these are asked for; who may read them: tests/operations/test_access.py.
+    "metrics": Row(get=everybody(404), head=everybody(404)),
     "login": Row(
         get=accounts(302, signed_out=200), head=accounts(302, signed_out=200), post=accounts(302, signed_out=200),
         put=accounts(302, signed_out=200), options=accounts(302, signed_out=200), other=accounts(302, signed_out=405),

@@ -32,6 +32,7 @@ from modelhub.engines.reasons import failure_of
 from modelhub.live.breaker import pause_seconds
 from modelhub.live.desk import Desk, Flight, Looked
 from modelhub.live.desks import Desks
+from modelhub.live.figures import WorkerFigures
 from modelhub.live.guard import Guard
 from modelhub.live.identity import difference, learned, told_by_answer, told_by_list
 from modelhub.live.reporting import troubles_now
@@ -68,6 +69,7 @@ class Dispatcher:
     limits: Limits
     reporting: Reporting
     study: Study | None = None
+    figures: WorkerFigures = field(default_factory=WorkerFigures)
     done: int = 0
     failed: int = 0
     desks: Desks = field(default_factory=Desks)
@@ -213,6 +215,7 @@ class Dispatcher:
             self._learn(desk, told)
             if answer_store(self.execution.run, desk, flight, text=text, result=result):
                 self.done += 1
+                self.figures.stored(flight.output, seconds=time.monotonic() - flight.started)
                 self.reporting.advance(1)
             desk.answered(flight)
             desk.flights.pop(output_id)
@@ -232,6 +235,7 @@ class Dispatcher:
             output_id=output.pk, holder=self.key, error=error, final=final, counts=counts, pause_seconds=pause
         ):
             self.failed += counts
+            self.figures.failed(counts=counts)
             logger.warning("run %s: output %s failed: %s", self.key, output.key, error)
 
     def _looked(self, desk: Desk, looked: Looked) -> None:
@@ -246,6 +250,7 @@ class Dispatcher:
 
     def _say(self) -> None:
         """Say that the worker lives, what it has made, and what keeps it from answering."""
+        self.figures.look(list(self.desks))
         now, troubles = time.monotonic(), self._present_troubles()
         if troubles != self._troubles:
             worker_troubles_set(key=self.key, troubles=troubles)

@@ -8,6 +8,7 @@ from annotation.errors import ServiceError
 from annotation.models import Output, Study
 from annotation.studyref import study_from_reference
 from modelhub.live.dispatcher import Dispatcher, Limits
+from modelhub.live.figures import WorkerFigures, served
 from modelhub.runs.lifecycle import runs_mark_lost
 from modelhub.runs.parameters import Lease, Option, Parameters
 from modelhub.runs.recording import recorded_run
@@ -36,6 +37,12 @@ class ServeOptions(Parameters):
     lease_seconds: Annotated[Lease, Option(metavar="N")] = Field(
         default=LEASE_SECONDS, description="what a killed worker held goes to others after this long"
     )
+    metrics_port: Annotated[int, Option(metavar="PORT")] = Field(
+        default=0, ge=0, le=65535, description="tell Prometheus figures at this port; 0: do not"
+    )
+    metrics_host: Annotated[str, Option(metavar="HOST")] = Field(
+        default="127.0.0.1", min_length=1, description="the address of that port"
+    )
 
     def limits(self) -> Limits:
         """Return what the dispatcher is held to."""
@@ -57,12 +64,15 @@ def serve(options: ServeOptions, reporting: Reporting, *, stage: str) -> Dispatc
         database_await(seconds=DATABASE_SECONDS)
     runs_mark_lost()
     study = study_from_reference(options.study) if options.study else None
-    server = None
+    server, figures = None, WorkerFigures()
     try:
-        with recorded_run(
-            stage=stage, study=study, arguments=options.stored(), lease_seconds=options.lease_seconds, leaves=BACK
-        ) as execution:
-            server = Dispatcher(execution, options.limits(), reporting, study)
+        with (
+            served(figures, host=options.metrics_host, port=options.metrics_port),
+            recorded_run(
+                stage=stage, study=study, arguments=options.stored(), lease_seconds=options.lease_seconds, leaves=BACK
+            ) as execution,
+        ):
+            server = Dispatcher(execution, options.limits(), reporting, study, figures)
             reporting.start(_requested(study) if options.once else 0)
             server.serve()
             if reasons := server.reasons():
