@@ -118,6 +118,13 @@ class Composition:
         """Return the folder that stands for a volume."""
         return self.folder / "volumes" / name
 
+    def empty_database(self, name: str) -> str:
+        """Make another database for the services' role and return its address."""
+        url = urlsplit((self.here / "secrets" / "database_url").read_text())
+        with psycopg.connect(self.server.url.replace("postgres://", "postgresql://"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} OWNER {url.username}".encode())
+        return url._replace(path=f"/{name}").geturl()
+
     def log(self, name: str) -> str:
         """Return what a service has said."""
         return (self.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")
