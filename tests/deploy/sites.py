@@ -1,5 +1,6 @@
 """Sites in places of their own: an empty database beside the running test's, of the same kind, and its commands."""
 
+import io
 import json
 import os
 import sqlite3
@@ -13,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 from django.conf import settings
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from tests.tools.processes import project_environment, running_database_url
@@ -115,3 +118,27 @@ def with_manifest(backup: Path, target: Path, **changes: Any) -> Path:
         sink.writestr("database.dump", source.read("database.dump"))
         sink.writestr("manifest.json", json.dumps({**manifest_of(backup), **changes}))
     return target
+
+
+def succeeded(done: Done) -> bool:
+    assert done.returncode == 0, done.stderr
+    return True
+
+
+def here(command: str, *arguments: object) -> str:
+    """Give a command on the running test's database and return what it says."""
+    said = io.StringIO()
+    call_command(command, *map(str, arguments), stdout=said)
+    return said.getvalue()
+
+
+def refusal_here(command: str, *arguments: object) -> str:
+    with pytest.raises(CommandError) as caught:
+        here(command, *arguments)
+    return str(caught.value)
+
+
+def refusal(done: Done) -> str:
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stderr.startswith("CommandError: "), done.stderr
+    return done.stderr

@@ -19,18 +19,12 @@ from annotation.services.participants import participant_create
 from annotation.services.queue import outputs_claim
 from modelhub.models import Run
 from modelhub.runs.lifecycle import run_start
-from tests.deploy.sites import Site, empty_site, manifest_of, original
+from tests.deploy.sites import Site, manifest_of, original
 from tests.factories import make_study
 from tests.modelhub.live import make_live_study, write_persona
 from tests.tools.processes import Server, wait_until
 
 RATERS = 3
-
-
-@pytest.fixture
-def place(transactional_db: None, tmp_path: Path) -> Iterator[Site]:
-    with empty_site(tmp_path / "place") as site:
-        yield site
 
 
 def walk(study: Study, server: Server, number: int) -> str:

@@ -1,65 +1,29 @@
 """Backups: whole or not there, restored into an empty place alone, and refused where they do not fit."""
 
-import io
 import secrets
-import sqlite3
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import connection
 
 from annotation.models import Participant, Study
-from tests.deploy.sites import Done, Site, empty_site, manifest_of, original, with_manifest
+from tests.deploy.sites import (
+    Site,
+    empty_site,
+    here,
+    manifest_of,
+    original,
+    refusal,
+    refusal_here,
+    succeeded,
+    with_manifest,
+)  # fmt: skip
 from tests.factories import make_study
 from tests.tools.processes import wait_until
 
 BULK = 25_000_000  # bytes, so that a command is at work on them for a while
-
-
-@pytest.fixture
-def study(transactional_db: None) -> Study:
-    return make_study()
-
-
-@pytest.fixture
-def backup(study: Study, tmp_path: Path) -> Path:
-    path = tmp_path / "site.zip"
-    here("backup", path)
-    return path
-
-
-@pytest.fixture
-def place(transactional_db: None, tmp_path: Path) -> Iterator[Site]:
-    with empty_site(tmp_path / "place") as site:
-        yield site
-
-
-def succeeded(done: Done) -> bool:
-    assert done.returncode == 0, done.stderr
-    return True
-
-
-def here(command: str, *arguments: object) -> str:
-    """Give a command on the running test's database and return what it says."""
-    said = io.StringIO()
-    call_command(command, *map(str, arguments), stdout=said)
-    return said.getvalue()
-
-
-def refusal_here(command: str, *arguments: object) -> str:
-    with pytest.raises(CommandError) as caught:
-        here(command, *arguments)
-    return str(caught.value)
-
-
-def refusal(done: Done) -> str:
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert done.stderr.startswith("CommandError: "), done.stderr
-    return done.stderr
 
 
 def drafts(folder: Path) -> list[Path]:
@@ -242,42 +206,3 @@ def is_connected(place: Site, query: str = "%") -> bool:
     with connection.cursor() as cursor:
         cursor.execute(asked, [place.environment["DATABASE_URL"].rpartition("/")[2], query])
         return cursor.fetchone() is not None
-
-
-# --- what only one of the databases has ---
-
-
-def test_a_write_ahead_log_without_its_database_is_not_read_into_a_restored_one(backup: Path, place: Site) -> None:
-    only_on("sqlite")
-    rest = place.folder / "db.sqlite3-wal"
-    rest.write_bytes(b"left over")
-    assert str(rest) in refusal(place.manage("restore", backup))
-    assert place.is_empty()
-
-
-def test_an_unused_database_that_is_open_elsewhere_is_not_replaced(backup: Path, place: Site) -> None:
-    only_on("sqlite")
-    assert succeeded(place.manage("migrate", "--verbosity", 0))
-    with closing(sqlite3.connect(place.folder / "db.sqlite3")) as elsewhere:
-        elsewhere.execute("SELECT count(*) FROM annotation_study")
-        assert "open in another process" in refusal(place.manage("restore", backup))
-        assert elsewhere.execute("SELECT count(*) FROM annotation_study").fetchone() == (0,)
-
-
-@pytest.mark.parametrize(("said", "told"), [("", "is not on PATH"), ("pg_dump (PostgreSQL) 9.6.1", "is too old")])
-def test_a_client_program_that_does_not_fit_the_server_is_named(
-    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, told: str
-) -> None:
-    only_on("postgresql")
-    if said:
-        program = tmp_path / "pg_dump"
-        program.write_text(f"#!/bin/sh\necho '{said}'\n")
-        program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert told in refusal_here("backup", tmp_path / "site.zip")
-    assert not (tmp_path / "site.zip").exists()
-
-
-def only_on(vendor: str) -> None:
-    if connection.vendor != vendor:
-        pytest.skip(f"about {vendor}")
