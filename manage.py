@@ -12,6 +12,8 @@ def main() -> None:
 
     from personaeval.storage import storage_problem
 
+    # What commands write holds what people wrote: exports, copies, models, whoever may look into the folder.
+    os.umask(0o077)
     try:
         execute_from_command_line(sys.argv)
     except (DatabaseError, OSError) as error:

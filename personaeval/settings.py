@@ -15,6 +15,8 @@ from urllib.parse import quote
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from personaeval.private import tighten
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -67,10 +69,10 @@ def env_seconds(name: str, default: int) -> int:
 
 
 def env_folder(name: str, default: Path) -> Path:
-    """Return a folder, made where it is missing."""
+    """Return a folder, made where it is missing, for the account alone that runs this."""
     folder = Path(env_str(name, str(default))).absolute()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ImproperlyConfigured(f"{name}={folder} cannot be made: {error}. Name a folder that can.") from error
     return folder
@@ -86,6 +88,7 @@ def local_secret(path: Path) -> str:
         with contextlib.suppress(FileExistsError):
             path.hardlink_to(draft)
         draft.unlink()
+    tighten(path)
     return path.read_text(encoding="ascii").strip()
 
 

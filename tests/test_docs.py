@@ -2,14 +2,12 @@
 
 import argparse
 import ast
-import configparser
 import re
 import shlex
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import pytest
 from django.conf import settings
 from django.core.management import load_command_class
 from django.core.management.base import BaseCommand, CommandError
@@ -143,18 +141,6 @@ def test_commands_shown_on_a_page_exist() -> None:
         return (commands - known) | (set(re.findall(r"`make ([a-z-]+)", text)) - targets)
 
     assert_none(wrong)
-
-
-@pytest.mark.parametrize("unit", sorted((ROOT / "deploy").glob("*.service")), ids=lambda unit: unit.name)
-def test_deployment_units_are_well_formed(unit: Path) -> None:
-    parser = configparser.ConfigParser(strict=False, interpolation=None)
-    parser.optionxform = str  # type: ignore[assignment, method-assign]
-    parser.read(unit, encoding="utf-8")
-    assert set(parser.sections()) == {"Unit", "Service", "Install"}
-    example = ROOT / "deploy" / f"{Path(parser['Service']['EnvironmentFile']).name}.example"
-    assert example.is_file()
-    started = parser["Service"]["ExecStart"]
-    assert set(re.findall(r"\$\{?([A-Z_]+)", started)) <= set(re.findall(r"^([A-Z_]+)=", example.read_text(), re.M))
 
 
 def test_deployment_shell_scripts_parse() -> None:

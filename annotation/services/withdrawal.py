@@ -1,5 +1,7 @@
 """Let participants leave, with their data kept or erased, and finish what an interrupted erasure left to do."""
 
+import logging
+
 from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -12,6 +14,8 @@ from annotation.services.erasure import data_erase, person_forget, rows_lock
 from annotation.services.locks import study_lock
 from annotation.services.log import audit_log, event_log
 from annotation.services.tallies import participant_recount
+
+logger = logging.getLogger(__name__)
 
 RECEIPT_LENGTH = 12
 
@@ -58,6 +62,8 @@ def participant_erase(*, participant: Participant, user: User | None = None, act
         Participant.objects.filter(pk=participant.pk).update(tombstone=tombstone)
         if action:
             audit_log(user=user, action=action, study=participant.study, participant=participant.code)
+    # Outside the database, for whoever restores a backup that still holds them.
+    logger.info("erased participant %s of %s", participant.code, participant.study)
     erasures_finish()
     return Participant.objects.select_related("study").get(pk=participant.pk)
 

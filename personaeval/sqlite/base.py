@@ -11,10 +11,13 @@ import threading
 import time
 from collections import defaultdict
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from django.db.backends.sqlite3 import base
 from django.db.utils import OperationalError
+
+from personaeval.private import make_private, tighten
 
 _turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 _TIMEOUT = 5.0  # seconds; SQLite's own default
@@ -26,6 +29,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """A connection whose transactions begin when it is their turn."""
 
     _has_turn = False
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """Open the file, which its owner alone may read; SQLite gives the same mode to the files beside it."""
+        if not self.is_in_memory_db():
+            make_private(Path(self.settings_dict["NAME"]))
+            for beside in ("-wal", "-shm"):
+                tighten(Path(f"{self.settings_dict['NAME']}{beside}"))
+        return super().get_new_connection(conn_params)
 
     def _start_transaction_under_autocommit(self) -> None:
         deadline = time.monotonic() + self._timeout

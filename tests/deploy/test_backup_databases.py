@@ -1,0 +1,68 @@
+"""What only one of the two databases can do wrong when it is backed up or restored."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection
+
+from annotation.models import Study
+from tests.deploy.sites import Site, here, refusal, refusal_here, succeeded
+from tests.tools.processes import running_database_url
+
+
+def test_a_write_ahead_log_without_its_database_is_not_read_into_a_restored_one(backup: Path, place: Site) -> None:
+    only_on("sqlite")
+    rest = place.folder / "db.sqlite3-wal"
+    rest.write_bytes(b"left over")
+    assert str(rest) in refusal(place.manage("restore", backup))
+    assert place.is_empty()
+
+
+def test_an_unused_database_that_is_open_elsewhere_is_not_replaced(backup: Path, place: Site) -> None:
+    only_on("sqlite")
+    assert succeeded(place.manage("migrate", "--verbosity", 0))
+    with closing(sqlite3.connect(place.folder / "db.sqlite3")) as elsewhere:
+        elsewhere.execute("SELECT count(*) FROM annotation_study")
+        assert "open in another process" in refusal(place.manage("restore", backup))
+        assert elsewhere.execute("SELECT count(*) FROM annotation_study").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(("said", "told"), [("", "is not on PATH"), ("pg_dump (PostgreSQL) 9.6.1", "is too old")])
+def test_a_client_program_that_does_not_fit_the_server_is_named(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, told: str
+) -> None:
+    only_on("postgresql")
+    if said:
+        put_program(tmp_path / "pg_dump", f"echo '{said}'")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert told in refusal_here("backup", tmp_path / "site.zip")
+    assert not (tmp_path / "site.zip").exists()
+
+
+def test_what_is_written_between_counting_and_dumping_is_in_neither(
+    study: Study, place: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_on("postgresql")
+    real, psql = shutil.which("pg_dump"), shutil.which("psql")
+    write = f"""'{psql}' '{running_database_url()}' -c "INSERT INTO django_content_type VALUES (9999, 'a', 'b')" """
+    put_program(tmp_path / "pg_dump", f'[ "$1" = --version ] || {write}>&2\nexec \'{real}\' "$@"')
+    with monkeypatch.context() as first:
+        first.setenv("PATH", str(tmp_path), prepend=":")
+        here("backup", tmp_path / "site.zip")
+    assert ContentType.objects.filter(pk=9999).exists()
+    assert succeeded(place.manage("restore", tmp_path / "site.zip"))
+    assert place.ask("SELECT count(*) FROM django_content_type WHERE id = 9999") == [(0,)]
+
+
+def put_program(path: Path, script: str) -> None:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def only_on(vendor: str) -> None:
+    if connection.vendor != vendor:
+        pytest.skip(f"about {vendor}")
