@@ -1,7 +1,6 @@
 """What the vllm engine can be told, and what vLLM is told by it; adapters by the numbers that vLLM knows them by."""
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -71,9 +70,9 @@ class VllmOptions(BaseModel):
     def _one_copy(cls, copies: int) -> int:
         if copies > 1:
             raise ValueError(
-                "vLLM runs one copy of a model in a process. For more, start one command for each GPU "
-                "(CUDA_VISIBLE_DEVICES=0 … --shard 1/2, CUDA_VISIBLE_DEVICES=1 … --shard 2/2), or start a server "
-                "(vllm serve --data-parallel-size 2) and register the system with the openai engine"
+                "vLLM runs one copy of a model in a process of a stage. For more, start the stage once for each GPU "
+                "(CUDA_VISIBLE_DEVICES=0 … --shard 1/2, CUDA_VISIBLE_DEVICES=1 … --shard 2/2) or on Ray (--on ray), or "
+                "a server (vllm serve --data-parallel-size 2) whose systems have the openai engine"
             )
         return copies
 
@@ -135,11 +134,8 @@ def check(settings: EngineSettings) -> None:
     """Raise EngineError if the package, the settings or the local files cannot be used; loads nothing heavy."""
     require("vllm", ("vllm",), "requirements.txt")
     decoding, options = parse_decoding(settings.decoding), parse_options(settings)
-    if options.distributed_executor_backend == "ray" and find_spec("ray") is None:
-        raise EngineError(
-            "distributed_executor_backend is ray, and the package ray is not installed here: pip install ray. With all "
-            "GPUs in one machine, leave the option out."
-        )
+    if options.distributed_executor_backend == "ray":
+        require("vllm", ("ray",), "requirements-ray.txt")
     check_files(settings, decoding)
     if settings.adapter and options.max_loras == 0:
         raise EngineError("The system has an adapter, but its options say max_loras 0: leave that out, or say 1.")

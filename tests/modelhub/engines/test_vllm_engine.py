@@ -63,24 +63,26 @@ def test_options_and_files_are_checked_without_loading(tmp_path: Path) -> None:
         check(tmp_path)
 
 
-@pytest.mark.usefixtures("seemingly_installed")
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"data_parallel_size": 2}, r"one copy of a model in a process.*--shard 1/2.*vllm serve --data-parallel-size"),
+        (
+            {"data_parallel_size": 2},
+            r"data_parallel_size: vLLM runs one copy .*--shard 1/2.*vllm serve --data-parallel-size",
+        ),
         ({"max_num_seqs": 16, "live_slots": 32}, "live_slots is 32, but max_num_seqs lets vLLM answer 16 at once"),
         ({"max_num_seqs": 64, "max_num_batched_tokens": 32}, "max_num_batched_tokens is 32, and max_num_seqs is 64"),
         ({"quantization": "q4"}, "quantization: Input should be 'awq'"),
         ({"kv_cache_dtype": "int2"}, "kv_cache_dtype: Input should be"),
         ({"distributed_executor_backend": "slurm"}, "distributed_executor_backend: Input should be 'mp' or 'ray'"),
-        ({"distributed_executor_backend": "ray"}, "package ray is not installed here"),
+        ({"distributed_executor_backend": "ray"}, r"package ray, which is not .*requirements-ray\.txt"),
         ({"cpu_offload_gb": -1}, "cpu_offload_gb: .* greater than or equal to 0"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused_with_the_reason(
     options: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("modelhub.engines.vllm.settings.find_spec", lambda name: None)
+    monkeypatch.setattr("modelhub.engines.packages.find_spec", lambda name: None if name == "ray" else object())
     with pytest.raises(EngineError, match=message):
         check("meta-llama/Llama-3.1-8B", options=options)
 
