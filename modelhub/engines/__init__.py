@@ -42,7 +42,7 @@ IMPORTED = "imported"
 SCRIPTED = "scripted"
 BATCHED_SLOTS = 8  # of an engine that answers batches alone
 # The options, of any engine, that can change answers: part of a system's fingerprint, as its decoding is.
-SHAPING_OPTIONS = frozenset({"extra_body", "leave_out"})
+SHAPING_OPTIONS = frozenset({"extra_body", "leave_out", "quantization", "kv_cache_dtype"})
 
 
 class EngineModule(Protocol):

@@ -40,10 +40,17 @@ class Collection:
         return sorted({row.prompt for row in self.rows}, key=lambda prompt: (len(prompt), prompt))
 
     @cached_property
-    def prompt_of(self) -> npt.NDArray[np.int64]:
-        """The place in `prompts` of every row's prompt."""
-        places = {prompt: place for place, prompt in enumerate(self.prompts)}
-        return np.array([places[row.prompt] for row in self.rows], dtype=np.int64)
+    def rows_of_prompt(self) -> list[list[int]]:
+        """The rows of each of `prompts`, in their order."""
+        found: dict[str, list[int]] = {prompt: [] for prompt in self.prompts}
+        for place, row in enumerate(self.rows):
+            found[row.prompt].append(place)
+        return list(found.values())
+
+    @cached_property
+    def first_rows(self) -> npt.NDArray[np.int64]:
+        """The first row of each of `prompts`: the one that is found of equal ones."""
+        return np.array([rows[0] for rows in self.rows_of_prompt], dtype=np.int64)
 
     @cached_property
     def rows_by_key(self) -> dict[str, list[int]]:
@@ -96,6 +103,7 @@ def embeddings_of(
     if known != manifest:
         if known is not None:
             say("The rows to be searched have changed since they were encoded: encoding them anew.")
+        say(f"Encoding {len(collection.prompts):,} prompts; they are kept for later runs.")
         _encode(folder, collection.prompts, load(), manifest, on_prompts)
     embeddings = _read(folder)
     check_still(folder, manifest)

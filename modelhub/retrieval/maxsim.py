@@ -2,13 +2,20 @@
 
 Source: Khattab and Zaharia, "ColBERT" (SIGIR 2020), equation 3. The formula is computed as it stands; colbert-ai's own
 routine for CPUs counts a token's best match as 0 where it is negative, which trained checkpoints do not have.
+
+Documents are scored block by block, and of each query the best are kept: memory is bounded whatever their number.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+from modelhub.retrieval.collection import Embeddings
 
 if TYPE_CHECKING:
     import torch
@@ -16,49 +23,134 @@ if TYPE_CHECKING:
 DECIMALS = 4
 """Scores are rounded to so many decimals: what is left below is the noise of summing in another order."""
 
-MEMORY = 8 * 2**20
-"""The most numbers, at four bytes each, that are held at a time."""
-
-Scores = npt.NDArray[np.float32]
+Range = tuple[int, int]
 
 
-def maxsim(
-    queries: "torch.Tensor", documents: npt.NDArray[np.float32], lengths: Sequence[int] | npt.NDArray[np.int64]
-) -> Scores:
-    """Return the scores of every query with every document, of shape (queries, documents), not rounded.
+@dataclass(frozen=True)
+class Sizes:
+    """How much is computed at a time: `tokens` of documents in a block, and `numbers` (inner products) of 4 bytes."""
 
-    `queries` has shape (queries, query tokens, dim), `documents` (tokens, dim) with one document after the other, and
-    `lengths` says how many tokens (at least one) each has. Documents are taken in portions, so that memory is bounded
-    by MEMORY numbers whatever their number; those of like length should stand together, since a portion is padded.
+    tokens: int
+    numbers: int
+
+
+# Inner products that stay in a processor's caches are summed up in half the time; a GPU wants few, large products.
+ON_PROCESSOR = Sizes(tokens=1024, numbers=2**19)
+ON_GPU = Sizes(tokens=2**16, numbers=2**26)
+
+_RANGE = 2**32  # of what decides between equal scores
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best documents of each query, the best first: tensors of shape (queries, most).
+
+    `ranks` order them, and are all different: by the rounded score, then by precedence.
+    """
+
+    ranks: "torch.Tensor"
+    documents: "torch.Tensor"
+    scores: "torch.Tensor"
+
+    def merged(self, other: "Best", most: int) -> "Best":
+        """Return the best of both."""
+        import torch
+
+        ranks = torch.cat((self.ranks, other.ranks), dim=1)
+        documents = torch.cat((self.documents, other.documents), dim=1)
+        return _top(ranks, documents, torch.cat((self.scores, other.scores), dim=1), most)
+
+
+def scoring_device() -> str:
+    """Return where scores are computed: on the GPU, if there is one."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def best(
+    queries: "torch.Tensor",
+    documents: Embeddings,
+    most: int,
+    precedence: npt.NDArray[np.int64],
+    *,
+    device: str,
+    on_share: Callable[[float], object] = lambda share: None,
+) -> Best:
+    """Return the `most` best documents of every query, or all if there are fewer, on the device.
+
+    `queries` has shape (queries, query tokens, dim). Scores count to DECIMALS decimals, and are returned unrounded; of
+    equal ones that of the smaller `precedence` comes first. `on_share` is told what share is done. Documents of like
+    length should stand together, since those of a block are padded.
     """
     import torch
 
-    count, tokens, dim = queries.shape
-    flat = queries.reshape(count * tokens, dim).T.contiguous()
-    sizes = np.asarray(lengths, dtype=np.int64)
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    scores = np.empty((count, len(sizes)), dtype=np.float32)
-    with torch.inference_mode():
-        for first, last in _portions(sizes, MEMORY // max(count * tokens, 1)):
-            places = _padded(sizes[first:last])
-            part = torch.from_numpy(np.array(documents[starts[first] : starts[last]], dtype=np.float32)[places])
-            matches = part.view(-1, dim) @ flat
-            best_matches = matches.view(*places.shape, count, tokens).amax(1)
-            scores[:, first:last] = best_matches.sum(-1).T.numpy()
-    return scores
+    sizes = ON_PROCESSOR if device == "cpu" else ON_GPU
+    blocks = list(_blocks(documents.lengths, sizes.tokens))
+    moved, order = queries.to(device), torch.from_numpy(precedence).to(device)
+
+    def of_block(block: Range) -> Best:
+        with torch.inference_mode():
+            scores = maxsim(moved, padded(documents, block).to(device), sizes.numbers)
+            places = torch.arange(*block, device=device)
+            ranks = _ranks(scores, order[block[0] : block[1]])
+            return _top(ranks, places.expand_as(ranks), scores, most)
+
+    with _full_precision(), _mapping(device, len(blocks)) as mapping, closing(mapping(of_block, blocks)) as parts:
+        found = next(parts)
+        on_share(1 / len(blocks))
+        for number, part in enumerate(parts, start=2):
+            found = found.merged(part, most)
+            on_share(number / len(blocks))
+    return found
 
 
-def _padded(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return which token stands where, of shape (documents, longest), if all documents are made equally long.
+def maxsim(queries: "torch.Tensor", documents: "torch.Tensor", numbers: int) -> "torch.Tensor":
+    """Return the scores of every query with every document, of shape (queries, documents), not rounded.
+
+    `queries` has shape (queries, query tokens, dim), `documents` (documents, tokens, dim), as `padded` makes them. At
+    most `numbers` inner products are held at a time, or those of one query.
+    """
+    import torch
+
+    _, tokens, dim = queries.shape
+    count, width, _ = documents.shape
+    flat = documents.reshape(-1, dim)
+    parts = []
+    for part in queries.split(max(numbers // (count * width * tokens), 1)):
+        matches = flat @ part.reshape(-1, dim).T
+        parts.append(matches.view(count, width, len(part), tokens).amax(1).sum(-1).T)
+    return torch.cat(parts)
+
+
+def padded(documents: Embeddings, block: Range) -> "torch.Tensor":
+    """Return a block's documents made equally long, of shape (documents, longest, dim).
 
     A short one repeats its last token, which changes no highest match, so that nothing has to be masked.
     """
-    starts = np.cumsum(lengths) - lengths
+    import torch
+
+    first, last = block
+    lengths, starts = documents.lengths[first:last], documents.starts[first:last]
     columns = np.minimum(np.arange(int(lengths.max()))[None, :], lengths[:, None] - 1)
-    return np.asarray(starts[:, None] + columns)
+    tokens = np.asarray(documents.tokens[starts[0] : documents.starts[last]])
+    return torch.from_numpy(tokens[(starts - starts[0])[:, None] + columns])
 
 
-def _portions(lengths: npt.NDArray[np.int64], tokens: int) -> Iterator[tuple[int, int]]:
+def _ranks(scores: "torch.Tensor", precedence: "torch.Tensor") -> "torch.Tensor":
+    """Return whole numbers that order documents by their rounded scores, and equal ones by precedence."""
+    import torch
+
+    rounded = (scores * 10**DECIMALS).round().to(torch.int64)
+    return rounded * _RANGE - precedence
+
+
+def _top(ranks: "torch.Tensor", documents: "torch.Tensor", scores: "torch.Tensor", most: int) -> Best:
+    highest = ranks.topk(min(most, ranks.shape[1]), dim=1)
+    return Best(highest.values, documents.gather(1, highest.indices), scores.gather(1, highest.indices))
+
+
+def _blocks(lengths: Sequence[int] | npt.NDArray[np.int64], tokens: int) -> Iterator[Range]:
     """Yield ranges of documents that, padded to the longest of each, have at most so many tokens, or one document."""
     first, width = 0, 0
     for number, length in enumerate(lengths):
@@ -70,12 +162,37 @@ def _portions(lengths: npt.NDArray[np.int64], tokens: int) -> Iterator[tuple[int
         yield first, len(lengths)
 
 
-def best(scores: Scores, k: int) -> npt.NDArray[np.int64]:
-    """Return the places of the k highest of one query's scores, the highest first; of equal ones the earlier place.
+Mapping = Callable[[Callable[[Range], Best], Iterable[Range]], Generator[Best]]
 
-    Scores count to DECIMALS decimals. There must be at least k of them.
+
+@contextmanager
+def _mapping(device: str, blocks: int) -> Iterator[Mapping]:
+    """Give what applies a function to blocks: on a processor, as many at a time as torch would use threads for one.
+
+    Threads that share one small product wait for each other after each, and for ever on a busy machine.
     """
-    rounded = np.round(scores, DECIMALS)
-    least = np.partition(rounded, -k)[-k]
-    places = np.flatnonzero(rounded >= least)
-    return places[np.argsort(-rounded[places], kind="stable")][:k]
+    import torch
+
+    threads = torch.get_num_threads()
+    if device != "cpu" or threads == 1 or blocks == 1:
+        yield lambda work, ranges: (work(one) for one in ranges)
+        return
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            yield pool.map  # type: ignore[misc]
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def _full_precision() -> Iterator[None]:
+    """Keep a GPU from multiplying float32 with fewer digits, whatever training in this process has asked for."""
+    import torch
+
+    before = torch.backends.cuda.matmul.fp32_precision
+    torch.backends.cuda.matmul.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.fp32_precision = before

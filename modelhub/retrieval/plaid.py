@@ -72,6 +72,7 @@ def make_index(
     if known != manifest:
         if known is not None:
             say("The rows to be searched have changed since they were indexed: making the index anew.")
+        say(f"Indexing {len(embeddings.lengths):,} prompts; there is no bar for this, and of 100,000 it takes minutes.")
         _make(folder, embeddings, files, manifest)
     return known != manifest
 

@@ -1,6 +1,6 @@
 """Find, for each query, the nearest rows of a collection: exactly, or among an index's candidates scored exactly."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -9,16 +9,20 @@ import numpy.typing as npt
 
 from annotation.errors import ServiceError
 from modelhub.retrieval.collection import Collection, Embeddings
-from modelhub.retrieval.maxsim import DECIMALS, Scores, best, maxsim
+from modelhub.retrieval.maxsim import DECIMALS, best, scoring_device
 
 if TYPE_CHECKING:
     import torch
 
     from modelhub.retrieval.plaid import Index
 
-EXACT_BELOW = 100_000
-"""Fewer rows are searched exactly, unless asked otherwise: up to here the index was not faster where this was measured
-(docs/benchmarks.md), and has to be made first."""
+EXACT_BELOW = 30_000
+"""Fewer rows are searched exactly, unless asked otherwise. An index takes as long to make as exact search takes for some
+2,000 queries, at every size that was measured (docs/benchmarks.md). From here on it saves many minutes where there are
+more queries than that, and costs one or two where there are fewer; below, neither is worth an approximation.
+
+Only the rows count, not the queries: how rows were searched is kept with them, and must not change with how many pairs
+of a split are imported, or with the splits that are given in one command."""
 
 CANDIDATES = 200
 """Prompts that are taken from the index for each query, at the least; they are scored exactly."""
@@ -28,8 +32,6 @@ RECALL_COMPARISONS = 2_000_000
 
 RECALL_QUERIES = 100
 """Of more pairs, so many queries."""
-
-_QUERIES_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -58,78 +60,96 @@ class Nearest:
     recall: Recall = field(default_factory=Recall)
     short: int = 0
     """Queries for which the index had fewer than k candidates, so that they were searched exactly."""
+    device: str = field(default_factory=scoring_device)
 
     def search(
-        self, queries: "torch.Tensor", keys: Sequence[str], k: int, *, measured: Sequence[bool] = ()
+        self,
+        queries: "torch.Tensor",
+        keys: Sequence[str],
+        k: int,
+        *,
+        measured: Sequence[bool] = (),
+        on_share: Callable[[float], object] = lambda share: None,
     ) -> list[list[Found]]:
         """Return the k nearest rows of each query, the nearest first; of equal scores the smaller key first.
 
         `queries` has shape (queries, query tokens, dim). Rows with a query's own key, in `keys`, are not found.
-        `measured` says which queries are searched exactly as well, for the recall of the index.
-        Raises ServiceError if there are fewer than k rows to find.
+        `measured` says which queries are searched exactly as well, for the recall of the index. `on_share` is told, now
+        and then, what share of the queries is done. Raises ServiceError if there are fewer than k rows to find.
         """
         for key in keys:
             self._check_size(k, key)
-        if self.index is not None:
-            found = [self._by_index(query, key, k) for query, key in zip(queries, keys, strict=True)]
-            self._measure(queries, keys, found, measured)
-            return found
-        return self._exactly(queries, keys, k)
-
-    def _exactly(self, queries: "torch.Tensor", keys: Sequence[str], k: int) -> list[list[Found]]:
-        found: list[list[Found]] = []
-        for start in range(0, len(keys), _QUERIES_AT_ONCE):
-            part = slice(start, start + _QUERIES_AT_ONCE)
-            scores = maxsim(queries[part], self.embeddings.tokens, self.embeddings.lengths)
-            found += [self._best(self._by_row(row), key, k) for row, key in zip(scores, keys[part], strict=True)]
+        if self.index is None:
+            return self._exactly(queries, keys, k, on_share)
+        found = []
+        for number, (query, key) in enumerate(zip(queries, keys, strict=True), start=1):
+            found.append(self._by_index(query, key, k))
+            on_share(number / len(keys))
+        self._measure(queries, keys, found, measured)
         return found
+
+    def _exactly(
+        self,
+        queries: "torch.Tensor",
+        keys: Sequence[str],
+        k: int,
+        on_share: Callable[[float], object] = lambda share: None,
+    ) -> list[list[Found]]:
+        # Each of the k best rows stands in one of the k best prompts, if these are ordered by their first rows; where
+        # that is the query's own row, one more may be needed.
+        most = k + max((self._own(key) for key in keys), default=0)
+        firsts = self.collection.first_rows
+        found = best(queries, self.embeddings, most, firsts, device=self.device, on_share=on_share)
+        prompts, scores = found.documents.tolist(), found.scores.cpu().numpy()
+        return [self._rows(*one, k) for one in zip(prompts, scores, keys, strict=True)]
 
     def _by_index(self, query: "torch.Tensor", key: str, k: int) -> list[Found]:
         """Search the candidates of the index; everything if they are too few."""
         assert self.index is not None
-        own = len(self.collection.rows_by_key.get(key, ()))
-        candidates = np.array(sorted(self.index.candidates(query, max(CANDIDATES, 2 * k + own))), dtype=np.int64)
-        scores = np.full(len(self.collection.prompts), -np.inf, dtype=np.float32)
-        if len(candidates):
-            part = self.embeddings.of(candidates)
-            scores[candidates] = maxsim(query[None], part.tokens, part.lengths)[0]
-        if self._found(scores, key) < k:
+        most = k + self._own(key)
+        wanted = sorted(self.index.candidates(query, max(CANDIDATES, k + most)))
+        found: list[Found] = []
+        if wanted:
+            candidates = np.array(wanted, dtype=np.int64)
+            firsts = self.collection.first_rows[candidates]
+            among = best(query[None], self.embeddings.of(candidates), most, firsts, device=self.device)
+            prompts = candidates[among.documents[0].tolist()].tolist()
+            found = self._rows(prompts, among.scores[0].cpu().numpy(), key, k)
+        if len(found) < k:
             self.short += 1
-            scores = maxsim(query[None], self.embeddings.tokens, self.embeddings.lengths)[0]
-        return self._best(self._by_row(scores), key, k)
+            return self._exactly(query[None], [key], k)[0]
+        return found
 
     def _measure(
         self, queries: "torch.Tensor", keys: Sequence[str], found: Sequence[Sequence[Found]], measured: Sequence[bool]
     ) -> None:
         """Search the measured queries exactly too, and count for how many the index gave the best row or its equal."""
         places = [place for place, wanted in enumerate(measured) if wanted]
+        if not places:
+            return
         exact = self._exactly(queries[places], [keys[place] for place in places], 1)
         self.recall.queries += len(places)
         for place, first in zip(places, exact, strict=True):
             # A last digit may be rounded either way.
             self.recall.found += found[place][0].score >= first[0].score - 1.5 * 10**-DECIMALS
 
-    def _found(self, scores: Scores, key: str) -> int:
-        """Return how many rows have a score, those with the query's own key left out."""
-        return int(np.isfinite(self._without(self._by_row(scores), key)).sum())
+    def _rows(self, prompts: Sequence[int], scores: npt.NDArray[np.float32], key: str, k: int) -> list[Found]:
+        """Return the k best rows, without the query's own, of these prompts; fewer if they have not so many."""
+        own = self.collection.rows_by_key.get(key, ())
+        rounded = np.round(scores, DECIMALS)
+        rows = [
+            (-float(rounded[place]), row, float(scores[place]))
+            for place, prompt in enumerate(prompts)
+            for row in self.collection.rows_of_prompt[prompt][: k + len(own)]
+            if row not in own
+        ]
+        return [Found(row, round(score, DECIMALS)) for _, row, score in sorted(rows)[:k]]
 
-    def _by_row(self, scores: Scores) -> Scores:
-        return np.asarray(scores[self.collection.prompt_of])
-
-    def _without(self, scores: Scores, key: str) -> Scores:
-        own: Sequence[int] | npt.NDArray[np.int64] = self.collection.rows_by_key.get(key, [])
-        if not own:
-            return scores
-        others = scores.copy()
-        others[own] = -np.inf
-        return others
-
-    def _best(self, scores: Scores, key: str, k: int) -> list[Found]:
-        others = self._without(scores, key)
-        return [Found(int(row), round(float(others[row]), DECIMALS)) for row in best(others, k)]
+    def _own(self, key: str) -> int:
+        return len(self.collection.rows_by_key.get(key, ()))
 
     def _check_size(self, k: int, key: str) -> None:
-        own = len(self.collection.rows_by_key.get(key, ()))
+        own = self._own(key)
         if k > len(self.collection.rows) - own:
             raise ServiceError(
                 f"k is {k}, but only {len(self.collection.rows) - own} rows can be found"

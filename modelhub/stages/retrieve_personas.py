@@ -22,15 +22,20 @@ from modelhub.runs.parameters import BatchOptions, Option, Positive
 from modelhub.runs.recording import Execution, recorded_run
 from modelhub.runs.stage import Remaining, Reporting, Stage
 from modelhub.stages.shared.retrieving import Prepared, RetrievalOptions
+from modelhub.stages.shared.retrieving_progress import shown, time_left
 
 NAME = "retrieve_personas"
 _REMOVED_AT_ONCE = 500
 _DRY_RUN_PROMPTS = 2
+_SEARCHED_AT_ONCE = 256  # so that reading what is searched takes next to nothing beside searching it
 
 
 class RetrieveOptions(RetrievalOptions, BatchOptions):
     """What `retrieve_personas` can be told."""
 
+    batch_size: Annotated[Positive, Option(metavar="N")] = Field(
+        default=_SEARCHED_AT_ONCE, description="pairs that search together, and are stored at a time"
+    )
     k: Annotated[Positive, Option(metavar="K")] = Field(default=1, description="rows found for each")
     again: bool = Field(
         default=False, description="remove what this checkpoint found among other rows, and retrieve anew"
@@ -118,38 +123,58 @@ def retrieve_personas(stage: RetrievePersonas, options: RetrieveOptions, reporti
     ) as execution:  # fmt: skip
         report = RetrievalReport(execution.run)
         execution.usage = lambda: report.usage
-        reporting.start(total)
         _remove(others)
-        # Between two batches of prompts, a run that was taken over learns of it.
-        stage.preparation.on_prompts = lambda count: execution.advance()
+
+        def encoded(count: int) -> None:
+            # Between two batches of prompts, a run that was taken over learns of it.
+            execution.advance()
+            reporting.advance(count)
+
+        stage.preparation.on_prompts = encoded
         for group, pairs in left:
-            _retrieve(stage, group, pairs, options, report, execution, reporting)
+            began = time.monotonic()
+            reporting.start(len(group.collection.prompts))  # the bar of what is encoded
+            nearest = stage.preparation.nearest(group)
+            seconds = time.monotonic() - began
+            reporting.start(total)
+            reporting.advance(report.done)
+            _retrieve(Searched(stage, group, nearest, seconds), pairs, options, report, execution, reporting)
     return report
 
 
+@dataclass(frozen=True)
+class Searched:
+    """A group that is ready to be searched, and the seconds that took."""
+
+    stage: RetrievePersonas
+    group: Group
+    nearest: Nearest
+    preparing: float
+
+
 def _retrieve(
-    stage: RetrievePersonas,
-    group: Group,
+    searched: Searched,
     pairs: Sequence[PreferencePair],
     options: BatchOptions,
     report: RetrievalReport,
     execution: Execution,
     reporting: Reporting,
 ) -> None:
+    stage, group, nearest = searched.stage, searched.group, searched.nearest
     began = time.monotonic()
-    nearest = stage.preparation.nearest(group)
-    ready = time.monotonic()
     measured = _measured(len(pairs), len(group.collection.prompts))
     for start in range(0, len(pairs), options.batch_size):
         batch = pairs[start : start + options.batch_size]
         queries = stage.preparation.encoder.queries([pair.prompt for pair in batch])
+        keys = [pair.key for pair in batch]
         flags = [number in measured for number in range(start, start + len(batch))]
-        found = nearest.search(queries, [pair.key for pair in batch], stage.k, measured=flags)
+        found = nearest.search(queries, keys, stage.k, measured=flags, on_share=shown(reporting, len(batch)))
         _store(stage, report.run, group, batch, found)
         report.done += len(batch)
-        report.usage[group.title] = _usage(stage, group, nearest, ready - began, time.monotonic() - ready)
+        report.usage[group.title] = _usage(searched, seconds := time.monotonic() - began)
         execution.advance(len(batch))
-        reporting.advance(len(batch))
+        if start == 0 and (line := time_left(seconds, len(batch), len(pairs))):
+            reporting.say(f"{group.title}: {line}.")
 
 
 def _store(
@@ -178,14 +203,13 @@ def _measured(queries: int, prompts: int) -> set[int]:
     return {number * queries // RECALL_QUERIES for number in range(RECALL_QUERIES)}
 
 
-def _usage(
-    stage: RetrievePersonas, group: Group, nearest: Nearest, preparing: float, searching: float
-) -> dict[str, Any]:
+def _usage(searched: Searched, searching: float) -> dict[str, Any]:
+    stage, group, nearest = searched.stage, searched.group, searched.nearest
     usage: dict[str, Any] = {
         "search": stage.preparation.search_of(group),
         "rows": len(group.collection.rows),
         "left_out": group.left_out,
-        "seconds_preparing": round(preparing, 3),
+        "seconds_preparing": round(searched.preparing, 3),
         "seconds_searching": round(searching, 3),
     }
     if nearest.index is not None:

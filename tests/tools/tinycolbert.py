@@ -71,8 +71,8 @@ def prompts(count: int) -> list[str]:
     return found
 
 
-def make_colbert(folder: Path) -> None:
-    """Make the checkpoint (hidden 64, 2 layers, 2 heads, embeddings of DIM numbers) as colbert-ai saves one."""
+def make_colbert(folder: Path, dim: int = DIM) -> None:
+    """Make the checkpoint (hidden 64, 2 layers, 2 heads, embeddings of `dim` numbers) as colbert-ai saves one."""
     import torch
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
@@ -89,9 +89,9 @@ def make_colbert(folder: Path) -> None:
     model = BertModel(config)
     _spread_words(model.embeddings.word_embeddings.weight, BertTokenizerFast.from_pretrained(folder))
     weights = {f"bert.{name}": tensor.contiguous() for name, tensor in model.state_dict().items()}
-    weights["linear.weight"] = torch.nn.Linear(64, DIM, bias=False).weight.detach()
+    weights["linear.weight"] = torch.nn.Linear(64, dim, bias=False).weight.detach()
     _save(folder, config, weights)
-    _save_settings(folder / METADATA)
+    _save_settings(folder / METADATA, dim)
 
 
 def _spread_words(embeddings: Any, tokenizer: Any) -> None:
@@ -115,11 +115,11 @@ def _save(folder: Path, config: Any, weights: dict[str, Any]) -> None:
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
 
-def _save_settings(path: Path) -> None:
+def _save_settings(path: Path, dim: int) -> None:
     from colbert.infra import ColBERTConfig
 
     settings = ColBERTConfig(
-        dim=DIM, doc_maxlen=DOCUMENT_TOKENS, query_maxlen=QUERY_TOKENS, mask_punctuation=True, nbits=2
+        dim=dim, doc_maxlen=DOCUMENT_TOKENS, query_maxlen=QUERY_TOKENS, mask_punctuation=True, nbits=2
     )
     # Its own `save` asks git for the branch, and ends with an error where no branch is checked out.
     path.write_text(json.dumps(settings.export(), indent=4), encoding="utf-8")

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from modelhub.engines.base import EngineError, EngineSettings
 from modelhub.engines.decoding import Decoding, parse_decoding, parse_settings
@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 # The ranks that vLLM can make room for; the usual ones share a model whichever adapter comes first.
 RANKS = (16, 32, 64, 128, 256, 320, 512)
 ADAPTERS_KEPT = 8  # in main memory, so that systems can take turns without reading files
+LIVE_SLOTS = 64
+
+# What vLLM can do with any model's files; models that are stored quantized name their own way.
+Quantization = Literal[
+    "awq", "awq_marlin", "gptq", "gptq_marlin", "compressed-tensors", "torchao", "fp8", "fp8_per_tensor",
+    "fp8_per_block", "fp8_per_channel", "int8_per_channel_weight_only", "mxfp8", "nvfp4_per_token",
+]  # fmt: skip
+CacheType = Literal["auto", "float16", "bfloat16", "fp8", "fp8_e4m3", "fp8_e5m2"]
+# Ours: what vLLM is not told, or is told by other names.
+_OWN = {"live_slots", "max_loras", "max_lora_rank", "data_parallel_size"}
 
 # What vLLM raises for a model, an adapter or a device that it cannot use.
 VLLM_ERRORS = (OSError, ValueError, RuntimeError, KeyError)
@@ -28,10 +38,10 @@ VLLM_ERRORS = (OSError, ValueError, RuntimeError, KeyError)
 class VllmOptions(BaseModel):
     """How answers are computed. Systems that name the same model share it, and must have the same options.
 
-    `gpu_memory_utilization` is the share of the GPU's memory that vLLM takes; `max_model_len` the context in tokens,
-    the model's own if it is not given; `tensor_parallel_size` the number of GPUs. `max_loras` and `max_lora_rank` make
-    room for adapters; where they are not given, there is room for those like the first system's. `live_slots` is how
-    many requests of a worker are under way at once, and may differ.
+    vLLM is told what is given, by the same names; for what is not, its own defaults hold, but for
+    `gpu_memory_utilization`. `max_loras` and `max_lora_rank` make room for adapters; where they are not given, there is
+    room for those like the first system's. `live_slots` is how many requests of a worker are under way at once, and may
+    differ. What changes answers is in `modelhub.engines.SHAPING_OPTIONS`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,9 +49,51 @@ class VllmOptions(BaseModel):
     gpu_memory_utilization: float = Field(default=0.9, gt=0.0, le=1.0)
     max_model_len: int | None = Field(default=None, ge=1)
     tensor_parallel_size: int = Field(default=1, ge=1)
+    pipeline_parallel_size: int = Field(default=1, ge=1)
+    data_parallel_size: int = Field(default=1, ge=1)
+    distributed_executor_backend: Literal["mp", "ray"] | None = None
+    quantization: Quantization | None = None
+    kv_cache_dtype: CacheType | None = None
+    max_num_seqs: int | None = Field(default=None, ge=1)
+    max_num_batched_tokens: int | None = Field(default=None, ge=1)
+    enable_prefix_caching: bool | None = None
+    enforce_eager: bool | None = None
+    cpu_offload_gb: float | None = Field(default=None, ge=0.0)
     max_loras: int | None = Field(default=None, ge=0)
     max_lora_rank: int | None = Field(default=None, ge=1, le=RANKS[-1])
-    live_slots: int = Field(default=64, ge=1, le=1000)
+    live_slots: int = Field(
+        default_factory=lambda given: min(LIVE_SLOTS, given.get("max_num_seqs") or LIVE_SLOTS), ge=1, le=1000
+    )
+
+    @field_validator("data_parallel_size")
+    @classmethod
+    def _one_copy(cls, copies: int) -> int:
+        if copies > 1:
+            raise ValueError(
+                "vLLM runs one copy of a model in a process of a stage. For more, start the stage once for each GPU "
+                "(CUDA_VISIBLE_DEVICES=0 … --shard 1/2, CUDA_VISIBLE_DEVICES=1 … --shard 2/2) or on Ray (--on ray), or "
+                "a server (vllm serve --data-parallel-size 2) whose systems have the openai engine"
+            )
+        return copies
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        if self.max_num_seqs and self.live_slots > self.max_num_seqs:
+            raise ValueError(
+                f"live_slots is {self.live_slots}, but max_num_seqs lets vLLM answer {self.max_num_seqs} at once: the "
+                "others would only wait. Leave live_slots out, or make it smaller"
+            )
+        if self.max_num_batched_tokens and self.max_num_batched_tokens < (self.max_num_seqs or 1):
+            raise ValueError(
+                f"max_num_batched_tokens is {self.max_num_batched_tokens}, and max_num_seqs is {self.max_num_seqs}: "
+                "each of these takes one token at least"
+            )
+        return self
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What was given of that which vLLM knows by the same name."""
+        return self.model_dump(exclude_unset=True, exclude_none=True, exclude=_OWN)
 
     @property
     def shared(self) -> dict[str, Any]:
@@ -82,6 +134,8 @@ def check(settings: EngineSettings) -> None:
     """Raise EngineError if the package, the settings or the local files cannot be used; loads nothing heavy."""
     require("vllm", ("vllm",), "requirements.txt")
     decoding, options = parse_decoding(settings.decoding), parse_options(settings)
+    if options.distributed_executor_backend == "ray":
+        require("vllm", ("ray",), "requirements-ray.txt")
     check_files(settings, decoding)
     if settings.adapter and options.max_loras == 0:
         raise EngineError("The system has an adapter, but its options say max_loras 0: leave that out, or say 1.")
@@ -116,10 +170,9 @@ def model_arguments(name: str, decoding: Decoding, options: VllmOptions, *, rank
         "model": name,
         "dtype": decoding.dtype,
         "gpu_memory_utilization": options.gpu_memory_utilization,
-        "max_model_len": options.max_model_len,
-        "tensor_parallel_size": options.tensor_parallel_size,
         "enable_lora": bool(rank),
         **lora,
+        **options.told,
     }
 
 

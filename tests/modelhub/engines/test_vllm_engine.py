@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from modelhub.engines import engine_module
 from modelhub.engines.base import Engine, EngineError, EngineSettings, GenerationFailure, GenerationResult
+from modelhub.engines.decoding import Decoding
+from modelhub.engines.vllm.settings import CacheType, Quantization, model_arguments, parse_options
 from tests.modelhub.engines.asking import answers, came_of, essence, load, request, requests
 from tests.modelhub.engines.live_asking import Answers, ask, live, made
 from tests.tools.processes import wait_until
@@ -26,6 +28,12 @@ needs_vllm = [
     pytest.mark.vllm,
     pytest.mark.skipif(not VLLM, reason="vLLM is not installed here; `make test-vllm` has it in its own environment"),
 ]
+# A model over eight GPUs of two machines, and all else that vLLM knows by the same name.
+SPREAD = {
+    "tensor_parallel_size": 4, "pipeline_parallel_size": 2, "distributed_executor_backend": "ray",
+    "quantization": "fp8", "kv_cache_dtype": "fp8", "cpu_offload_gb": 4.0, "max_model_len": 4096, "max_num_seqs": 32,
+    "max_num_batched_tokens": 8192, "enable_prefix_caching": False, "enforce_eager": True,
+}  # fmt: skip
 # In the learned answers to some of the prompts, and not at the start or end of a token.
 STOP = "y da"
 
@@ -53,6 +61,50 @@ def test_options_and_files_are_checked_without_loading(tmp_path: Path) -> None:
         check("meta-llama/Llama-3.1-8B", options={"batch_size": 8})
     with pytest.raises(EngineError, match="has no config.json"):
         check(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"data_parallel_size": 2},
+            r"data_parallel_size: vLLM runs one copy .*--shard 1/2.*vllm serve --data-parallel-size",
+        ),
+        ({"max_num_seqs": 16, "live_slots": 32}, "live_slots is 32, but max_num_seqs lets vLLM answer 16 at once"),
+        ({"max_num_seqs": 64, "max_num_batched_tokens": 32}, "max_num_batched_tokens is 32, and max_num_seqs is 64"),
+        ({"quantization": "q4"}, "quantization: Input should be 'awq'"),
+        ({"kv_cache_dtype": "int2"}, "kv_cache_dtype: Input should be"),
+        ({"distributed_executor_backend": "slurm"}, "distributed_executor_backend: Input should be 'mp' or 'ray'"),
+        ({"distributed_executor_backend": "ray"}, r"package ray, which is not .*requirements-ray\.txt"),
+        ({"cpu_offload_gb": -1}, "cpu_offload_gb: .* greater than or equal to 0"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused_with_the_reason(
+    options: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modelhub.engines.packages.find_spec", lambda name: None if name == "ray" else object())
+    with pytest.raises(EngineError, match=message):
+        check("meta-llama/Llama-3.1-8B", options=options)
+
+
+def told(**options: Any) -> dict[str, Any]:
+    parsed = parse_options(EngineSettings("m", options=options))
+    return dict(model_arguments("m", Decoding(), parsed, rank=0, loras=1))
+
+
+def test_vllm_is_told_what_was_given_and_its_own_defaults_hold_for_the_rest() -> None:
+    always = {"model": "m", "dtype": "auto", "gpu_memory_utilization": 0.9, "enable_lora": False}
+    assert told() == told(quantization=None, live_slots=8, data_parallel_size=1) == always
+    assert told(gpu_memory_utilization=0.5, **SPREAD) == always | SPREAD | {"gpu_memory_utilization": 0.5}
+
+
+def test_a_worker_asks_no_more_at_once_than_vllm_takes() -> None:
+    def slots(**options: int) -> int:
+        return parse_options(EngineSettings("m", options=options)).live_slots
+
+    assert [slots(), slots(max_num_seqs=16), slots(max_num_seqs=500), slots(max_num_seqs=500, live_slots=200)] == [
+        64, 16, 64, 200,
+    ]  # fmt: skip
 
 
 def with_rank(adapter: Path, folder: Path, rank: int) -> Path:
@@ -145,6 +197,29 @@ class TestWithVllm:
             assert [(one.text, one.finish_reason) for one in made] == [
                 (one.text, one.finish_reason) for one in expected
             ]
+
+    def test_vllm_knows_all_that_it_can_be_told(self) -> None:
+        from dataclasses import fields
+
+        from vllm import EngineArgs
+        from vllm.config.cache import CacheDType
+        from vllm.model_executor.layers.quantization import QUANTIZATION_METHODS
+
+        assert set(told(**SPREAD)) <= {field.name for field in fields(EngineArgs)}
+        assert set(get_args(Quantization)) <= set(QUANTIZATION_METHODS)
+        assert set(get_args(CacheType)) <= set(get_args(CacheDType))
+
+    def test_a_model_with_limits_of_its_own_keeps_to_them_and_answers_alike(
+        self, tiny_llama: Path, tmp_path: Path
+    ) -> None:
+        own = Path(shutil.copytree(tiny_llama, tmp_path / "own"))
+        limits = {"max_num_seqs": 3, "max_num_batched_tokens": 1024, "enable_prefix_caching": False}
+        engine = load("vllm", own, options={**limits, "enforce_eager": True, "kv_cache_dtype": "auto"})
+        config = engine._model.llm.llm_engine.vllm_config  # type: ignore[attr-defined]
+        scheduler = config.scheduler_config
+        assert (scheduler.max_num_seqs, scheduler.max_num_batched_tokens) == (3, 1024)
+        assert (config.cache_config.enable_prefix_caching, config.model_config.enforce_eager) == (False, True)
+        assert essence(answers(engine, requests(8))) == essence(answers(load("transformers", own), requests(8)))
 
     def test_a_prompt_beyond_the_context_fails_and_harms_no_other(self, engines: dict[str, Engine]) -> None:
         prompt, answer = texts()[0]

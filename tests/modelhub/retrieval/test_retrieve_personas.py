@@ -10,7 +10,12 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from modelhub.models import InferredPersona, PreferencePair, RetrievedPersona, Run
+from modelhub.retrieval import maxsim
 from modelhub.retrieval.colbert import Encoder
+from modelhub.retrieval.maxsim import Sizes
+from modelhub.runs.stage import Reporting
+from modelhub.stages.retrieve_personas import STAGE, RetrieveOptions
+from modelhub.stages.shared.retrieving_progress import time_left
 from tests.modelhub.pair_rows import make_pair, make_persona, make_system
 from tests.tools.processes import ProjectProcess, wait_until
 from tests.tools.tinycolbert import prompts
@@ -202,6 +207,62 @@ def test_an_interrupted_run_is_stopped_and_continued(
     assert (last_run().state, len(found())) == ("stopped", 5)
     assert "retrieved for 7 pairs" in retrieve(tiny_colbert, "--batch-size", "5")
     assert found() == [(row, 1, row) for row in range(1, TESTS + 1)]
+
+
+def test_interrupted_within_a_batch_the_batches_before_it_stay_and_the_same_command_goes_on(
+    pairs: None, tiny_colbert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retrieve(tiny_colbert, "--k", "2")
+    whole = list(RetrievedPersona.objects.order_by("pair", "rank").values_list("pair", "rank", "source", "score"))
+    RetrievedPersona.objects.all().delete()
+    monkeypatch.setattr("modelhub.retrieval.maxsim.ON_PROCESSOR", Sizes(100, 10**5))
+    with monkeypatch.context() as patched:
+        original, blocks = maxsim.padded, []
+
+        def interrupted(*given: Any) -> Any:
+            blocks.append(given)
+            if len(found()) == 10:
+                raise KeyboardInterrupt
+            return original(*given)
+
+        patched.setattr(maxsim, "padded", interrupted)
+        with pytest.raises(CommandError, match="Stopped"):
+            retrieve(tiny_colbert, "--k", "2", "--batch-size", "5")
+    assert len(blocks) > 2
+    assert (last_run().state, last_run().done, len(found())) == ("stopped", 5, 10)
+    assert "retrieved for 7 pairs" in retrieve(tiny_colbert, "--k", "2", "--batch-size", "5")
+    rows = RetrievedPersona.objects.order_by("pair", "rank").values_list("pair", "rank", "source", "score")
+    assert [row[:3] for row in rows] == [row[:3] for row in whole]
+    assert [row[3] for row in rows] == pytest.approx([row[3] for row in whole], abs=2e-4)
+
+
+def test_the_bar_moves_within_a_batch_and_ends_at_the_pairs_and_what_is_encoded_has_its_own(
+    pairs: None, tiny_colbert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modelhub.retrieval.maxsim.ON_PROCESSOR", Sizes(100, 10**5))
+    bars: list[list[int]] = []
+    said: list[str] = []
+    reporting = Reporting(said.append, lambda total: bars.append([total]), lambda count: bars[-1].append(count))
+    options = RetrieveOptions(dataset="D", checkpoint=str(tiny_colbert), search=("test=sft_train",))  # type: ignore[arg-type]
+    STAGE.run(options, reporting)
+    (prompts_total, *encoded), (pairs_total, *searched) = bars
+    assert (prompts_total, sum(encoded)) == (TRAINING, TRAINING)
+    assert (pairs_total, sum(searched)) == (TESTS, TESTS)
+    assert len([moved for moved in searched if moved]) > 3
+    assert "Encoding 60 prompts; they are kept for later runs." in said
+
+
+def test_how_long_the_rest_takes_is_said_only_where_that_is_long() -> None:
+    assert time_left(10.0, 256, 256 * 31) == "about 5 minutes for the other 7,680 pairs"
+    assert time_left(10.0, 256, 256 * 2) == ""
+
+
+def test_after_the_first_batch_the_rest_is_estimated(
+    pairs: None, tiny_colbert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modelhub.stages.shared.retrieving_progress.LONG_SECONDS", 0)
+    printed = retrieve(tiny_colbert, "--batch-size", "5")
+    assert printed.count("test in sft_train: about 0 minutes for the other 7 pairs.") == 1
 
 
 def test_indexing_interrupted_leaves_no_half_collection_and_is_not_repeated_once_whole(

@@ -85,7 +85,13 @@ def test_options_that_change_answers_are_part_of_the_fingerprint_and_no_others()
         )
 
     assert fingerprint() == fingerprint(concurrency=2)
-    assert len({fingerprint(), fingerprint(extra_body={"min_tokens": 3}), fingerprint(leave_out=["seed"])}) == 3
+    assert fingerprint() == fingerprint(tensor_parallel_size=4, max_num_seqs=16, enforce_eager=True)
+    shaping: list[dict[str, object]] = [
+        {"extra_body": {"min_tokens": 3}},
+        {"leave_out": ["seed"]},
+        {"quantization": "fp8"},
+    ]
+    assert len({fingerprint(), *(fingerprint(**one) for one in shaping), fingerprint(kv_cache_dtype="fp8")}) == 5
 
 
 def test_mistakes_in_a_registration_are_named(tmp_path: Path) -> None:
