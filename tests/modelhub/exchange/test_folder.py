@@ -1,9 +1,13 @@
 """Rows that wait in a folder for a machine without a database: asked once, answered there, then stored."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from modelhub.exchange.folder import Exchange
@@ -65,6 +69,22 @@ def test_rows_are_asked_once_answered_by_shards_and_stored_as_those_of_a_plain_r
     infer(system="other")
     assert personas() == personas("other") and len(personas()) == 800
     assert not folder.exists()
+
+
+def test_the_array_script_answers_task_by_task_without_a_database(folder: Path) -> None:
+    infer(folder)
+    for task in ("1", "2"):
+        done = subprocess.run(
+            ["bash", "deploy/slurm/answer.sbatch", str(folder)],
+            cwd=settings.BASE_DIR, capture_output=True, text=True, check=False,
+            env={
+                **os.environ, "SLURM_ARRAY_TASK_ID": task, "SLURM_ARRAY_TASK_COUNT": "2", "PYTHON": sys.executable,
+                "DATABASE_URL": "postgres://nobody@127.0.0.1:9/nothing",
+            },
+        )  # fmt: skip
+        assert done.returncode == 0 and "rows answered, 0 failed." in done.stdout, done.stderr
+    infer(folder)
+    assert len(personas()) == 800 and not folder.exists()
 
 
 def test_what_is_answered_is_not_asked_again_and_what_came_later_is(
