@@ -27,7 +27,7 @@ Range = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Sizes:
+class BlockSizes:
     """How much is computed at a time: `tokens` of documents in a block, and `numbers` (inner products) of 4 bytes."""
 
     tokens: int
@@ -35,8 +35,8 @@ class Sizes:
 
 
 # On a processor, inner products that stay in its caches save a quarter of the time; a GPU wants few, large products.
-ON_PROCESSOR = Sizes(tokens=1024, numbers=2**19)
-ON_GPU = Sizes(tokens=2**16, numbers=2**26)
+ON_PROCESSOR = BlockSizes(tokens=1024, numbers=2**19)
+ON_GPU = BlockSizes(tokens=2**16, numbers=2**26)
 
 _RANGE = 2**32  # of what decides between equal scores
 
