@@ -137,7 +137,7 @@ def measure_way(way: str, prompts: int, queries: int) -> None:
     seconds, used = time.perf_counter() - began, time.process_time() - cpu
     print(
         f"{way}: {queries:,} queries, {prompts:,} prompts: {seconds:.1f} s ({used:.1f} s of processor time), "
-        f"{_peak() - before:,.0f} MB above the embeddings' {before:,.0f}; "
+        f"{_peak() - before:,.0f} MB above the {before:,.0f} before; "
         f"sum of scores {sum(one[0].score for one in found):.4f}, of rows {sum(one[0].row for one in found)}",
         flush=True,
     )

@@ -27,16 +27,16 @@ Range = tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Sizes:
+class BlockSizes:
     """How much is computed at a time: `tokens` of documents in a block, and `numbers` (inner products) of 4 bytes."""
 
     tokens: int
     numbers: int
 
 
-# Inner products that stay in a processor's caches are summed up in half the time; a GPU wants few, large products.
-ON_PROCESSOR = Sizes(tokens=1024, numbers=2**19)
-ON_GPU = Sizes(tokens=2**16, numbers=2**26)
+# On a processor, inner products that stay in its caches save a quarter of the time; a GPU wants few, large products.
+ON_PROCESSOR = BlockSizes(tokens=1024, numbers=2**19)
+ON_GPU = BlockSizes(tokens=2**16, numbers=2**26)
 
 _RANGE = 2**32  # of what decides between equal scores
 
@@ -169,7 +169,8 @@ Mapping = Callable[[Callable[[Range], Best], Iterable[Range]], Generator[Best]]
 def _mapping(device: str, blocks: int) -> Iterator[Mapping]:
     """Give what applies a function to blocks: on a processor, as many at a time as torch would use threads for one.
 
-    Threads that share one small product wait for each other after each, and for ever on a busy machine.
+    Threads that share a small product wait for each other after each one, which takes many times as long on a machine
+    where others are at work.
     """
     import torch
 

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from modelhub.retrieval.plaid import Index
 
 EXACT_BELOW = 30_000
-"""Fewer rows are searched exactly, unless asked otherwise. An index takes as long to make as exact search takes for some
-2,000 queries, at every size that was measured (docs/benchmarks.md). From here on it saves many minutes where there are
-more queries than that, and costs one or two where there are fewer; below, neither is worth an approximation.
+"""Fewer rows are searched exactly, unless asked otherwise. Making an index takes as long as searching 2,000 to 3,500
+queries exactly, at the sizes that were measured (docs/benchmarks.md). From here on it saves many minutes where there
+are more queries than that, and costs a few where there are fewer; below, neither is worth an approximation.
 
 Only the rows count, not the queries: how rows were searched is kept with them, and must not change with how many pairs
 of a split are imported, or with the splits that are given in one command."""

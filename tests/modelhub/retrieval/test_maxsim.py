@@ -15,7 +15,7 @@ from modelhub.retrieval import maxsim as module
 from modelhub.retrieval.checkpoint import find_checkpoint
 from modelhub.retrieval.colbert import Encoder, quiet
 from modelhub.retrieval.collection import Embeddings
-from modelhub.retrieval.maxsim import DECIMALS, Sizes, best
+from modelhub.retrieval.maxsim import DECIMALS, BlockSizes, best
 from tests.tools.tinycolbert import prompts
 
 if TYPE_CHECKING:
@@ -46,8 +46,10 @@ def one_token(values: list[float]) -> "tuple[torch.Tensor, Embeddings]":
     )
 
 
-@pytest.mark.parametrize("sizes", [Sizes(1, 1), Sizes(30, 400), Sizes(2**16, 2**20)])
-def test_the_best_are_those_of_the_formula_whatever_the_blocks(sizes: Sizes, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("sizes", [BlockSizes(1, 1), BlockSizes(30, 400), BlockSizes(2**16, 2**20)])
+def test_the_best_are_those_of_the_formula_whatever_the_blocks(
+    sizes: BlockSizes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import torch
 
     monkeypatch.setattr(module, "ON_PROCESSOR", sizes)
@@ -99,7 +101,7 @@ def test_of_equal_scores_the_one_with_precedence_is_found_whatever_the_blocks(
 ) -> None:
     most = data.draw(st.integers(1, len(values)))
     precedence = data.draw(st.permutations(range(len(values))))
-    sizes = Sizes(data.draw(st.integers(1, 9)), 100)
+    sizes = BlockSizes(data.draw(st.integers(1, 9)), 100)
     expected = sorted(range(len(values)), key=lambda place: (-values[place], precedence[place]))[:most]
     query, documents = one_token([float(value) for value in values])
     with pytest.MonkeyPatch.context() as patched:
@@ -164,7 +166,7 @@ def test_an_interruption_ends_the_search_at_once_and_leaves_torch_its_threads(
 ) -> None:
     import torch
 
-    monkeypatch.setattr(module, "ON_PROCESSOR", Sizes(1, 100))
+    monkeypatch.setattr(module, "ON_PROCESSOR", BlockSizes(1, 100))
     queries, documents = made_up(0, 500, 2)
     before, original = torch.get_num_threads(), module.maxsim
     scored: list[int] = []
@@ -191,7 +193,7 @@ def test_an_interruption_ends_the_search_at_once_and_leaves_torch_its_threads(
 def test_several_threads_find_what_one_finds_and_the_share_grows_to_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
-    monkeypatch.setattr(module, "ON_PROCESSOR", Sizes(20, 100))
+    monkeypatch.setattr(module, "ON_PROCESSOR", BlockSizes(20, 100))
     queries, documents = made_up(1, 100, 4)
     before, found = torch.get_num_threads(), []
     pools: list[int] = []

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from modelhub.models import InferredPersona, PreferencePair, RetrievedPersona, Run
 from modelhub.retrieval import maxsim
 from modelhub.retrieval.colbert import Encoder
-from modelhub.retrieval.maxsim import Sizes
+from modelhub.retrieval.maxsim import BlockSizes
 from modelhub.runs.stage import Reporting
 from modelhub.stages.retrieve_personas import STAGE, RetrieveOptions
 from modelhub.stages.shared.retrieving_progress import time_left
@@ -215,7 +215,7 @@ def test_interrupted_within_a_batch_the_batches_before_it_stay_and_the_same_comm
     retrieve(tiny_colbert, "--k", "2")
     whole = list(RetrievedPersona.objects.order_by("pair", "rank").values_list("pair", "rank", "source", "score"))
     RetrievedPersona.objects.all().delete()
-    monkeypatch.setattr("modelhub.retrieval.maxsim.ON_PROCESSOR", Sizes(100, 10**5))
+    monkeypatch.setattr("modelhub.retrieval.maxsim.ON_PROCESSOR", BlockSizes(100, 10**5))
     with monkeypatch.context() as patched:
         original, blocks = maxsim.padded, []
 
@@ -239,7 +239,7 @@ def test_interrupted_within_a_batch_the_batches_before_it_stay_and_the_same_comm
 def test_the_bar_moves_within_a_batch_and_ends_at_the_pairs_and_what_is_encoded_has_its_own(
     pairs: None, tiny_colbert: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("modelhub.retrieval.maxsim.ON_PROCESSOR", Sizes(100, 10**5))
+    monkeypatch.setattr("modelhub.retrieval.maxsim.ON_PROCESSOR", BlockSizes(100, 10**5))
     bars: list[list[int]] = []
     said: list[str] = []
     reporting = Reporting(said.append, lambda total: bars.append([total]), lambda count: bars[-1].append(count))

@@ -35,3 +35,14 @@ def test_rows_with_repeated_prompts_are_found_in_the_order_of_score_and_key_but_
     for key, rows_found in zip(wanted, found, strict=True):
         expected = sorted(left[key], key=lambda place: (-scores[collection.rows[place].prompt], place))[:k]
         assert [one.row for one in rows_found] == expected
+
+
+def test_of_rows_that_are_equally_near_those_with_the_smallest_keys_are_found_whichever_prompts_they_have() -> None:
+    import torch
+
+    rows = [PromptRow("one", place, f"{place}", prompt) for place, prompt in enumerate("ABBA")]
+    tokens = np.ones((2, 1), dtype=np.float32)
+    nearest = Nearest(Collection.of(rows), Embeddings(tokens, np.ones(2, dtype=np.int64)))
+    for k in (1, 3):
+        (found,) = nearest.search(torch.ones((1, 1, 1)), [""], k)
+        assert [one.row for one in found] == list(range(k))
