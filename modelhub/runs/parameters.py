@@ -177,7 +177,7 @@ class LeaseOptions(Parameters):
     )
 
 
-class BatchOptions(LeaseOptions):
+class PortionOptions(LeaseOptions):
     """What every stage that goes row by row can be told. `batch_size` rows are stored together."""
 
     limit: Annotated[Positive | None, Option(metavar="N")] = Field(default=None, description="make at most N rows")
@@ -187,6 +187,11 @@ class BatchOptions(LeaseOptions):
     batch_size: Annotated[Positive, Option(metavar="N")] = Field(
         default=BATCH_SIZE, description="rows stored at a time"
     )
+
+
+class BatchOptions(PortionOptions):
+    """What every stage can be told that asks an engine row by row."""
+
     on: Annotated[Place, Option(metavar="PLACE")] = Field(
         default=Where(), description="where rows are answered: here, ray, ray:ADDRESS, or folder (by answer_requests)"
     )

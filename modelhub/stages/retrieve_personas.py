@@ -18,7 +18,7 @@ from annotation.errors import ServiceError
 from modelhub.models import PreferencePair, RetrievedPersona, Run
 from modelhub.retrieval.rows import Group
 from modelhub.retrieval.search import RECALL_COMPARISONS, RECALL_QUERIES, Found, Nearest
-from modelhub.runs.parameters import BatchOptions, Option, Positive
+from modelhub.runs.parameters import Option, PortionOptions, Positive
 from modelhub.runs.recording import Execution, recorded_run
 from modelhub.runs.stage import Remaining, Reporting, Stage
 from modelhub.stages.shared.retrieving import Prepared, RetrievalOptions
@@ -30,7 +30,7 @@ _DRY_RUN_PROMPTS = 2
 _SEARCHED_AT_ONCE = 256  # so that reading what is searched takes next to nothing beside searching it
 
 
-class RetrieveOptions(RetrievalOptions, BatchOptions):
+class RetrieveOptions(RetrievalOptions, PortionOptions):
     """What `retrieve_personas` can be told."""
 
     batch_size: Annotated[Positive, Option(metavar="N")] = Field(
@@ -69,7 +69,7 @@ class RetrievalReport:
 
 
 def pairs_left(
-    stage: RetrievePersonas, group: Group, options: BatchOptions, ignored: Collection[int] = ()
+    stage: RetrievePersonas, group: Group, options: PortionOptions, ignored: Collection[int] = ()
 ) -> list[PreferencePair]:
     """Return the pairs of the group and of this shard that have not all their k rows yet, in a fixed order.
 
@@ -89,7 +89,7 @@ def pairs_left(
 
 
 def all_left(
-    stage: RetrievePersonas, options: BatchOptions, ignored: Collection[int] = ()
+    stage: RetrievePersonas, options: PortionOptions, ignored: Collection[int] = ()
 ) -> list[tuple[Group, list[PreferencePair]]]:
     """Return what there is to do now, group by group, at most `limit` pairs."""
     left, most = [], options.limit
@@ -155,7 +155,7 @@ class Searched:
 def _retrieve(
     searched: Searched,
     pairs: Sequence[PreferencePair],
-    options: BatchOptions,
+    options: PortionOptions,
     report: RetrievalReport,
     execution: Execution,
     reporting: Reporting,
@@ -254,7 +254,7 @@ def _remove(rows: Collection[int]) -> None:
             RetrievedPersona.objects.filter(pk__in=ids[start : start + _REMOVED_AT_ONCE]).delete()
 
 
-def _scope(stage: RetrievePersonas, options: BatchOptions) -> str:
+def _scope(stage: RetrievePersonas, options: PortionOptions) -> str:
     splits = json.dumps([list(group.splits) for group in stage.groups])
     digest = hashlib.sha256(splits.encode()).hexdigest()[:12]
     return f"{NAME}:{stage.preparation.dataset}:{digest}:{stage.retriever}:{options.shard}"
