@@ -209,18 +209,6 @@ class TestWithVllm:
         assert set(get_args(Quantization)) <= set(QUANTIZATION_METHODS)
         assert set(get_args(CacheType)) <= set(get_args(CacheDType))
 
-    def test_a_model_with_limits_of_its_own_keeps_to_them_and_answers_alike(
-        self, tiny_llama: Path, tmp_path: Path
-    ) -> None:
-        own = Path(shutil.copytree(tiny_llama, tmp_path / "own"))
-        limits = {"max_num_seqs": 3, "max_num_batched_tokens": 1024, "enable_prefix_caching": False}
-        engine = load("vllm", own, options={**limits, "enforce_eager": True, "kv_cache_dtype": "auto"})
-        config = engine._model.llm.llm_engine.vllm_config  # type: ignore[attr-defined]
-        scheduler = config.scheduler_config
-        assert (scheduler.max_num_seqs, scheduler.max_num_batched_tokens) == (3, 1024)
-        assert (config.cache_config.enable_prefix_caching, config.model_config.enforce_eager) == (False, True)
-        assert essence(answers(engine, requests(8))) == essence(answers(load("transformers", own), requests(8)))
-
     def test_a_prompt_beyond_the_context_fails_and_harms_no_other(self, engines: dict[str, Engine]) -> None:
         prompt, answer = texts()[0]
         result, failure = came_of(engines[""], [request(prompt), request("nobody sees this " * 400)])
@@ -311,3 +299,16 @@ def merge(base: Path, adapter: Path, folder: Path) -> Path:
     )
     AutoTokenizer.from_pretrained(base).save_pretrained(folder)
     return folder
+
+    # The last one: when its model goes, vLLM ends what all models of this process share.
+    def test_a_model_with_limits_of_its_own_keeps_to_them_and_answers_alike(
+        self, tiny_llama: Path, tmp_path: Path
+    ) -> None:
+        own = Path(shutil.copytree(tiny_llama, tmp_path / "own"))
+        limits = {"max_num_seqs": 3, "max_num_batched_tokens": 1024, "enable_prefix_caching": False}
+        engine = load("vllm", own, options={**limits, "enforce_eager": True, "kv_cache_dtype": "auto"})
+        config = engine._model.llm.llm_engine.vllm_config  # type: ignore[attr-defined]
+        scheduler = config.scheduler_config
+        assert (scheduler.max_num_seqs, scheduler.max_num_batched_tokens) == (3, 1024)
+        assert (config.cache_config.enable_prefix_caching, config.model_config.enforce_eager) == (False, True)
+        assert essence(answers(engine, requests(8))) == essence(answers(load("transformers", own), requests(8)))
