@@ -135,8 +135,8 @@ def _proxy(address: str) -> str | None:
         usable = False
     if not usable:
         raise EngineError(
-            f"The environment names a proxy for {parts.scheme}:// that cannot be used; one that can looks like "
-            f"http://proxy.example:3128. Change {parts.scheme}_proxy or all_proxy, or name {parts.hostname} in no_proxy."
+            f"The environment names a proxy for {parts.scheme}:// that cannot be used; one that can be looks like "
+            f"http://proxy.example:3128. Change {parts.scheme}_proxy, or list {parts.hostname} in no_proxy."
         )
     return proxy
 
