@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from modelhub.exchange.answering import Written
 
 _REACHED_SECONDS = 10.0
+_OBJECT_STORE = 512 * 2**20  # bytes
 _RAISED = re.compile(r"^[\w.]*(?:Error|Exception): (.+)$", re.MULTILINE)
 _ROOT = Path(__file__).resolve().parents[2]
 # What an engine on a node needs to know of this process: no key and no database.
@@ -126,9 +127,11 @@ def _cluster(address: str) -> Iterator[None]:
     here = {"PYTHONPATH": str(_ROOT), "DJANGO_SETTINGS_MODULE": "personaeval.settings"}
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
+        # Little goes through Ray, which would reserve a third of the memory for it.
+        own = {} if address else {"include_dashboard": False, "object_store_memory": _OBJECT_STORE}
         ray.init(
-            address or "local", include_dashboard=None if address else False, log_to_driver=False,
-            logging_level=logging.WARNING, runtime_env={"env_vars": passed | here},
+            address or "local", log_to_driver=False, logging_level=logging.WARNING,
+            runtime_env={"env_vars": passed | here}, **own,
         )  # fmt: skip
         for number, handler in handlers.items():  # Ray sets its own
             signal.signal(number, handler)
