@@ -9,13 +9,14 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
 
 from annotation.errors import ServiceError
 from modelhub.engines import load_engine
 from modelhub.engines.base import Engine, GenerationFailure, GenerationRequest, GenerationResult
+from modelhub.engines.tokens import TokenUsage
 from modelhub.models import Run, System
 from modelhub.prompting.endings import NEXT_PROMPT
 from modelhub.runs.elsewhere import work_elsewhere
@@ -139,6 +140,7 @@ def _work(
         if rows.trouble is not None:
             raise rows.trouble
     else:
+        execution.usage = lambda: asdict(writer.usage)
         work_elsewhere(stage, options, _scope(stage, options), writer, reporting)
 
 
@@ -187,6 +189,7 @@ class _Writer:
     failures: Failures
     reporting: Reporting
     size: int
+    usage: TokenUsage = field(default_factory=TokenUsage)
     _answered: list[Answered] = field(default_factory=list)
     _failed: list[tuple[str, GenerationFailure]] = field(default_factory=list)
     _since: float = 0.0  # when the first of what waits has come
@@ -199,6 +202,7 @@ class _Writer:
             self._failed.append((task.key, result))
         else:
             self._answered.append(Answered(task, request, result))
+        self.usage.add([result])
         waiting = len(self._answered) + len(self._failed)
         if waiting >= self.size or time.monotonic() - self._since > _WRITE_SECONDS:
             self.flush()

@@ -12,7 +12,7 @@ from modelhub.engines.base import Answer, GenerationFailure, GenerationRequest, 
 from modelhub.engines.scripted import ScriptedEngine
 from modelhub.exchange.answering import answer_parts, load_answering
 from modelhub.exchange.folder import Exchange
-from modelhub.models import InferredPersona
+from modelhub.models import InferredPersona, Run
 from modelhub.runs.storing import Answered, RowStore
 from modelhub.systems.registering import system_register
 from tests.modelhub.pair_rows import make_pairs, picking_script
@@ -171,3 +171,12 @@ def test_answers_of_any_text_come_back_as_they_were(tmp_path: Path) -> None:
     ]
     rows.append(("failed", GenerationFailure("Why.", final=True, kind="A kind.")))
     assert exchange.answers(exchange.add_answers(rows)) == dict(rows)
+
+
+def test_a_run_counts_the_tokens_of_what_was_answered_elsewhere(folder: Path) -> None:
+    infer(folder)
+    exchange = Exchange(folder)
+    keys = sorted(exchange.requested())
+    exchange.add_answers([(key, GenerationResult(PICK, "stop", 10, 2, 0.5)) for key in keys[:30]])
+    infer(folder)
+    assert Run.objects.latest("pk").usage == {"requests": 30, "prompt_tokens": 300, "completion_tokens": 60}

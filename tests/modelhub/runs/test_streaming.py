@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,13 +156,14 @@ def test_an_answer_that_has_waited_long_is_written_before_its_batch_is_full(
 
 
 def answer_by(patch: pytest.MonkeyPatch, order: Callable[[list[int]], Iterator[int]]) -> None:
-    """Let a scripted engine answer all rows in this order; what `order` raises, it raises."""
+    """Let a scripted engine answer all rows in this order, each by its prompt; what `order` raises, it raises."""
 
     def stream(self: ScriptedEngine, requests: Iterator[GenerationRequest], *, ahead: int) -> Generator[Answer]:
         asked = list(requests)
         for number in order(list(range(len(asked)))):
             (made,) = self.generate([asked[number]])
-            yield number, made
+            assert isinstance(made, GenerationResult)
+            yield number, replace(made, text=f"Of {asked[number].prompt}")
 
     patch.setattr(ScriptedEngine, "stream", stream)
 
@@ -224,6 +226,7 @@ def test_answers_in_any_order_go_to_their_own_rows(stage: InferPersonas, monkeyp
     answer_by(monkeypatch, lambda numbers: reversed(numbers))
     run_engine_stage(stage, BatchOptions(batch_size=3))
     for one in InferredPersona.objects.select_related("pair", "generation__shared_prompt"):
+        assert one.generation and one.generation.text == f"Of {one.pair.prompt}"
         assert one.pair.prompt in one.generation.given_prompt
 
 
