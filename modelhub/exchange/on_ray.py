@@ -128,7 +128,7 @@ def _cluster(address: str) -> Iterator[None]:
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         # Little goes through Ray, which would reserve a third of the memory for it.
-        own = {} if address else {"include_dashboard": False, "object_store_memory": _OBJECT_STORE}
+        own: dict[str, Any] = {} if address else {"include_dashboard": False, "object_store_memory": _OBJECT_STORE}
         ray.init(
             address or "local", log_to_driver=False, logging_level=logging.WARNING,
             runtime_env={"env_vars": passed | here}, **own,
