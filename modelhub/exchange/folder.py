@@ -106,11 +106,11 @@ class Exchange:
 
     def add_requests(self, rows: Iterable[tuple[str, GenerationRequest]]) -> int:
         """Write requests, PART to a file, after those that are there; return how many."""
-        number, count, rows = max((int(name[:5]) for name in self.parts()), default=0), 0, iter(rows)
+        number, count, rows = len(self.parts()), 0, iter(rows)
         while part := list(islice(rows, PART)):
             number, count = number + 1, count + len(part)
             content = [{"key": key, **asdict(request)} for key, request in part]
-            # A name of its own: a run on another shard may put its requests here at this moment.
+            # A name of its own: a run on another shard may put its requests here now, or a file was deleted before.
             name = f"{number:05}-{uuid.uuid4().hex[:8]}.parquet"
             _write_table(self.folder / _REQUESTS / name, pa.Table.from_pylist(content, _REQUEST_COLUMNS))
         return count
