@@ -179,6 +179,15 @@ def test_a_server_that_no_proxy_lists_is_asked_directly(
     assert result(proxy, max_retries=0).text == "Well."
 
 
+@pytest.mark.parametrize("host", ["[::1]:8000", "localhost", "models.internal:80"])
+def test_a_server_that_is_listed_by_its_host_needs_no_proxy_whatever_its_port(
+    environment: pytest.MonkeyPatch, host: str
+) -> None:
+    environment.setenv("http_proxy", "socks5://127.0.0.1:9")
+    environment.setenv("no_proxy", "::1,localhost,.internal")
+    Client(read_settings(settings_for(f"http://{host}/v1")))  # does not look at the proxy, which it could not use
+
+
 @pytest.mark.parametrize("named", ["socks5://u:secret@127.0.0.1:9", "http://:3128", "http://a:99999", "http://[::1"])
 def test_a_proxy_that_cannot_be_used_is_named_without_what_it_holds(
     environment: pytest.MonkeyPatch, named: str
