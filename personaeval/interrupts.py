@@ -2,6 +2,8 @@
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -42,6 +44,16 @@ class Interruptible:
     def disarm(self) -> None:
         """From now on a signal waits for the end of the context."""
         self._armed = False
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """A context within which a signal waits for its end, for what has to be done as a whole."""
+        armed, self._armed = self._armed, False
+        try:
+            yield
+        finally:
+            if armed:
+                self.arm()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self._asked = True

@@ -74,7 +74,7 @@ def left_of(exchange: Exchange, part: str) -> list[tuple[str, GenerationRequest]
 def answer_parts(exchange: Exchange, engine: Engine, parts: Sequence[str]) -> Iterator[Written]:
     """Answer what is not answered yet of some files of requests, and yield each file of answers as it is written.
 
-    An answer is written within WRITE_SECONDS, or when WRITTEN_AT_ONCE have come.
+    Answers are written when WRITTEN_AT_ONCE have come, or with the first that comes after one has waited WRITE_SECONDS.
     """
     index = AnswerIndex(exchange)
     index.take_all(failures=False)
@@ -93,7 +93,7 @@ def answer_parts(exchange: Exchange, engine: Engine, parts: Sequence[str]) -> It
         with closing(engine.stream(requests(), ahead=WRITTEN_AT_ONCE)) as answers:
             for number, one in answers:
                 yield from pending.add(keys.pop(number), one)
-    except (KeyboardInterrupt, ServiceError):
+    except BaseException:
         pending.write()
         raise
     yield from pending.write()
@@ -105,16 +105,18 @@ class _Pending:
 
     exchange: Exchange
     rows: list[tuple[str, Outcome]] = field(default_factory=list)
-    written_at: float = field(default_factory=time.monotonic)
+    since: float = 0.0  # when the first of them has come
 
     def add(self, key: str, one: Outcome) -> list[Written]:
+        if not self.rows:
+            self.since = time.monotonic()
         self.rows.append((key, one))
-        full = len(self.rows) >= WRITTEN_AT_ONCE or time.monotonic() - self.written_at > WRITE_SECONDS
+        full = len(self.rows) >= WRITTEN_AT_ONCE or time.monotonic() - self.since > WRITE_SECONDS
         return self.write() if full else []
 
     def write(self) -> list[Written]:
         """Write what has come; nothing if nothing has."""
-        rows, self.rows, self.written_at = self.rows, [], time.monotonic()
+        rows, self.rows = self.rows, []
         if not rows:
             return []
         failed = sum(isinstance(one, GenerationFailure) for _, one in rows)

@@ -1,7 +1,7 @@
 """A folder with the requests of a stage and the answers to them, as Parquet files. Pure: no database.
 
     about.json              what is asked, and of which system
-    requests/00001.parquet  up to PART rows: key, rendered, prompt, persona, system_message, shared
+    requests/00001-….parquet  up to PART rows: key, rendered, prompt, persona, system_message, shared
     answers/….parquet       key, text, finish_reason, prompt_tokens, completion_tokens, seconds, served (JSON); of a row
                             that failed: key, error, final, kind
 
@@ -14,6 +14,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import islice
@@ -28,6 +29,7 @@ from modelhub.engines.base import GenerationFailure, GenerationRequest, Generati
 
 PART = 500
 _ABOUT, _REQUESTS, _ANSWERS = "about.json", "requests", "answers"
+_PARTS = {_ABOUT, _REQUESTS, _ANSWERS}
 _REQUEST_COLUMNS = pa.schema([
     ("key", pa.string()), ("rendered", pa.string()), ("prompt", pa.string()), ("persona", pa.string()),
     ("system_message", pa.string()), ("shared", pa.int32()),
@@ -70,6 +72,11 @@ class Exchange:
                     "system or under other conditions. Name another folder with --exchange, or delete this one."
                 )
             return
+        if strange := sorted(path.name for path in self.folder.glob("[!.]*") if path.name not in _PARTS):
+            raise ServiceError(
+                f"{self.folder} holds other things, such as {strange[0]}, and is deleted when all is stored. Name an "
+                "empty folder with --exchange, or one that is not there yet."
+            )
         for name in (_REQUESTS, _ANSWERS):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         _write_whole(self.folder / _ABOUT, json.dumps(asdict(about), indent=1).encode())
@@ -103,9 +110,9 @@ class Exchange:
         while part := list(islice(rows, PART)):
             number, count = number + 1, count + len(part)
             content = [{"key": key, **asdict(request)} for key, request in part]
-            _write_table(
-                self.folder / _REQUESTS / f"{number:05}.parquet", pa.Table.from_pylist(content, _REQUEST_COLUMNS)
-            )
+            # A name of its own: a run on another shard may put its requests here now, or a file was deleted before.
+            name = f"{number:05}-{uuid.uuid4().hex[:8]}.parquet"
+            _write_table(self.folder / _REQUESTS / name, pa.Table.from_pylist(content, _REQUEST_COLUMNS))
         return count
 
     def answer_files(self) -> set[str]:
@@ -125,15 +132,26 @@ class Exchange:
         return {row["key"]: _outcome(row) for row in _read(self.folder / _ANSWERS / file).to_pylist()}
 
     def add_answers(self, rows: Sequence[tuple[str, Outcome]]) -> str:
-        """Write answers to a file of their own and return its name."""
+        """Write answers to a file of their own and return its name. Raises ServiceError if the folder is gone."""
         name = f"{uuid.uuid4().hex}.parquet"
         table = pa.Table.from_pylist([_answer_row(key, one) for key, one in rows], _ANSWER_COLUMNS)
-        _write_table(self.folder / _ANSWERS / name, table)
+        try:
+            _write_table(self.folder / _ANSWERS / name, table)
+        except FileNotFoundError as error:
+            raise ServiceError(
+                f"{self.folder} is gone: the stage has stored an answer to all that it asked."
+            ) from error
         return name
 
     def remove(self) -> None:
-        """Delete the folder: all of it is stored."""
-        shutil.rmtree(self.folder)
+        """Delete what was asked and answered, and the folder unless something else lies there: all of it is stored."""
+        (self.folder / _ABOUT).unlink()
+        for name in (_REQUESTS, _ANSWERS):
+            gone = self.folder / f".{uuid.uuid4().hex}"
+            (self.folder / name).rename(gone)  # at once, for whoever still writes there
+            shutil.rmtree(gone)
+        with suppress(OSError):
+            self.folder.rmdir()
 
 
 class AnswerIndex:

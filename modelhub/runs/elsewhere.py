@@ -1,9 +1,11 @@
 """Rows that are answered elsewhere: their requests go to a folder, and what comes back there is stored, by key."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
+from typing import Protocol
 
 from django.conf import settings
 from django.forms import model_to_dict
@@ -16,7 +18,6 @@ from modelhub.runs.engine_stage import EngineStage, Task, tasks_left
 from modelhub.runs.parameters import BatchOptions
 from modelhub.runs.stage import Reporting
 
-Add = Callable[[Task, GenerationRequest, GenerationResult | GenerationFailure], None]
 _SYSTEM_FIELDS = (
     "name", "engine", "model", "adapter", "endpoint", "persona_style", "decoding", "options", "exemplars",
     "fingerprint",
@@ -24,12 +25,20 @@ _SYSTEM_FIELDS = (
 _PORTION = 500
 
 
-def work_elsewhere(stage: EngineStage, options: BatchOptions, scope: str, add: Add, reporting: Reporting) -> None:
-    """Let all rows that are left be answered elsewhere, and hand what comes to `add`, in the order of the rows.
+class Writer(Protocol):
+    """What takes the answers of rows and writes them to the database."""
+
+    def add(self, task: Task, request: GenerationRequest, result: GenerationResult | GenerationFailure) -> None: ...
+
+    def flush(self) -> None: ...
+
+
+def work_elsewhere(stage: EngineStage, options: BatchOptions, scope: str, writer: Writer, reporting: Reporting) -> None:
+    """Let all rows that are left be answered elsewhere, and hand what comes to `writer`, in the order of the rows.
 
     On Ray that is waited for; answers of an earlier call that are not stored yet are not asked for again. With a
     folder, what `answer_requests` has put there by now is taken, and what waits for it is said. A folder is deleted
-    when all of it is stored.
+    when all that was ever asked there is stored, by whatever shard or limit.
 
     Raises ServiceError if the folder is for other rows, or Ray cannot go on; what was answered stays in the folder.
     """
@@ -39,21 +48,34 @@ def work_elsewhere(stage: EngineStage, options: BatchOptions, scope: str, add: A
     on_ray = options.on.kind == "ray"
     index.take_all(failures=not on_ray)  # on Ray they are tried again now
     _ask(stage, options, exchange, index)
-    coming = answer_on_ray(exchange, options.on.address) if on_ray else iter(())
-    waiting = failed = 0
-    for task, outcome in _outcomes(stage, options, index, coming):
-        if outcome is None:
-            waiting += 1
-        else:
-            failed += isinstance(outcome, GenerationFailure)
-            add(task, stage.request(task), outcome)
+    waiting = 0
+    with closing(_coming(options, exchange)) as coming:
+        for task, outcome in _outcomes(stage, options, index, coming):
+            if outcome is None:
+                waiting += 1
+            else:
+                writer.add(task, stage.request(task), outcome)
+    writer.flush()
     if waiting:
         reporting.say(
             f"{waiting} rows wait in {exchange.folder} to be answered, by answer_requests {exchange.folder}. Then give "
             "this command again."
         )
-    elif not failed:
+    elif not _not_stored(stage, exchange.requested()):
         exchange.remove()
+
+
+def _coming(options: BatchOptions, exchange: Exchange) -> Generator[Written]:
+    if options.on.kind == "ray":
+        yield from answer_on_ray(exchange, options.on.address)
+
+
+def _not_stored(stage: EngineStage, keys: set[str]) -> set[str]:
+    """Return those of the keys that no stored row of the stage has."""
+    tasks, left = (task for task in stage.tasks() if task.key in keys), set(keys)
+    while left and (portion := list(islice(tasks, _PORTION))):
+        left -= stage.stored(portion)
+    return left
 
 
 def exchange_folder(options: BatchOptions, scope: str) -> Path:

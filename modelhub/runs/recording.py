@@ -1,7 +1,7 @@
 """The one way to run a stage: recorded while it lasts, and closed however it ends, short of a kill."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,12 +24,14 @@ class Execution:
     """A run that goes on, to which the work reports.
 
     `remark` is kept with the run, whatever becomes of it; `usage` says at the end what the engine has used.
+    `uninterrupted` gives contexts in which a signal waits for their end.
     """
 
     run: Run
     lease_seconds: int
     remark: str = ""
     usage: Callable[[], Mapping[str, Any]] = dict
+    uninterrupted: Callable[[], AbstractContextManager[None]] = nullcontext
     done: int = 0
 
     def advance(self, done: int = 0, *, failed: int = 0) -> None:
@@ -56,7 +58,8 @@ def recorded_run(
     Raises ScopeTaken while another run works on the scope; nothing is done then.
     """
     with Interruptible(armed=False) as signals:
-        execution = Execution(run_start(lease_seconds=lease_seconds, **recorded), lease_seconds)
+        run = run_start(lease_seconds=lease_seconds, **recorded)
+        execution = Execution(run, lease_seconds, uninterrupted=signals.waiting)
         state, message = Run.State.FAILED, f"{_ERROR} {leaves}"
         try:
             with ExitStack() as stack:

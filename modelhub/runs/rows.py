@@ -7,16 +7,16 @@ import hashlib
 import json
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
 
 from annotation.errors import ServiceError
 from modelhub.engines import load_engine
 from modelhub.engines.base import Engine, GenerationFailure, GenerationRequest, GenerationResult
+from modelhub.engines.tokens import TokenUsage
 from modelhub.models import Run, System
 from modelhub.prompting.endings import NEXT_PROMPT
 from modelhub.runs.elsewhere import work_elsewhere
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 B = TypeVar("B", bound=BatchOptions)
 _SCOPE_LENGTH = 200
 _DRY_RUN_PROMPTS = 2
-# What a kill can lose is at most what has come since the last write: so many seconds, or a whole batch.
+# What waits for others to be written with is written with the next that comes after so long.
 _WRITE_SECONDS = 10.0
 
 
@@ -69,9 +69,9 @@ def run_engine_stage(
         reporting.start(total)
         writer = _Writer(RowStore(stage, execution.run), execution, failures, reporting, options.batch_size)
         try:
-            if total:
+            if total or options.on.kind != "here":  # a folder whose rows are all stored may have been left behind
                 _work(stage, execution, options, writer, reporting)
-        except (KeyboardInterrupt, ServiceError):
+        except BaseException:
             writer.flush()  # what has been answered need not be asked again
             raise
         finally:
@@ -136,9 +136,12 @@ def _work(
         with closing(engine.stream(rows.requests(), ahead=options.batch_size)) as answers:
             for number, result in answers:
                 writer.add(*rows.taken.pop(number), result)
+        writer.flush()
+        if rows.trouble is not None:
+            raise rows.trouble
     else:
-        work_elsewhere(stage, options, _scope(stage, options), writer.add, reporting)
-    writer.flush()
+        execution.usage = lambda: asdict(writer.usage)
+        work_elsewhere(stage, options, _scope(stage, options), writer, reporting)
 
 
 def _engine(stage: EngineStage, execution: Execution, reporting: Reporting) -> Engine:
@@ -156,17 +159,25 @@ def _engine(stage: EngineStage, execution: Execution, reporting: Reporting) -> E
 
 @dataclass
 class _Rows:
-    """The rows on their way to an engine, by their number: those that it has taken and not answered."""
+    """The rows on their way to an engine, by their number: those that it has taken and not answered.
+
+    A row that cannot be read or rendered ends them as if there were no more, so that the engine still answers what it
+    has taken; `trouble` is why.
+    """
 
     stage: EngineStage
     tasks: Iterator[Task]
     taken: dict[int, tuple[Task, GenerationRequest]] = field(default_factory=dict)
+    trouble: Exception | None = None
 
     def requests(self) -> Iterator[GenerationRequest]:
-        for number, task in enumerate(self.tasks):
-            request = self.stage.request(task)
-            self.taken[number] = task, request
-            yield request
+        try:
+            for number, task in enumerate(self.tasks):
+                request = self.stage.request(task)
+                self.taken[number] = task, request
+                yield request
+        except Exception as error:  # noqa: BLE001 - raised when what is under way has been answered
+            self.trouble = error
 
 
 @dataclass
@@ -178,33 +189,36 @@ class _Writer:
     failures: Failures
     reporting: Reporting
     size: int
-    _answered: deque[Answered] = field(default_factory=deque)
+    usage: TokenUsage = field(default_factory=TokenUsage)
+    _answered: list[Answered] = field(default_factory=list)
     _failed: list[tuple[str, GenerationFailure]] = field(default_factory=list)
-    _written_at: float = field(default_factory=time.monotonic)
+    _since: float = 0.0  # when the first of what waits has come
 
     def add(self, task: Task, request: GenerationRequest, result: GenerationResult | GenerationFailure) -> None:
+        if not self._answered and not self._failed:
+            self._since = time.monotonic()
         if isinstance(result, GenerationFailure):
             logger.warning("run %s: row %s failed: %s", self.execution.run.key, task.key, result.error)
             self._failed.append((task.key, result))
         else:
             self._answered.append(Answered(task, request, result))
+        self.usage.add([result])
         waiting = len(self._answered) + len(self._failed)
-        if waiting >= self.size or time.monotonic() - self._written_at > _WRITE_SECONDS:
+        if waiting >= self.size or time.monotonic() - self._since > _WRITE_SECONDS:
             self.flush()
 
     def flush(self) -> None:
-        """Write what has come."""
-        rows, failed = list(self._answered), self._failed
-        if not rows and not failed:
+        """Write what has come, and count it; a signal waits for the end of both."""
+        if not self._answered and not self._failed:
             return
-        done = self.store.write(rows) if rows else 0
-        self._answered.clear()
-        self._failed = []
-        for key, failure in failed:
-            self.failures.add(key, failure)
-        self._written_at = time.monotonic()
-        self.execution.advance(done, failed=len(failed))
-        self.reporting.advance(len(rows) + len(failed))
+        with self.execution.uninterrupted():
+            done = self.store.write(self._answered) if self._answered else 0
+            came, failed = len(self._answered) + len(self._failed), self._failed
+            self._answered, self._failed = [], []
+            for key, failure in failed:
+                self.failures.add(key, failure)
+            self.execution.advance(done, failed=len(failed))
+            self.reporting.advance(came)
 
 
 def _scope(stage: EngineStage, options: BatchOptions) -> str:

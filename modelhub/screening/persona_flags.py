@@ -7,6 +7,7 @@ form asked for is, and why personas should copy no wording and name no protected
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,10 @@ _WORD = re.compile(r"\w+(?:['’-]\w+)*")
 _STRICT = re.compile(r"The user is\s+\S.*?\s+and prefers\s+\S")
 _LOOSE = re.compile(r"The user\b.*\bprefer", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"(?<!\be\.g)(?<!\bi\.e)(?<!\betc)(?<!\bvs)[.!?][\"”’)]*\s+(?=[\"“‘(]?[A-Z])")
+
+_RUN = re.compile(r"\w+")
+_FILLED = re.compile(r"\w*\{\w+\}\w*")
+_ODD_CASE = re.compile("[ſıİ]")  # which a pattern takes for s and i, and lower() does not
 
 Form = Literal["strict", "loose", "other"]
 
@@ -67,15 +72,10 @@ def longest_shared(text: str, others: Sequence[str]) -> list[str]:
 
 def found_terms(text: str, kind: str) -> dict[str, list[str]]:
     """Return, by category of `kind` (protected or harm), the terms in a text as it spells them, each once."""
-    found = {}
-    for category, (terms, exempt) in _patterns()[kind].items():
-        spans = [match.span() for match in exempt.finditer(text)] if exempt else []
-        words = [
-            match[0] for match in terms.finditer(text)
-            if not any(start <= match.start() and match.end() <= end for start, end in spans)
-        ]  # fmt: skip
-        if words:
-            found[category] = list(dict.fromkeys(words))
+    found, said = {}, _said(text)
+    for category, listed in _listed()[kind].items():
+        if (said is None or not said.isdisjoint(listed.clues)) and (words := listed.found(text)):
+            found[category] = words
     return found
 
 
@@ -101,13 +101,27 @@ def _length_flags(text: str) -> Iterator[Flag]:
 
 
 def _copied_flags(text: str, prompt: str, responses: Sequence[str]) -> Iterator[Flag]:
-    shared = longest_shared(text, [prompt])
-    whole = len(shared) == len(_words(prompt)) and len(" ".join(shared)) >= _SHORTEST_COPIED_PROMPT
-    if len(shared) >= COPIED_WORDS or whole:
-        yield Flag("copied", f"Shares {_count(shared)} with the prompt: “{' '.join(shared)}”.")
-    shared = longest_shared(text, responses)
-    if len(shared) >= COPIED_WORDS:
-        yield Flag("copied", f"Shares {_count(shared)} in a row with a response: “{' '.join(shared)}”.")
+    words = _words(text)
+    if _may_be_copied(words, prompt):
+        shared = longest_shared(text, [prompt])
+        whole = len(shared) == len(_words(prompt)) and len(" ".join(shared)) >= _SHORTEST_COPIED_PROMPT
+        if len(shared) >= COPIED_WORDS or whole:
+            yield Flag("copied", f"Shares {_count(shared)} with the prompt: “{' '.join(shared)}”.")
+    if any(_may_be_copied(words, response) for response in responses):
+        shared = longest_shared(text, responses)
+        if len(shared) >= COPIED_WORDS:
+            yield Flag("copied", f"Shares {_count(shared)} in a row with a response: “{' '.join(shared)}”.")
+
+
+def _may_be_copied(words: Sequence[str], other: str) -> bool:
+    """Whether COPIED_WORDS of the words stand in a row in the other text too, or all of that one if it is shorter.
+
+    Most personas share none, and then the longest run, which takes far longer to find, need not be looked for.
+    """
+    there = _words(other)
+    least, whole = min(COPIED_WORDS, len(there)), f" {' '.join(there)} "
+    runs = (f" {' '.join(words[start : start + least])} " for start in range(len(words) - least + 1))
+    return least > 0 and any(run in whole for run in runs)
 
 
 def _count(words: Sequence[str]) -> str:
@@ -115,6 +129,8 @@ def _count(words: Sequence[str]) -> str:
 
 
 def _words(text: str) -> list[str]:
+    if text.isascii():  # where that is the same, and quick
+        return _WORD.findall(text.lower())
     return [word.casefold().replace("’", "'") for word in _WORD.findall(text)]
 
 
@@ -124,17 +140,56 @@ def _longest_run(first: Sequence[str], second: Sequence[str]) -> list[str]:
     return list(first[run.a : run.a + run.size])
 
 
+@dataclass(frozen=True)
+class _Listed:
+    """The terms of one category; `clues` are words of which every text with one of the terms has one."""
+
+    terms: re.Pattern[str]
+    exempt: re.Pattern[str] | None
+    clues: frozenset[str]
+
+    def found(self, text: str) -> list[str]:
+        """Return the terms in a text as it spells them, each once."""
+        spans = [match.span() for match in self.exempt.finditer(text)] if self.exempt else []
+        words = [
+            match[0] for match in self.terms.finditer(text)
+            if not any(start <= match.start() and match.end() <= end for start, end in spans)
+        ]  # fmt: skip
+        return list(dict.fromkeys(words))
+
+
 @cache
-def _patterns() -> Mapping[str, Mapping[str, tuple[re.Pattern[str], re.Pattern[str] | None]]]:
+def _listed() -> Mapping[str, Mapping[str, _Listed]]:
     data: dict[str, Any] = yaml.safe_load(_TERMS.read_text(encoding="utf-8"))
     lists = {name: _parted(data.pop(name)) for name in ("people", "nation")}
     return {
         kind: {
-            category: (_pattern(entry["terms"], lists), _pattern(entry["except"], lists) if "except" in entry else None)
+            category: _Listed(
+                _pattern(entry["terms"], lists),
+                _pattern(entry["except"], lists) if "except" in entry else None,
+                frozenset(_clues(entry["terms"], lists)),
+            )
             for category, entry in categories.items()
         }
         for kind, categories in data.items()
     }
+
+
+def _clues(terms: str, lists: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Yield one word of each term, with and without the ending of a plural: a rare one, to be a clue to few texts.
+
+    A nation is rarer than what stands beside it ("is {nation}"), and "user", of people, is in every persona.
+    """
+    for term in _parted(terms):
+        own = _RUN.findall(_FILLED.sub("", term))
+        words = lists["nation"] if "{nation}" in term else [max(own, key=len)] if own else lists["people"]
+        for word in words:
+            yield from (word, f"{word}s")
+
+
+def _said(text: str) -> set[str] | None:
+    """Return the words of a text that clues can be among; None where case is too odd to tell."""
+    return None if _ODD_CASE.search(text) else set(_RUN.findall(text.lower()))
 
 
 def _parted(terms: str) -> list[str]:

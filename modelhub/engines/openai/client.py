@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from modelhub.engines.base import GenerationRequest
+from modelhub.engines.base import EngineError, GenerationRequest
 from modelhub.engines.decoding import chat_messages, plain_text
 from modelhub.engines.openai.replies import Reply, RequestFailure, read_refusal, read_reply
 from modelhub.engines.openai.settings import OpenAIOptions, ServerSettings
@@ -118,9 +118,27 @@ def _parameters(server: ServerSettings) -> dict[str, Any]:
 
 
 def _proxy(address: str) -> str | None:
-    """Return the proxy that the environment names for an address (`HTTPS_PROXY`, `NO_PROXY` and the like)."""
-    parts = urlsplit(address)
-    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
+    """Return the proxy that the environment names for an address (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` and the like).
+
+    Raises EngineError for one that cannot be used; the message does not repeat it, since it may hold a password.
+    """
+    parts, known = urlsplit(address), getproxies()
+    named = known.get(parts.scheme) or known.get("all") or ""
+    # Either may be listed: a host, or a host with its port.
+    if not named or proxy_bypass(parts.hostname or "") or proxy_bypass(parts.netloc):
+        return None
+    proxy = named if "://" in named else f"http://{named}"
+    try:
+        found = urlsplit(proxy)
+        usable = found.scheme in ("http", "https") and bool(found.hostname) and found.port != 0
+    except ValueError:  # a port or an IPv6 address that is none
+        usable = False
+    if not usable:
+        raise EngineError(
+            f"The environment names a proxy for {parts.scheme}:// that cannot be used; one that can be looks like "
+            f"http://proxy.example:3128. Change {parts.scheme}_proxy, or list {parts.hostname} in no_proxy."
+        )
+    return proxy
 
 
 def _connection_failure(error: Exception) -> RequestFailure:

@@ -51,10 +51,10 @@ class _Flow:
     stopped: str = ""
 
     def hand_over(self, task: "asyncio.Task[Answer | None]") -> None:
-        """Tell the caller's thread what came of a request."""
+        """Tell the caller's thread what came of a request, and that it was given up too: it waits for something."""
         self.tasks.discard(task)
-        if not task.cancelled():
-            self.answers.put(task.exception() or task.result())
+        given_up = EngineError("A request to the server was given up.")
+        self.answers.put(given_up if task.cancelled() else task.exception() or task.result())
 
     def end(self) -> None:
         """Give up what is under way."""
