@@ -174,7 +174,8 @@ def test_a_backup_whose_list_of_entries_is_damaged_is_refused(backup: Path, byte
 
 
 def test_a_dump_without_end_is_read_no_further_than_the_manifest_says(backup: Path, tmp_path: Path) -> None:
-    endless, read = tmp_path / "endless.zip", []
+    read: list[int] = []
+    endless = tmp_path / "endless.zip"
     with zipfile.ZipFile(endless, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("database.dump", bytes(200 * CHUNK))
         archive.writestr("manifest.json", json.dumps({**manifest_of(backup), "dump_bytes": CHUNK}))
