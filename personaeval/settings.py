@@ -6,6 +6,7 @@ docs/settings.md describes each variable; tests/test_docs.py keeps that page com
 
 import contextlib
 import os
+import re
 import secrets
 import sys
 from pathlib import Path
@@ -259,8 +260,11 @@ STORAGES = {
 
 # Without a token only this computer itself may read /metrics.
 METRICS_TOKEN = env_str("METRICS_TOKEN", "")
-if METRICS_TOKEN and len(METRICS_TOKEN) < 16:
-    raise ImproperlyConfigured("METRICS_TOKEN is too short to be a secret; use 16 random characters or more.")
+if METRICS_TOKEN and not re.fullmatch(r"[!-~]{16,}", METRICS_TOKEN):
+    raise ImproperlyConfigured(
+        "METRICS_TOKEN is too short to be a secret, or has blanks or letters that no header can carry; use 16 random "
+        "letters and digits or more."
+    )
 QUEUE_WARN_SECONDS = env_seconds("QUEUE_WARN_SECONDS", 60)
 
 # --- Logging ---------------------------------------------------------------------------------------------------

@@ -63,6 +63,8 @@ class Output(models.Model):
         ]
         indexes = [
             models.Index(fields=["urgency", "turn", "persona"], condition=Q(state="requested"), name="output_queue"),
+            # Few, and counted again and again, among many that would have to be read for it.
+            models.Index(fields=["persona"], condition=Q(state="failed"), name="output_failed"),
         ]
         ordering = ["pk"]
 

@@ -14,8 +14,10 @@ from annotation.errors import ServiceError
 from personaeval.backups.manifest import FORMAT, Manifest
 
 DUMP, MANIFEST = "database.dump", "manifest.json"
-_DAMAGES = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError)
+# A flipped bit may ask for a password (RuntimeError), another version of the format, or a place before the file.
+_DAMAGES = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, RuntimeError, ValueError)
 CHUNK = 1 << 20  # bytes
+_LONGEST_MANIFEST = 1 << 20  # bytes; those of real sites take a few thousand
 Progress = Callable[[int], object]
 """Told how many more bytes have passed."""
 
@@ -64,6 +66,8 @@ class Backup:
         for chunk in self.chunks(progress):
             digest.update(chunk)
             length += len(chunk)
+            if length > self.manifest.dump_bytes:  # there may be no end to it
+                break
         if (length, digest.hexdigest()) != (self.manifest.dump_bytes, self.manifest.dump_sha256):
             raise self._damaged("its digest is another one")
 
@@ -79,13 +83,16 @@ class Backup:
 
     def _manifest(self) -> Manifest:
         try:
-            content = self._zip.read(MANIFEST)
+            with self._zip.open(MANIFEST) as source:
+                content = source.read(_LONGEST_MANIFEST)
         except _DAMAGES as error:
             raise self._damaged(str(error)) from error
         try:
             manifest = Manifest.model_validate_json(content)
         except ValidationError as error:
-            raise self._damaged(f"{MANIFEST} cannot be read: {error.errors()[0]['msg']}") from error
+            first = error.errors()[0]
+            where = ".".join(map(str, (MANIFEST, *first["loc"])))
+            raise self._damaged(f"{where} cannot be read: {first['msg']}") from error
         if manifest.format != FORMAT:
             raise ServiceError(
                 f"{self.path} has format {manifest.format}, and this code reads {FORMAT}. Restore it with the code "
@@ -102,7 +109,7 @@ def backup_opened(path: Path) -> Iterator[Backup]:
     """Open a backup; ServiceError where the file is none, or not a whole one."""
     try:
         archive = zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
+    except _DAMAGES as error:
         raise ServiceError(f"{path} is no whole backup: it is cut off, or another kind of file.") from error
     with archive:
         yield Backup(path, archive)

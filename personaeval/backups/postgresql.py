@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from django.db import connection, transaction
+from django.db import OperationalError, ProgrammingError, connection, transaction
 from psycopg.conninfo import make_conninfo
 
 from annotation.errors import ServiceError
@@ -19,20 +19,32 @@ from personaeval.backups.manifest import Contents, same_rows
 from personaeval.backups.places import in_use_by, needs_a_database
 
 COMPRESS = False  # pg_dump has done it
+# A migration that waits for a table has everybody else wait behind it: it must not wait for us for long, nor for ever,
+# as when we hold the table and pg_dump queues behind the migration.
+LOCK_SECONDS = 10
+_BUSY = "Is `migrate` at work? Give the same command again when it is done."
 
 
 @contextmanager
 def dumped(target: Path, progress: Progress) -> Iterator[tuple[IO[bytes], Contents]]:
-    """Yield what pg_dump writes, and what the database holds at the same moment. Nobody has to wait for it."""
-    program = _program("pg_dump")
+    """Yield what pg_dump writes, and what the database holds at the same moment. Nobody has to wait for it.
+
+    Raises ServiceError where a table is being changed, as by `migrate`, for longer than LOCK_SECONDS.
+    """
+    program, tables = _program("pg_dump"), _tables()
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        for limit in ("idle_in_transaction_session_timeout", "statement_timeout"):
+            cursor.execute(f"SET LOCAL {limit} = 0")  # it takes as long as it takes
+        # Before the moment of the snapshot: a table that is rewritten after it would pass for empty.
+        _hold(tables)
         cursor.execute("SELECT pg_export_snapshot()")
         snapshot = f"--snapshot={cursor.fetchone()[0]}"
         contents = _contents()
         if not contents.migrations:
             raise needs_a_database(_name())
-        command = [program, "--format=custom", "--no-owner", "--no-privileges", snapshot]
+        wait = f"--lock-wait-timeout={1000 * LOCK_SECONDS}"
+        command = [program, "--format=custom", "--no-owner", "--no-privileges", wait, snapshot]
         with _running(command, stdout=subprocess.PIPE) as process:
             assert process.stdout
             yield process.stdout, contents
@@ -68,10 +80,28 @@ def _name() -> str:
     return f"The database {connection.settings_dict['NAME']}"
 
 
+def _hold(tables: list[str]) -> None:
+    """Let nobody change these tables until the transaction ends; reading and writing rows goes on."""
+    if not tables:
+        return
+    names = ", ".join(map(connection.ops.quote_name, tables))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = {1000 * LOCK_SECONDS}")
+        try:
+            cursor.execute(f"LOCK TABLE {names} IN ACCESS SHARE MODE")
+        except (OperationalError, ProgrammingError) as error:  # held by somebody, or dropped in between
+            raise ServiceError(f"A table cannot be read: {str(error).strip()}. {_BUSY}") from error
+
+
+def _tables() -> list[str]:
+    with connection.cursor() as cursor:
+        found = connection.introspection.get_table_list(cursor)
+    return sorted(table.name for table in found if table.type in "tp")
+
+
 def _contents() -> Contents:
     with connection.cursor() as cursor:
-        tables = [table.name for table in connection.introspection.get_table_list(cursor) if table.type in "tp"]
-        rows = {table: _count(table) for table in sorted(tables)}
+        rows = {table: _count(table) for table in _tables()}
         if "django_migrations" not in rows:
             return Contents([], rows)
         cursor.execute("SELECT app || '.' || name FROM django_migrations ORDER BY app, name")
@@ -141,4 +171,6 @@ def _running(
 
 def _first_error(said: bytes) -> str:
     lines = [line for line in said.decode(errors="replace").splitlines() if "error:" in line]
-    return lines[0] if lines else "it was ended."
+    if not lines:
+        return "it was ended."
+    return f"{lines[0]}. {_BUSY}" if "timeout" in lines[0] else lines[0]  # of waiting for a table; there is no other

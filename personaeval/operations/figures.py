@@ -83,8 +83,10 @@ _TOTALS = _Totals()
 
 
 def _stored() -> Iterator[Metric]:
-    outputs = Output.objects.order_by().values_list("state").annotate(count=Count("pk"))
-    yield _counts("outputs", "Outputs by state.", "state", dict.fromkeys(Output.State.values, 0) | dict(outputs))
+    # The many are what is left: to count the few takes an index, and to read the state of each all of them.
+    requested, failed = (Output.objects.filter(state=state).count() for state in ("requested", "failed"))
+    ready = Output.objects.count() - requested - failed
+    yield _counts("outputs", "Outputs by state.", "state", {"requested": requested, "ready": ready, "failed": failed})
     text = "Answers that are stored, also those that another one has superseded."
     yield _gauge("answers", text, value=Rating.objects.count())
     held = standing_holds().filter(refused_at__isnull=True).order_by().values_list("stage").annotate(count=Count("pk"))

@@ -8,8 +8,9 @@ import contextlib
 import fcntl
 import os
 import shutil
-import struct
 import tempfile
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -17,7 +18,9 @@ from typing import IO
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 # Room for all addresses, methods and kinds of status that there are, and then some.
 _BYTES = {"histogram": 1 << 20, "gauge_livesum": 1 << 16}
+_ENDED = "histogram_ended.db"  # what all processes have counted that have ended
 _held: list[IO[bytes]] = []
+_ended: set[Path] = set()
 
 
 def counting_folder_make(var_dir: Path) -> Path:
@@ -49,14 +52,53 @@ def counting_files_reserve(process: int) -> None:
 
 
 def counting_files_settle(process: int) -> None:
-    """Keep what a process that has ended counted, in no more space than it takes; forget what it had under way."""
+    """Add what a process that has ended counted to what others have before it; forget what it had under way.
+
+    So a server that has to replace its processes again and again has no more files to read for it.
+    """
     from prometheus_client.multiprocess import mark_process_dead
 
     mark_process_dead(process)
-    counted = Path(os.environ[FOLDER_VARIABLE]) / f"histogram_{process}.db"
-    with contextlib.suppress(FileNotFoundError), counted.open("r+b") as file:
-        (used,) = struct.unpack("i", file.read(4))  # the file says so at its beginning
-        file.truncate(max(used, 8))
+    folder = Path(os.environ[FOLDER_VARIABLE])
+    _ended.add(folder / f"histogram_{process}.db")
+    with _reading(folder) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return  # they are being read, and the server's master waits for nobody: when the next one ends
+        _add_up(folder / _ENDED, [path for path in _ended if path.exists()])
+        _ended.clear()
+
+
+@contextlib.contextmanager
+def counting_files_held() -> Iterator[None]:
+    """Let no file be added to another one while all are read: its counts would be missing, or told twice."""
+    with _reading(Path(os.environ[FOLDER_VARIABLE])) as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
+
+
+def _reading(folder: Path) -> IO[bytes]:
+    return (folder / "reading").open("ab")
+
+
+def _add_up(target: Path, files: list[Path]) -> None:
+    """Add counts to those in `target`, and remove the files that they were in."""
+    from prometheus_client.mmap_dict import MmapedDict
+
+    counts: Counter[str] = Counter()
+    for file in (target, *files):
+        if file.exists():
+            counts.update({key: value for key, value, *_ in MmapedDict.read_all_values_from_file(str(file))})
+    draft = target.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    written = MmapedDict(str(draft))
+    for key, value in counts.items():
+        written.write_value(key, value, 0.0)
+    written.close()
+    draft.replace(target)
+    for file in files:
+        file.unlink()
 
 
 def _is_free(folder: Path) -> bool:

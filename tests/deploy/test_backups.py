@@ -1,14 +1,21 @@
 """Backups: whole or not there, restored into an empty place alone, and refused where they do not fit."""
 
+import json
+import os
 import secrets
 import subprocess
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.db import connection
 
+from annotation.errors import ServiceError
 from annotation.models import Participant, Study
+from personaeval.backups.archive import CHUNK, DumpWriter
+from personaeval.backups.manifest import Manifest
+from personaeval.backups.restoring import backup_check
 from tests.deploy.sites import (
     Site,
     empty_site,
@@ -55,6 +62,42 @@ def test_the_newest_backups_of_a_folder_are_kept(study: Study, tmp_path: Path) -
     left = sorted(path for path in tmp_path.iterdir() if path != other)
     assert (len(left), left[0]) == (2, old[2])
     assert other.exists()
+
+
+def test_the_backup_that_was_just_made_is_kept_though_others_are_named_after_a_later_time(
+    study: Study, tmp_path: Path
+) -> None:
+    later = [tmp_path / f"personaeval-2999010{day}T000000Z.zip" for day in (1, 2)]
+    not_ours = tmp_path / "personaeval-precious_Tarchive.zip"
+    for path in (*later, not_ours):
+        path.touch()
+    here("backup", tmp_path, "--keep", 2)
+    made = set(tmp_path.iterdir()) - {*later, not_ours}
+    assert len(made) == 1
+    assert not_ours.exists() and [path.exists() for path in later] == [False, True]
+
+
+def test_what_is_no_file_is_not_replaced_by_a_backup(study: Study, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert "is no file" in refusal_here("backup", pipe, "--force")
+    assert pipe.is_fifo()
+
+
+def test_of_two_backups_to_one_file_at_once_the_second_replaces_nothing(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "site.zip"
+    real = DumpWriter.manifest
+
+    def meanwhile(self: DumpWriter, manifest: Manifest) -> None:
+        target.write_bytes(b"of another process")
+        real(self, manifest)
+
+    monkeypatch.setattr(DumpWriter, "manifest", meanwhile)
+    assert "--force" in refusal_here("backup", target)
+    assert target.read_bytes() == b"of another process"
+    assert drafts(tmp_path) == []
 
 
 def test_a_place_without_a_site_is_not_backed_up(place: Site, tmp_path: Path) -> None:
@@ -115,6 +158,30 @@ def test_a_dump_that_is_not_the_one_of_the_manifest_is_refused(backup: Path, tmp
 def test_a_cut_off_backup_is_refused(backup: Path, left: int) -> None:
     backup.write_bytes(backup.read_bytes()[:left])
     assert "no whole backup" in refusal_here("restore", backup)
+
+
+def test_a_manifest_that_says_something_else_is_refused_with_its_place(backup: Path, tmp_path: Path) -> None:
+    wrong = with_manifest(backup, tmp_path / "wrong.zip", rows={"annotation_study": "many"})
+    assert "manifest.json.rows.annotation_study cannot be read" in refusal_here("restore", wrong)
+
+
+@pytest.mark.parametrize(("byte", "bits"), [(6, 255), (8, 1)], ids=["version", "password"])
+def test_a_backup_whose_list_of_entries_is_damaged_is_refused(backup: Path, byte: int, bits: int) -> None:
+    content = bytearray(backup.read_bytes())
+    content[content.index(b"PK\x01\x02") + byte] ^= bits
+    backup.write_bytes(content)
+    assert str(backup) in refusal_here("restore", "--check", backup)
+
+
+def test_a_dump_without_end_is_read_no_further_than_the_manifest_says(backup: Path, tmp_path: Path) -> None:
+    read: list[int] = []
+    endless = tmp_path / "endless.zip"
+    with zipfile.ZipFile(endless, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("database.dump", bytes(200 * CHUNK))
+        archive.writestr("manifest.json", json.dumps({**manifest_of(backup), "dump_bytes": CHUNK}))
+    with pytest.raises(ServiceError, match="its digest is another one"):
+        backup_check(source=endless, progress=read.append)
+    assert sum(read) <= 3 * CHUNK
 
 
 def test_a_backup_of_the_other_kind_of_database_is_refused(backup: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from django.conf import settings
 
 from tests.annotation.studyfiles import study_data, write
+from tests.operations.scraping import figures, value
 from tests.test_docs import documented_variables
 from tests.tools.compose import Composition, read_compose
 
@@ -20,6 +21,7 @@ ROOT = settings.BASE_DIR
 FOLDER = ROOT / "deploy" / "container"
 COMPOSE, DOCKERFILE = FOLDER / "compose.yaml", FOLDER / "Dockerfile"
 VARIABLES = {"SITE_HOST": "localhost"}
+TOKEN = "a-token-of-enough-characters"
 READY_IS_THERE = find_spec("personaeval.operations") is not None
 PROGRAMS = ("nginx", "openssl")
 # An arm is a system: its name, the adapter on the model server, and how a persona enters its prompts.
@@ -99,7 +101,7 @@ def test_the_model_server_of_the_containers_is_started_as_the_one_of_a_machine()
 def test_the_services_come_up_in_their_order_and_serve_a_study_with_live_outputs(tmp_path: Path) -> None:
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     # Without a proxy, the web server is asked directly, as one that knows of no HTTPS.
-    variables = VARIABLES | ({"HTTPS": "0"} if missing else {})
+    variables = VARIABLES | {"METRICS_TOKEN": TOKEN, "LOG_FORMAT": "json"} | ({"HTTPS": "0"} if missing else {})
     composition = Composition(COMPOSE, tmp_path, variables, profiles=("gpu",), without=("proxy",) if missing else ())
     with composition.up() as site:
         direct, proxied = (f"localhost:{site.ports[port]}" for port in ("web:8000", "proxy:443"))
@@ -111,6 +113,15 @@ def test_the_services_come_up_in_their_order_and_serve_a_study_with_live_outputs
         walked = site.run("web", "python", "manage.py", "simulate_study", "small", "--participants", "1",
                           "--url", url, **certificate)  # fmt: skip
         assert "1 completed" in walked.stdout, walked.stderr + site.log("worker")
+
+        bearer = {"Authorization": f"Bearer {TOKEN}"}
+        assert httpx.get(f"http://{direct}/metrics").status_code == 404
+        assert "personaeval_answers " in httpx.get(f"http://{direct}/metrics", headers=bearer).text
+        worker = f"http://localhost:{site.ports['worker:9101']}/metrics"
+        assert value(figures(httpx.get(worker).text), "worker_answers_stored_total") == 2
+        if not missing:
+            assert httpx.get(f"{url}/metrics", headers=bearer, verify=trusted).status_code == 404
+        assert '"route": "ready"' not in site.log("web") and '"route": "annotation:' in site.log("web")
 
         assert (done := site.run("backup")).returncode == 0, done.stderr
         (backup,) = site.volume("backups").iterdir()

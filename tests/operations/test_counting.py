@@ -10,11 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 from django.conf import settings
+from prometheus_client.mmap_dict import MmapedDict
 
 from annotation.models import Rating
 from annotation.services.participants import participant_create
-from personaeval.operations.folder import FOLDER_VARIABLE, counting_folder_make
+from personaeval.operations.folder import (
+    FOLDER_VARIABLE,
+    counting_files_held,
+    counting_files_settle,
+    counting_folder_make,
+)
 from tests.annotation.test_storms import (
     Answer,
     Browser,
@@ -116,11 +123,33 @@ def test_what_a_killed_process_has_counted_stays_and_what_it_had_under_way_goes(
     victim = max(processes)
     os.kill(victim, signal.SIGKILL)
     wait_until(lambda: not (folder / f"gauge_livesum_{victim}.db").exists(), seconds=30, what="The end of a process")
-    wait_until(lambda: len([*folder.glob("histogram_*.db")]) > len(processes), seconds=30, what="Another process")
+    wait_until(lambda: not (folder / f"histogram_{victim}.db").exists(), seconds=30, what="Adding up")
     after = scrape(server.base_url)
     assert value(after, COUNT, route="health") == value(before, COUNT, route="health")
     assert value(after, "http_requests_under_way") == 1
-    assert (folder / f"histogram_{victim}.db").stat().st_size < 1 << 18
+
+
+def test_a_process_that_ends_while_figures_are_read_is_counted_once_and_its_file_goes_later(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    for process in (1, 2, 3):
+        counts = MmapedDict(str(tmp_path / f"histogram_{process}.db"))
+        counts.write_value("key", 10.0**process, 0.0)
+        counts.close()
+    counting_files_settle(1)
+    assert stored(tmp_path) == {"histogram_ended.db": 10, "histogram_2.db": 100, "histogram_3.db": 1000}
+    with counting_files_held():
+        counting_files_settle(2)
+        assert stored(tmp_path) == {"histogram_ended.db": 10, "histogram_2.db": 100, "histogram_3.db": 1000}
+    counting_files_settle(3)
+    assert stored(tmp_path) == {"histogram_ended.db": 1110}
+
+
+def stored(folder: Path) -> dict[str, float]:
+    """What each file has counted."""
+    files = {path.name: MmapedDict.read_all_values_from_file(str(path)) for path in folder.glob("*.db")}
+    return {name: sum(value for _, value, *_ in values) for name, values in files.items()}
 
 
 def test_a_server_removes_what_a_dead_one_has_left_and_nothing_of_one_that_lives(server: Server) -> None:

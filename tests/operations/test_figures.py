@@ -4,7 +4,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from annotation.models import ArmTrouble, Output, Participant, PersonaHold
@@ -126,3 +128,18 @@ def test_without_its_database_a_process_still_tells_what_it_counts_itself(
     assert value(found, "http_request_seconds_count", route="health") >= 1
     assert not [name for name, _ in found if name == "personaeval_outputs"]
     assert value(now(), "database_up") == 1
+
+
+def test_a_scrape_asks_the_database_little_however_much_is_in_it(tmp_path: Path) -> None:
+    def statements() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            figures.site_figures()
+        return len(asked)
+
+    alone = statements()
+    for number in range(3):
+        study = make_live_study(tmp_path, slug=f"study-{number}")
+        write_persona(study)
+        worker_start(key=f"worker-{number}", study=study, host="here")
+        Run.objects.create(stage=f"stage-{number}", heartbeat_at=timezone.now(), lease_until=timezone.now())
+    assert statements() == alone <= 12

@@ -139,6 +139,7 @@ def test_a_request_id_of_the_proxy_is_kept_if_it_is_one(given: str, kept: bool, 
 
 
 @pytest.mark.parametrize("variables", [{"LOG_FORMAT": "xml"}, {"LOG_LEVEL": "DEBUG"}, {"METRICS_TOKEN": "short"},
+                                       {"METRICS_TOKEN": " " * 20}, {"METRICS_TOKEN": "é" * 20},
                                        {"QUEUE_WARN_SECONDS": "soon"}], ids=str)  # fmt: skip
 def test_a_setting_that_says_nothing_is_refused_by_its_name(variables: dict[str, str], tmp_path: Path) -> None:
     (name,) = variables

@@ -172,3 +172,19 @@ def test_what_hangs_is_asked_once_by_however_many_and_answers_those_who_come_lat
     patient = Within(hanging.result, seconds=30, kept_seconds=0)
     assert patient.result() == "done"
     assert len(asked) == 1
+
+
+def test_what_is_overdue_is_told_at_once_to_those_who_ask_again() -> None:
+    go_on = threading.Event()
+    hanging = Within(lambda: go_on.wait(30), seconds=0.05, kept_seconds=60)
+    with pytest.raises(TimeoutError):
+        hanging.result()
+    hanging.seconds = 30.0
+    done = threading.Timer(10, go_on.set)  # whoever still waits is answered then
+    done.start()
+    try:
+        with pytest.raises(TimeoutError):
+            hanging.result()
+    finally:
+        done.cancel()
+        go_on.set()

@@ -89,7 +89,7 @@ class Composition:
         self.here = self.folder / "compose"
         shutil.copytree(self.source.parent, self.here, ignore=shutil.ignore_patterns("secrets", "certificates"))
         self.services: dict[str, Any] = read_compose(self.source, self.variables)["services"]
-        self.ports = {name: free_port() for name in ("web:8000", "vllm:8001", "proxy:443", "proxy:80")}
+        self.ports = {name: free_port() for name in ("web:8000", "worker:9101", "vllm:8001", "proxy:443", "proxy:80")}
 
     @contextlib.contextmanager
     def up(self) -> Iterator["Composition"]:
@@ -233,6 +233,7 @@ class Composition:
             self.volume(source).mkdir(mode=0o700, parents=True, exist_ok=True)
         web = f"127.0.0.1:{self.ports['web:8000']}"
         places |= {"0.0.0.0:8000": web, "127.0.0.1:8000": web}
+        places |= {"0.0.0.0": "127.0.0.1", "9101": str(self.ports["worker:9101"])}
         return [self._replaced(word, places) for word in words]
 
     def _nginx(self, service: Mapping[str, Any]) -> list[str]:
