@@ -289,17 +289,6 @@ class TestWithVllm:
                 assert made(again, [request(prompt)])[0].text == answer
         assert set(multiprocessing.active_children()) == before
 
-
-def merge(base: Path, adapter: Path, folder: Path) -> Path:
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), adapter).merge_and_unload().save_pretrained(
-        folder
-    )
-    AutoTokenizer.from_pretrained(base).save_pretrained(folder)
-    return folder
-
     # The last one: when its model goes, vLLM ends what all models of this process share.
     def test_a_model_with_limits_of_its_own_keeps_to_them_and_answers_alike(
         self, tiny_llama: Path, tmp_path: Path
@@ -312,3 +301,14 @@ def merge(base: Path, adapter: Path, folder: Path) -> Path:
         assert (scheduler.max_num_seqs, scheduler.max_num_batched_tokens) == (3, 1024)
         assert (config.cache_config.enable_prefix_caching, config.model_config.enforce_eager) == (False, True)
         assert essence(answers(engine, requests(8))) == essence(answers(load("transformers", own), requests(8)))
+
+
+def merge(base: Path, adapter: Path, folder: Path) -> Path:
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), adapter).merge_and_unload().save_pretrained(
+        folder
+    )
+    AutoTokenizer.from_pretrained(base).save_pretrained(folder)
+    return folder
