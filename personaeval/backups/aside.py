@@ -24,7 +24,8 @@ def draft_in(folder: Path) -> Iterator[Path]:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield draft
     finally:
-        draft.unlink(missing_ok=True)
+        for left in folder.glob(f"{draft.name}*"):  # SQLite leaves a journal beside a copy that failed
+            left.unlink(missing_ok=True)
         os.close(handle)
 
 

@@ -36,7 +36,10 @@ def dumped(target: Path, progress: Progress) -> Iterator[tuple[IO[bytes], Conten
         except sqlite3.Error as error:
             if error.sqlite_errorname == "SQLITE_INTERRUPT":  # a signal came while it was watched
                 raise KeyboardInterrupt from error
-            raise ServiceError(f"The database {_path()} cannot be copied: {error}.") from error
+            raise ServiceError(
+                f"The database {_path()} cannot be copied into {target.parent}: {error}. It needs room there for a "
+                "whole copy, and for the backup made of it."
+            ) from error
         with copy.open("rb") as file:
             yield file, contents
 

@@ -1,6 +1,7 @@
 """What only one of the two databases can do wrong when it is backed up or restored."""
 
 import os
+import resource
 import shutil
 import sqlite3
 from contextlib import closing
@@ -32,6 +33,18 @@ def test_an_unused_database_that_is_open_elsewhere_is_not_replaced(backup: Path,
         elsewhere.execute("SELECT count(*) FROM annotation_study")
         assert "open in another process" in refusal(place.manage("restore", backup))
         assert elsewhere.execute("SELECT count(*) FROM annotation_study").fetchone() == (0,)
+
+
+def test_a_backup_without_room_says_where_room_is_needed_and_leaves_nothing(study: Study, tmp_path: Path) -> None:
+    only_on("sqlite")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        said = refusal_here("backup", tmp_path / "site.zip")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert f"cannot be copied into {tmp_path}" in said and "room" in said
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(("said", "told"), [("", "is not on PATH"), ("pg_dump (PostgreSQL) 9.6.1", "is too old")])
