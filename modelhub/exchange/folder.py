@@ -162,7 +162,7 @@ class AnswerIndex:
         self._answered: dict[str, str] = {}
         self._failed: dict[str, str] = {}
         self._taken: set[str] = set()
-        self._outcomes = lru_cache(maxsize=8)(exchange.answers)
+        self._outcomes = lru_cache(maxsize=64)(exchange.answers)
 
     def take_all(self, *, failures: bool = True) -> None:
         """Take up all files that are there and were not yet; `failures`: also what they say of rows that failed."""
