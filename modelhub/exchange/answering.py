@@ -64,26 +64,18 @@ def vllm_arguments(settings: EngineSettings) -> tuple[Decoding, dict[str, Any]]:
     return decoding, dict(model_arguments(settings.model, decoding, options, rank=rank, loras=1))
 
 
-def left_of(exchange: Exchange, part: str) -> list[tuple[str, GenerationRequest]]:
-    """Return the rows of a file of requests that have no answer yet."""
-    index = AnswerIndex(exchange)
-    index.take_all(failures=False)
-    return [row for row in exchange.requests(part) if not index.is_answered(row[0])]
-
-
-def answer_parts(exchange: Exchange, engine: Engine, parts: Sequence[str]) -> Iterator[Written]:
+def answer_parts(
+    exchange: Exchange, engine: Engine, parts: Sequence[str], index: AnswerIndex | None = None
+) -> Iterator[Written]:
     """Answer what is not answered yet of some files of requests, and yield each file of answers as it is written.
 
+    `index` is what the caller knows of earlier answers, so that those are looked through once and not for each file.
     Answers are written when WRITTEN_AT_ONCE have come, or with the first that comes after one has waited WRITE_SECONDS.
     """
-    index = AnswerIndex(exchange)
-    index.take_all(failures=False)
-    keys: dict[int, str] = {}
+    known, keys = index or AnswerIndex(exchange), dict[int, str]()
 
     def requests() -> Iterator[GenerationRequest]:
-        left = (
-            row for part in parts for row in exchange.requests(part) if not index.is_answered(row[0])
-        )  # fmt: skip
+        left = (row for part in parts for row in known.left_of(part))
         for number, (key, request) in enumerate(left):
             keys[number] = key
             yield request

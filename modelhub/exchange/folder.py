@@ -1,16 +1,15 @@
 """A folder with the requests of a stage and the answers to them, as Parquet files. Pure: no database.
 
-    about.json              what is asked, and of which system
+    about.json                what is asked, and of which system
     requests/00001-….parquet  up to PART rows: key, rendered, prompt, persona, system_message, shared
-    answers/….parquet       key, text, finish_reason, prompt_tokens, completion_tokens, seconds, served (JSON); of a row
-                            that failed: key, error, final, kind
+    answers/….parquet         key, text, finish_reason, prompt_tokens, completion_tokens, seconds, served (JSON); of a
+                              row that failed: key, error, final, kind
 
 A row is known by its key, whatever file it stands in. Files appear when they are whole, so that many machines may write
 answers at once, and whoever is killed leaves nothing half-written.
 """
 
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Iterable, Sequence
@@ -26,6 +25,7 @@ import pyarrow.parquet as pq
 
 from annotation.errors import ServiceError
 from modelhub.engines.base import GenerationFailure, GenerationRequest, GenerationResult
+from personaeval.backups.aside import put
 
 PART = 500
 _ABOUT, _REQUESTS, _ANSWERS = "about.json", "requests", "answers"
@@ -181,6 +181,11 @@ class AnswerIndex:
         """Whether the row has an answer."""
         return key in self._answered
 
+    def left_of(self, part: str) -> list[tuple[str, GenerationRequest]]:
+        """Return the rows of a file of requests that nobody has answered by now."""
+        self.take_all(failures=False)
+        return [row for row in self._exchange.requests(part) if not self.is_answered(row[0])]
+
     def outcome(self, key: str) -> Outcome | None:
         """Return what came of a row, an answer before any failure; None if nothing has come."""
         file = self._answered.get(key) or self._failed.get(key)
@@ -218,8 +223,5 @@ def _write_table(path: Path, table: pa.Table) -> None:
 def _write_whole(path: Path, content: bytes | pa.Buffer) -> None:
     """Write a file that nobody sees before it is whole."""
     draft = path.with_name(f".{uuid.uuid4().hex}")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    draft.write_bytes(content)
+    put(draft, path)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from annotation.errors import ServiceError
 from modelhub.engines.base import EngineError
 from modelhub.engines.packages import require
-from modelhub.exchange.folder import Exchange
+from modelhub.exchange.folder import AnswerIndex, Exchange
 from modelhub.exchange.vllm_on_ray import processed
 
 if TYPE_CHECKING:
@@ -43,11 +43,13 @@ class Answerer:
 
         self._exchange = Exchange(Path(folder))
         self._engine = load_answering(self._exchange)
+        self._index = AnswerIndex(self._exchange)
 
     def __call__(self, batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
         from modelhub.exchange.answering import answer_parts
 
-        for written in answer_parts(self._exchange, self._engine, [str(part) for part in batch["part"]]):
+        parts = [str(part) for part in batch["part"]]
+        for written in answer_parts(self._exchange, self._engine, parts, self._index):
             yield {name: [value] for name, value in asdict(written).items()}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelhub.engines.base import GenerationFailure
-from modelhub.exchange.folder import Exchange, Outcome
+from modelhub.exchange.folder import AnswerIndex, Exchange, Outcome
 
 if TYPE_CHECKING:
     from ray.data import Dataset
@@ -29,7 +29,11 @@ class _OnNode:
         import django
 
         django.setup()
+        from modelhub.exchange.answering import checked_settings, vllm_arguments
+
         self._exchange = Exchange(Path(folder))
+        self._settings = checked_settings(self._exchange)
+        self._decoding, self._arguments = vllm_arguments(self._settings)
 
     @cached_property
     def _codec(self) -> "tuple[Codec, list[int]]":
@@ -37,36 +41,34 @@ class _OnNode:
         from vllm.tokenizers import get_tokenizer
 
         from modelhub.engines.vllm.settings import model_codec
-        from modelhub.exchange.answering import checked_settings, vllm_arguments
 
-        settings = checked_settings(self._exchange)
-        decoding, arguments = vllm_arguments(settings)
-        config = AsyncEngineArgs(**arguments).create_model_config()
-        return model_codec(get_tokenizer(settings.model), config, decoding, name=settings.model)
+        config, name = AsyncEngineArgs(**self._arguments).create_model_config(), self._settings.model
+        return model_codec(get_tokenizer(name), config, self._decoding, name=name)
 
 
 class ToTokens(_OnNode):
     """Turns files of requests into rows for the processor; what cannot be asked is answered by its failure at once."""
 
+    def __init__(self, folder: str) -> None:
+        super().__init__(folder)
+        self._index = AnswerIndex(self._exchange)
+
     def __call__(self, batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
         from modelhub.engines.vllm.settings import sampling_arguments
-        from modelhub.exchange.answering import checked_settings, left_of, vllm_arguments
 
-        settings = checked_settings(self._exchange)
-        decoding, _ = vllm_arguments(settings)
         codec, ends = self._codec
         for part in batch["part"]:
-            rows = left_of(self._exchange, str(part))
+            rows = self._index.left_of(str(part))
             prompts, failed = codec.encode([request for _, request in rows])
             if failed:
                 self._exchange.add_answers([(rows[index][0], failure) for index, failure in failed.items()])
             for number, prompt in enumerate(prompts):
                 yield {
                     "key": [rows[prompt.index][0]],
-                    "model": [settings.adapter or settings.model],
+                    "model": [self._settings.adapter or self._settings.model],
                     "tokenized_prompt": [prompt.ids],
                     "limit": [prompt.limit],
-                    "sampling_params": [sampling_arguments(decoding, prompt, ends=ends, number=number)],
+                    "sampling_params": [sampling_arguments(self._decoding, prompt, ends=ends, number=number)],
                 }
 
 

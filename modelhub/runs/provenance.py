@@ -5,7 +5,6 @@ import platform
 import re
 import shlex
 import socket
-import subprocess
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import metadata
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+
+from personaeval.checkout import git_output
 
 HIDDEN = "***"
 
@@ -68,18 +69,10 @@ def _public(value: Any) -> Any:
 @cache
 def _git(folder: Path) -> dict[str, Any] | str:
     # Asked once: a process runs the code that was there when it began, whatever is checked out while it runs.
-    commit = _git_output(folder, "rev-parse", "HEAD")
+    commit = git_output(folder, "rev-parse", "HEAD")
     if commit is None:
         return "not a git checkout"
-    return {"commit": commit, "dirty": bool(_git_output(folder, "status", "--porcelain"))}
-
-
-def _git_output(folder: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=20, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
+    return {"commit": commit, "dirty": bool(git_output(folder, "status", "--porcelain"))}
 
 
 @cache

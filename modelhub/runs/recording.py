@@ -1,7 +1,7 @@
 """The one way to run a stage: recorded while it lasts, and closed however it ends, short of a kill."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,9 +29,9 @@ class Execution:
 
     run: Run
     lease_seconds: int
+    uninterrupted: Callable[[], AbstractContextManager[None]]
     remark: str = ""
     usage: Callable[[], Mapping[str, Any]] = dict
-    uninterrupted: Callable[[], AbstractContextManager[None]] = nullcontext
     done: int = 0
 
     def advance(self, done: int = 0, *, failed: int = 0) -> None:
@@ -58,8 +58,7 @@ def recorded_run(
     Raises ScopeTaken while another run works on the scope; nothing is done then.
     """
     with Interruptible(armed=False) as signals:
-        run = run_start(lease_seconds=lease_seconds, **recorded)
-        execution = Execution(run, lease_seconds, uninterrupted=signals.waiting)
+        execution = Execution(run_start(lease_seconds=lease_seconds, **recorded), lease_seconds, signals.waiting)
         state, message = Run.State.FAILED, f"{_ERROR} {leaves}"
         try:
             with ExitStack() as stack:

@@ -64,15 +64,15 @@ class RowStore:
         """Write the rows in one transaction and return how many; others may have written some of them meanwhile."""
         for text in {row.request.rendered[: row.request.shared] for row in rows} - {"", *self._shared}:
             self._shared[text] = shared_prompt(text)
-        for tries_left in reversed(range(_TRIES)):
+        for _ in range(_TRIES - 1):
             try:
-                with transaction.atomic():
-                    return self._write(rows)
+                return self._write(rows)
             except IntegrityError:
-                if not tries_left or not self.stage.stored([row.task for row in rows]):
+                if not self.stage.stored([row.task for row in rows]):
                     raise
-        raise AssertionError("the last try returns or raises")
+        return self._write(rows)
 
+    @transaction.atomic
     def _write(self, rows: Sequence[Answered]) -> int:
         known = self.stage.stored([row.task for row in rows])
         new = [row for row in rows if row.task.key not in known]

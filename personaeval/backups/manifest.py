@@ -1,17 +1,16 @@
 """What a backup says of itself: what it was made of, when, by which code, and what has to be found in it again."""
 
-import subprocess
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 from django.db.migrations.loader import MigrationLoader
 from pydantic import BaseModel, ConfigDict
 
 from annotation.errors import ServiceError
+from personaeval import __version__
+from personaeval.checkout import git_output
 
 FORMAT = 1
 
@@ -48,17 +47,7 @@ class Manifest(BaseModel):
 
 def code_version() -> dict[str, str]:
     """Return the version of this code, and its git commit or ""."""
-    declared: dict[str, Any] = tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text(encoding="utf-8"))
-    return {"version": declared["project"]["version"], "commit": _commit()}
-
-
-def _commit() -> str:
-    asked = ["git", "rev-parse", "HEAD"]
-    try:
-        done = subprocess.run(asked, cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=20, check=True)
-    except (OSError, subprocess.SubprocessError):  # an image or an unpacked archive, or somebody else's checkout
-        return ""
-    return done.stdout.strip()
+    return {"version": __version__, "commit": git_output(settings.BASE_DIR, "rev-parse", "HEAD") or ""}
 
 
 def migrations_unknown(migrations: Iterable[str]) -> list[str]:

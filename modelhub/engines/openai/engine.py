@@ -70,7 +70,8 @@ class OpenAIEngine:
         self._sleep = sleep
         self._client = Client(server)
         self._ledger = Ledger(server.options)
-        self._slots = asyncio.Semaphore(server.options.at_once(server.host))
+        self._at_once = server.options.at_once(server.host)
+        self._slots = asyncio.Semaphore(self._at_once)
         # A thread of its own: the caller's may run an event loop already, and Ctrl-C there must not wait for answers.
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=run_loop, args=[self._loop], name="openai engine", daemon=True).start()
@@ -82,7 +83,7 @@ class OpenAIEngine:
         What makes every further request useless (a refused key, an unknown model, the budget used up) raises
         EngineError, after the answers to what was under way. What has no answer by then counts as not asked.
         """
-        flow, room = _Flow(), self._server.options.at_once(self._server.host) + ahead
+        flow, room = _Flow(), self._at_once + ahead
         taken = under_way = 0
         try:
             while True:
