@@ -10,12 +10,13 @@ from annotation.studyfile.yamltree import YamlTree
 
 
 def analysis_problems(parts: dict[str, Any], tree: YamlTree) -> Iterator[Problem]:
-    """Yield aspects that are not there or cannot be tested so, and a base that is no arm."""
+    """Yield aspects that are not there or cannot be tested so, and arms that are not there or not compared so."""
     analysis: Analysis = parts["analysis"]
     if "aspects" in parts:
         yield from _family_problems(analysis, parts["aspects"], tree)
         yield from _margin_problems(analysis, parts["aspects"], tree)
-    yield from _base_problems(analysis, parts, tree)
+    if "kind" in parts:
+        yield from _arm_problems(analysis, parts, tree)
 
 
 def _family_problems(analysis: Analysis, aspects: list[Any], tree: YamlTree) -> Iterator[Problem]:
@@ -42,13 +43,27 @@ def _margin_problems(analysis: Analysis, aspects: list[Any], tree: YamlTree) -> 
             yield tree.problem(["analysis", "margin", key], message)
 
 
-def _base_problems(analysis: Analysis, parts: dict[str, Any], tree: YamlTree) -> Iterator[Problem]:
-    if analysis.base is None or "kind" not in parts:
-        return
+def _arm_problems(analysis: Analysis, parts: dict[str, Any], tree: YamlTree) -> Iterator[Problem]:
+    named: list[tuple[list[str | int], int]] = []
+    if analysis.base is not None:
+        named.append((["analysis", "base"], analysis.base))
+    for index, pair in enumerate(analysis.comparisons):
+        place: list[str | int] = ["analysis", "comparisons", index]
+        named += [([*place, side], arm) for side, arm in enumerate(pair)]
+        if pair[0] == pair[1]:
+            yield tree.problem(place, f"compares arm {pair[0]} with itself; write [base, test], two arms")
+        elif any(sorted(pair) == sorted(other) for other in analysis.comparisons[:index]):
+            yield tree.problem(place, f"arms {pair[0]} and {pair[1]} stand here twice; remove one")
     if parts["kind"] == Study.Kind.PERSONA_ASSESSMENT:
         message = "does not belong to a persona_assessment, which compares chosen with rejected; remove it"
-        yield tree.problem(["analysis", "base"], message)
+        yield from (
+            tree.problem(["analysis", key], message) for key in dict.fromkeys(str(where[1]) for where, _ in named)
+        )
     elif "arms" in parts:
         arms = parts["arms"] if isinstance(parts["arms"], int) else len(parts["arms"])
-        if analysis.base > arms:
-            yield tree.problem(["analysis", "base"], f"is {analysis.base}, and there are {arms} arms; name one of them")
+        for where, arm in named:
+            if arm > arms:
+                yield tree.problem(where, f"is {arm}, and there are {arms} arms; name one of them")
+    if parts["kind"] != Study.Kind.PERSONA_ASSESSMENT and analysis.raters == "sampled":
+        message = "is for a persona_assessment; elsewhere participants are sampled always: remove it"
+        yield tree.problem(["analysis", "raters"], message)

@@ -26,7 +26,7 @@ def optional_parts(parts: dict[str, Any]) -> dict[str, Any]:
         "followup": followup.model_dump() if followup else {},
         "skip_reasons": parts["skip_reasons"],
         "exclusion_rules": {rule: value for rule, value in parts["exclusion_rules"].model_dump().items() if value},
-        "analysis": {name: value for name, value in parts["analysis"].model_dump().items() if value},
+        "analysis": parts["analysis"].model_dump(exclude_defaults=True),
         "screening": parts["screening"].model_dump(exclude_defaults=True),
         "elicitation": elicitation_part(parts["elicitation"]),
     }

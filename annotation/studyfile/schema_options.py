@@ -104,6 +104,10 @@ class Analysis(FileSection):
     family: list[Line] = []
     margin: dict[Line, Annotated[float, BeforeValidator(_check_points)]] = {}
     base: CountFromOne | None = None
+    comparisons: list[Annotated[list[CountFromOne], Field(min_length=2, max_length=2)]] = []
+    prompts: Literal["sampled", "fixed"] = "sampled"
+    raters: Literal["sampled", "fixed"] = "fixed"
+    population: Literal["all", "without_excluded"] = "all"
 
 
 PersonaAction = Annotated[Literal["advise", "hold", "off"], BeforeValidator(_read_off)]

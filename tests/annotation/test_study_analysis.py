@@ -11,7 +11,10 @@ from tests.annotation.studyfiles import complaints, definition, rating_aspect, s
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
-DECLARED = {"family": ["fit"], "margin": {"fit": 0.25}, "base": 2}
+DECLARED = {
+    "family": ["fit"], "margin": {"fit": 0.25}, "base": 2, "comparisons": [[2, 1]], "prompts": "fixed",
+    "population": "without_excluded",
+}  # fmt: skip
 
 
 def test_the_declared_analysis_is_read_and_stored(tmp_path: Path) -> None:
@@ -43,6 +46,12 @@ def test_the_declared_analysis_is_part_of_the_protocol_hash(tmp_path: Path) -> N
         ({"margin": {"fit": float("inf")}}, "analysis.margin.fit: inf is no margin"),
         ({"margin": {"fit": 2}}, "analysis.margin.fit: is 2 points, and the whole scale is 2"),
         ({"base": 3}, "analysis.base: is 3, and there are 2 arms"),
+        ({"comparisons": [[1, 3]]}, "analysis.comparisons[0][1]: is 3, and there are 2 arms"),
+        ({"comparisons": [[2, 2]]}, "analysis.comparisons[0]: compares arm 2 with itself"),
+        ({"comparisons": [[1, 2], [2, 1]]}, "analysis.comparisons[1]: arms 2 and 1 stand here twice"),
+        ({"comparisons": [[1]]}, "analysis.comparisons[0]"),
+        ({"raters": "sampled"}, "analysis.raters: is for a persona_assessment"),
+        ({"prompts": "shared"}, "analysis.prompts"),
         ({"familly": ["fit"]}, "analysis.familly: is not a key that a study file has here; did you mean `family`?"),
     ],
 )
@@ -51,10 +60,11 @@ def test_what_cannot_be_tested_is_refused(tmp_path: Path, wrong: dict[str, objec
     assert complaint in found
 
 
-def test_a_persona_assessment_has_no_base(tmp_path: Path) -> None:
-    data = study_data(kind="persona_assessment", aspects=[rating_aspect(type="persona")], analysis={"base": 1})
+@pytest.mark.parametrize(("key", "value"), [("base", 1), ("comparisons", [[1, 2]])])
+def test_a_persona_assessment_compares_no_arms(tmp_path: Path, key: str, value: object) -> None:
+    data = study_data(kind="persona_assessment", aspects=[rating_aspect(type="persona")], analysis={key: value})
     del data["arms"]
     data["design"] = {"given_personas_per_participant": 2}
     data["items"] = data["items"][:2]
     (found,) = complaints(write(tmp_path, data))
-    assert "analysis.base: does not belong to a persona_assessment" in found
+    assert f"analysis.{key}: does not belong to a persona_assessment" in found
