@@ -25,7 +25,7 @@ _ROWS = KeptQuery(
 
 
 @dataclass(frozen=True)
-class Part:
+class PastPart:
     """One assignment of the participant; `condition` and `stratum` are what it may count for as a block, and `writing`
     is the condition in which its persona is written."""
 
@@ -53,7 +53,7 @@ class History:
     participant: Participant
     has_left: bool
     is_excluded: bool
-    parts: list[Part]
+    parts: list[PastPart]
     sides: Sides
     shows: bool = False
 
@@ -72,7 +72,7 @@ class History:
         """How many parts have been chosen for the participant: neither planted ones nor repetitions."""
         return sum(part.kind in (_Kind.MAIN, _Kind.OVERLAP) for part in self.parts)
 
-    def held(self, kind: Assignment.Kind) -> list[Part]:
+    def held(self, kind: Assignment.Kind) -> list[PastPart]:
         """Return the parts of this kind that count."""
         return [part for part in self.parts if part.kind == kind and part.state in HELD]
 
@@ -115,12 +115,12 @@ class History:
 def history_of(participant: Participant, *, shows: bool = False) -> History:
     """Return what the database holds of the participant's work; they have left where their row is gone."""
     rows = _ROWS.rows(pk=participant.pk)
-    has_left, is_excluded, parts, sides = True, False, dict[int, Part](), Sides()
+    has_left, is_excluded, parts, sides = True, False, dict[int, PastPart](), Sides()
     for withdrawn_at, excluded_at, *values, arm, position in rows:
         has_left, is_excluded = withdrawn_at is not None, excluded_at is not None
         if values[0] is None:  # no part yet
             continue
-        part = parts.setdefault(values[0], Part(*values))
+        part = parts.setdefault(values[0], PastPart(*values))
         if arm is not None and part.state in HELD and part.kind != _Kind.CHECK:
             sides[arm - 1, position] += 1
     return History(participant, has_left, is_excluded, list(parts.values()), sides, shows)

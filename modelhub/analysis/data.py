@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 from annotation.elicitation.conditions import BOTH, ELICITED, FREE
@@ -110,6 +111,30 @@ class Data:
     sha256: str
 
     @property
+    def prompts_fixed(self) -> bool:
+        """Whether the study declares that its results are to hold for its own prompts alone."""
+        return bool(self.study.analysis.get("prompts") == "fixed")
+
+    @property
+    def contrasts(self) -> list[tuple[str, str]]:
+        """The pairs of systems that are compared, (base, test), that of `base` and `test` first.
+
+        Those that the study file declares; else every pair, a base before the others, which stand by name.
+        """
+        if self.base is None or self.test is None:
+            return []
+        names = {system.arm: system.name for system in self.systems}
+        declared = [(names[base], names[test]) for base, test in self.study.analysis.get("comparisons", [])]
+        others = [self.base, *sorted(name for name in names.values() if name != self.base)]
+        wanted = declared or list(combinations(others, 2))
+        main = (self.base, self.test)
+        return [main, *(pair for pair in wanted if pair not in (main, main[::-1]))]
+
+    def contrast(self, base: str, test: str) -> "Data":
+        """Return the same answers with other systems compared."""
+        return replace(self, base=base, test=test)
+
+    @property
     def main(self) -> list[Answer]:
         """The answers of the main comparison."""
         return [answer for answer in self.answers if answer.kind == Assignment.Kind.MAIN]
@@ -193,8 +218,12 @@ def _compared(
 ) -> tuple[str | None, str | None]:
     """Return the names of the two systems that paired reports compare.
 
-    The base is the one asked for, else the arm that the study file names, else a control, else the first by name.
+    Those asked for; else the first comparison that the study file declares, or its base, a control, the first by name.
     """
+    declared = {system.arm: system.name for system in systems}
+    pairs = [(declared[one], declared[other]) for one, other in study.analysis.get("comparisons", [])]
+    if pairs and not base and not test:
+        return pairs[0]
     first = find_system(systems, base) if base else _default_base(study, systems)
     others = sorted(system.name for system in systems if system.name != first)
     second = find_system(systems, test) if test else (others[0] if others else None)

@@ -8,6 +8,7 @@ from typing import Any
 from annotation.controls.flags import rules_in_words
 from annotation.models import Assignment
 from modelhub.analysis.data import ALL, WITHOUT_EXCLUDED, Answer, Data
+from modelhub.results.study import CheckedParticipant, Checks, Exclusion, FlowStep, ParticipantFlow
 
 _STEPS = (
     ("invited", "Invited"),
@@ -25,7 +26,7 @@ _LEFT = (
 )
 
 
-def flow_report(data: Data) -> dict[str, Any]:
+def flow_report(data: Data) -> ParticipantFlow:
     """Return how many people reached each step, who was excluded and why, and whose answers are analysed.
 
     Excluded are all whom a researcher excluded, finished or not. `rule_fixed_beforehand` says that a rule of the study
@@ -37,43 +38,48 @@ def flow_report(data: Data) -> dict[str, Any]:
     reasons = Counter(
         (person["excluded_reason"], bool(person["flags"])) for person in data.people if person["excluded_at"]
     )
-    return {
-        "steps": [{"key": key, "label": label, "n": counts[key]} for key, label in _STEPS],
-        "left": [{"key": key, "label": label, "n": counts[key]} for key, label in _LEFT],
-        "excluded": [
-            {"reason": reason, "n": n, "rule_fixed_beforehand": fixed}
+    return ParticipantFlow(
+        steps=[FlowStep(key=key, label=label, n=counts[key]) for key, label in _STEPS],
+        left=[FlowStep(key=key, label=label, n=counts[key]) for key, label in _LEFT],
+        excluded=[
+            Exclusion(reason=reason, n=n, rule_fixed_beforehand=fixed)
             for (reason, fixed), n in sorted(reasons.items(), key=lambda entry: (-entry[1], entry[0]))
         ],
-        "analysed": analysed[WITHOUT_EXCLUDED],
-        "analysed_all": analysed[ALL],
-        "withdrawn": sum(bool(person["withdrawn_at"] and not person["erased_at"]) for person in data.people),
-        "erased": sum(bool(person["erased_at"]) for person in data.people),
-        "excluded_pairs": len(data.excluded_personas),
-    }
+        analysed=analysed[WITHOUT_EXCLUDED],
+        analysed_all=analysed[ALL],
+        withdrawn=sum(bool(person["withdrawn_at"] and not person["erased_at"]) for person in data.people),
+        erased=sum(bool(person["erased_at"]) for person in data.people),
+        excluded_pairs=len(data.excluded_personas),
+    )
 
 
-def checks_report(data: Data) -> dict[str, Any]:
+def checks_report(data: Data) -> Checks:
     """Return the flags, and one line per participant with answers that count; they exclude nobody by themselves."""
     present = {answer.participant for answer in data.answers}
     people = [person for person in data.people if person["participant"] in present]
     seconds = _median_seconds(data)
     repeats = _repeat_consistency(data)
-    return {
-        "rules": rules_in_words(data.study),
-        "flags": dict(Counter(rule for person in people for rule in person["flags"].splitlines())),
-        "failed": sum(person["checks_failed"] > 0 for person in people),
-        "participants": [
-            {
-                "participant": person["participant"],
-                "checks_failed": person["checks_failed"],
-                "flags": person["flags"].splitlines(),
-                "excluded": person["excluded"],
-                "median_seconds": seconds.get(person["participant"]),
-                **repeats.get(person["participant"], {"repeat_exact": None, "repeat_n": 0}),
-            }
+    return Checks(
+        rules=rules_in_words(data.study),
+        flags=dict(Counter(rule for person in people for rule in person["flags"].splitlines())),
+        failed=sum(person["checks_failed"] > 0 for person in people),
+        participants=[
+            CheckedParticipant(
+                participant=person["participant"],
+                checks_failed=person["checks_failed"],
+                flags=person["flags"].splitlines(),
+                excluded=person["excluded"],
+                median_seconds=seconds.get(person["participant"]),
+                repeat_exact=_share(repeats.get(person["participant"], [])),
+                repeat_n=len(repeats.get(person["participant"], [])),
+            )
             for person in people
         ],
-    }
+    )
+
+
+def _share(alike: list[bool]) -> float | None:
+    return sum(alike) / len(alike) if alike else None
 
 
 def _steps_of(person: Mapping[str, Any]) -> list[str]:
@@ -101,8 +107,8 @@ def _median_seconds(data: Data) -> dict[str, float]:
     return {participant: median(own.values()) for participant, own in parts.items()}
 
 
-def _repeat_consistency(data: Data) -> dict[str, dict[str, Any]]:
-    """Return the share of answers given alike when a part came again, by participant."""
+def _repeat_consistency(data: Data) -> dict[str, list[bool]]:
+    """Return whether each answer was given alike when a part came again, by participant."""
     first = {_question(answer, answer.assignment): answer for answer in data.main}
     alike: defaultdict[str, list[bool]] = defaultdict(list)
     for answer in data.answers:
@@ -110,7 +116,7 @@ def _repeat_consistency(data: Data) -> dict[str, dict[str, Any]]:
             before = first.get(_question(answer, answer.repeat_of))
             if before is not None:
                 alike[answer.participant].append(_meaning(before) == _meaning(answer))
-    return {name: {"repeat_exact": sum(own) / len(own), "repeat_n": len(own)} for name, own in alike.items()}
+    return dict(alike)
 
 
 def _question(answer: Answer, assignment: str) -> tuple[str, str, str | None]:

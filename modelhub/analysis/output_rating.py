@@ -2,46 +2,98 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from annotation.models import Aspect
-from modelhub.analysis.data import Answer, Data, Question
+from modelhub.analysis.data import POOLED, Answer, Data, Question
 from modelhub.analysis.length import length_adjusted
 from modelhub.analysis.pairs import RatedPair, choices, rated_pairs
 from modelhub.analysis.winrates import human_win_rates
+from modelhub.results.comparison import (
+    AspectComparison,
+    Contrast,
+    ContrastStratum,
+    Described,
+    Interaction,
+    ParticipantMean,
+    Stratum,
+    WordCounts,
+)
+from modelhub.stats.interaction import interaction
 from modelhub.stats.paired import paired_report
 
 
-def stratum_report(data: Data, *, seed: int) -> dict[str, Any]:
+def stratum_report(data: Data, *, seed: int) -> Stratum:
     """Return the part of the results that stands under `strata` for the answers of `data`."""
     main = data.main
+    return Stratum(
+        descriptives=descriptives(data, main),
+        words=words(data, main),
+        **dict(contrast_stratum(data, main, seed=seed)),
+    )
+
+
+def contrast_stratum(data: Data, main: Sequence[Answer], *, seed: int) -> ContrastStratum:
+    """Return the two compared systems of `data` on these answers."""
     pairs = rated_pairs(data, main)
-    margins: Mapping[str, float] = data.study.analysis.get("margin", {})
+    return ContrastStratum(
+        comparisons={key: comparison(data, key, rows, seed=seed) for key, rows in pairs.items()},
+        win_rates=human_win_rates(data, pairs, choices(data, main), seed=seed),
+    )
+
+
+def contrast_report(data: Data, *, seed: int) -> Contrast:
+    """Return the two compared systems of `data`, all together and by stratum."""
+    assert data.base is not None
+    assert data.test is not None
+    parts = {name: data.stratum(name) for name in (POOLED, *data.strata, *data.writings)}
+    return Contrast(
+        base=data.base,
+        test=data.test,
+        strata={name: contrast_stratum(part, part.main, seed=seed) for name, part in parts.items()},
+        interactions=interactions(data),
+    )
+
+
+def interactions(data: Data) -> dict[str, Interaction]:
+    """Return by aspect whether the difference between the systems differs between data sets, where there are two."""
+    if not data.strata:
+        return {}
+    stratum_of = {answer.assignment: answer.stratum for answer in data.main}
     return {
-        "descriptives": descriptives(data, main),
-        "comparisons": {key: comparison(rows, margin=margins.get(key), seed=seed) for key, rows in pairs.items()},
-        "win_rates": human_win_rates(data, pairs, choices(data, main), seed=seed),
-        "words": words(data, main),
+        key: interaction(
+            [row.as_pair() for row in rows],
+            [stratum_of[row.assignment] for row in rows],
+            prompts_fixed=data.prompts_fixed,
+        )
+        for key, rows in rated_pairs(data, data.main).items()
     }
 
 
-def comparison(rows: Sequence[RatedPair], *, margin: float | None, seed: int) -> dict[str, Any]:
+def comparison(data: Data, key: str, rows: Sequence[RatedPair], *, seed: int) -> AspectComparison:
     """Return the paired report of one aspect with its length-adjusted result and the participants' means."""
-    report = paired_report([row.as_pair() for row in rows], margin=margin, seed=seed)
+    question = data.questions[key]
+    span = float(question.score(question.maximum) - question.score(question.minimum))
+    margins: Mapping[str, float] = data.study.analysis.get("margin", {})
+    fixed = data.prompts_fixed
+    report = paired_report(
+        [row.as_pair() for row in rows], margin=margins.get(key), span=span, prompts_fixed=fixed, seed=seed
+    )
     own: defaultdict[str, list[int]] = defaultdict(list)
     for row in rows:
         own[row.participant].append(row.difference)
-    report["length_adjusted"] = length_adjusted(rows)
-    report["participant_means"] = [
-        {"participant": name, "difference": sum(values) / len(values), "pairs": len(values)}
-        for name, values in sorted(own.items())
-    ]
-    return report
+    return AspectComparison(
+        **dict(report),
+        length_adjusted=length_adjusted(rows, span=span, prompts_fixed=fixed),
+        participant_means=[
+            ParticipantMean(participant=name, difference=sum(values) / len(values), pairs=len(values))
+            for name, values in sorted(own.items())
+        ],
+    )
 
 
-def descriptives(data: Data, answers: Iterable[Answer]) -> dict[str, dict[str, dict[str, Any]]]:
+def descriptives(data: Data, answers: Iterable[Answer]) -> dict[str, dict[str, Described]]:
     """Return counts by value, mean and SD of every scale, by system or by the persona's direction."""
     scales = data.of_kind(Aspect.Kind.RATING, Aspect.Kind.PERSONA)
     counts: defaultdict[tuple[str, str], Counter[int]] = defaultdict(Counter)
@@ -61,7 +113,7 @@ def direction(data: Data, persona: str) -> str | None:
     return origin.direction if origin else None
 
 
-def words(data: Data, answers: Iterable[Answer]) -> dict[str, dict[str, Any]]:
+def words(data: Data, answers: Iterable[Answer]) -> dict[str, WordCounts]:
     """Return words per rated output by system, and per assessed persona by direction; each text counts once."""
     found: dict[str, dict[str, int]] = {system.name: {} for system in data.systems}
     for answer in answers:
@@ -79,24 +131,21 @@ def _groups(data: Data, question: Question) -> list[str]:
     return sorted({origin.direction for origin in data.origins.values()})
 
 
-def _described(question: Question, counts: Counter[int]) -> dict[str, Any]:
-    values = [question.score(value) for value in counts.elements()] if question.has_mean else []
-    result = _spread(values)
+def _described(question: Question, counts: Counter[int]) -> Described:
+    spread = _spread([question.score(value) for value in counts.elements()] if question.has_mean else [])
     if counts and not question.has_mean:
-        result["reasons"] = {"mean": "not_ordered", "sd": "not_ordered"}
-    return {
-        **result,
-        "n": counts.total(),
-        "counts": {str(value): counts[value] for value in range(question.minimum, question.maximum + 1)},
-    }
+        spread.reasons = {"mean": "not_ordered", "sd": "not_ordered"}
+    spread.n = counts.total()
+    values = range(question.minimum, question.maximum + 1)
+    return Described(**dict(spread), counts={str(value): counts[value] for value in values})
 
 
-def _spread(values: Sequence[int]) -> dict[str, Any]:
+def _spread(values: Sequence[int]) -> WordCounts:
     reasons = {} if len(values) > 1 else {"sd": "single_value"} if values else {"mean": "no_data", "sd": "no_data"}
     array = np.array(values, dtype=float)
-    return {
-        "n": len(values),
-        "mean": float(array.mean()) if len(values) else None,
-        "sd": float(array.std(ddof=1)) if len(values) > 1 else None,
-        "reasons": reasons,
-    }
+    return WordCounts(
+        n=len(values),
+        mean=float(array.mean()) if len(values) else None,
+        sd=float(array.std(ddof=1)) if len(values) > 1 else None,
+        reasons=reasons,
+    )

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from annotation.models import Aspect
 from modelhub.analysis.data import Answer, Data, Question
-from modelhub.stats.paired import PairedRating
+from modelhub.stats.effects import PairedRating
 
 BASE, TEST, TIE, BOTH_BAD = "base", "test", "tie", "both_bad"
 _TIE = 1 + Aspect.COMPARISON_OPTIONS.index("tie")

@@ -15,8 +15,11 @@ from annotation.models import Aspect
 from modelhub.analysis.data import CHOSEN, REJECTED, Answer, Data, Question
 from modelhub.analysis.judge import accuracy_against_judge
 from modelhub.files.pairs import RESPONSES
-from modelhub.stats.adjusted import clustered_share, group_codes, jackknife_interval
-from modelhub.stats.paired import PairedRating, paired_report, t_interval
+from modelhub.results.comparison import DirectionsCompared
+from modelhub.stats.adjusted import clustered_share, jackknife_interval
+from modelhub.stats.crossed import group_codes
+from modelhub.stats.effects import PairedRating
+from modelhub.stats.paired import paired_report, t_interval
 from modelhub.stats.ratings import FloatArray
 from modelhub.stats.winrate import Verdict
 
@@ -26,6 +29,7 @@ ACCURACY = "accuracy"
 _OF_PAIRS = {
     "single_participant": "single_pair",
     "too_few_participants_to_reject_at_05": "too_few_pairs_to_reject_at_05",
+    "too_many_tied_participants_to_reject_at_05": "too_many_tied_pairs_to_reject_at_05",
 }
 
 
@@ -56,6 +60,7 @@ def _aspect(data: Data, question: Question, seed: int) -> dict[str, Any]:
 
     return {
         "measure": _measure(question),
+        "holm_p": None,
         **report(answers, margin),
         "by_stratum": _split(answers, data.strata, lambda answer: answer.stratum, report),
         "by_inferring_system": _split(answers, _inferring(data), _inferring_of(data), report),
@@ -111,17 +116,20 @@ def _compared(question: Question, personas: Sequence[_Persona], *, margin: float
         for (item, condition), cell in cells.items()
         if CHOSEN in cell and REJECTED in cell
     ]
-    comparison = paired_report(pairs, margin=margin, seed=seed)
+    report = paired_report(pairs, margin=margin, span=float(_span(question)), seed=seed)
     if not question.has_mean:
-        comparison["reasons"] |= dict.fromkeys(comparison["reasons"], "not_ordered")
-    comparison |= {"unit": UNIT, "caveat": CAVEAT}
+        report.reasons |= dict.fromkeys(report.reasons, "not_ordered")
     # What the paired report says of participants is about preference pairs here.
-    comparison["reasons"] = {name: _OF_PAIRS.get(code, code) for name, code in comparison["reasons"].items()}
-    comparison["warnings"] = [*(_OF_PAIRS.get(code, code) for code in comparison["warnings"]), "raters_fixed"]
+    report.reasons = {name: _OF_PAIRS.get(code, code) for name, code in report.reasons.items()}
+    report.warnings = [*(_OF_PAIRS.get(code, code) for code in report.warnings), "raters_fixed"]
     return {
         **{side: _side(question, personas, side) for side in (CHOSEN, REJECTED)},
-        "comparison": comparison,
+        "comparison": DirectionsCompared(**dict(report), unit=UNIT, caveat=CAVEAT),
     }
+
+
+def _span(question: Question) -> int:
+    return question.score(question.maximum) - question.score(question.minimum)
 
 
 def _side(question: Question, personas: Sequence[_Persona], side: str) -> dict[str, Any]:
@@ -132,14 +140,21 @@ def _side(question: Question, personas: Sequence[_Persona], side: str) -> dict[s
             by_item[persona.item].append(float(persona.mean))
     values = np.array([sum(own) / len(own) for own in by_item.values()])
     ci = t_interval(values)
-    if ci and question.is_share:
-        ci = [max(0.0, ci[0]), min(1.0, ci[1])]
+    if ci:
+        low, high = question.score(question.minimum), question.score(question.maximum)
+        ci = max(float(low), ci[0]), min(float(high), ci[1])
     missing = "no_data" if question.has_mean else "not_ordered"
     return {
         "n": sum(map(len, by_item.values())),
         _measure(question): float(values.mean()) if len(values) else None,
         "ci": ci,
-        "reason": None if ci else "single_item" if len(values) else missing,
+        "reason": None
+        if ci
+        else "single_item"
+        if len(values) == 1
+        else "no_variation_of_differences"
+        if len(values)
+        else missing,
     }
 
 

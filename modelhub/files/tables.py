@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from annotation.errors import ServiceError
-from modelhub.stats.paired import PairedRating
+from modelhub.stats.effects import PairedRating
 from modelhub.stats.ratings import Level, Ratings, Value, make_ratings
 from modelhub.stats.winrate import ORDERS, PERSONALIZATION, QUALITY, Verdict
 

@@ -1,6 +1,5 @@
 """From a study's results to a document."""
 
-import json
 from typing import Any
 
 from modelhub.report.prose import excludes, results_paragraphs
@@ -14,6 +13,7 @@ from modelhub.report.sections.preferences import preferences_section
 from modelhub.report.sections.presentation import length_section, position_section
 from modelhub.report.sections.ratings import ratings_section
 from modelhub.report.sections.study import flow_section, study_section
+from modelhub.results.report import Results
 
 DEMONSTRATION = (
     "This is a demonstration: outputs are written by the scripted engine, not by a language model. The numbers say "
@@ -23,10 +23,13 @@ BOTS = "Bots and previews are counted in this report. It says nothing about peop
 _KINDS = {"output_rating": "Output rating", "persona_assessment": "Persona assessment"}
 
 
-def build_document(results: dict[str, Any]) -> Document:
-    """Return the report of a study's results (modelhub/analysis/results.py). Unblinded: it names systems."""
-    # As read from results.json, so that a report of the file and one of the dict are the same.
-    results = json.loads(json.dumps(results, allow_nan=False))
+def build_document(found: Results) -> Document:
+    """Return the report of a study's results. Unblinded: it names systems."""
+    return document_of(found.model_dump(mode="json"))
+
+
+def document_of(results: dict[str, Any]) -> Document:
+    """Return the report of results as they come back from a file."""
     study = results["study"]
     sections = [_prose(results), flow_section(results), study_section(results), *_analysis(results, "all", "")]
     if excludes(results):

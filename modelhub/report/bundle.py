@@ -18,6 +18,7 @@ from modelhub.report.rscript import clmm_script, long_csv
 from modelhub.report.sections.document import Document
 from modelhub.report.sections.names import Names
 from modelhub.report.tables import table_csv, table_latex
+from modelhub.results.report import Results
 
 RESULTS = "results.json"
 
@@ -33,7 +34,7 @@ def bundle_refusal(directory: Path, *, replace: bool) -> str:
     return "" if replace else f"{directory} holds a report already; name another directory, or add --replace."
 
 
-def bundle_write(*, directory: Path, results: dict[str, Any], data: Data, replace: bool = False) -> Document:
+def bundle_write(*, directory: Path, results: Results, data: Data, replace: bool = False) -> Document:
     """Write the report of these results into `directory`, and return it.
 
     Files are written beside their place and moved there at the end, so a killed run leaves nothing or everything.
@@ -55,14 +56,15 @@ def bundle_write(*, directory: Path, results: dict[str, Any], data: Data, replac
     return document
 
 
-def _write(folder: Path, document: Document, results: dict[str, Any], data: Data) -> None:
+def _write(folder: Path, document: Document, results: Results, data: Data) -> None:
+    found = results.model_dump(mode="json")
     files = {
         "report.html": document_html(document),
         "report.md": document_markdown(document),
-        RESULTS: _json(results),
-        "heds.json": _json(heds_sheet(results, study_facts(data.study))),
+        RESULTS: _json(found),
+        "heds.json": _json(heds_sheet(found, study_facts(data.study))),
         "long.csv": long_csv(long_rows(data)),
-        "clmm.R": clmm_script(Names.of(results).conditions),
+        "clmm.R": clmm_script(Names.of(found).conditions),
     }
     for table in document.tables:
         files[f"tables/{table.key}.csv"] = table_csv(table)

@@ -6,19 +6,16 @@ McCaffrey (2002) on its caution with few clusters.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import scipy
 
+from modelhub.results.base import Interval
+from modelhub.stats.crossed import Cells, group_codes, spread_of
 from modelhub.stats.multiplicity import wilson_interval
-from modelhub.stats.ratings import FloatArray, IntArray
-
-
-def group_codes(names: Sequence[str]) -> tuple[IntArray, int]:
-    """Return each name as the number of its group, shape (n,), and how many groups there are."""
-    numbers = {name: index for index, name in enumerate(dict.fromkeys(names))}
-    return np.array([numbers[name] for name in names], dtype=np.int64), len(numbers)
+from modelhub.stats.ratings import FloatArray
 
 
 def jackknife_interval(estimate: float, without: FloatArray) -> tuple[list[float], float | None] | None:
@@ -36,30 +33,49 @@ def jackknife_interval(estimate: float, without: FloatArray) -> tuple[list[float
     return [estimate - half, estimate + half], p
 
 
-def adjusted_mean(groups: Sequence[str], y: Sequence[float], x: Sequence[float]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class AdjustedMean:
+    """The mean of y that is expected at x = 0; `reason` has the code for what is None."""
+
+    n: int
+    estimate: float | None = None
+    slope: float | None = None
+    ci: Interval | None = None
+    p: float | None = None
+    reason: str | None = "no_data"
+
+
+def adjusted_mean(
+    groups: Sequence[str],
+    y: Sequence[float],
+    x: Sequence[float],
+    *,
+    prompts: Sequence[str] | None = None,
+    span: float | None = None,
+) -> AdjustedMean:
     """Return the mean of `y` that is expected at x = 0, by least squares in which every group weighs the same.
 
-    With a slope of 0 it is the mean of the groups' means. Keys: estimate, slope, ci, p, groups, n, reason (None, or
-    why something is None: no_data, no_variation of x, single_participant, unstable).
+    With a slope of 0 it is the mean of the groups' means. `prompts` are a second sample, where groups share them;
+    `span` is the largest size that y can have. Reasons: no_data, no_variation of x, single_participant, single_prompt,
+    unstable.
     """
-    result: dict[str, Any] = {
-        "estimate": None, "slope": None, "ci": None, "p": None, "groups": 0, "n": len(y), "reason": "no_data",
-    }  # fmt: skip
-    if not len(y):
-        return result
-    codes, count = group_codes(groups)
-    sums = _moments(codes, count, np.asarray(y, dtype=float), np.asarray(x, dtype=float))
-    intercept, slope = _line(sums.sum(axis=0)[None, :])
-    result["groups"] = count
+    cells = Cells(groups, prompts)
+    values, at = np.asarray(y, dtype=float), np.asarray(x, dtype=float)
+    if not len(values):
+        return AdjustedMean(0)
+    sums = cells.means(np.stack([np.ones_like(at), at, values, at * at, at * values], axis=1))
+    intercept, slope = _line(sums.total[None, :])
     if np.isnan(intercept[0]):
-        return {**result, "reason": "no_variation"}
-    result |= {"estimate": float(intercept[0]), "slope": float(slope[0])}
-    if count < 2:
-        return {**result, "reason": "single_participant"}
-    found = jackknife_interval(result["estimate"], _line(sums.sum(axis=0) - sums)[0])
-    if found is None:
-        return {**result, "reason": "unstable"}
-    return {**result, "ci": found[0], "p": found[1], "reason": None if found[1] is not None else "no_variation"}
+        return AdjustedMean(len(values), reason="no_variation")
+    found = AdjustedMean(len(values), float(intercept[0]), float(slope[0]), reason=cells.why_no_spread)
+    if found.reason:
+        return found
+    spread = spread_of(sums, lambda rows: _line(rows)[0])
+    if spread is None:
+        return replace(found, reason="unstable")
+    if not spread.varies:
+        return replace(found, reason="no_variation_of_differences")
+    return replace(found, ci=spread.interval(span=span), p=spread.p())
 
 
 def clustered_share(hits: Sequence[int], clusters: Sequence[str]) -> dict[str, Any]:
@@ -91,13 +107,6 @@ def wilson_interval_of_share(share: float, n: float) -> tuple[float, float]:
     interval = wilson_interval(share * n, n)
     assert interval is not None  # n is positive
     return max(0.0, interval[0]), min(1.0, interval[1])
-
-
-def _moments(codes: IntArray, count: int, y: FloatArray, x: FloatArray) -> FloatArray:
-    """Return each group's means of (1, x, y, xx, xy), shape (groups, 5)."""
-    sizes = np.bincount(codes, minlength=count)
-    columns = (np.ones_like(x), x, y, x * x, x * y)
-    return np.stack([np.bincount(codes, weights=column, minlength=count) / sizes for column in columns], axis=1)
 
 
 def _line(sums: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -19,6 +19,6 @@ def lemma(word: str) -> str:
     from simplemma import lemmatize  # takes a while, and few commands count words
 
     plain = word.casefold().replace("’", "'").removesuffix("'s").removesuffix("'")
-    if "-" in plain:
+    if "-" in plain or not plain:
         return plain
     return _CORRECTIONS.get(plain) or lemmatize(plain, lang="en").casefold()

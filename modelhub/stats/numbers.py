@@ -19,6 +19,9 @@ REASONS = {
     "single_participant": "only one participant",
     "no_shared_prompts": "participants share no prompts",
     "single_prompt": "only one prompt",
+    "single_stratum": "only one data set",
+    "too_few_in_a_stratum": "too few participants or prompts in a data set",
+    "unstable": "undefined without one of the participants or prompts",
     "single_pair": "only one preference pair",
     "no_variation_of_differences": "all differences are the same",
     "single_value": "only one rating",
@@ -41,7 +44,14 @@ WARNINGS = {
     "too_few_participants_to_reject_at_05": "too few participants to reject at .05, whatever they answer",
     "too_few_prompts_to_reject_at_05": "too few shared prompts to reject at .05 over prompts, whatever people answer",
     "too_few_pairs_to_reject_at_05": "too few preference pairs to reject at .05, whatever people answer",
-    "no_variation_of_differences": "all differences are the same, so that the interval has no width",
+    "too_many_tied_participants_to_reject_at_05": "too few participants without a tie to reject at .05",
+    "too_many_tied_prompts_to_reject_at_05": "too few shared prompts without a tie to reject at .05 over prompts",
+    "too_many_tied_pairs_to_reject_at_05": "too few preference pairs without a tie to reject at .05",
+    "no_variation_of_differences": "all differences are the same, so that there is no interval",
+    "prompts_fixed": "for these prompts alone: the study declares its prompts fixed, so that neither the interval nor "
+    "the test speaks of other prompts",
+    "interval_and_test_differ": "the interval and the test do not agree about 0: with so few units the exact test is "
+    "coarser than the interval, and it is the test that counts",
 }
 
 

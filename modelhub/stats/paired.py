@@ -1,69 +1,115 @@
 """Two systems rated by the same participants on the same items. The participant is the unit.
 
 Differences are test minus base. Rows of one participant are not independent of each other: a test over pairs rejects
-a true null far too often, so every headline number is over participants' means.
+a true null far too often, so every headline number is over participants' means. Where participants share prompts, and
+results are to hold for other prompts too, prompts are a second sample: interval, bounds and tests take it into account.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import scipy
 
+from modelhub.results.base import Interval
+from modelhub.results.comparison import (
+    CrossedTest,
+    Equivalence,
+    MarginTests,
+    NonInferiority,
+    PairedReport,
+    Tests,
+    Unit,
+)
+from modelhub.stats.crossed import Cells, Spread, mean_spread
+from modelhub.stats.effects import PairedRating, paired_effects
 from modelhub.stats.ratings import FloatArray
 from modelhub.stats.signflip import SignFlip, sign_flip
 
+LEVEL = 0.05
+T_METHOD = "t over participants"
+CROSSED_METHOD = "t over participants and prompts, crossed"
+
 
 @dataclass(frozen=True)
-class PairedRating:
-    """What one participant gave to the two systems on one item."""
+class PairedTests:
+    """The p-values of one mean; `headline` is the largest of those that generalise as the interval does."""
 
-    participant: str
-    item: str
-    base: Fraction
-    test: Fraction
+    by_person: SignFlip | None
+    by_prompt: SignFlip | None
+    crossed: CrossedTest | None
 
     @property
-    def difference(self) -> Fraction:
-        return self.test - self.base
+    def headline(self) -> float | None:
+        found = [one.p for one in (self.by_person, self.by_prompt, self.crossed) if one is not None]
+        return max(found, default=None)
 
 
-def paired_report(pairs: Sequence[PairedRating], *, margin: float | None = None, seed: int = 0) -> dict[str, Any]:
+def paired_report(
+    pairs: Sequence[PairedRating],
+    *,
+    margin: float | None = None,
+    span: float | None = None,
+    prompts_fixed: bool = False,
+    seed: int = 0,
+) -> PairedReport:
     """Return the paired comparison of two systems on one aspect, with `reasons` for what is None.
 
-    `margin` is the non-inferiority and equivalence margin in points of the scale, fixed before the data were seen.
+    `margin` is the non-inferiority and equivalence margin in points of the scale, fixed before the data were seen;
+    `span` the largest difference that the scale allows. With `prompts_fixed` results speak of these prompts alone.
     """
     means = _means(pairs, "participant")
-    differences = np.array([float(value) for value in means.values()])
-    report: dict[str, Any] = {
-        "n_participants": len(means),
-        "n_pairs": len(pairs),
-        "n_prompts": len({pair.item for pair in pairs}),
-        "mean_base": _mean([pair.base for pair in pairs]),
-        "mean_test": _mean([pair.test for pair in pairs]),
-        "mean_difference": float(differences.mean()) if len(differences) else None,
-        "reasons": {},
-        "warnings": [],
-    }
-    report["ci"] = t_interval(differences)
-    _add_tests(report, pairs, list(means.values()), seed)
-    _add_effects(report, pairs, list(means.values()))
-    _add_margin(report, differences, margin)
-    _add_reasons(report, margin)
-    if len(differences) > 1 and not np.ptp(differences):
-        report["warnings"].append("no_variation_of_differences")
+    cells = Cells([pair.participant for pair in pairs], None if prompts_fixed else [pair.item for pair in pairs])
+    spread = mean_spread(cells, np.array([float(pair.difference) for pair in pairs]))
+    tests = paired_tests(list(means.values()), _prompt_means(pairs, cells), spread, cells, seed=seed)
+    report = PairedReport(
+        n_participants=len(means),
+        n_pairs=len(pairs),
+        n_prompts=len({pair.item for pair in pairs}),
+        generalises_over=units_of(cells),
+        mean_base=_mean([pair.base for pair in pairs]),
+        mean_test=_mean([pair.test for pair in pairs]),
+        mean_difference=float(sum(means.values(), Fraction(0)) / len(means)) if means else None,
+        ci=spread.interval(span=span) if spread else None,
+        ci_method=CROSSED_METHOD if cells.is_crossed else T_METHOD,
+        ci_df=spread.df if spread else None,
+        **dict(_tested(tests, list(means.values()))),
+        **dict(paired_effects(pairs, list(means.values()), cells)),
+        **dict(_margin(spread, margin, span)),
+        reasons={},
+        warnings=[],
+    )
+    report.reasons = _reasons(report, spread, cells, margin)
+    report.warnings = [*_warnings(report, cells, prompts_fixed, tests)]
     return report
 
 
-def t_interval(values: FloatArray, *, confidence: float = 0.95) -> list[float] | None:
-    """Return the t-interval of a mean, shape (n,); None for fewer than two values."""
+def paired_tests(
+    people: list[Fraction], prompts: list[Fraction], spread: Spread | None, cells: Cells, *, seed: int
+) -> PairedTests:
+    """Return the tests of a mean against 0, from participants' means, prompts' means and the mean's spread."""
+    crossed = None
+    if cells.is_crossed and spread is not None and (p := spread.p()) is not None:
+        crossed = CrossedTest(t=spread.estimate / spread.error, df=spread.df, p=p)
+    by_prompt = sign_flip(prompts, seed=seed) if cells.is_crossed else None
+    return PairedTests(sign_flip(people, seed=seed), by_prompt, crossed)
+
+
+def units_of(cells: Cells) -> list[Unit]:
+    """Return what an estimate from these cells generalises over."""
+    return ["participants", "prompts"] if cells.is_crossed else ["participants"]
+
+
+def t_interval(values: FloatArray, *, confidence: float = 0.95, span: float | None = None) -> Interval | None:
+    """Return the t-interval of a mean, shape (n,), within -span to span; None without any spread."""
     if len(values) < 2:
         return None
-    half = scipy.stats.t.ppf((1 + confidence) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return [float(values.mean() - half), float(values.mean() + half)]
+    error = float(values.std(ddof=1)) / len(values) ** 0.5
+    return Spread(float(values.mean()), error, len(values) - 1.0, len(values)).interval(
+        confidence=confidence, span=span
+    )
 
 
 def wilcoxon_exact(values: Sequence[Fraction]) -> float | None:
@@ -83,170 +129,92 @@ def wilcoxon_exact(values: Sequence[Fraction]) -> float | None:
     return tested.p if tested else None
 
 
-def quasi_t(pairs: Sequence[PairedRating]) -> dict[str, float] | None:
+def quasi_t(pairs: Sequence[PairedRating]) -> CrossedTest | None:
     """Test the mean difference against participants and prompts at once, both being samples.
 
-    On a complete crossing this is the quasi-F of one mean, with Satterthwaite's degrees of freedom (Clark, 1973). With
-    cells missing it is the two-way cluster-robust t with the smaller number of clusters less one as its degrees of
-    freedom (Cameron, Gelbach & Miller, 2011). None where there are fewer than two of either, or nothing varies.
+    On a complete crossing this is the quasi-F of one mean, with Satterthwaite's degrees of freedom (Clark, 1973). None
+    where prompts are not shared, where there are fewer than two of either, or where nothing varies.
     """
-    people = {name: index for index, name in enumerate(dict.fromkeys(pair.participant for pair in pairs))}
-    items = {name: index for index, name in enumerate(dict.fromkeys(pair.item for pair in pairs))}
-    if min(len(people), len(items)) < 2:
-        return None
-    table = np.full((len(people), len(items)), np.nan)
-    for pair in pairs:
-        table[people[pair.participant], items[pair.item]] = float(pair.difference)
-    variance, df = _crossed_variance(table) if not np.isnan(table).any() else _clustered_variance(table)
-    if variance <= 0:
-        return None
-    t = float(np.nanmean(table)) / variance**0.5
-    return {"t": t, "df": df, "p": float(2 * scipy.stats.t.sf(abs(t), df))}
+    cells = Cells([pair.participant for pair in pairs], [pair.item for pair in pairs])
+    spread = mean_spread(cells, np.array([float(pair.difference) for pair in pairs]))
+    return paired_tests([], [], spread, cells, seed=0).crossed
 
 
-def _crossed_variance(table: FloatArray) -> tuple[float, float]:
-    """Return the variance of the grand mean and its degrees of freedom.
-
-    A component that is estimated as negative counts as none (Searle, Casella & McCulloch, 1992, 4.4): with it, the sum
-    of mean squares gets too small for Satterthwaite's formula, and the test loses most of its power.
-    """
-    n, k = table.shape
-    grand, rows, columns = table.mean(), table.mean(axis=1), table.mean(axis=0)
-    ms_rows = k * float(((rows - grand) ** 2).sum()) / (n - 1)
-    ms_columns = n * float(((columns - grand) ** 2).sum()) / (k - 1)
-    residual = table - rows[:, None] - columns[None, :] + grand
-    ms_error = float((residual**2).sum()) / ((n - 1) * (k - 1))
-    if min(ms_rows, ms_columns) <= ms_error:
-        return max((ms_rows / (n * k), float(n - 1)), (ms_columns / (n * k), float(k - 1)))
-    both = ms_rows + ms_columns - ms_error
-    below = ms_rows**2 / (n - 1) + ms_columns**2 / (k - 1) + ms_error**2 / ((n - 1) * (k - 1))
-    return both / (n * k), both**2 / below
+def _prompt_means(pairs: Sequence[PairedRating], cells: Cells) -> list[Fraction]:
+    return list(_means(pairs, "item").values()) if cells.is_crossed else []
 
 
-def _clustered_variance(table: FloatArray) -> tuple[float, float]:
-    known = ~np.isnan(table)
-    centred = np.where(known, table - np.nanmean(table), 0.0)
-    n, k = table.shape
-    by_row = float((centred.sum(axis=1) ** 2).sum()) * n / (n - 1)
-    by_column = float((centred.sum(axis=0) ** 2).sum()) * k / (k - 1)
-    cells = int(known.sum())
-    by_cell = float((centred**2).sum()) * cells / (cells - 1)
-    return (by_row + by_column - by_cell) / cells**2, float(min(n, k) - 1)
+def _tested(tests: PairedTests, means: list[Fraction]) -> Tests:
+    person, prompt = tests.by_person, tests.by_prompt
+    return Tests(
+        sign_flip_p=person.p if person else None,
+        smallest_p=person.smallest_p if person else None,
+        sign_flip_method=person.method if person else None,
+        prompt_sign_flip_p=prompt.p if prompt else None,
+        quasi_t_p=tests.crossed.p if tests.crossed else None,
+        quasi_t=tests.crossed,
+        headline_p=tests.headline,
+        wilcoxon_p=wilcoxon_exact(means),
+    )
 
 
-def _add_tests(report: dict[str, Any], pairs: Sequence[PairedRating], means: list[Fraction], seed: int) -> None:
-    tested = sign_flip(means, seed=seed)
-    report["sign_flip_p"] = tested.p if tested else None
-    report["smallest_p"] = tested.smallest_p if tested else None
-    report["sign_flip_method"] = tested.method if tested else None
-    by_prompt: SignFlip | None = None
-    crossed: dict[str, float] | None = None
-    if _prompts_are_shared(pairs):
-        by_prompt = sign_flip(list(_means(pairs, "item").values()), seed=seed)
-        crossed = quasi_t(pairs)
-    report["prompt_sign_flip_p"] = by_prompt.p if by_prompt else None
-    report["quasi_t_p"] = crossed["p"] if crossed else None
-    report["quasi_t"] = crossed
-    if by_prompt and by_prompt.smallest_p > 0.05:
-        report["warnings"].append("too_few_prompts_to_reject_at_05")
-    known = [p for p in (report["sign_flip_p"], report["prompt_sign_flip_p"], report["quasi_t_p"]) if p is not None]
-    report["headline_p"] = max(known) if known else None
-    report["wilcoxon_p"] = wilcoxon_exact(means)
+def _margin(spread: Spread | None, margin: float | None, span: float | None) -> MarginTests:
+    """Return both tests at the margin; without any spread there is no standard error to test with."""
+    limits = spread.interval(confidence=0.90) if spread else None
+    if margin is None or spread is None or limits is None:
+        return MarginTests()
+    low, high = limits
+    p = max(
+        float(scipy.stats.t.sf((spread.estimate + margin) / spread.error, spread.df)),
+        float(scipy.stats.t.cdf((spread.estimate - margin) / spread.error, spread.df)),
+    )
+    shown = spread.interval(confidence=0.90, span=span) or limits
+    return MarginTests(
+        non_inferiority=NonInferiority(margin=margin, lower_bound=shown[0], non_inferior=low > -margin),
+        tost=Equivalence(margin=margin, ci_90=shown, p=p, equivalent=-margin < low and high < margin),
+    )
 
 
-def _prompts_are_shared(pairs: Sequence[PairedRating]) -> bool:
-    return len({pair.item for pair in pairs}) < len(pairs)
-
-
-def _add_effects(report: dict[str, Any], pairs: Sequence[PairedRating], means: list[Fraction]) -> None:
-    signs = [(pair.difference > 0) - (pair.difference < 0) for pair in pairs]
-    wins, losses = signs.count(1), signs.count(-1)
-    ties = len(signs) - wins - losses
-    report["win_tie_loss"] = {"win": wins, "tie": ties, "loss": losses}
-    report["p_superiority"] = (wins + ties / 2) / len(pairs) if pairs else None
-    report["rank_biserial"] = _rank_biserial([pair.difference for pair in pairs])
-    report["cliffs_delta_unpaired"] = _cliffs_delta(pairs)
-    report["favouring"] = {
-        "test": sum(mean > 0 for mean in means),
-        "base": sum(mean < 0 for mean in means),
-        "neither": sum(mean == 0 for mean in means),
-    }
-
-
-def _rank_biserial(differences: list[Fraction]) -> float | None:
-    """Matched pairs: favourable less unfavourable share of the ranks, zeros left out. Source: Kerby (2014)."""
-    moved = [value for value in differences if value]
-    if not moved:
-        return None
-    ranks = scipy.stats.rankdata([abs(value) for value in moved])
-    signs = np.array([1 if value > 0 else -1 for value in moved])
-    return float((ranks * signs).sum() / ranks.sum())
-
-
-def _cliffs_delta(pairs: Sequence[PairedRating]) -> float | None:
-    if not pairs:
-        return None
-    test = np.array([float(pair.test) for pair in pairs])
-    base = np.sort([float(pair.base) for pair in pairs])
-    above = np.searchsorted(base, test, side="left").sum()
-    below = (len(base) - np.searchsorted(base, test, side="right")).sum()
-    return float((above - below) / len(pairs) ** 2)
-
-
-def _add_margin(report: dict[str, Any], differences: FloatArray, margin: float | None) -> None:
-    report["non_inferiority"] = report["tost"] = None
-    if margin is None or len(differences) < 2:
-        return
-    if not np.ptp(differences):
-        return  # without any spread there is no standard error to test with
-    low, high = t_interval(differences, confidence=0.90) or [0.0, 0.0]
-    report["non_inferiority"] = {"margin": margin, "lower_bound": low, "non_inferior": low > -margin}
-    error = differences.std(ddof=1) / np.sqrt(len(differences))
-    df = len(differences) - 1
-    report["tost"] = {
-        "margin": margin,
-        "ci_90": [low, high],
-        "p": _tost_p(float(differences.mean()), float(error), df, margin),
-        "equivalent": -margin < low and high < margin,
-    }
-
-
-def _tost_p(mean: float, error: float, df: int, margin: float) -> float:
-    return float(max(scipy.stats.t.sf((mean + margin) / error, df), scipy.stats.t.cdf((mean - margin) / error, df)))
-
-
-def _add_reasons(report: dict[str, Any], margin: float | None) -> None:
-    reasons = report["reasons"]
-    few = "no_data" if not report["n_participants"] else "single_participant"
-    untested = "margin_not_specified" if margin is None else "no_variation_of_differences"
-    if report["n_participants"] < 2:
-        untested = few
+def _reasons(report: PairedReport, spread: Spread | None, cells: Cells, margin: float | None) -> dict[str, str]:
+    few = cells.why_no_spread or ("no_variation_of_differences" if spread and not spread.varies else "unstable")
+    any_pair = "no_difference" if report.n_pairs else "no_data"
     codes = {
-        "mean_difference": "no_data",
-        "mean_base": "no_data",
-        "mean_test": "no_data",
-        "ci": few,
-        "sign_flip_p": "no_data",
-        "smallest_p": "no_data",
+        **dict.fromkeys(("mean_difference", "mean_base", "mean_test", "sign_flip_p", "smallest_p"), "no_data"),
+        **dict.fromkeys(("sign_flip_method", "headline_p", "p_superiority", "cliffs_delta_unpaired"), "no_data"),
+        **dict.fromkeys(("ci", "ci_df", "p_superiority_ci", "cliffs_delta_unpaired_ci"), few),
         "prompt_sign_flip_p": "no_shared_prompts",
-        "quasi_t_p": _why_not_crossed(report),
-        "p_superiority": "no_data",
-        "rank_biserial": "no_difference" if report["n_pairs"] else "no_data",
-        "wilcoxon_p": "no_difference" if report["n_pairs"] else "no_data",
-        "non_inferiority": untested,
-        "tost": untested,
+        **dict.fromkeys(("quasi_t_p", "quasi_t"), few if cells.is_crossed else "no_shared_prompts"),
+        **dict.fromkeys(("rank_biserial", "wilcoxon_p"), any_pair),
+        "rank_biserial_ci": any_pair if report.rank_biserial is None else few,
+        "standardized": "no_variation" if report.n_pairs else "no_data",
+        "standardized_ci": few if report.standardized is not None else "no_variation" if report.n_pairs else "no_data",
+        **dict.fromkeys(("non_inferiority", "tost"), "margin_not_specified" if margin is None else few),
     }
-    reasons.update({name: code for name, code in codes.items() if report[name] is None})
-    if report["smallest_p"] is not None and report["smallest_p"] > 0.05:
-        report["warnings"].append("too_few_participants_to_reject_at_05")
+    return {name: code for name, code in codes.items() if getattr(report, name) is None}
 
 
-def _why_not_crossed(report: dict[str, Any]) -> str:
-    if report["prompt_sign_flip_p"] is None:
-        return "no_shared_prompts"
-    if report["n_prompts"] < 2:
-        return "single_prompt"
-    return "single_participant" if report["n_participants"] < 2 else "no_variation_of_differences"
+def _warnings(report: PairedReport, cells: Cells, prompts_fixed: bool, tests: PairedTests) -> list[str]:
+    found = list(few_units_warnings(tests, participants=report.n_participants, prompts=report.n_prompts))
+    if prompts_fixed:
+        found.append("prompts_fixed")
+    if report.n_participants > 1 and report.reasons.get("ci") == "no_variation_of_differences":
+        found.append("no_variation_of_differences")
+    if report.ci and report.headline_p is not None:
+        excludes = not report.ci[0] <= 0 <= report.ci[1]
+        if excludes != (report.headline_p <= LEVEL):
+            found.append("interval_and_test_differ")
+    return found
+
+
+def few_units_warnings(tests: PairedTests, *, participants: int, prompts: int) -> list[str]:
+    """Return why the exact tests could not reject at .05: too few units, or too few that are not tied."""
+    found = []
+    for unit, n, test in (("participants", participants, tests.by_person), ("prompts", prompts, tests.by_prompt)):
+        if test is None or test.smallest_p <= LEVEL:
+            continue
+        always = 2.0 ** (1 - n) > LEVEL
+        found.append(f"too_few_{unit}_to_reject_at_05" if always else f"too_many_tied_{unit}_to_reject_at_05")
+    return found
 
 
 def _means(pairs: Sequence[PairedRating], by: str) -> dict[str, Fraction]:

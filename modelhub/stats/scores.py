@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 import scipy
 
-from modelhub.stats.adjusted import group_codes, wilson_interval_of_share
+from modelhub.stats.adjusted import wilson_interval_of_share
+from modelhub.stats.crossed import group_codes
 from modelhub.stats.ratings import FloatArray
 
 PairId = TypeVar("PairId", bound=Hashable)

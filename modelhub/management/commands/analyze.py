@@ -68,7 +68,7 @@ class Command(ProjectCommand):
         )
         document = bundle_write(directory=directory, results=results, data=data, replace=options["replace"])
         self.stdout.write(
-            f"{directory}/report.html: {results['analysis']['all']['participants']} participants, "
+            f"{directory}/report.html: {results.primary.participants} participants, "
             f"{len(document.tables)} tables, {len(document.figures)} figures. This report is unblinded."
         )
 

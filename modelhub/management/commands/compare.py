@@ -10,6 +10,8 @@ from django.core.management.base import CommandError
 from annotation.management.base import ProjectCommand
 from modelhub.files.tables import read_pairs
 from modelhub.management.options import finite, seed
+from modelhub.results.comparison import PairedReport
+from modelhub.stats.numbers import warning
 from modelhub.stats.paired import paired_report
 
 
@@ -22,6 +24,17 @@ class Command(ProjectCommand):
         parser.add_argument("file", type=Path)
         parser.add_argument("--base", help="The system to compare with; the alphabetically first if left out.")
         parser.add_argument("--margin", type=finite, help="For non-inferiority and equivalence, fixed before the data.")
+        parser.add_argument(
+            "--scale",
+            type=finite,
+            nargs=2,
+            metavar=("LOWEST", "HIGHEST"),
+            help="Of the ratings; limits stay within it.",
+        )
+        parser.add_argument(
+            "--prompts", choices=("sampled", "fixed"), default="sampled",
+            help="Whether results are to hold for other prompts too (the default), or for those in the file.",
+        )  # fmt: skip
         parser.add_argument("--seed", type=seed, default=0)
         parser.add_argument("--json", action="store_true", help="Print JSON.")
 
@@ -29,42 +42,69 @@ class Command(ProjectCommand):
         if options["margin"] is not None and options["margin"] <= 0:
             raise CommandError(f"--margin {options['margin']}: a margin is a positive number of points", returncode=2)
         pairs, base, test, single = read_pairs(options["file"], base=options["base"])
-        report = {"base": base, "test": test, "unpaired_ratings": single}
-        report |= paired_report(pairs, margin=options["margin"], seed=options["seed"])
-        self.stdout.write(json.dumps(report, indent=2) if options["json"] else _as_text(report))
+        low, high = options["scale"] or (None, None)
+        if low is not None and low >= high:
+            raise CommandError(
+                f"--scale {low:g} {high:g}: the lowest value comes first, then the highest", returncode=2
+            )
+        report = paired_report(
+            pairs,
+            margin=options["margin"],
+            span=None if low is None else high - low,
+            prompts_fixed=options["prompts"] == "fixed",
+            seed=options["seed"],
+        )
+        if options["json"]:
+            head = {"base": base, "test": test, "unpaired_ratings": single}
+            self.stdout.write(json.dumps(head | report.model_dump(mode="json"), indent=2))
+        else:
+            self.stdout.write(_as_text(report, base, test, single))
 
 
-def _as_text(report: dict[str, Any]) -> str:
+def _as_text(report: PairedReport, base: str, test: str, single: int) -> str:
     def shown(name: str) -> str:
-        value = report[name]
-        return f"undefined ({report['reasons'][name]})" if value is None else f"{value:.3f}"
+        value = getattr(report, name)
+        return f"undefined ({report.reasons[name]})" if value is None else f"{value:.3f}"
 
-    ci = report["ci"]
-    interval = f"{ci[0]:+.3f} to {ci[1]:+.3f}" if ci else f"none ({report['reasons']['ci']})"
-    counts, favouring = report["win_tie_loss"], report["favouring"]
+    def limits(name: str) -> str:
+        ci = getattr(report, name)
+        return f"{ci[0]:+.3f} to {ci[1]:+.3f}" if ci else f"none ({report.reasons[name]})"
+
+    counts, favouring = report.win_tie_loss, report.favouring
     lines = [
         (
-            f"{report['test']} (test) against {report['base']} (base): {report['n_participants']} participants, "
-            f"{report['n_pairs']} pairs, {report['unpaired_ratings']} ratings without a counterpart."
+            f"{test} (test) against {base} (base): {report.n_participants} participants, {report.n_pairs} pairs, "
+            f"{single} ratings without a counterpart."
         ),
         f"Mean difference, over participants   {shown('mean_difference')}",
-        f"  95 % t-interval                    {interval}",
-        f"Sign-flip over participants, p       {shown('sign_flip_p')} (smallest possible {shown('smallest_p')})",
-        f"Sign-flip over prompts, p            {shown('prompt_sign_flip_p')}",
-        f"Quasi-t over both, p                 {shown('quasi_t_p')}",
-        f"Probability of superiority           {shown('p_superiority')}",
-        f"Matched-pairs rank-biserial          {shown('rank_biserial')}",
+        f"  95 % interval                      {limits('ci')}",
+        f"  which holds for other              {' and '.join(report.generalises_over)} ({report.ci_method})",
+        f"p, the largest of these tests        {shown('headline_p')}",
+        f"  Sign-flip over participants        {shown('sign_flip_p')} (smallest possible {shown('smallest_p')})",
+        f"  Sign-flip over prompts             {shown('prompt_sign_flip_p')}",
+        f"  Quasi-t over both                  {shown('quasi_t_p')}",
+        f"Standardized difference              {shown('standardized')}, {limits('standardized_ci')}",
+        f"Probability of superiority           {shown('p_superiority')}, {limits('p_superiority_ci')}",
+        f"Matched-pairs rank-biserial          {shown('rank_biserial')}, {limits('rank_biserial_ci')}",
+        f"Cliff's delta, unpaired              {shown('cliffs_delta_unpaired')}, {limits('cliffs_delta_unpaired_ci')}",
         f"Wilcoxon, descriptive, p             {shown('wilcoxon_p')}",
-        f"Pairs won, tied, lost                {counts['win']}, {counts['tie']}, {counts['loss']}",
-        f"Favouring test, base, neither        {favouring['test']}, {favouring['base']}, {favouring['neither']}",
-        f"Non-inferiority                      {_margin(report, 'non_inferiority', 'non_inferior')}",
-        f"Equivalence (TOST)                   {_margin(report, 'tost', 'equivalent')}",
+        f"Pairs won, tied, lost                {counts.win}, {counts.tie}, {counts.loss}",
+        f"Favouring test, base, neither        {favouring.test}, {favouring.base}, {favouring.neither}",
+        f"Non-inferiority                      {_non_inferiority(report)}",
+        f"Equivalence (TOST)                   {_equivalence(report)}",
     ]
-    return "\n".join([*lines, *(f"Warning: {warning}" for warning in report["warnings"])])
+    return "\n".join([*lines, *(f"Warning: {warning(code)}" for code in report.warnings)])
 
 
-def _margin(report: dict[str, Any], name: str, verdict: str) -> str:
-    found = report[name]
+def _non_inferiority(report: PairedReport) -> str:
+    found = report.non_inferiority
     if found is None:
-        return f"not tested ({report['reasons'][name]})"
-    return f"{'shown' if found[verdict] else 'not shown'} at a margin of {found['margin']}"
+        return f"not tested ({report.reasons['non_inferiority']})"
+    return f"{'shown' if found.non_inferior else 'not shown'} at a margin of {found.margin}"
+
+
+def _equivalence(report: PairedReport) -> str:
+    found = report.tost
+    if found is None:
+        return f"not tested ({report.reasons['tost']})"
+    return f"{'shown' if found.equivalent else 'not shown'} at a margin of {found.margin}"

@@ -8,7 +8,7 @@ from modelhub.analysis import analyze
 
 
 def results(study: Study, **options: Any) -> dict[str, Any]:
-    found = analyze(study, **{"replicates": 50, **options})
+    found = analyze(study, **{"replicates": 50, **options}).model_dump(mode="json")
     json.dumps(found, allow_nan=False)
     return found
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 
 def results(study: Study, **options: Any) -> dict[str, Any]:
-    found: dict[str, Any] = analyze(study, **{"replicates": 50, **options})["analysis"]["all"]
+    found: dict[str, Any] = analyze(study, **{"replicates": 50, **options}).model_dump(mode="json")["analysis"]["all"]
     json.dumps(found, allow_nan=False)
     return found
 

@@ -7,7 +7,8 @@ from fractions import Fraction
 from typing import Any
 
 from modelhub.stats.agreement import agreement_report
-from modelhub.stats.paired import PairedRating, paired_report
+from modelhub.stats.effects import PairedRating
+from modelhub.stats.paired import paired_report
 from modelhub.stats.ratings import Level, make_ratings
 
 LABELS = ["Not at all", "Slightly", "Moderately", "Very", "Completely"]
@@ -193,7 +194,7 @@ def _described(values: dict[str, list[int]]) -> dict[str, Any]:
 def _compared(
     rows: list[PairedRating], participants: int, *, margin: float | None = None, family: str = "exploratory"
 ) -> dict[str, Any]:
-    report = paired_report(rows, margin=margin)
+    report = paired_report(rows, margin=margin).model_dump(mode="json")
     adjusted = None if report["ci"] is None else report["mean_difference"] + 0.05
     own: dict[str, list[Fraction]] = {}
     for pair in rows:
@@ -275,8 +276,8 @@ def _checks(participants: int) -> dict[str, Any]:
 def _persona_aspect(rng: random.Random, pairs: int, effect: float) -> dict[str, Any]:
     rows = [PairedRating(f"pair-{n}", f"pair-{n}", base=Fraction(rng.randint(6, 10), 3),
                  test=Fraction(rng.randint(6, 10) + round(effect * 3), 3)) for n in range(pairs)]  # fmt: skip
-    compared = {**paired_report(rows), "unit": "preference pair", "holm_p": 0.01, "family": "confirmatory",
-                "caveat": "The raters are fixed."}  # fmt: skip
+    compared = {**paired_report(rows).model_dump(mode="json"), "unit": "preference pair", "holm_p": 0.01,
+                "family": "confirmatory", "caveat": "The raters are fixed."}  # fmt: skip
     sides = {"chosen": _side([float(row.test) for row in rows]), "rejected": _side([float(row.base) for row in rows])}
     part = {**sides, "comparison": compared}
     return {
@@ -295,8 +296,8 @@ def _side(values: list[float]) -> dict[str, Any]:
 
 def _persona_shares(pairs: int) -> dict[str, Any]:
     side = {"n": pairs, "share": 0.05, "ci": [0.01, 0.2], "reason": None}
-    compared = {**paired_report([]), "unit": "preference pair", "holm_p": None, "family": "exploratory",
-                "caveat": "The raters are fixed."}  # fmt: skip
+    compared = {**paired_report([]).model_dump(mode="json"), "unit": "preference pair", "holm_p": None,
+                "family": "exploratory", "caveat": "The raters are fixed."}  # fmt: skip
     return {"measure": "share", "chosen": side, "rejected": side, "comparison": compared, "holm_p": None,
             "by_stratum": {}, "by_inferring_system": {}}  # fmt: skip
 

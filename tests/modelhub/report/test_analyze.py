@@ -68,7 +68,7 @@ def test_a_persona_study_gets_its_own_sections(tmp_path: Path) -> None:
 def test_files_are_well_formed(study: Study, tmp_path: Path) -> None:
     analyze(study, tmp_path / "report")
     results = json.loads((tmp_path / "report" / "results.json").read_text("utf-8"), parse_constant=refuse)
-    assert results["format"] == 1
+    assert results["format"] == 2
     for figure in (tmp_path / "report" / "figures").iterdir():
         assert ET.parse(figure).getroot().tag.endswith("svg"), figure
     for table in (tmp_path / "report" / "tables").glob("*.csv"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from modelhub.report.build import build_document
+from modelhub.report.build import document_of
 from modelhub.report.figures.forest import Estimate, forest_figure
 from modelhub.report.heds import TO_FILL_IN, StudyFacts, heds_sheet
 from modelhub.report.html import document_html
@@ -105,7 +105,7 @@ class TestProse:
 
     @pytest.mark.parametrize("made", EVERY)
     def test_no_size_gets_a_verbal_label(self, made: Any) -> None:
-        page = document_markdown(build_document(made())).lower()
+        page = document_markdown(document_of(made())).lower()
         labels = r"\b(moderate|substantial|almost perfect|fair|poor|excellent|small|medium|large) (agreement|effect)"
         assert not re.search(labels, page)
         assert "significant" not in page
@@ -114,7 +114,7 @@ class TestProse:
 class TestDocument:
     @pytest.mark.parametrize("made", EVERY)
     def test_every_figure_has_its_numbers_in_a_table(self, made: Any) -> None:
-        document = build_document(made())
+        document = document_of(made())
         tables = {table.key for table in document.tables}
         assert document.figures
         assert all(figure.numbers in tables for figure in document.figures)
@@ -122,7 +122,7 @@ class TestDocument:
 
     @pytest.mark.parametrize("made", EVERY)
     def test_every_format_is_whole(self, made: Any) -> None:
-        document = build_document(made())
+        document = document_of(made())
         page = document_html(document)
         assert "<link" not in page and "<script" not in page and "src=" not in page
         for text in (page, document_markdown(document)):
@@ -134,24 +134,24 @@ class TestDocument:
             assert table_latex(table).count("&") % (len(table.columns) - 1 or 1) == 0
 
     def test_names_from_the_study_are_escaped(self) -> None:
-        document = build_document(output_rating_results())
+        document = document_of(output_rating_results())
         assert "A made-up &lt;study&gt; &amp; its results" in document_html(document)
         assert "A made-up &lt;study&gt; &amp; its results" in document_markdown(document)
 
     def test_nobody_excluded_gives_one_set_of_results(self) -> None:
         results = output_rating_results()
-        assert "without exclusions" in titles(build_document(results))
+        assert "without exclusions" in titles(document_of(results))
         results["flow"] |= {"excluded": [], "excluded_pairs": 0}
-        assert "without exclusions" not in titles(build_document(results))
+        assert "without exclusions" not in titles(document_of(results))
 
     def test_a_demonstration_says_so_first(self) -> None:
         results = output_rating_results()
         results["study"]["demonstration"] = True
-        assert "scripted engine" in build_document(results).notices[0]
+        assert "scripted engine" in document_of(results).notices[0]
 
     def test_a_long_or_hostile_name_of_a_system_breaks_nothing(self) -> None:
         text = json.dumps(output_rating_results()).replace("pt-dpo", "x<b>&" + "y" * 80)
-        document = build_document(json.loads(text))
+        document = document_of(json.loads(text))
         assert "<b>" not in document_html(document)
         assert clmm_script(['a"b']).count('"a\\"b"') == 1
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from modelhub.stats.paired import PairedRating, paired_report, quasi_t, wilcoxon_exact
+from modelhub.stats.effects import PairedRating
+from modelhub.stats.paired import paired_report, quasi_t, wilcoxon_exact
 from modelhub.stats.signflip import sign_flip
 
 
@@ -75,21 +76,21 @@ def pairs(table: list[list[int]], base: int = 3, *, shared: bool = False) -> lis
 
 def test_a_known_comparison():
     report = paired_report(pairs([[1, 1], [0, 1], [1, 0], [0, 0]]), margin=0.5)
-    assert report["mean_difference"] == 0.5
-    assert report["ci"] == pytest.approx([0.5 - 3.18245 * 0.204124, 0.5 + 3.18245 * 0.204124], abs=1e-4)
-    assert report["sign_flip_p"] == 0.25
-    assert report["win_tie_loss"] == {"win": 4, "tie": 4, "loss": 0}
-    assert report["p_superiority"] == 0.75
-    assert report["rank_biserial"] == 1
-    assert report["favouring"] == {"test": 3, "base": 0, "neither": 1}
-    assert report["non_inferiority"]["non_inferior"]
-    assert not report["tost"]["equivalent"]
-    assert report["reasons"] == {"prompt_sign_flip_p": "no_shared_prompts", "quasi_t_p": "no_shared_prompts"}
+    assert report.mean_difference == 0.5
+    assert report.ci == pytest.approx([0.5 - 3.18245 * 0.204124, 0.5 + 3.18245 * 0.204124], abs=1e-4)
+    assert report.sign_flip_p == 0.25
+    assert report.win_tie_loss.model_dump() == {"win": 4, "tie": 4, "loss": 0}
+    assert report.p_superiority == 0.75
+    assert report.rank_biserial == 1
+    assert report.favouring.model_dump() == {"test": 3, "base": 0, "neither": 1}
+    assert report.non_inferiority.non_inferior
+    assert not report.tost.equivalent
+    assert report.reasons == dict.fromkeys(("prompt_sign_flip_p", "quasi_t_p", "quasi_t"), "no_shared_prompts")
 
 
 def test_a_participant_with_many_pairs_weighs_no_more_than_one_with_few():
     report = paired_report(pairs([[1] * 50, [-1], [-1], [-1]]))
-    assert report["mean_difference"] == -0.5
+    assert report.mean_difference == -0.5
 
 
 def test_shared_prompts_are_a_second_random_factor_and_the_headline_is_the_larger_p():
@@ -97,9 +98,11 @@ def test_shared_prompts_are_a_second_random_factor_and_the_headline_is_the_large
     by_prompt = rng.normal(0.6, 1.5, 6)
     table = [[int(np.clip(round(v), -2, 2)) for v in by_prompt] for _ in range(12)]
     report = paired_report(pairs(table, shared=True))
-    assert report["sign_flip_p"] < 0.01
-    assert report["prompt_sign_flip_p"] > 0.05
-    assert report["headline_p"] >= max(report["sign_flip_p"], report["prompt_sign_flip_p"])
+    assert report.sign_flip_p is not None
+    assert report.prompt_sign_flip_p is not None
+    assert report.headline_p is not None
+    assert report.sign_flip_p < 0.01 < 0.05 < report.prompt_sign_flip_p
+    assert report.headline_p >= report.prompt_sign_flip_p
 
 
 def test_the_crossed_quasi_t_equals_the_textbook_mean_squares():
@@ -112,21 +115,20 @@ def test_the_crossed_quasi_t_equals_the_textbook_mean_squares():
     ms_i = n * ((table.mean(0) - grand) ** 2).sum() / (k - 1)
     residual = table - table.mean(1, keepdims=True) - table.mean(0, keepdims=True) + grand
     ms_e = (residual**2).sum() / ((n - 1) * (k - 1))
-    assert found["t"] == pytest.approx(grand / np.sqrt((ms_p + ms_i - ms_e) / (n * k)))
+    assert found.t == pytest.approx(grand / np.sqrt((ms_p + ms_i - ms_e) / (n * k)))
 
 
 def test_without_a_margin_nothing_is_said_about_non_inferiority():
     report = paired_report(pairs([[1], [0], [1]]))
-    assert report["non_inferiority"] is None
-    assert report["reasons"]["non_inferiority"] == "margin_not_specified"
+    assert report.non_inferiority is None
+    assert report.reasons["non_inferiority"] == "margin_not_specified"
 
 
 @pytest.mark.parametrize("table", [[], [[0]], [[1]], [[0], [0]]])
 def test_degenerate_comparisons_give_reasons_instead_of_numbers(table):
     report = paired_report(pairs(table), margin=0.25)
-    for name, value in report.items():
-        if value is None and name not in ("sign_flip_method", "quasi_t", "headline_p", "cliffs_delta_unpaired"):
-            assert name in report["reasons"], name
+    missing = {name for name in type(report).model_fields if getattr(report, name) is None}
+    assert missing == set(report.reasons)
 
 
 def null_study(rng: np.random.Generator) -> list[PairedRating]:
@@ -139,11 +141,12 @@ def null_study(rng: np.random.Generator) -> list[PairedRating]:
 def test_the_sign_flip_keeps_its_level_where_a_test_over_pairs_does_not():
     rng = np.random.default_rng(11)
     studies = [null_study(rng) for _ in range(600)]
-    ours = np.mean([paired_report(study)["sign_flip_p"] <= 0.05 for study in studies])
+    reports = [paired_report(study) for study in studies]
+    ours = np.mean([(report.sign_flip_p or 0) <= 0.05 for report in reports])
     over_pairs = np.mean([stats.wilcoxon([float(p.difference) for p in study]).pvalue <= 0.05 for study in studies])
     assert ours <= 0.05 + 3 * 0.009
     assert over_pairs > 0.13
-    covered = np.mean([low <= 0 <= high for low, high in (paired_report(study)["ci"] for study in studies)])
+    covered = np.mean([low <= 0 <= high for low, high in (report.ci or (1, 0) for report in reports)])
     assert abs(covered - 0.95) < 4 * 0.009
 
 
@@ -154,8 +157,8 @@ def test_a_variance_component_estimated_as_negative_counts_as_none():
     found = quasi_t([PairedRating(f"p{i}", f"q{j}", base=Fraction(0), test=Fraction(float(table[i, j])))
                      for i in range(8) for j in range(5)])  # fmt: skip
     assert found is not None
-    assert found["df"] == 7
-    assert found["p"] == pytest.approx(stats.ttest_1samp(table.mean(axis=1), 0).pvalue)
+    assert found.df == 7
+    assert found.p == pytest.approx(stats.ttest_1samp(table.mean(axis=1), 0).pvalue)
 
 
 @pytest.mark.slow
@@ -169,7 +172,7 @@ def test_the_crossed_test_keeps_its_level_whether_or_not_participants_and_prompt
                 + rng.normal(0, 1.4, (8, 10))
             ).round()  # fmt: skip
             found = quasi_t(pairs(table.astype(int).tolist(), shared=True))
-            rejected += found is not None and found["p"] <= 0.05
+            rejected += found is not None and found.p <= 0.05
         assert rejected / 400 <= 0.05 + 3 * (0.05 * 0.95 / 400) ** 0.5
 
 
@@ -185,15 +188,15 @@ def test_many_values_with_large_sums_are_tested_by_drawing_signs():
 
 def test_one_shared_prompt_says_nothing_of_other_prompts_and_the_report_says_so():
     report = paired_report([PairedRating(str(n), "the only one", Fraction(1), Fraction(2 + n % 2)) for n in range(8)])
-    assert report["sign_flip_p"] < 0.05
-    assert report["headline_p"] == 1.0
-    assert report["reasons"]["quasi_t_p"] == "single_prompt"
-    assert "too_few_prompts_to_reject_at_05" in report["warnings"]
+    assert (report.sign_flip_p or 1) < 0.05
+    assert report.headline_p == 1.0
+    assert report.reasons["quasi_t_p"] == "single_prompt"
+    assert "too_few_prompts_to_reject_at_05" in report.warnings
 
 
 def test_without_any_spread_nothing_is_claimed_about_a_margin():
     report = paired_report([PairedRating(name, name, Fraction(3), Fraction(3)) for name in "ab"], margin=0.5)
-    assert report["tost"] is None
-    assert report["non_inferiority"] is None
-    assert report["reasons"]["tost"] == "no_variation_of_differences"
-    assert "no_variation_of_differences" in report["warnings"]
+    assert report.tost is None
+    assert report.non_inferiority is None
+    assert report.reasons["tost"] == "no_variation_of_differences"
+    assert "no_variation_of_differences" in report.warnings

@@ -1,0 +1,49 @@
+"""The results of a study as one document: what `results.json` holds, and what reports are made from.
+
+Only completed parts count. The main comparison holds main assignments; overlap and repeat assignments serve agreement
+alone (overlap ratings also stand beside the judge's). Differences are test minus base, or chosen minus rejected.
+"""
+
+from typing import Any, Literal
+
+from modelhub.results.base import Part
+from modelhub.results.comparison import Contrast, Interaction, Stratum
+from modelhub.results.presentation import LengthReport, OrderEffect, SideEffect
+from modelhub.results.study import Checks, Footer, ParticipantFlow, StudyResult
+
+
+class PopulationResults(Part):
+    """The results of one set of people.
+
+    `strata` compare the study's base and test; "" holds all answers, then come data sets, then conditions of writing.
+    `contrasts` are the other pairs of systems, of studies with three arms or more. `interactions`, `position` and
+    `order` are by aspect. `persona` is for persona assessments, `judge` for judgements that were given.
+    """
+
+    participants: int
+    strata: dict[str, Stratum]
+    interactions: dict[str, Interaction]
+    contrasts: list[Contrast]
+    position: dict[str, SideEffect]
+    order: dict[str, OrderEffect]
+    length: LengthReport
+    agreement: Any
+    persona: Any
+    judge: Any
+    checks: Checks
+
+
+class Results(Part):
+    """All results of a study, by population; the primary one is named in `study` and comes first."""
+
+    format: Literal[2] = 2
+    study: StudyResult
+    flow: ParticipantFlow
+    populations: list[str]
+    analysis: dict[str, PopulationResults]
+    footer: Footer
+
+    @property
+    def primary(self) -> PopulationResults:
+        """The results of the population that the study declares as its primary one."""
+        return self.analysis[self.study.population]

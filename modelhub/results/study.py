@@ -1,0 +1,122 @@
+"""What was studied, who took part, and what the controls of quality found."""
+
+from typing import Literal
+
+from modelhub.results.base import Part
+
+
+class QuestionResult(Part):
+    """An aspect as it was asked."""
+
+    key: str
+    name: str
+    kind: str
+    level: str
+    question: str
+    question_for_others: str
+    minimum: int
+    maximum: int
+    labels: list[str]
+
+
+class SystemResult(Part):
+    """The system behind an arm."""
+
+    name: str
+    arm: int
+    is_control: bool
+    engine: str
+    persona_style: str
+    fingerprint: str
+
+
+class StudyResult(Part):
+    """The study as it was declared. `base` and `test` are the systems of the main contrast.
+
+    `family` holds the keys of the confirmatory aspects, `margin` points by aspect. `prompts` and `raters` say what
+    results are to hold for: other prompts and raters too (`sampled`), or these (`fixed`).
+    """
+
+    slug: str
+    version: int
+    title: str
+    kind: str
+    state: str
+    protocol_hash: str
+    demonstration: bool
+    include_bots: bool
+    questions: list[QuestionResult]
+    systems: list[SystemResult]
+    base: str | None
+    test: str | None
+    strata: list[str]
+    writings: list[str]
+    family: list[str]
+    margin: dict[str, float]
+    comparisons_declared: bool
+    prompts: Literal["sampled", "fixed"]
+    raters: Literal["sampled", "fixed"]
+    population: Literal["all", "without_excluded"]
+
+
+class FlowStep(Part):
+    """How many people reached a step, or left so."""
+
+    key: str
+    label: str
+    n: int
+
+
+class Exclusion(Part):
+    """People excluded for one reason; whether a rule of the study file, frozen at opening, flags them."""
+
+    reason: str
+    n: int
+    rule_fixed_beforehand: bool
+
+
+class ParticipantFlow(Part):
+    """The participants' way through the study. `analysed` is after exclusions, `analysed_all` before."""
+
+    steps: list[FlowStep]
+    left: list[FlowStep]
+    excluded: list[Exclusion]
+    analysed: int
+    analysed_all: int
+    withdrawn: int
+    erased: int
+    excluded_pairs: int
+
+
+class CheckedParticipant(Part):
+    """What the controls of quality say of one participant."""
+
+    participant: str
+    checks_failed: int
+    flags: list[str]
+    excluded: bool
+    median_seconds: float | None
+    repeat_exact: float | None
+    repeat_n: int
+
+
+class Checks(Part):
+    """Rules in words, participants by rule that flags them, and how many failed an attention check."""
+
+    rules: list[str]
+    flags: dict[str, int]
+    failed: int
+    participants: list[CheckedParticipant]
+
+
+class Footer(Part):
+    """How the results were made. `data_sha256` is that of `ratings.jsonl` as `export_ratings --format jsonl` writes."""
+
+    command: str
+    seed: int
+    replicates: int
+    versions: dict[str, str]
+    git: dict[str, str | bool | None] | str | None
+    data_sha256: str
+    protocol_hash: str
+    generated_at: str

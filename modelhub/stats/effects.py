@@ -1,0 +1,108 @@
+"""Pairs of ratings, and the effects in them that stand beside the mean difference."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import scipy
+
+from modelhub.results.base import Interval
+from modelhub.results.comparison import Effects, Favouring, WinTieLoss
+from modelhub.stats.crossed import Cells, ratio, spread_of
+from modelhub.stats.ratings import FloatArray
+
+
+@dataclass(frozen=True)
+class PairedRating:
+    """What one participant gave to the two systems on one item."""
+
+    participant: str
+    item: str
+    base: Fraction
+    test: Fraction
+
+    @property
+    def difference(self) -> Fraction:
+        return self.test - self.base
+
+
+def paired_effects(pairs: Sequence[PairedRating], means: list[Fraction], cells: Cells) -> Effects:
+    """Return effects with their intervals, which generalise over what `cells` has; `means` are by participant."""
+    signs = np.array([(pair.difference > 0) - (pair.difference < 0) for pair in pairs], dtype=float)
+    ranks = scipy.stats.rankdata([abs(pair.difference) for pair in pairs if pair.difference]) if signs.any() else []
+    ranked = np.zeros(len(pairs))
+    ranked[signs != 0] = ranks
+    ones = np.ones(len(pairs))
+    superiority, superiority_ci = _bounded(cells, ones, (signs + 1) / 2, low=0.0)
+    # Matched pairs: favourable less unfavourable share of the ranks, zeros left out (Kerby, 2014). The interval takes
+    # the ranks as they are in all pairs.
+    biserial, biserial_ci = _bounded(cells, ranked, signs * ranked, low=-1.0)
+    delta, delta_ci = _bounded(cells, ones, _placements(pairs), low=-1.0)
+    standardized, standardized_ci = _standardized(pairs, cells)
+    return Effects(
+        win_tie_loss=WinTieLoss(win=int((signs > 0).sum()), tie=int((signs == 0).sum()), loss=int((signs < 0).sum())),
+        favouring=Favouring(
+            test=sum(mean > 0 for mean in means),
+            base=sum(mean < 0 for mean in means),
+            neither=sum(mean == 0 for mean in means),
+        ),
+        p_superiority=superiority,
+        p_superiority_ci=superiority_ci,
+        rank_biserial=biserial,
+        rank_biserial_ci=biserial_ci,
+        cliffs_delta_unpaired=delta,
+        cliffs_delta_unpaired_ci=delta_ci,
+        standardized=standardized,
+        standardized_ci=standardized_ci,
+    )
+
+
+def _bounded(cells: Cells, below: FloatArray, above: FloatArray, *, low: float) -> tuple[float | None, Interval | None]:
+    """Return a ratio of sums over pairs that lies between `low` and 1, with its score interval."""
+    if not below.any():
+        return None, None
+    found = spread_of(cells.sums(np.stack([below, above], axis=1)), lambda rows: ratio(rows[:, 1], rows[:, 0]))
+    value = float(np.clip(above.sum() / below.sum(), low, 1))
+    return value, found.bounded_interval(low, 1.0) if found else None
+
+
+def _placements(pairs: Sequence[PairedRating]) -> FloatArray:
+    """Return values of pairs whose mean is Cliff's delta, and whose spread is that of delta to first order.
+
+    A pair tells how its test rating stands among all base ratings, and its base rating among all test ratings.
+    Source: Cliff (1993), Dominance statistics: ordinal analyses to answer ordinal questions.
+    """
+    if not pairs:
+        return np.zeros(0)
+    test, base = (np.array([float(getattr(pair, side)) for pair in pairs]) for side in ("test", "base"))
+    of_test, of_base = _dominance(test, base), -_dominance(base, test)
+    return np.asarray(of_test + of_base - of_test.mean())
+
+
+def _dominance(values: FloatArray, others: FloatArray) -> FloatArray:
+    ordered = np.sort(others)
+    below = np.searchsorted(ordered, values, side="left")
+    above = len(ordered) - np.searchsorted(ordered, values, side="right")
+    return np.asarray((below - above) / len(ordered))
+
+
+def _standardized(pairs: Sequence[PairedRating], cells: Cells) -> tuple[float | None, Interval | None]:
+    """Return the mean difference over the root mean variance of both systems' ratings (Cohen, 1988, d_av)."""
+    if not pairs:
+        return None, None
+    base, test = (np.array([float(getattr(pair, side)) for pair in pairs]) for side in ("base", "test"))
+    unit = max(1e-300, float(np.abs([base, test]).max()))  # of no consequence, but squares stay finite
+    base, test = base / unit, test / unit
+    sums = cells.means(np.stack([np.ones_like(base), test - base, base, test, base**2 + test**2], axis=1))
+
+    def effect(rows: FloatArray) -> FloatArray:
+        difference, of_base, of_test, squares = (ratio(column, rows[:, 0]) for column in rows[:, 1:].T)
+        variance = (squares - of_base**2 - of_test**2) / 2
+        return np.asarray(ratio(difference, np.sqrt(np.maximum(variance, 0.0))))
+
+    value = float(effect(sums.total[None, :])[0])
+    if np.isnan(value):
+        return None, None
+    found = spread_of(sums, effect)
+    return value, found.interval() if found else None
