@@ -7,9 +7,9 @@ from typing import Any
 from annotation.models import Aspect, Assignment, Study
 from modelhub.analysis.data import Answer, Data, Question
 from modelhub.analysis.output_rating import direction
-from modelhub.analysis.pairs import BOTH_BAD, TIE
 from modelhub.stats.agreement import agreement_report
 from modelhub.stats.ratings import Level, Value, make_ratings
+from modelhub.stats.wins import BOTH_BAD, TIE
 
 OVERLAP, SHARED, REPEAT = "overlap", "shared_personas", "repeat"
 OWN_PERSONAS = (

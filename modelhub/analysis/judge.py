@@ -15,13 +15,14 @@ import numpy as np
 
 from annotation.models import Aspect, Assignment
 from modelhub.analysis.data import CHOSEN, Answer, Data
-from modelhub.analysis.pairs import BASE, TEST, choices, rated_pairs
+from modelhub.analysis.pairs import choices, rated_pairs
 from modelhub.analysis.winrates import favoured
 from modelhub.files.pairs import RESPONSES
 from modelhub.files.tables import TableError, read_verdicts
 from modelhub.stats.adjusted import clustered_share
 from modelhub.stats.chance import cohen_kappa
 from modelhub.stats.winrate import PERSONALIZATION, QUALITY, Verdict, pair_outcomes
+from modelhub.stats.wins import BASE, TEST
 
 PERSONA = "persona"
 _OUTCOMES = ("win", "tie", "loss")

@@ -8,8 +8,8 @@ from fractions import Fraction
 from annotation.models import Aspect
 from modelhub.analysis.data import Answer, Data, Question
 from modelhub.stats.effects import PairedRating
+from modelhub.stats.wins import BASE, BOTH_BAD, TEST, TIE
 
-BASE, TEST, TIE, BOTH_BAD = "base", "test", "tie", "both_bad"
 _TIE = 1 + Aspect.COMPARISON_OPTIONS.index("tie")
 
 

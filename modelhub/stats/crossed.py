@@ -6,7 +6,7 @@ others hold. Each is the delete-one jackknife's. Source: Clark (1973), The langu
 Gelbach & Miller (2011), Robust inference with multiway clustering; Efron & Tibshirani (1993), chapter 11.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,9 +83,9 @@ class Sums:
 class Cells:
     """Which participant rated which prompt, in the order of the rows given; a cell is all that is alike in both."""
 
-    def __init__(self, people: Sequence[str], prompts: Sequence[str] | None) -> None:
+    def __init__(self, people: Iterable[Hashable], prompts: Iterable[Hashable] | None) -> None:
         self.person, self.n_people = group_codes(people)
-        self.prompt, self.n_prompts = group_codes(prompts if prompts is not None else people)
+        self.prompt, self.n_prompts = (self.person, self.n_people) if prompts is None else group_codes(prompts)
         pairs, self.cell = np.unique(self.person * max(1, self.n_prompts) + self.prompt, return_inverse=True)
         self.cell_person, self.cell_prompt = pairs // max(1, self.n_prompts), pairs % max(1, self.n_prompts)
         # Prompts that nobody shares are part of their participant.
@@ -199,10 +199,11 @@ def _of_mean_squares(cells: Cells, values: FloatArray) -> Spread:
     return Spread(float(grand), variance**0.5, df, min(n, k))
 
 
-def group_codes(names: Sequence[str]) -> tuple[IntArray, int]:
+def group_codes(names: Iterable[Hashable]) -> tuple[IntArray, int]:
     """Return each name as the number of its group, shape (n,), and how many groups there are."""
-    numbers = {name: index for index, name in enumerate(dict.fromkeys(names))}
-    return np.array([numbers[name] for name in names], dtype=np.int64), len(numbers)
+    numbers: dict[Hashable, int] = {}
+    codes = [numbers.setdefault(name, len(numbers)) for name in names]
+    return np.array(codes, dtype=np.int64), len(numbers)
 
 
 def ratio(above: FloatArray, below: FloatArray) -> FloatArray:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from modelhub.stats.power import PowerDesign, simulate_power
 from modelhub.stats.winrate import Verdict, pair_outcomes, win_rates
 
 # (win, tie, loss) for personalization and quality, and Delta-PQ as published in Balepur et al. (2025).
@@ -80,26 +79,3 @@ def test_without_decided_pairs_delta_pq_is_undefined_with_a_reason():
 def test_a_second_verdict_for_the_same_order_is_refused():
     with pytest.raises(ValueError, match="two verdicts"):
         pair_outcomes([Verdict("1", "quality", "base_first", "A")] * 2)
-
-
-class TestPower:
-    def power(self, participants: int, prompts: int, difference: float) -> float:
-        return simulate_power(PowerDesign(participants, prompts, difference), simulations=400)["power"]
-
-    def test_the_size_of_the_published_study_finds_small_differences_seldom(self):
-        assert 0.12 <= self.power(8, 18, 0.26) <= 0.29
-        assert 0.32 <= self.power(8, 18, 0.43) <= 0.62
-
-    def test_forty_participants_with_ten_prompts_find_a_quarter_point(self):
-        assert self.power(40, 10, 0.26) > 0.65
-
-    def test_without_a_difference_the_power_is_the_level(self):
-        assert self.power(12, 10, 0) < 0.09
-
-    def test_a_margin_adds_the_power_to_show_non_inferiority(self):
-        report = simulate_power(PowerDesign(30, 10, 0.3, margin=0.5), simulations=50)
-        assert report["non_inferiority_power"] > 0.9
-
-    def test_impossible_designs_are_refused(self):
-        with pytest.raises(ValueError, match="two participants"):
-            simulate_power(PowerDesign(1, 10, 0.3))
