@@ -79,7 +79,7 @@ DESIGNS = (
 
 
 @dataclass(frozen=True)
-class Study:
+class SimulatedStudy:
     """One simulated study, an entry per pair."""
 
     person: IntArray
@@ -100,7 +100,7 @@ class Study:
         return self.test - self.base
 
 
-def draw(design: Simulated, rng: np.random.Generator) -> Study:
+def draw(design: Simulated, rng: np.random.Generator) -> SimulatedStudy:
     """Return one study of this design."""
     person, prompt = _cells(design, rng)
     words = rng.normal(0, WORDS, len(person)).round()
@@ -113,8 +113,8 @@ def draw(design: Simulated, rng: np.random.Generator) -> Study:
     )
     true = np.where(np.abs(true) < design.coarse / 2, 0.0, true)
     middle = design.middle + rng.normal(0, 0.7, len(person))
-    rated = [np.clip(np.rint(middle + sign * true / 2), 1, 5).astype(int) for sign in (-1, 1)]
-    return Study(person, prompt, *rated, words)
+    base, test = (np.clip(np.rint(middle + sign * true / 2), 1, 5).astype(np.int64) for sign in (-1, 1))
+    return SimulatedStudy(person, prompt, base, test, words)
 
 
 def _cells(design: Simulated, rng: np.random.Generator) -> tuple[IntArray, IntArray]:
@@ -170,7 +170,9 @@ COLUMNS = ("t", "mean", "length", "net win", "win share", "superiority", "standa
            "not inferior", "interaction", "power", "t power")  # fmt: skip
 
 
-def _claims(study: Study, report: PairedReport, before: PairedReport, true: Truth) -> Iterator[tuple[str, bool]]:
+def _claims(
+    study: SimulatedStudy, report: PairedReport, before: PairedReport, true: Truth
+) -> Iterator[tuple[str, bool]]:
     people, prompts = ([str(name) for name in names.tolist()] for names in (study.person, study.prompt))
     line = adjusted_mean(people, study.difference.tolist(), study.words.tolist(), prompts=prompts, span=4.0)
     sides = np.select([study.difference > 0, study.difference < 0], ["test", "base"], "tie").tolist()
@@ -190,7 +192,7 @@ def _claims(study: Study, report: PairedReport, before: PairedReport, true: Trut
     found = interaction(study.pairs, halves)
     yield "interaction", found.p is not None and found.p <= 0.05
     # The worst case that is still inferior: lower by the whole margin.
-    lower = study.difference - true.difference - MARGIN
+    lower = study.difference.astype(np.float64) - true.difference - MARGIN
     for name, shared in (("not inferior", prompts), ("t not inferior", None)):
         spread = mean_spread(Cells(people, shared), lower)
         bounds = spread.interval(confidence=0.90) if spread else None

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 from annotation.models import Aspect
 from modelhub.analysis.data import Answer, Data, Question
@@ -34,7 +33,7 @@ class RatedPair:
 
     def as_pair(self) -> PairedRating:
         """Return the pair as the statistics take it."""
-        return PairedRating(self.participant, self.item, base=Fraction(self.base), test=Fraction(self.test))
+        return PairedRating(self.participant, self.item, base=self.base, test=self.test)
 
 
 @dataclass(frozen=True, slots=True)

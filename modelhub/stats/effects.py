@@ -19,27 +19,33 @@ class PairedRating:
 
     participant: str
     item: str
-    base: Fraction
-    test: Fraction
+    base: Fraction | int
+    test: Fraction | int
 
     @property
-    def difference(self) -> Fraction:
+    def difference(self) -> Fraction | int:
+        """Test minus base, exact."""
         return self.test - self.base
 
 
-def paired_effects(pairs: Sequence[PairedRating], means: list[Fraction], cells: Cells) -> Effects:
-    """Return effects with their intervals, which generalise over what `cells` has; `means` are by participant."""
-    signs = np.array([(pair.difference > 0) - (pair.difference < 0) for pair in pairs], dtype=float)
-    ranks = scipy.stats.rankdata([abs(pair.difference) for pair in pairs if pair.difference]) if signs.any() else []
+def paired_effects(
+    pairs: Sequence[PairedRating], differences: FloatArray, means: Sequence[Fraction], cells: Cells
+) -> Effects:
+    """Return effects with their intervals, which generalise over what `cells` has.
+
+    `differences` are those of the pairs, `means` those of participants.
+    """
+    signs = np.sign(differences)
     ranked = np.zeros(len(pairs))
-    ranked[signs != 0] = ranks
+    ranked[signs != 0] = scipy.stats.rankdata(np.abs(differences[signs != 0]))
+    base, test = (np.array([float(getattr(pair, side)) for pair in pairs]) for side in ("base", "test"))
     ones = np.ones(len(pairs))
     superiority, superiority_ci = _bounded(cells, ones, (signs + 1) / 2, low=0.0)
     # Matched pairs: favourable less unfavourable share of the ranks, zeros left out (Kerby, 2014). The interval takes
     # the ranks as they are in all pairs.
     biserial, biserial_ci = _bounded(cells, ranked, signs * ranked, low=-1.0)
-    delta, delta_ci = _bounded(cells, ones, _placements(pairs), low=-1.0)
-    standardized, standardized_ci = _standardized(pairs, cells)
+    delta, delta_ci = _bounded(cells, ones, _placements(base, test), low=-1.0)
+    standardized, standardized_ci = _standardized(base, test, cells)
     return Effects(
         win_tie_loss=WinTieLoss(win=int((signs > 0).sum()), tie=int((signs == 0).sum()), loss=int((signs < 0).sum())),
         favouring=Favouring(
@@ -67,15 +73,14 @@ def _bounded(cells: Cells, below: FloatArray, above: FloatArray, *, low: float) 
     return value, found.bounded_interval(low, 1.0) if found else None
 
 
-def _placements(pairs: Sequence[PairedRating]) -> FloatArray:
+def _placements(base: FloatArray, test: FloatArray) -> FloatArray:
     """Return values of pairs whose mean is Cliff's delta, and whose spread is that of delta to first order.
 
     A pair tells how its test rating stands among all base ratings, and its base rating among all test ratings.
     Source: Cliff (1993), Dominance statistics: ordinal analyses to answer ordinal questions.
     """
-    if not pairs:
-        return np.zeros(0)
-    test, base = (np.array([float(getattr(pair, side)) for pair in pairs]) for side in ("test", "base"))
+    if not len(base):
+        return base
     of_test, of_base = _dominance(test, base), -_dominance(base, test)
     return np.asarray(of_test + of_base - of_test.mean())
 
@@ -87,11 +92,10 @@ def _dominance(values: FloatArray, others: FloatArray) -> FloatArray:
     return np.asarray((below - above) / len(ordered))
 
 
-def _standardized(pairs: Sequence[PairedRating], cells: Cells) -> tuple[float | None, Interval | None]:
+def _standardized(base: FloatArray, test: FloatArray, cells: Cells) -> tuple[float | None, Interval | None]:
     """Return the mean difference over the root mean variance of both systems' ratings (Cohen, 1988, d_av)."""
-    if not pairs:
+    if not len(base):
         return None, None
-    base, test = (np.array([float(getattr(pair, side)) for pair in pairs]) for side in ("base", "test"))
     unit = max(1e-300, float(np.abs([base, test]).max()))  # of no consequence, but squares stay finite
     base, test = base / unit, test / unit
     sums = cells.means(np.stack([np.ones_like(base), test - base, base, test, base**2 + test**2], axis=1))

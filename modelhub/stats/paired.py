@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import lcm
 
 import numpy as np
 import scipy
@@ -25,7 +26,7 @@ from modelhub.results.comparison import (
 )
 from modelhub.stats.crossed import Cells, Spread, mean_spread
 from modelhub.stats.effects import PairedRating, paired_effects
-from modelhub.stats.ratings import FloatArray
+from modelhub.stats.ratings import FloatArray, IntArray
 from modelhub.stats.signflip import SignFlip, sign_flip
 
 LEVEL = 0.05
@@ -60,23 +61,26 @@ def paired_report(
     `margin` is the non-inferiority and equivalence margin in points of the scale, fixed before the data were seen;
     `span` the largest difference that the scale allows. With `prompts_fixed` results speak of these prompts alone.
     """
-    means = _means(pairs, "participant")
+    exact = [pair.difference for pair in pairs]
+    differences = np.array([float(value) for value in exact])
     cells = Cells([pair.participant for pair in pairs], None if prompts_fixed else [pair.item for pair in pairs])
-    spread = mean_spread(cells, np.array([float(pair.difference) for pair in pairs]))
-    tests = paired_tests(list(means.values()), _prompt_means(pairs, cells), spread, cells, seed=seed)
+    means = exact_means(cells.person, exact)
+    prompts = exact_means(cells.prompt, exact) if cells.is_crossed else []
+    spread = mean_spread(cells, differences)
+    tests = paired_tests(means, prompts, spread, cells, seed=seed)
     report = PairedReport(
         n_participants=len(means),
         n_pairs=len(pairs),
         n_prompts=len({pair.item for pair in pairs}),
         generalises_over=units_of(cells),
-        mean_base=_mean([pair.base for pair in pairs]),
-        mean_test=_mean([pair.test for pair in pairs]),
-        mean_difference=float(sum(means.values(), Fraction(0)) / len(means)) if means else None,
+        mean_base=_mean(pairs, "base"),
+        mean_test=_mean(pairs, "test"),
+        mean_difference=float(sum(means, Fraction(0)) / len(means)) if means else None,
         ci=spread.interval(span=span) if spread else None,
         ci_method=CROSSED_METHOD if cells.is_crossed else T_METHOD,
         ci_df=spread.df if spread else None,
-        **dict(_tested(tests, list(means.values()))),
-        **dict(paired_effects(pairs, list(means.values()), cells)),
+        **dict(_tested(tests, means)),
+        **dict(paired_effects(pairs, differences, means, cells)),
         **dict(_margin(spread, margin, span)),
         reasons={},
         warnings=[],
@@ -127,21 +131,6 @@ def wilcoxon_exact(values: Sequence[Fraction]) -> float | None:
     ]
     tested = sign_flip(signed)
     return tested.p if tested else None
-
-
-def quasi_t(pairs: Sequence[PairedRating]) -> CrossedTest | None:
-    """Test the mean difference against participants and prompts at once, both being samples.
-
-    On a complete crossing this is the quasi-F of one mean, with Satterthwaite's degrees of freedom (Clark, 1973). None
-    where prompts are not shared, where there are fewer than two of either, or where nothing varies.
-    """
-    cells = Cells([pair.participant for pair in pairs], [pair.item for pair in pairs])
-    spread = mean_spread(cells, np.array([float(pair.difference) for pair in pairs]))
-    return paired_tests([], [], spread, cells, seed=0).crossed
-
-
-def _prompt_means(pairs: Sequence[PairedRating], cells: Cells) -> list[Fraction]:
-    return list(_means(pairs, "item").values()) if cells.is_crossed else []
 
 
 def _tested(tests: PairedTests, means: list[Fraction]) -> Tests:
@@ -217,12 +206,16 @@ def few_units_warnings(tests: PairedTests, *, participants: int, prompts: int) -
     return found
 
 
-def _means(pairs: Sequence[PairedRating], by: str) -> dict[str, Fraction]:
-    groups: defaultdict[str, list[Fraction]] = defaultdict(list)
-    for pair in pairs:
-        groups[getattr(pair, by)].append(pair.difference)
-    return {name: sum(values, Fraction(0)) / len(values) for name, values in groups.items()}
+def exact_means(groups: IntArray, values: Sequence[Fraction | int]) -> list[Fraction]:
+    """Return the exact mean of `values` in each group, in the order of the groups' numbers."""
+    scale = lcm(*(value.denominator for value in values))
+    sums: defaultdict[int, int] = defaultdict(int)
+    for group, value in zip(groups.tolist(), values, strict=True):
+        sums[group] += value.numerator * (scale // value.denominator)
+    sizes: list[int] = np.bincount(groups).tolist() if len(groups) else []
+    return [Fraction(sums[group], scale * size) for group, size in enumerate(sizes)]
 
 
-def _mean(values: list[Fraction]) -> float | None:
-    return float(sum(values, Fraction(0)) / len(values)) if values else None
+def _mean(pairs: Sequence[PairedRating], side: str) -> float | None:
+    found = exact_means(np.zeros(len(pairs), dtype=np.int64), [getattr(pair, side) for pair in pairs])
+    return float(found[0]) if found else None

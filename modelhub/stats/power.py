@@ -1,7 +1,6 @@
 """Power of the paired design by simulation. Each simulated study is tested as the report tests a real one."""
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 import scipy
@@ -9,7 +8,7 @@ import scipy
 from modelhub.results.base import Interval, Part
 from modelhub.stats.crossed import Cells, Spread, mean_spread
 from modelhub.stats.multiplicity import wilson_interval
-from modelhub.stats.paired import paired_tests
+from modelhub.stats.paired import exact_means, paired_tests
 from modelhub.stats.ratings import FloatArray, IntArray
 
 
@@ -133,14 +132,10 @@ def _rated_differences(design: PowerDesign, prompts: IntArray, rng: np.random.Ge
 
 
 def _headline(cells: Cells, values: FloatArray, spread: Spread | None) -> float | None:
-    people = _means(cells.person, values, cells.n_people)
-    prompts = _means(cells.prompt, values, cells.n_prompts) if cells.is_crossed else []
+    whole = values.astype(int).tolist()
+    people = exact_means(cells.person, whole)
+    prompts = exact_means(cells.prompt, whole) if cells.is_crossed else []
     return paired_tests(people, prompts, spread, cells, seed=0).headline
-
-
-def _means(groups: IntArray, values: FloatArray, count: int) -> list[Fraction]:
-    sums, sizes = np.bincount(groups, weights=values, minlength=count), np.bincount(groups, minlength=count)
-    return [Fraction(int(total), int(size)) for total, size in zip(sums, sizes, strict=True)]
 
 
 def _lower_bound(spread: Spread | None) -> float:

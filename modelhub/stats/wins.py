@@ -1,7 +1,7 @@
 """Win, tie and loss between two systems as people judged them. Pure."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -11,7 +11,7 @@ import numpy as np
 from modelhub.results.base import Interval
 from modelhub.results.comparison import HumanWinRates, WinRates
 from modelhub.stats.crossed import Cells, Spread, mean_spread, ratio, spread_of
-from modelhub.stats.paired import few_units_warnings, paired_tests, units_of
+from modelhub.stats.paired import exact_means, few_units_warnings, paired_tests, units_of
 from modelhub.stats.ratings import FloatArray
 from modelhub.stats.winrate import PERSONALIZATION, QUALITY
 
@@ -46,8 +46,9 @@ def win_rates_of(
     n, win, loss = total.total(), total[TEST], total[BASE]
     cells = _cells(outcomes, prompts_fixed=prompts_fixed)
     spread = mean_spread(cells, np.array([float(one.net) for one in outcomes]))
-    people = _net_wins((one.participant, one.net) for one in outcomes)
-    prompts = _net_wins((one.item, one.net) for one in outcomes) if cells.is_crossed else []
+    nets = [one.net for one in outcomes]
+    people = exact_means(cells.person, nets)
+    prompts = exact_means(cells.prompt, nets) if cells.is_crossed else []
     tests = paired_tests(people, prompts, spread, cells, seed=seed)
     share = spread_of(cells.sums(_won_and_lost(outcomes)), _share)
     report = WinRates(
@@ -92,14 +93,6 @@ def _reasons(report: WinRates, cells: Cells) -> dict[str, str]:
         "win_share_ci": decided if report.win_share is None else few or "unstable",
     }
     return {name: code for name, code in codes.items() if getattr(report, name) is None}
-
-
-def _net_wins(rows: Iterable[tuple[str, int]]) -> list[Fraction]:
-    """Return each group's net win per pair."""
-    groups: defaultdict[str, list[int]] = defaultdict(list)
-    for group, net in rows:
-        groups[group].append(net)
-    return [Fraction(sum(own), len(own)) for own in groups.values()]
 
 
 def _won_and_lost(outcomes: Sequence[PreferredSystem]) -> FloatArray:

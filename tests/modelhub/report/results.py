@@ -196,7 +196,7 @@ def _compared(
 ) -> dict[str, Any]:
     report = paired_report(rows, margin=margin).model_dump(mode="json")
     adjusted = None if report["ci"] is None else report["mean_difference"] + 0.05
-    own: dict[str, list[Fraction]] = {}
+    own: dict[str, list[Fraction | int]] = {}
     for pair in rows:
         own.setdefault(pair.participant, []).append(pair.difference)
     return {

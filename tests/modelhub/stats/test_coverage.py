@@ -1,4 +1,4 @@
-"""Simulated studies: intervals cover as often as they say, true nulls are rejected as seldom, margins are shown as seldom.
+"""Simulated studies: intervals cover as often as they say, and what is not true is claimed as seldom.
 
 The whole table is made by benchmarks/coverage.py; these are the designs in which it went wrong, or is hardest to get
 right. With 400 studies a share of .95 has a standard error of .011.
