@@ -39,8 +39,10 @@ def get_researcher(request: HttpRequest) -> User:
     return user
 
 
-def get_study_for_researcher(request: HttpRequest, slug: str, version: int) -> Study:
+def get_study_for_researcher(request: HttpRequest, slug: str, version: int, *, leaves_it: bool = False) -> Study:
     """Return the study if the signed-in user owns it, was attached to it, or is an admin.
+
+    Every method but GET and HEAD is taken to change the study, unless it `leaves_it` as it is.
 
     Raises:
         AccessRefused: the account has no role, or would change a study that it may only read.
@@ -48,7 +50,7 @@ def get_study_for_researcher(request: HttpRequest, slug: str, version: int) -> S
     """
     user = get_researcher(request)
     study = get_object_or_404(visible_studies(user), slug=slug, version=version)
-    changes = request.method not in ("GET", "HEAD")
+    changes = request.method not in ("GET", "HEAD") and not leaves_it
     if changes and attached_role(user, study) == StudyMember.Role.ANALYST:
         raise AccessRefused(READS_ONLY)
     return study

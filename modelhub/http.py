@@ -30,13 +30,13 @@ def get_pipeline_reader(request: HttpRequest) -> User:
     return user
 
 
-def get_study_to_unblind(request: HttpRequest, slug: str, version: int) -> Study:
+def get_study_to_unblind(request: HttpRequest, slug: str, version: int, *, leaves_it: bool = False) -> Study:
     """Return the study as `get_study_for_researcher` does, to those who may see which system each arm is.
 
     Raises:
         AccessRefused, Http404: as there; AccessRefused also for who is blinded in the study.
     """
-    study = get_study_for_researcher(request, slug, version)
+    study = get_study_for_researcher(request, slug, version, leaves_it=leaves_it)
     if not may_unblind(request_user(request), study):
         raise AccessRefused(BLINDED)
     return study

@@ -173,6 +173,8 @@ MATRIX: dict[str, Row] = {
     # The owner here is a researcher: owning a study does not unblind it.
     "modelhub:arms": page(*STUDY, get=study(200, owner=403, member=403)),
     "modelhub:report": page(*STUDY, get=study(200, owner=403, member=403)),
+    "modelhub:report_progress": page(*STUDY, get=study(200, owner=403, member=403)),
+    "modelhub:report_stop": action(*STUDY, post=study(302, owner=403, member=403)),
     "modelhub:agreement_panel": page(*STUDY, get=study(200)),
     "modelhub:runs": page(get=PIPELINE),
     "modelhub:run": page("run", get=PIPELINE),

@@ -1,8 +1,9 @@
 """From a study to its results, whose form is in modelhub/results/."""
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
+from typing import TypeVar
 
 import django
 from django.utils import timezone
@@ -26,6 +27,7 @@ from modelhub.stats.winrate import Verdict
 from personaeval import __version__
 
 _PACKAGES = ("numpy", "scipy", "krippendorff")
+Made = TypeVar("Made")
 
 
 def analyze(
@@ -63,18 +65,23 @@ def analyze_data(
     judgements: Sequence[Verdict] | None = None,
     command: str = "",
     include_bots: bool = False,
+    advance: Callable[[int], object] = lambda parts: None,
 ) -> Results:
-    """Return the results of a study that is loaded already; see `analyze`. Raises ValueError as it does."""
+    """Return the results of a study that is loaded already; see `analyze`. Raises ValueError as it does.
+
+    `advance` is told of every part that is done, of the number that `parts_of` says; what it raises ends the work.
+    """
     names = primary_first(data)
     reports: dict[str, PopulationResults] = {}
     for name in names:
         people = data.population(name)
-        same = next((other for other in reports if data.population(other).answers is people.answers), None)
-        reports[name] = (
-            reports[same].model_copy(deep=True)
-            if same
-            else population_report(people, seed=seed, replicates=replicates, judgements=judgements)
-        )
+        if len(people.answers) == len(data.answers) and reports:
+            (same,) = reports.values()
+            reports[name] = same.model_copy(deep=True)
+        else:
+            reports[name] = population_report(
+                people, seed=seed, replicates=replicates, judgements=judgements, advance=advance
+            )
     return Results(
         study=_study(data, include_bots=include_bots),
         flow=flow_report(data),
@@ -84,6 +91,16 @@ def analyze_data(
     )
 
 
+def parts_of(data: Data) -> int:
+    """Return in how many parts `analyze_data` computes."""
+    populations = {len(data.population(name).answers) for name in POPULATIONS}
+    return len(populations) * (len(_strata(data)) + len(data.contrasts[1:]) + 2)
+
+
+def _strata(data: Data) -> tuple[str, ...]:
+    return (POOLED, *data.strata, *data.writings)
+
+
 def primary_first(data: Data) -> list[str]:
     """Return the populations, that which the study declares as its primary one before the other."""
     primary = data.study.analysis.get("population", ALL)
@@ -91,27 +108,37 @@ def primary_first(data: Data) -> list[str]:
 
 
 def population_report(
-    data: Data, *, seed: int, replicates: int, judgements: Sequence[Verdict] | None
+    data: Data,
+    *,
+    seed: int,
+    replicates: int,
+    judgements: Sequence[Verdict] | None,
+    advance: Callable[[int], object] = lambda parts: None,
 ) -> PopulationResults:
     """Return the part of the results that stands under `analysis` for the answers of `data`."""
+
+    def done(part: Made) -> Made:
+        advance(1)
+        return part
+
     main = data.main
     pairs, chosen = rated_pairs(data, main), choices(data, main)
     is_assessment = data.study.kind == Study.Kind.PERSONA_ASSESSMENT
     report = PopulationResults(
         participants=len({answer.participant for answer in main}),
-        strata={name: stratum_report(data.stratum(name), seed=seed) for name in (POOLED, *data.strata, *data.writings)},
+        strata={name: done(stratum_report(data.stratum(name), seed=seed)) for name in _strata(data)},
         interactions=interactions(data),
-        contrasts=[contrast_report(data.contrast(*pair), seed=seed) for pair in data.contrasts[1:]],
+        contrasts=[done(contrast_report(data.contrast(*pair), seed=seed)) for pair in data.contrasts[1:]],
         position=position_report(pairs, chosen),
         order=order_report(data),
         length=length_report(data, seed=seed),
-        agreement=agreement_by_design(data, seed=seed, replicates=replicates),
+        agreement=done(agreement_by_design(data, seed=seed, replicates=replicates)),
         persona=persona_report(data, judgements or [], seed=seed) if is_assessment else {},
         judge=None if judgements is None else judge_report(data, judgements),
         checks=checks_report(data),
     )
     holm_add(report, data)
-    return report
+    return done(report)
 
 
 def _study(data: Data, *, include_bots: bool) -> StudyResult:

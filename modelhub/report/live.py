@@ -13,13 +13,16 @@ from annotation.export.scope import Scope
 from annotation.models import Assignment, Study
 from modelhub.analysis.agreement import agreement_by_design
 from modelhub.analysis.data import load_data
-from modelhub.analysis.results import analyze_data
+from modelhub.analysis.results import analyze_data, parts_of
+from modelhub.models import Run
 from modelhub.report.build import build_document
 from modelhub.report.sections.document import Document
 from modelhub.report.sections.names import DESIGNS
+from modelhub.runs.recording import recorded_run
 from modelhub.stats.numbers import decimal, interval, reason, warning
 
 _COMPLETED = Q(state=Assignment.State.COMPLETED)
+STAGE = "analyze"
 KEPT_SECONDS = 60 * 60
 PANEL_REPLICATES = 500
 # About two seconds of computing; above it a page says first what is going on.
@@ -48,13 +51,34 @@ class AgreementSoFar:
 
 
 def study_document(study: Study, *, command: str, include_bots: bool = False) -> Document:
-    """Return the report of the study as it stands; `command` writes the same as files."""
+    """Return the report of the study as it stands; `command` writes the same as files.
+
+    Where it takes long it is a run: another page can show how far it is, and stop it. Raises ScopeTaken while another
+    process computes the study's report, and RunStopped if somebody stops this one.
+    """
 
     def make() -> Document:
         data = load_data(study, include_bots=include_bots)
-        return build_document(analyze_data(data, command=command, include_bots=include_bots))
+        if len(data.answers) < SLOW_FROM_ANSWERS:
+            return build_document(analyze_data(data, command=command, include_bots=include_bots))
+        with recorded_run(
+            stage=STAGE, study=study, scope=report_scope(study), arguments={"include_bots": include_bots},
+            command=command, total=parts_of(data), leaves="Nothing was kept.",
+        ) as execution:  # fmt: skip
+            found = analyze_data(data, command=command, include_bots=include_bots, advance=execution.advance)
+            return build_document(found)
 
     return _kept("report", study, include_bots, make)
+
+
+def report_run(study: Study) -> Run | None:
+    """Return the run that computes the report for a page at this moment."""
+    return Run.objects.filter(scope=report_scope(study), state=Run.State.RUNNING).first()
+
+
+def report_scope(study: Study) -> str:
+    """Return the scope of runs that compute the study's report for a page: one at a time."""
+    return f"report of study {study.pk}"
 
 
 def answers_to_wait_for(study: Study, *, include_bots: bool = False) -> int:

@@ -8,7 +8,7 @@ from django.db import DatabaseError, connection
 
 from annotation.services.queue import outputs_renew
 from modelhub.models import Run
-from modelhub.runs.lifecycle import RunTakenOver, run_heartbeat
+from modelhub.runs.lifecycle import RunStopped, RunTakenOver, run_heartbeat
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Heartbeat:
         try:
             outputs_renew(holder=self._run.key, lease_seconds=self._lease_seconds)
             run_heartbeat(run=self._run, lease_seconds=self._lease_seconds)
-        except RunTakenOver as error:
+        except (RunTakenOver, RunStopped) as error:
             # The thread at work learns of it at its next own heartbeat, between two batches.
             logger.warning("%s", error)
         except DatabaseError as error:

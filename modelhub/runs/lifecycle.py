@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from annotation.errors import ServiceError
@@ -28,6 +28,10 @@ class RunTakenOver(ServiceError):
     """This run was taken for lost, and another one has begun on its rows."""
 
 
+class RunStopped(ServiceError):
+    """Somebody has stopped this run from a page."""
+
+
 def run_start(
     *,
     stage: str,
@@ -39,6 +43,7 @@ def run_start(
     subject: str = "",
     conditions: Mapping[str, Any] | None = None,
     total: int | None = None,
+    command: str = "",
     lease_seconds: int = LEASE_SECONDS,
 ) -> Run:
     """Record that a stage has started, with all that is needed to repeat it. Stages do so by `recorded_run` alone.
@@ -46,7 +51,8 @@ def run_start(
     `arguments` holds every option, given or defaulted. `inputs` are files, kept by name and SHA-256. Values that look
     like secrets are never stored. `scope` names the rows the run works on: of one scope one run goes on at a time.
     `subject` names what its rows are about, and `conditions` all that shapes them: what later runs are held to.
-    Raises ScopeTaken while another one does.
+    `command` stands in place of the command line where a page has started the run. Raises ScopeTaken while another one
+    works on the scope.
     """
     now = timezone.now()
     run = Run(
@@ -55,7 +61,7 @@ def run_start(
         subject=subject,
         conditions=dict(conditions or {}),
         study=study,
-        command=command_line(sys.argv),
+        command=command or command_line(sys.argv),
         arguments=public_arguments(arguments),
         inputs=[{"name": path.name, "sha256": file_sha256(path)} for path in inputs],
         provenance=provenance(),
@@ -73,12 +79,12 @@ def run_start(
 def run_heartbeat(*, run: Run, done: int = 0, failed: int = 0, lease_seconds: int = LEASE_SECONDS) -> None:
     """Say that the run is alive and add to its counts. A run taken for lost that was only slow is running again.
 
-    Raises RunTakenOver if another run has begun on its scope meanwhile.
+    Raises RunTakenOver if another run has begun on its scope meanwhile, and RunStopped if the run was stopped.
     """
     now = timezone.now()
     try:
         with transaction.atomic():
-            Run.objects.filter(pk=run.pk, state__in=[Run.State.RUNNING, Run.State.LOST]).update(
+            alive = _alive(run).update(
                 state=Run.State.RUNNING,
                 done=F("done") + done,
                 failed=F("failed") + failed,
@@ -91,18 +97,35 @@ def run_heartbeat(*, run: Run, done: int = 0, failed: int = 0, lease_seconds: in
             "stays; this one ends."
         ) from error
 
+    if not alive:
+        raise RunStopped(f"Run {run.key} was stopped. What is stored stays.")
+
+
+def run_expect(*, run: Run, total: int) -> None:
+    """Say how many rows a run has to do."""
+    Run.objects.filter(pk=run.pk).update(total=total)
+
+
+def run_stop(*, run: Run, message: str) -> bool:
+    """Stop a run that works in another thread or process: it ends at its next sign of life. False if it had ended."""
+    ended = {"state": Run.State.STOPPED, "message": message, "finished_at": timezone.now()}
+    return _alive(run).update(**ended) == 1
+
 
 def run_finish(*, run: Run, state: Run.State, message: str = "", usage: Mapping[str, Any] | None = None) -> None:
     """Close the run. `message` is for the researcher and holds no participant's text; `usage` is the engine's."""
-    Run.objects.filter(pk=run.pk, state__in=[Run.State.RUNNING, Run.State.LOST]).update(
-        state=state, message=message, usage=dict(usage or {}), finished_at=timezone.now()
-    )
+    _alive(run).update(state=state, message=message, usage=dict(usage or {}), finished_at=timezone.now())
     run.refresh_from_db()
 
 
 def runs_mark_lost() -> int:
     """Mark running runs whose lease has expired as lost; return how many."""
     return Run.objects.filter(state=Run.State.RUNNING, lease_until__lt=timezone.now()).update(state=Run.State.LOST)
+
+
+def _alive(run: Run) -> QuerySet[Run]:
+    """Return the run, unless it has ended; one taken for lost may only be slow."""
+    return Run.objects.filter(pk=run.pk, state__in=[Run.State.RUNNING, Run.State.LOST])
 
 
 def _save_in_scope(run: Run) -> None:

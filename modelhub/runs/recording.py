@@ -10,7 +10,7 @@ from django.db import DatabaseError
 from annotation.errors import ServiceError
 from modelhub.models import Run
 from modelhub.runs.heartbeat import Heartbeat
-from modelhub.runs.lifecycle import run_finish, run_heartbeat, run_start
+from modelhub.runs.lifecycle import RunStopped, run_expect, run_finish, run_heartbeat, run_start
 from modelhub.runs.parameters import LEASE_SECONDS
 from personaeval.interrupts import Interruptible
 from personaeval.storage import storage_problem
@@ -34,8 +34,15 @@ class Execution:
     usage: Callable[[], Mapping[str, Any]] = dict
     done: int = 0
 
+    def expect(self, total: int) -> None:
+        """Say how many rows there are to do, where that is found out on the way."""
+        run_expect(run=self.run, total=total)
+
     def advance(self, done: int = 0, *, failed: int = 0) -> None:
-        """Count rows, and show that the run is alive. Raises RunTakenOver if another one has begun on its scope."""
+        """Count rows, and show that the run is alive.
+
+        Raises RunTakenOver if another one has begun on its scope, and RunStopped if somebody has stopped this one.
+        """
         run_heartbeat(run=self.run, done=done, failed=failed, lease_seconds=self.lease_seconds)
         self.done += done
 
@@ -69,6 +76,8 @@ def recorded_run(
             state, message = Run.State.FINISHED, ""
         except KeyboardInterrupt:
             state, message = Run.State.STOPPED, f"Stopped by a signal. {leaves}"
+            raise
+        except RunStopped:  # closed by whoever stopped it
             raise
         except ServiceError as error:
             message = str(error)

@@ -1,14 +1,18 @@
 """The analysts' report (unblinded), and the dashboard's panel on agreement (blinded)."""
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
 
 from annotation.export import export_refusal
 from annotation.http import get_study_for_researcher, request_user
+from annotation.models import Study
 from annotation.services.log import audit_log
 from modelhub.http import get_study_to_unblind
-from modelhub.report.live import agreement_so_far, answers_to_wait_for, study_document
+from modelhub.queries.runs import RunProgress
+from modelhub.report.live import agreement_so_far, answers_to_wait_for, report_run, study_document
+from modelhub.runs.lifecycle import RunStopped, ScopeTaken, run_stop
 
 
 @require_GET
@@ -28,8 +32,44 @@ def report(request: HttpRequest, slug: str, version: int) -> HttpResponse:
         return render(request, "modelhub/report/page.html", {**context, "answers": answers})
     # Logged before it is computed: an analysis that fails half-way has still been looked at.
     audit_log(user=request_user(request), action="report_seen", study=study, include_bots=include_bots)
-    document = study_document(study, command=command, include_bots=include_bots)
+    try:
+        document = study_document(study, command=command, include_bots=include_bots)
+    except ScopeTaken:
+        return render(request, "modelhub/report/page.html", {**context, "run": _progress(study), "waiting": True})
+    except RunStopped:
+        return render(request, "modelhub/report/page.html", {**context, "stopped": True})
     return render(request, "modelhub/report/page.html", {**context, "document": document})
+
+
+@require_GET
+def report_progress(request: HttpRequest, slug: str, version: int) -> HttpResponse:
+    """Show how far the report is that is being computed for a page: a part of that page.
+
+    A page that waits for what another request computes is loaded anew once that is over.
+    """
+    study = get_study_to_unblind(request, slug, version)
+    run, waiting = _progress(study), "waiting" in request.GET
+    response = render(request, "modelhub/report/_progress.html", {"study": study, "run": run, "waiting": waiting})
+    if waiting and run is None:
+        response["HX-Refresh"] = "true"
+    return response
+
+
+@require_POST
+def report_stop(request: HttpRequest, slug: str, version: int) -> HttpResponse:
+    """Stop computing the report; what asked for it says so."""
+    study = get_study_to_unblind(request, slug, version, leaves_it=True)
+    run = report_run(study)
+    if run is not None:
+        run_stop(run=run, message=f"Stopped from a page by {request_user(request)}.")
+    if request.headers.get("HX-Request") != "true":
+        return redirect("modelhub:report", slug, version)
+    return render(request, "modelhub/report/_progress.html", {"study": study, "run": None, "asked_to_stop": True})
+
+
+def _progress(study: Study) -> RunProgress | None:
+    run = report_run(study)
+    return RunProgress(run, timezone.now()) if run else None
 
 
 @require_GET

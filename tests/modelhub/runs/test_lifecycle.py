@@ -21,6 +21,7 @@ from modelhub.stages import stage_commands, stage_names
 from modelhub.systems.registering import arms_bind, system_register
 from tests.annotation.studyfiles import assessment_data, study_data, write
 from tests.factories import make_study, make_user
+from tests.modelhub.analysis.studies import own_persona_study
 from tests.modelhub.live import make_live_study, write_persona
 from tests.modelhub.output_rows import make_output
 from tests.modelhub.pair_rows import make_pair, make_persona, make_system, picking_script
@@ -119,6 +120,10 @@ def filling_rating(folder: Path, request: Any) -> list[str]:
     return [rating(folder).slug, *OF_DATASET]
 
 
+def analysing(folder: Path, request: Any) -> list[str]:
+    return [own_persona_study(participants=3, items=2).slug, "--out", str(folder / "report")]
+
+
 def bringing_outputs(folder: Path, request: Any) -> list[str]:
     pairs_with_all_before(folder)
     study = rating(folder)
@@ -171,6 +176,7 @@ PREPARED: dict[str, Callable[[Path, Any], list[str]]] = {
     "add_inferred_personas": filling_assessment,
     "add_outputs_to_rate": bringing_outputs,
     "add_personas_to_rate": filling_rating,
+    "analyze": analysing,
     "check_personas": of_pairs("--judge", "judge"),
     "compare_personas": of_pairs("--judge", "judge"),
     "export_augmented": exporting,
