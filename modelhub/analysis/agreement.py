@@ -1,12 +1,13 @@
 """Agreement by design: second raters, shared personas, repetitions. A unit is an output, a persona, or a pair."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from annotation.models import Aspect, Assignment, Study
 from modelhub.analysis.data import Answer, Data, Question
 from modelhub.analysis.output_rating import direction
+from modelhub.results.agreement import AgreementReport, AspectAgreement, DesignAgreement
 from modelhub.stats.agreement import agreement_report
 from modelhub.stats.ratings import Level, Value, make_ratings
 from modelhub.stats.wins import BOTH_BAD, TIE
@@ -27,6 +28,7 @@ _WHERE_FROM = {
 class _ItemRating:
     """One answer as agreement sees it."""
 
+    person: str
     rater: str
     item: str
     value: Value
@@ -34,11 +36,11 @@ class _ItemRating:
     stratum: str
 
 
-def agreement_by_design(data: Data, *, seed: int, replicates: int) -> dict[str, Any]:
+def agreement_by_design(data: Data, *, seed: int, replicates: int) -> DesignAgreement:
     """Return the agreement of every design of the study, by aspect: pooled, by system or condition, by stratum."""
     designs = _designs(data)
 
-    def report(units: Sequence[_ItemRating], question: Question) -> dict[str, Any]:
+    def report(units: Sequence[_ItemRating], question: Question) -> AgreementReport:
         level, domain = _scale(data, question)
         ratings = make_ratings(
             [unit.rater for unit in units], [unit.item for unit in units], [unit.value for unit in units],
@@ -46,32 +48,40 @@ def agreement_by_design(data: Data, *, seed: int, replicates: int) -> dict[str, 
         )  # fmt: skip
         return agreement_report(ratings, seed=seed, replicates=replicates)
 
-    return {
-        "note": _note(data.study, list(designs)),
-        "designs": {
-            name: {
-                question.key: _of_aspect(data, question, _units(data, answers, question, design=name), report)
-                for question in data.questions.values()
-            }
-            for name, answers in designs.items()
-        },
-    }
+    found = {}
+    for name, answers in designs.items():
+        by_question: defaultdict[str, list[Answer]] = defaultdict(list)
+        for answer in answers:
+            by_question[answer.aspect].append(answer)
+        found[name] = {
+            question.key: _of_aspect(data, question, _units(data, by_question[question.key], question, name), report)
+            for question in data.questions.values()
+        }
+    return DesignAgreement(note=_note(data.study, list(designs)), designs=found)
 
 
 def _of_aspect(
     data: Data,
     question: Question,
     units: Sequence[_ItemRating],
-    report: Callable[[Sequence[_ItemRating], Question], Any],
-) -> dict[str, Any]:
-    by = "by_system" if question.kind == Aspect.Kind.RATING else "by_condition"
-    groups = sorted({unit.group for unit in units if unit.group is not None})
-    strata = data.strata if units else ()
-    return {
-        "pooled": report(units, question),
-        by: {name: report([unit for unit in units if unit.group == name], question) for name in groups},
-        "by_stratum": {name: report([unit for unit in units if unit.stratum == name], question) for name in strata},
-    }
+    report: Callable[[Sequence[_ItemRating], Question], AgreementReport],
+) -> AspectAgreement:
+    groups: defaultdict[str, list[_ItemRating]] = defaultdict(list)
+    strata: dict[str, list[_ItemRating]] = {name: [] for name in data.strata} if units else {}
+    for unit in units:
+        if unit.group is not None:
+            groups[unit.group].append(unit)
+        if strata:
+            strata[unit.stratum].append(unit)
+    by_group = {name: report(groups[name], question) for name in sorted(groups)}
+    is_rating = question.kind == Aspect.Kind.RATING
+    return AspectAgreement(
+        people=len({unit.person for unit in units}),
+        pooled=report(units, question),
+        by_system=by_group if is_rating else {},
+        by_condition={} if is_rating else by_group,
+        by_stratum={name: report(found, question) for name, found in strata.items()},
+    )
 
 
 def _designs(data: Data) -> dict[str, list[Answer]]:
@@ -89,18 +99,16 @@ def _designs(data: Data) -> dict[str, list[Answer]]:
     return designs
 
 
-def _units(data: Data, answers: Iterable[Answer], question: Question, *, design: str) -> list[_ItemRating]:
+def _units(data: Data, answers: Iterable[Answer], question: Question, design: str) -> list[_ItemRating]:
     units = []
     for answer in answers:
-        if answer.aspect != question.key:
-            continue
         item, rater = answer.output or answer.persona, answer.participant
         if design == REPEAT:  # both times are raters; what was rated is this part of this person
             is_again = answer.repeat_of is not None
             item = f"{answer.repeat_of or answer.assignment} {item}"
             rater = "second time" if is_again else "first time"
         group = answer.system or direction(data, answer.persona)
-        units.append(_ItemRating(rater, item, _value(question, answer), group, answer.stratum))
+        units.append(_ItemRating(answer.participant, rater, item, _value(question, answer), group, answer.stratum))
     return units
 
 

@@ -156,7 +156,7 @@ def _compared(people: Sequence[tuple[str, str]], outcomes: Mapping[str, str]) ->
 def _kappa(both: Sequence[tuple[str, str, str]]) -> float | None:
     human = np.array([_OUTCOMES.index(row[1]) for row in both], dtype=np.int64)
     judge = np.array([_OUTCOMES.index(row[2]) for row in both], dtype=np.int64)
-    return cohen_kappa(human, judge, np.eye(len(_OUTCOMES)))
+    return cohen_kappa(human, judge, np.eye(len(_OUTCOMES))).value
 
 
 def _ceiling(people: Sequence[tuple[str, str]], judged: Mapping[str, str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.core.cache import cache
 from django.db.models import Count, Max, Q
@@ -18,6 +18,7 @@ from modelhub.models import Run
 from modelhub.report.build import build_document
 from modelhub.report.sections.document import Document
 from modelhub.report.sections.names import DESIGNS
+from modelhub.results.agreement import AgreementReport
 from modelhub.runs.recording import recorded_run
 from modelhub.stats.numbers import decimal, interval, reason, warning
 
@@ -96,27 +97,25 @@ def agreement_so_far(study: Study, *, include_bots: bool = False) -> AgreementSo
         data = load_data(study, include_bots=include_bots)
         found = agreement_by_design(data, seed=0, replicates=PANEL_REPLICATES)
         lines = tuple(
-            _line(DESIGNS[design], data.questions[key].name, reports["pooled"])
-            for design, questions in found["designs"].items()
+            _line(DESIGNS[design], data.questions[key].name, reports.pooled)
+            for design, questions in found.designs.items()
             for key, reports in questions.items()
         )
-        return AgreementSoFar(found["note"], lines)
+        return AgreementSoFar(found.note, lines)
 
     return _kept("agreement", study, include_bots, make)
 
 
-def _line(design: str, question: str, report: dict[str, Any]) -> AgreementLine:
-    alpha, ci, reasons = report["krippendorff_alpha"], report["alpha_ci"], report["reasons"]
-    notes = [
-        reason(reasons[name]) for name, value in (("krippendorff_alpha", alpha), ("alpha_ci", ci)) if value is None
-    ]
+def _line(design: str, question: str, report: AgreementReport) -> AgreementLine:
+    missing = [name for name in ("krippendorff_alpha", "alpha_ci") if name in report.reasons]
+    notes = dict.fromkeys(reason(report.reasons[name]) for name in missing)
     return AgreementLine(
         design=design,
         question=question,
-        items=report["pairable_items"],
-        alpha=decimal(alpha),
-        interval=interval(ci),
-        notes=(*dict.fromkeys(notes), *(warning(code) for code in report["warnings"])),
+        items=report.pairable_items,
+        alpha=decimal(report.krippendorff_alpha),
+        interval=interval(report.alpha_ci),
+        notes=(*notes, *(warning(code) for code in report.warnings)),
     )
 
 

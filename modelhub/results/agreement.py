@@ -74,8 +74,12 @@ class AgreementReport(Part):
 
 
 class AspectAgreement(Part):
-    """The agreement on one question in one design: pooled, and apart by what was rated and by data set."""
+    """The agreement on one question in one design: pooled, and apart by what was rated and by data set.
 
+    `people` gave the ratings; of repetitions, the two times of one person count as raters.
+    """
+
+    people: int
     pooled: AgreementReport
     by_system: dict[str, AgreementReport] = Field(default_factory=dict)
     by_condition: dict[str, AgreementReport] = Field(default_factory=dict)

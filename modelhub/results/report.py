@@ -6,6 +6,7 @@ alone (overlap ratings also stand beside the judge's). Differences are test minu
 
 from typing import Any, Literal
 
+from modelhub.results.agreement import DesignAgreement
 from modelhub.results.base import Part
 from modelhub.results.comparison import Contrast, Interaction, Stratum
 from modelhub.results.presentation import LengthReport, OrderEffect, SideEffect
@@ -27,7 +28,7 @@ class PopulationResults(Part):
     position: dict[str, SideEffect]
     order: dict[str, OrderEffect]
     length: LengthReport
-    agreement: Any
+    agreement: DesignAgreement
     persona: Any
     judge: Any
     checks: Checks

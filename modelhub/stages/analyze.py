@@ -27,7 +27,7 @@ NOTHING = "Nothing was written."
 System = Annotated[str, Option(metavar="SYSTEM")]
 
 
-class Analysis(OfStudy):
+class ReportOptions(OfStudy):
     """What `analyze` can be told."""
 
     out: Annotated[Path, Option(metavar="DIR")] = Field(description="made if it does not exist")
@@ -45,7 +45,7 @@ class Analysis(OfStudy):
     user: Name = Field(default="", description="on whose behalf; needs the permission to unblind")
 
 
-def analyze(options: Analysis, reporting: Reporting) -> None:
+def analyze(options: ReportOptions, reporting: Reporting) -> None:
     """Write the report of a study. Logged. The directory is written whole or not at all.
 
     Raises ServiceError for what cannot be analysed, or written where it is to be.
@@ -103,7 +103,7 @@ STAGE = Stage(
     name="analyze",
     summary="Analyse a study, unblinded, and write its report: text, tables, figures, results and a datasheet. Logged.",
     unit="parts of the results",
-    parameters=Analysis,
+    parameters=ReportOptions,
     run=analyze,
     leaves=NOTHING,
 )

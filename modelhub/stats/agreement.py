@@ -1,47 +1,81 @@
-"""The agreement report: every measure, why one is undefined, and what to be careful about."""
+"""The agreement report: every measure with its interval, why one is undefined, and what to be careful about."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from modelhub.results.agreement import AgreementReport, MeasureInterval, RaterLine
 from modelhub.stats.alpha import krippendorff_alpha, patterns_of
-from modelhub.stats.bootstrap import REPLICATES, Interval, alpha_interval
-from modelhub.stats.chance import brennan_prediger, conger_kappa, fleiss_kappa, gwet_ac, percent_agreement
+from modelhub.stats.bootstrap import REPLICATES, alpha_interval
+from modelhub.stats.chance import ItemSums, brennan_prediger, conger_kappa, fleiss_kappa, gwet_ac, percent_agreement
 from modelhub.stats.distance import agreement_weights
 from modelhub.stats.icc import icc
+from modelhub.stats.iteminterval import (
+    LeftOut,
+    coefficient_interval,
+    corrected_share_interval,
+    none_because,
+    share_interval,
+)
 from modelhub.stats.raters import pairwise_kappa, rater_diagnostics
-from modelhub.stats.ratings import Level, Ratings
+from modelhub.stats.ratings import FloatArray, Level, Ratings
 
-FEWEST_FOR_INTERVAL = 10
-FEWEST_FOR_GOOD_COVERAGE = 40
-MOST_UNDEFINED = 0.05
+REVERSED = "negative_alpha_look_for_reversed_scale"
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """A number and its interval, or the code of why there is no number."""
+
+    value: float | None
+    interval: MeasureInterval
+    reason: str | None = None
+
+    @classmethod
+    def none(cls, reason: str) -> "_Measure":
+        return cls(None, none_because(reason), reason)
 
 
 def agreement_report(
     ratings: Ratings, *, seed: int = 0, replicates: int = REPLICATES, domain_inferred: bool = False
-) -> dict[str, Any]:
+) -> AgreementReport:
     """Return every agreement measure of one table, with `reasons` for what is None and `warnings`.
 
-    The chance-corrected coefficients use identity weights for nominal values and quadratic ones otherwise.
+    The chance-corrected coefficients use identity weights for nominal values and quadratic ones otherwise. Intervals
+    are over items, with the raters as they are; only that of alpha is a bootstrap, of `replicates` samples.
     """
-    report: dict[str, Any] = {**_shape(ratings), "reasons": {}, "warnings": []}
-    if domain_inferred:
-        report["warnings"].append("domain_inferred")
-    weights = agreement_weights(ratings.level, ratings.numbers)
-    report["percent_agreement"] = percent_agreement(ratings.counts, np.eye(len(ratings.domain)))
-    report["percent_within_1"] = _within_one(ratings)
-    report["krippendorff_alpha"] = krippendorff_alpha(ratings)
-    report["gwet_ac1" if ratings.level == Level.NOMINAL else "gwet_ac2"] = gwet_ac(ratings.counts, weights)
-    report["fleiss_kappa"] = fleiss_kappa(ratings.counts, weights) if _is_complete(ratings) else None
-    report["conger_kappa"] = conger_kappa(ratings, weights)
-    report["brennan_prediger"] = brennan_prediger(ratings.counts, weights)
-    _add_icc(report, ratings)
-    report["pairwise_kappa"] = pairwise_kappa(ratings)
-    report["rater_diagnostics"] = rater_diagnostics(ratings, report["krippendorff_alpha"])
-    _add_reasons(report, ratings)
-    _add_interval(report, ratings, seed, replicates)
-    _add_warnings(report, ratings)
-    return report
+    overall = why_no_agreement(ratings)
+    measures = {
+        **_shares(ratings, overall),
+        "krippendorff_alpha": _alpha(ratings, overall, seed, replicates),
+        **_corrected(ratings, overall),
+        **_intraclass(ratings, overall),
+    }
+    alpha = measures["krippendorff_alpha"]
+    pairs = pairwise_kappa(ratings)
+    lines = rater_diagnostics(ratings, alpha.value)
+    reasons = {name: measure.reason for name, measure in measures.items() if measure.reason}
+    if not pairs:
+        reasons["pairwise_kappa"] = overall or "too_many_raters"
+    if alpha.interval.reason:
+        reasons |= dict.fromkeys(("alpha_ci", "alpha_ci_method"), alpha.interval.reason)
+    return AgreementReport.model_validate(
+        {
+            **_shape(ratings),
+            **{name: measure.value for name, measure in measures.items()},
+            "alpha_ci": alpha.interval.ci,
+            "alpha_ci_method": alpha.interval.method,
+            "intervals": {name: measure.interval for name, measure in measures.items()},
+            "pairwise_kappa": pairs,
+            "rater_diagnostics": lines,
+            "reasons": reasons,
+            "warnings": [
+                *(["domain_inferred"] if domain_inferred else []),
+                *alpha.interval.warnings,
+                *_warnings(ratings, alpha, lines),
+            ],
+        }
+    )
 
 
 def why_no_agreement(ratings: Ratings) -> str | None:
@@ -53,12 +87,10 @@ def why_no_agreement(ratings: Ratings) -> str | None:
     pairable = ratings.counts[ratings.counts.sum(axis=1) >= 2]
     if not len(pairable):
         return "no_overlap"
-    if np.count_nonzero(pairable.sum(axis=0)) == 1:
-        return "no_variation"
-    return None
+    return "no_variation" if np.count_nonzero(pairable.sum(axis=0)) == 1 else None
 
 
-def _shape(ratings: Ratings) -> dict[str, Any]:
+def _shape(ratings: Ratings) -> dict[str, object]:
     per_item = ratings.counts.sum(axis=1)
     return {
         "level": str(ratings.level),
@@ -72,94 +104,115 @@ def _shape(ratings: Ratings) -> dict[str, Any]:
     }
 
 
+def _shares(ratings: Ratings, overall: str | None) -> dict[str, _Measure]:
+    equal = _share(ratings, np.eye(len(ratings.domain)), overall)
+    if ratings.level == Level.NOMINAL:
+        return {"percent_agreement": equal, "percent_within_1": _Measure.none(overall or "not_ordered")}
+    near = np.abs(ratings.numbers[:, None] - ratings.numbers[None, :]) <= 1
+    return {"percent_agreement": equal, "percent_within_1": _share(ratings, near.astype(float), overall)}
+
+
+def _share(ratings: Ratings, weights: FloatArray, overall: str | None) -> _Measure:
+    table = ItemSums.of(ratings.counts, weights)
+    value = percent_agreement(table)
+    if value is None:
+        return _Measure.none(overall or "no_overlap")
+    return _Measure(value, share_interval(*table.agreement))
+
+
+def _alpha(ratings: Ratings, overall: str | None, seed: int, replicates: int) -> _Measure:
+    value = krippendorff_alpha(ratings)
+    if value is None:
+        return _Measure.none(overall or "no_variation")
+    return _Measure(value, alpha_interval(patterns_of(ratings), value, seed=seed, replicates=replicates))
+
+
+def _corrected(ratings: Ratings, overall: str | None) -> dict[str, _Measure]:
+    weights = agreement_weights(ratings.level, ratings.numbers)
+    table = ItemSums.of(ratings.counts, weights)
+    nominal = ratings.level == Level.NOMINAL
+    gwet = _coefficient(ratings, gwet_ac(table), overall)
+    fleiss = _coefficient(ratings, fleiss_kappa(table), overall) if _is_complete(ratings) else None
+    uniform = brennan_prediger(table)
+    return {
+        "gwet_ac1": gwet if nominal else _Measure.none(overall or "ordered"),
+        "gwet_ac2": _Measure.none(overall or "not_ordered") if nominal else gwet,
+        "fleiss_kappa": fleiss or _Measure.none(overall or "incomplete"),
+        "conger_kappa": _coefficient(ratings, conger_kappa(ratings, weights), overall),
+        "brennan_prediger": _Measure.none(overall or "no_variation")
+        if uniform.value is None
+        else _Measure(uniform.value, corrected_share_interval(share_interval(*table.agreement), float(weights.mean()))),
+    }
+
+
+def _intraclass(ratings: Ratings, overall: str | None) -> dict[str, _Measure]:
+    kinds = {"icc_a1": "ICC(2,1)", "icc_c1": "ICC(3,1)"}
+    items, raters = _rated(ratings)
+    reason = overall if overall != "no_variation" else None
+    if ratings.level == Level.NOMINAL:
+        reason = reason or "not_ordered"
+    elif items < 2:
+        reason = reason or "single_item"
+    elif len(ratings.code) != items * raters:  # found without the matrix, which is large where this is so
+        reason = reason or "incomplete"
+    if reason:
+        return dict.fromkeys(kinds, _Measure.none(reason))
+    matrix = ratings.matrix[ratings.counts.sum(axis=1) > 0][:, np.unique(ratings.rater)]
+    chance = _chance_of_equal_rows(ratings)
+    found = {name: icc(matrix, kind) for name, kind in kinds.items()}
+    return {
+        name: _coefficient(ratings, LeftOut(one.value, one.without, one.sizes, chance), overall)
+        for name, one in found.items()
+    }
+
+
+def _chance_of_equal_rows(ratings: Ratings) -> float | None:
+    """Return the agreement by chance, in squares of differences, where all raters agree on every item; else None.
+
+    An intraclass correlation can be 1 while raters differ by a constant; there, nothing says how far from 1 it may be.
+    """
+    if np.count_nonzero(ratings.counts, axis=1).max() > 1:
+        return None
+    return fleiss_kappa(ItemSums.of(ratings.counts, agreement_weights(ratings.level, ratings.numbers))).chance
+
+
+def _coefficient(ratings: Ratings, found: LeftOut, overall: str | None) -> _Measure:
+    if found.value is None:
+        return _Measure.none(overall or "no_variation")
+    pairable = ratings.counts[ratings.counts.sum(axis=1) >= 2]
+    most = pairable.sum(axis=0).argmax()
+    varying = int((pairable[:, most] < pairable.sum(axis=1)).sum())
+    return _Measure(found.value, coefficient_interval(found, items=len(pairable), varying=varying))
+
+
 def _is_complete(ratings: Ratings) -> bool:
     per_item = ratings.counts.sum(axis=1)
     rated = per_item[per_item > 0]
     return len(rated) > 0 and bool((rated == rated[0]).all()) and rated[0] >= 2
 
 
-def _within_one(ratings: Ratings) -> float | None:
-    if ratings.level == Level.NOMINAL:
-        return None
-    near = np.abs(ratings.numbers[:, None] - ratings.numbers[None, :]) <= 1
-    return percent_agreement(ratings.counts, near.astype(float))
-
-
-def _add_icc(report: dict[str, Any], ratings: Ratings) -> None:
-    report["icc_a1"] = report["icc_c1"] = None
-    if ratings.level == Level.NOMINAL or min(_shape_rated(ratings)) < 2 or not _is_crossed(ratings):
-        return
-    rated = ratings.matrix[ratings.counts.sum(axis=1) > 0][:, np.unique(ratings.rater)]
-    report["icc_a1"], report["icc_c1"] = icc(rated, "ICC(2,1)"), icc(rated, "ICC(3,1)")
-
-
-def _shape_rated(ratings: Ratings) -> tuple[int, int]:
+def _rated(ratings: Ratings) -> tuple[int, int]:
     return int((ratings.counts.sum(axis=1) > 0).sum()), len(np.unique(ratings.rater))
 
 
-def _is_crossed(ratings: Ratings) -> bool:
-    """Whether every rater rated every item; found without the matrix, which is large where this is not so."""
-    items, raters = _shape_rated(ratings)
-    return len(ratings.code) == items * raters
-
-
-def _add_reasons(report: dict[str, Any], ratings: Ratings) -> None:
-    overall = why_no_agreement(ratings)
-    measures = [
-        "percent_agreement", "percent_within_1", "krippendorff_alpha", "gwet_ac1", "gwet_ac2", "fleiss_kappa",
-        "conger_kappa", "brennan_prediger", "icc_a1", "icc_c1",
-    ]  # fmt: skip
-    for name in measures:
-        if name not in report or report[name] is not None:
-            continue
-        report["reasons"][name] = overall or _own_reason(name, ratings)
-    if not report["pairwise_kappa"]:
-        report["reasons"]["pairwise_kappa"] = overall or "too_many_raters"
-
-
-def _own_reason(name: str, ratings: Ratings) -> str:
-    if ratings.level == Level.NOMINAL and name in ("percent_within_1", "icc_a1", "icc_c1"):
-        return "not_ordered"
-    if name == "fleiss_kappa" and not _is_complete(ratings):
-        return "incomplete"
-    if name.startswith("icc"):
-        single = _shape_rated(ratings)[0] < 2
-        return "single_item" if single else "incomplete" if not _is_crossed(ratings) else "no_variation"
-    return "no_variation"
-
-
-def _add_interval(report: dict[str, Any], ratings: Ratings, seed: int, replicates: int) -> None:
-    report["alpha_ci"] = None
-    reason = _no_interval_because(report)
-    found: Interval | None = None
-    if reason is None:
-        patterns = patterns_of(ratings)
-        found = alpha_interval(patterns, report["krippendorff_alpha"], seed=seed, replicates=replicates)
-        reason = "bootstrap_undefined" if found is None else None
-    if found is None:
-        report["reasons"]["alpha_ci"] = reason
-        return
-    report["alpha_ci"] = [found.low, found.high]
-    report["alpha_ci_method"] = f"{found.method}, {replicates} replicates, item sampling only, raters fixed"
-    if found.undefined_share > MOST_UNDEFINED:
-        report["warnings"].append("ci_unreliable")
-    if report["pairable_items"] < FEWEST_FOR_GOOD_COVERAGE:
-        report["warnings"].append("ci_undercovers")
-
-
-def _no_interval_because(report: dict[str, Any]) -> str | None:
-    if report["krippendorff_alpha"] is None:
-        return str(report["reasons"]["krippendorff_alpha"])
-    if report["pairable_items"] == 1:
-        return "single_item"
-    return "few_items" if report["pairable_items"] < FEWEST_FOR_INTERVAL else None
-
-
-def _add_warnings(report: dict[str, Any], ratings: Ratings) -> None:
+def _warnings(ratings: Ratings, alpha: _Measure, lines: list[RaterLine]) -> list[str]:
     pairable = ratings.counts[ratings.counts.sum(axis=1) >= 2].sum(axis=0)
     used = pairable[pairable > 0]
-    if len(used) == 2 and used.min() == 1:
-        report["warnings"].append("single_deviation")
-    alpha = report["krippendorff_alpha"]
-    if alpha is not None and alpha < 0:
-        report["warnings"].append("negative_alpha_look_for_reversed_scale")
+    found = ["single_deviation"] if len(used) == 2 and used.min() == 1 else []
+    return [*found, REVERSED] if _looks_reversed(alpha, lines) else found
+
+
+def _looks_reversed(alpha: _Measure, lines: list[RaterLine]) -> bool:
+    """Whether alpha is below 0 with its whole interval, and somebody's ratings run against the others'.
+
+    A bias makes alpha negative too, but leaves the order of ratings as it is. Of three raters or more, alpha has to
+    rise without the one who is against the others. Categories have no order to reverse, and no correlation.
+    """
+    if alpha.interval.ci is None or alpha.interval.ci[1] >= 0:
+        return False
+    return any(
+        line.correlation is not None
+        and line.correlation < 0
+        and (len(lines) == 2 or (line.alpha_change is not None and line.alpha_change > 0))
+        for line in lines
+    )

@@ -12,7 +12,7 @@ import krippendorff
 import numpy as np
 
 from modelhub.stats.distance import squared_differences
-from modelhub.stats.ratings import FloatArray, IntArray, Level, Ratings
+from modelhub.stats.ratings import FloatArray, IntArray, Level, Ratings, distinct_rows
 
 # The package builds items x values x values; beyond this the same number is computed here, in less memory.
 _MOST_CELLS_OF_PACKAGE = 10_000_000
@@ -38,22 +38,8 @@ def patterns_of(ratings: Ratings) -> Patterns:
     """Collapse the pairable items (two ratings or more) to their patterns."""
     counts = ratings.counts
     pairable = counts[counts.sum(axis=1) >= 2]
-    if not len(pairable):
-        empty = np.zeros((0, len(ratings.domain)), dtype=np.int64)
-        return Patterns(empty, np.zeros(0, dtype=np.int64), ratings.numbers, ratings.level)
-    rows, sizes = _distinct_rows(pairable)
+    rows, sizes = distinct_rows(pairable)
     return Patterns(rows, sizes, ratings.numbers, ratings.level)
-
-
-def _distinct_rows(rows: IntArray) -> tuple[IntArray, IntArray]:
-    """Return the distinct rows and how often each occurs, by one number per row where that fits into 64 bits."""
-    base = int(rows.max()) + 1
-    if base ** rows.shape[1] < 2**63:
-        keys = rows @ (base ** np.arange(rows.shape[1], dtype=np.int64))
-        _, first, sizes = np.unique(keys, return_index=True, return_counts=True)
-        return rows[first], sizes.astype(np.int64)
-    distinct, sizes = np.unique(rows, axis=0, return_counts=True)
-    return distinct, sizes.astype(np.int64)
 
 
 def krippendorff_alpha(ratings: Ratings) -> float | None:

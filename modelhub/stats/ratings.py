@@ -81,3 +81,16 @@ def make_ratings(
         raise ValueError("a rater rates the same item more than once")
     code = np.array([position[value] for value in values], dtype=np.int64)
     return Ratings(rater, item, code, rater_names, item_names, tuple(domain), Level(level))
+
+
+def distinct_rows(rows: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the distinct rows of whole numbers from 0 and how often each occurs."""
+    if not len(rows):
+        return rows, np.zeros(0, dtype=np.int64)
+    base = int(rows.max()) + 1
+    if base ** rows.shape[1] < 2**63:  # one number per row is sorted faster
+        keys = rows @ (base ** np.arange(rows.shape[1], dtype=np.int64))
+        _, first, sizes = np.unique(keys, return_index=True, return_counts=True)
+        return rows[first], sizes.astype(np.int64)
+    distinct, sizes = np.unique(rows, axis=0, return_counts=True)
+    return distinct, sizes.astype(np.int64)

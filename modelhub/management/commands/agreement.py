@@ -1,6 +1,5 @@
 """Agreement statistics of any table of ratings; no database is needed."""
 
-import json
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,11 @@ from typing import Any
 from annotation.management.base import ProjectCommand
 from modelhub.files.tables import read_ratings
 from modelhub.management.options import replicates, seed
+from modelhub.results.agreement import AgreementReport, MeasureInterval
 from modelhub.stats.agreement import agreement_report
 from modelhub.stats.bootstrap import REPLICATES
+from modelhub.stats.iteminterval import ITEMS_ONLY
+from modelhub.stats.numbers import counted, reason, warning
 from modelhub.stats.ratings import Level
 
 MEASURES = {
@@ -49,33 +51,34 @@ class Command(ProjectCommand):
         report = agreement_report(
             ratings, seed=options["seed"], replicates=options["replicates"], domain_inferred=inferred
         )
-        self.stdout.write(json.dumps(report, indent=2) if options["json"] else _as_text(report))
+        self.stdout.write(report.model_dump_json(indent=2) if options["json"] else _as_text(report))
 
 
-def _as_text(report: dict[str, Any]) -> str:
+def _as_text(report: AgreementReport) -> str:
+    items, doubly = counted(report.items, "item"), report.pairable_items
     lines = [
-        (
-            f"{report['ratings']} ratings of {report['items']} items by {report['raters']} raters; "
-            f"{report['pairable_items']} items have two ratings or more. Level: {report['level']}."
-        ),
+        f"{counted(report.ratings, 'rating')} of {items} by {counted(report.raters, 'rater')}. Level: {report.level}.",
+        f"{counted(doubly, 'item')} {'has' if doubly == 1 else 'have'} two ratings or more.",
+        f"95 % intervals: {ITEMS_ONLY}.",
         "",
     ]
+    other = "gwet_ac2" if report.level == Level.NOMINAL else "gwet_ac1"
     for name, title in MEASURES.items():
-        if name in report:
-            lines.append(f"{title:<28}{_number(report[name], report['reasons'].get(name))}")
-            if name == "krippendorff_alpha":
-                lines.append(f"{'  95 % CI':<28}{_interval(report)}")
-    if report["warnings"]:
-        lines += ["", "Warnings: " + ", ".join(report["warnings"])]
+        if name != other:
+            lines.append(f"{title:<28}{_number(getattr(report, name), report.reasons.get(name))}")
+            lines += [f"{'  95 % CI':<28}{_interval(report.intervals[name])}"] if name not in report.reasons else []
+    if report.warnings:
+        lines += ["", "Careful: " + "; ".join(map(warning, report.warnings)) + "."]
     return "\n".join(lines)
 
 
-def _number(value: float | None, reason: str | None) -> str:
-    return f"undefined ({reason})" if value is None else f"{value:.3f}"
+def _number(value: float | None, why: str | None) -> str:
+    return f"undefined ({reason(why)})" if value is None else f"{value:.3f}"
 
 
-def _interval(report: dict[str, Any]) -> str:
-    if report["alpha_ci"] is None:
-        return f"none ({report['reasons']['alpha_ci']})"
-    low, high = report["alpha_ci"]
-    return f"{low:.3f} to {high:.3f} ({report['alpha_ci_method']})"
+def _interval(found: MeasureInterval) -> str:
+    if found.ci is None:
+        return f"none ({reason(found.reason)})"
+    method = (found.method or "").removesuffix(f", {ITEMS_ONLY}")
+    how = "; ".join([method, *map(warning, found.warnings)])
+    return f"{found.ci[0]:.3f} to {found.ci[1]:.3f} ({how})"

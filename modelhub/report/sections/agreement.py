@@ -1,6 +1,7 @@
 """How far raters agree, by design, question and condition."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from modelhub.report.figures.forest import forest_figure
@@ -15,20 +16,37 @@ from modelhub.report.sections.document import (
     limits,
     number,
     share,
+    share_limits,
     warning_marks,
     whole,
     words,
 )
-from modelhub.report.sections.names import DESIGNS, Names, why
-from modelhub.stats.numbers import counted, decimal, interval, percent, reason, warning
+from modelhub.report.sections.names import DESIGNS, Names
+from modelhub.results.agreement import AgreementReport, DesignAgreement, MeasureInterval, RaterLine
+from modelhub.stats.iteminterval import ITEMS_ONLY
+from modelhub.stats.numbers import counted, decimal, interval, percent, percent_interval, reason, warning
 from plots.estimates import Estimate
 
-Row = tuple[str, str, str, dict[str, Any]]
+Row = tuple[str, str, str, AgreementReport]
 _WHERE = (
     TableColumn("design", "Design", is_number=False),
     TableColumn("question", "Question", is_number=False),
     TableColumn("condition", "Condition", is_number=False),
 )
+_COLUMNS = {
+    "percent_agreement": "Equal",
+    "percent_within_1": "Within 1",
+    "krippendorff_alpha": "\N{GREEK SMALL LETTER ALPHA}",
+    "gwet": "AC1/AC2",
+}
+_FURTHER = {
+    "fleiss_kappa": "Fleiss' \N{GREEK SMALL LETTER KAPPA}",
+    "conger_kappa": "Conger's \N{GREEK SMALL LETTER KAPPA}",
+    "brennan_prediger": "Brennan-Prediger",
+    "icc_a1": "ICC(A,1)",
+    "icc_c1": "ICC(C,1)",
+}
+_SHARES = ("percent_agreement", "percent_within_1")
 _SHORT = {"overlap": "Overlap", "shared_personas": "Shared personas", "repeat": "Repeat"}
 _BETWEEN = {
     "overlap": "between two people who rated the same persona",
@@ -44,8 +62,8 @@ CUSTOM = (
 def agreement_section(results: dict[str, Any], population: str, suffix: str = "") -> Section:
     """Return agreement with intervals, or in words why there is none."""
     names = Names.of(results)
-    agreement = results["analysis"][population]["agreement"]
-    blocks: list[Block] = [Paragraph(agreement["note"], is_notice=True)] if agreement["note"] else []
+    agreement = DesignAgreement.model_validate(results["analysis"][population]["agreement"])
+    blocks: list[Block] = [Paragraph(agreement.note, is_notice=True)] if agreement.note else []
     rows = list(agreement_rows(agreement))
     if rows:
         blocks += [
@@ -62,28 +80,47 @@ def agreement_section(results: dict[str, Any], population: str, suffix: str = ""
     return Section(f"agreement{suffix}", "Agreement", tuple(blocks))
 
 
-def agreement_rows(agreement: dict[str, Any]) -> Iterator[Row]:
+def agreement_rows(agreement: DesignAgreement) -> Iterator[Row]:
     """Yield (design, question, condition, report), pooled first."""
-    for design, questions in agreement["designs"].items():
+    for design, questions in agreement.designs.items():
         for key, found in questions.items():
-            yield design, key, "All", found["pooled"]
-            for kind in ("by_system", "by_condition", "by_stratum"):
-                for name, report in found.get(kind, {}).items():
+            yield design, key, "All", found.pooled
+            for reports in (found.by_system, found.by_condition, found.by_stratum):
+                for name, report in reports.items():
                     yield design, key, name, report
 
 
-def _gwet(report: dict[str, Any]) -> tuple[str, float | None]:
-    """Return the key and value of Gwet's coefficient: AC1 for categories, AC2 otherwise."""
-    key = "gwet_ac1" if "gwet_ac1" in report else "gwet_ac2"
-    return key, report[key]
+def _field(report: AgreementReport, measure: str) -> str:
+    """Return the field of a measure; that of Gwet's coefficient is AC1 for categories, AC2 otherwise."""
+    if measure != "gwet":
+        return measure
+    return "gwet_ac1" if report.level == "nominal" else "gwet_ac2"
+
+
+def _value(report: AgreementReport, field: str) -> float | None:
+    value: float | None = getattr(report, field)
+    return value
+
+
+def _cells(report: AgreementReport, measure: str) -> tuple[Cell, Cell]:
+    """Return a measure and its interval; those of shares in percent."""
+    field = _field(report, measure)
+    value, why, found = _value(report, field), report.reasons.get(field), report.intervals[field]
+    if field in _SHARES:
+        return share(value, why), share_limits(found.ci, found.reason)
+    return number(value, why, digits=3), _limits(found)
+
+
+def _limits(found: MeasureInterval) -> Cell:
+    return replace(limits(found.ci, found.reason, digits=3), warnings=tuple(found.warnings))
 
 
 def _figure(rows: list[Row], names: Names, suffix: str) -> Figure:
     estimates = [
         Estimate(
             condition,
-            report["krippendorff_alpha"],
-            report["alpha_ci"],
+            report.krippendorff_alpha,
+            report.alpha_ci,
             _words(report),
             names.series(condition) + 1 if condition != "All" else 0,
             heading=f"{names.question(key)}, {_SHORT.get(design, design).lower()}",
@@ -100,79 +137,73 @@ def _figure(rows: list[Row], names: Names, suffix: str) -> Figure:
     return Figure(f"alpha{suffix}", title, caption, svg, f"agreement{suffix}")
 
 
-def _words(report: dict[str, Any]) -> str:
-    alpha = report["krippendorff_alpha"]
-    if alpha is None:
-        return f"undefined: {reason(why(report, 'krippendorff_alpha'))}"
-    shown = (
-        f"{decimal(alpha)} {interval(report['alpha_ci'])}" if report["alpha_ci"] else f"{decimal(alpha)}, no interval"
-    )
-    return f"{shown}, {report['pairable_items']} items"
+def _words(report: AgreementReport) -> str:
+    if report.krippendorff_alpha is None:
+        return f"undefined: {reason(report.reasons['krippendorff_alpha'])}"
+    spread = f" {interval(report.alpha_ci)}" if report.alpha_ci else ", no interval"
+    return f"{decimal(report.krippendorff_alpha)}{spread}, {counted(report.pairable_items, 'item')}"
 
 
 def _main(rows: list[Row], names: Names, suffix: str) -> TableBlock:
     columns = (
-        TableColumn("level", "Level", is_number=False),
         TableColumn("raters", "Raters"),
-        TableColumn("items", "Items"),
-        TableColumn("pairable_items", "With two ratings"),
-        TableColumn("ratings", "Ratings"),
-        TableColumn("percent_agreement", "Equal"),
-        TableColumn("percent_within_1", "Within 1"),
-        TableColumn("krippendorff_alpha", "\N{GREEK SMALL LETTER ALPHA}"),
-        TableColumn("alpha_ci", "95 % CI", is_interval=True),
-        TableColumn("gwet", "AC1/AC2"),
+        TableColumn("pairable_items", "Items with two ratings"),
+        *_with_intervals(_COLUMNS),
         TableColumn("warnings", "Notes", is_number=False),
     )
 
-    def cells(report: dict[str, Any]) -> tuple[Cell, ...]:
-        key, gwet = _gwet(report)
+    def cells(report: AgreementReport) -> tuple[Cell, ...]:
         return (
-            words(report["level"]),
-            *(whole(report[name]) for name in ("raters", "items", "pairable_items", "ratings")),
-            *(share(report[name], why(report, name)) for name in ("percent_agreement", "percent_within_1")),
-            number(report["krippendorff_alpha"], why(report, "krippendorff_alpha"), digits=3),
-            limits(report["alpha_ci"], why(report, "alpha_ci"), digits=3),
-            number(gwet, why(report, key), digits=3),
-            warning_marks(report["warnings"]),
+            whole(report.raters),
+            whole(report.pairable_items),
+            *(cell for measure in _COLUMNS for cell in _cells(report, measure)),
+            warning_marks(report.warnings),
         )
 
     designs = "; ".join(f"{_SHORT[name]}: {DESIGNS[name][0].lower()}{DESIGNS[name][1:]}" for name in _SHORT)
     caption = (
-        f"{designs}. Equal and Within 1: mean share of agreeing pairs of ratings over items with two ratings or "
-        "more. AC1 for categories, AC2 with quadratic weights otherwise."
+        f"{designs}; there, the two times count as raters. Equal and Within 1: mean share of agreeing pairs of ratings "
+        "over items with two ratings or more. AC1 for categories, AC2 with quadratic weights otherwise. All intervals "
+        "are over items, with the raters as they are: bootstrap for \N{GREEK SMALL LETTER ALPHA}, Clopper-Pearson at "
+        "the effective number of items for shares, jackknife for AC1/AC2."
     )
     return _table(f"agreement{suffix}", "Coefficients", caption, columns, rows, names, cells)
 
 
+def _with_intervals(measures: dict[str, str]) -> Iterator[TableColumn]:
+    for key, title in measures.items():
+        yield TableColumn(key, title)
+        name = "alpha_ci" if key == "krippendorff_alpha" else f"{key}_ci"
+        yield TableColumn(name, "95 % CI", is_interval=True)
+
+
 def _coefficients(rows: list[Row], names: Names, suffix: str) -> TableBlock:
-    titles = {
-        "fleiss_kappa": "Fleiss' \N{GREEK SMALL LETTER KAPPA}",
-        "conger_kappa": "Conger's \N{GREEK SMALL LETTER KAPPA}",
-        "brennan_prediger": "Brennan-Prediger",
-        "icc_a1": "ICC(A,1)",
-        "icc_c1": "ICC(C,1)",
-    }
-    columns = tuple(TableColumn(key, title) for key, title in titles.items())
+    def cells(report: AgreementReport) -> tuple[Cell, ...]:
+        return tuple(cell for measure in _FURTHER for cell in _cells(report, measure))
 
-    def cells(report: dict[str, Any]) -> tuple[Cell, ...]:
-        return tuple(number(report[name], why(report, name), digits=3) for name in titles)
-
-    caption = "Further coefficients, for comparison with other work. Quadratic weights where values are ordered."
+    caption = (
+        "Further coefficients, for comparison with other work, with jackknife intervals over items (raters fixed); "
+        "that of Brennan-Prediger follows from the share of agreement. Quadratic weights where values are ordered."
+    )
+    columns = tuple(_with_intervals(_FURTHER))
     return _table(f"coefficients{suffix}", "Further coefficients", caption, columns, rows, names, cells, is_folded=True)
 
 
 def _shape(rows: list[Row], names: Names, suffix: str) -> TableBlock:
     columns = (
+        TableColumn("level", "Level", is_number=False),
+        TableColumn("items", "Items"),
+        TableColumn("ratings", "Ratings"),
         TableColumn("distribution", "Value: ratings", is_number=False),
         TableColumn("overlap_histogram", "Ratings per item: items", is_number=False),
     )
 
-    def cells(report: dict[str, Any]) -> tuple[Cell, ...]:
-        return tuple(
-            words(", ".join(f"{name}: {count}" for name, count in report[key].items()) or "none")
-            for key in ("distribution", "overlap_histogram")
-        )
+    def counts(found: dict[Any, int]) -> Cell:
+        return words(", ".join(f"{name}: {count}" for name, count in found.items()) or "none")
+
+    def cells(report: AgreementReport) -> tuple[Cell, ...]:
+        level, items, ratings = words(report.level), whole(report.items), whole(report.ratings)
+        return level, items, ratings, counts(report.distribution), counts(report.overlap_histogram)
 
     caption = "How the ratings behind these coefficients are distributed, and how many ratings items have."
     return _table(
@@ -191,20 +222,21 @@ def _raters(rows: list[Row], names: Names, suffix: str) -> TableBlock:
         "alpha_change": "Change",
         "correlation": "Correlation",
     }
+
+    def measured(line: RaterLine, name: str) -> Cell:
+        return number(getattr(line, name), line.reasons.get(name), sign=name in ("bias", "alpha_change"))
+
     cells = tuple(
         (
             words(_SHORT.get(design, design)),
             words(names.question(key)),
-            words(line["rater"]),
-            whole(line["ratings"]),
-            *(
-                number(line[name], why(line, name), sign=name in ("bias", "alpha_change"))
-                for name in list(measures)[1:]
-            ),
+            words(line.rater),
+            whole(line.ratings),
+            *(measured(line, name) for name in list(measures)[1:]),
         )
         for design, key, condition, report in rows
         if condition == "All"
-        for line in report["rater_diagnostics"]
+        for line in report.rater_diagnostics
     )
     columns = (
         *_WHERE[:2],
@@ -223,22 +255,25 @@ def _pairs(rows: list[Row], names: Names, suffix: str) -> TableBlock:
         (
             words(_SHORT.get(design, design)),
             words(names.question(key)),
-            words(" and ".join(pair["raters"])),
-            whole(pair["items"]),
-            number(pair["kappa"], pair["reason"], digits=3),
+            words(" and ".join(pair.raters)),
+            whole(pair.items),
+            number(pair.kappa, pair.reason, digits=3),
+            _limits(pair.interval),
         )
         for design, key, condition, report in rows
         if condition == "All"
-        for pair in report["pairwise_kappa"]
+        for pair in report.pairwise_kappa
     )
     columns = (
         *_WHERE[:2],
         TableColumn("raters", "Raters", is_number=False),
         TableColumn("items", "Common items"),
-        TableColumn("kappa", "Weighted \N{GREEK SMALL LETTER KAPPA}"),
+        TableColumn("kappa", "\N{GREEK SMALL LETTER KAPPA}"),
+        TableColumn("ci", "95 % CI", is_interval=True),
     )
     caption = (
-        "Cohen's kappa of each pair of raters with common items; quadratic weights unless the values are categories."
+        "Cohen's kappa of each pair of raters with common items, with jackknife interval over these; quadratic weights "
+        "unless the values are categories."
     )
     return TableBlock(f"rater-pairs{suffix}", "Pairs of raters", caption, columns, cells, is_folded=True)
 
@@ -250,7 +285,7 @@ def _table(
     columns: tuple[TableColumn, ...],
     rows: list[Row],
     names: Names,
-    cells: Any,
+    cells: Callable[[AgreementReport], tuple[Cell, ...]],
     *,
     is_folded: bool = False,
 ) -> TableBlock:
@@ -261,36 +296,40 @@ def _table(
     return TableBlock(key, title, caption, (*_WHERE, *columns), body, is_folded)
 
 
-def agreement_sentences(agreement: dict[str, Any], names: Names) -> Iterator[str]:
-    """Yield the note on the designs, and a sentence for each of them."""
-    if agreement["note"]:
-        yield agreement["note"]
-    for design, questions in agreement["designs"].items():
-        parts = [_one_agreement(names.question(key), found["pooled"]) for key, found in questions.items()]
+def agreement_sentences(agreement: Any, names: Names) -> Iterator[str]:
+    """Yield the note on the designs, and a sentence for each of them; `agreement` is a DesignAgreement, or its JSON."""
+    found = DesignAgreement.model_validate(agreement)
+    if found.note:
+        yield found.note
+    for design, questions in found.designs.items():
+        parts = [_one_agreement(names.question(key), one.pooled, one.people) for key, one in questions.items()]
         if parts:
-            yield f"Agreement {_BETWEEN.get(design, design)}: {'; '.join(parts)}."
+            yield f"Agreement {_BETWEEN.get(design, design)} (intervals: {ITEMS_ONLY}): {'; '.join(parts)}."
 
 
-def _one_agreement(name: str, report: dict[str, Any]) -> str:
-    if report["percent_agreement"] is None:
-        return f"on {name}, undefined because {reason(why(report, 'percent_agreement'))}"
-    text = (
-        f"on {name}, {counted(report['pairable_items'], 'item')} with two ratings or more, "
-        f"{percent(report['percent_agreement'])} equal"
+def _one_agreement(name: str, report: AgreementReport, people: int) -> str:
+    if report.percent_agreement is None:
+        return f"on {name}, undefined because {reason(report.reasons['percent_agreement'])}"
+    rated = (
+        f"{counted(report.pairable_items, 'item')} with two ratings or more by {counted(people, 'person', 'people')}"
     )
-    if report["percent_within_1"] is not None:
-        text += f" and {percent(report['percent_within_1'])} within one point"
-    alpha = report["krippendorff_alpha"]
-    if alpha is None:
-        text += f", Krippendorff's alpha undefined ({reason(why(report, 'krippendorff_alpha'))})"
+    text = f"on {name}, {rated}, {_shown(report, 'percent_agreement')} equal"
+    if report.percent_within_1 is not None:
+        text += f" and {_shown(report, 'percent_within_1')} within one point"
+    if report.krippendorff_alpha is None:
+        text += f", Krippendorff's alpha undefined ({reason(report.reasons['krippendorff_alpha'])})"
     else:
-        ci = report["alpha_ci"]
-        spread = (
-            f"95 % bootstrap CI {interval(ci)}, item sampling only, raters fixed"
-            if ci
-            else f"no interval: {reason(why(report, 'alpha_ci'))}"
-        )
-        text += f", Krippendorff's alpha ({report['level']}) {decimal(alpha)} ({spread})"
-    key, gwet = _gwet(report)
-    text += f", Gwet's {'AC1' if key == 'gwet_ac1' else 'AC2'} {decimal(gwet)}" if gwet is not None else ""
-    return text + "".join(f" ({warning(code)})" for code in report["warnings"])
+        text += f", Krippendorff's alpha ({report.level}) {_shown(report, 'krippendorff_alpha')}"
+    gwet = _field(report, "gwet")
+    if _value(report, gwet) is not None:
+        text += f", Gwet's {'AC1' if gwet == 'gwet_ac1' else 'AC2'} {_shown(report, gwet)}"
+    return text + "".join(f" ({warning(code)})" for code in report.warnings)
+
+
+def _shown(report: AgreementReport, field: str) -> str:
+    value, found = _value(report, field), report.intervals[field]
+    is_share = field in _SHARES
+    shown = percent(value) if is_share else decimal(value)
+    if found.ci is None:
+        return f"{shown} (no interval: {reason(found.reason)})"
+    return f"{shown} (95 % CI {percent_interval(found.ci) if is_share else interval(found.ci)})"

@@ -89,9 +89,8 @@ def empty_results() -> dict[str, Any]:
         "order": {"personalization": reason},
         "length": {"rows": [], "sampled": False, "of": 0,
                    "correlation": {"personalization": {"spearman": None, "n": 0, "reason": "no_data"}}},
-        "agreement": {"note": "", "designs": {"overlap": {"personalization": {
-            "pooled": agreement_report(make_ratings([], [], [], level=Level.ORDINAL, domain=[1, 2, 3, 4, 5])),
-            "by_system": {}, "by_stratum": {}}}}},
+        "agreement": {"note": "", "designs": {"overlap": {"personalization": {"people": 0, "pooled": agreement_report(
+            make_ratings([], [], [], level=Level.ORDINAL, domain=[1, 2, 3, 4, 5])).model_dump(mode="json")}}}},
         "persona": {}, "judge": None, "checks": {"rules": [], "flags": {}, "failed": 0, "participants": []},
     }  # fmt: skip
     results["analysis"] = dict.fromkeys(results["populations"], body)
@@ -249,9 +248,10 @@ def _agreement(rng: random.Random, items: int, raters: int) -> dict[str, Any]:
         return agreement_report(
             make_ratings(list(names), list(places), list(values), level=Level.ORDINAL, domain=[1, 2, 3, 4, 5]),
             replicates=200,
-        )
+        ).model_dump(mode="json")
 
-    return {"pooled": report(items), "by_system": {name: report(items // 2) for name in SYSTEMS}, "by_stratum": {}}
+    by_system = {name: report(items // 2) for name in SYSTEMS}
+    return {"people": raters, "pooled": report(items), "by_system": by_system, "by_stratum": {}}
 
 
 def _judge() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from modelhub.stats.agreement import agreement_report
 from modelhub.stats.alpha import alpha_of_weights, alpha_without_one_item, krippendorff_alpha, patterns_of
 from modelhub.stats.chance import (
+    ItemSums,
     brennan_prediger,
     cohen_kappa,
     conger_kappa,
@@ -60,18 +61,19 @@ def measure(example: dict[str, Any]) -> Any:
     if name == "wilson_ci":
         return wilson_interval(*data[0], z=params.get("z"))
     if name == "icc":
-        return icc(np.array(data, dtype=float).T, params["type"])
+        return icc(np.array(data, dtype=float).T, params["type"]).value
     ratings = table(data, example["level"])
     weights = weights_of(params.get("weights"), ratings)
+    sums = ItemSums.of(ratings.counts, weights)
     return {
         "krippendorff_alpha": lambda: krippendorff_alpha(ratings),
-        "percent_agreement": lambda: percent_agreement(ratings.counts, weights),
-        "gwet_ac1": lambda: gwet_ac(ratings.counts, weights),
-        "gwet_ac2": lambda: gwet_ac(ratings.counts, weights),
-        "fleiss_kappa": lambda: fleiss_kappa(ratings.counts, weights),
-        "fleiss_kappa_missing": lambda: fleiss_kappa(ratings.counts, weights),
-        "conger_kappa": lambda: conger_kappa(ratings, weights),
-        "brennan_prediger": lambda: brennan_prediger(ratings.counts, weights),
+        "percent_agreement": lambda: percent_agreement(sums),
+        "gwet_ac1": lambda: gwet_ac(sums).value,
+        "gwet_ac2": lambda: gwet_ac(sums).value,
+        "fleiss_kappa": lambda: fleiss_kappa(sums).value,
+        "fleiss_kappa_missing": lambda: fleiss_kappa(sums).value,
+        "conger_kappa": lambda: conger_kappa(ratings, weights).value,
+        "brennan_prediger": lambda: brennan_prediger(sums).value,
     }[name]()
 
 
@@ -111,7 +113,7 @@ def test_the_order_of_raters_and_items_changes_nothing(rows, level, seed):
     shuffled = [[rows[r][i] for i in items] for r in rng.permutation(len(rows))]
     first, second = (agreement_report(table(x, level, [1, 2, 3, 4, 5]), replicates=2) for x in (rows, shuffled))
     for name in ("krippendorff_alpha", "percent_agreement", "conger_kappa", "brennan_prediger", "pairable_items"):
-        assert first[name] == pytest.approx(second[name], nan_ok=True) if first[name] is not None else not second[name]
+        assert getattr(first, name) == pytest.approx(getattr(second, name))
 
 
 @given(rows=tables)
@@ -122,9 +124,7 @@ def test_other_names_for_nominal_categories_change_nothing(rows):
     first = agreement_report(table(rows, "nominal", [1, 2, 3, 4, 5]), replicates=2)
     second = agreement_report(table(renamed, "nominal", sorted("zyxwv")), replicates=2)
     for name in ("krippendorff_alpha", "gwet_ac1", "percent_agreement"):
-        assert (first[name] is None) == (second[name] is None)
-        if first[name] is not None:
-            assert first[name] == pytest.approx(second[name])
+        assert getattr(first, name) == pytest.approx(getattr(second, name))
 
 
 @given(rows=tables, level=st.sampled_from(LEVELS))
@@ -134,63 +134,58 @@ def test_items_rated_once_change_neither_alpha_nor_percent_agreement(rows, level
     more = [[*row, 5 if r == 0 else None, 1 if r == 0 else None] for r, row in enumerate(rows)]
     first, second = (table(x, level, [1, 2, 3, 4, 5]) for x in (rows, more))
     assert krippendorff_alpha(first) == krippendorff_alpha(second)
-    identity = np.eye(5)
-    assert percent_agreement(first.counts, identity) == percent_agreement(second.counts, identity)
+    one, other = (percent_agreement(ItemSums.of(ratings.counts, np.eye(5))) for ratings in (first, second))
+    assert one == pytest.approx(other)
 
 
 class TestDegenerateTables:
     def test_nothing_rated(self):
         report = agreement_report(table([[None, None]], domain=[1, 2, 3, 4, 5]))
-        assert report["krippendorff_alpha"] is None
-        assert set(report["reasons"].values()) == {"no_data"}
+        assert report.krippendorff_alpha is None
+        assert set(report.reasons.values()) == {"no_data"}
 
     def test_one_rater(self):
         report = agreement_report(table([[1, 2, 3]], domain=[1, 2, 3, 4, 5]))
-        assert report["reasons"]["krippendorff_alpha"] == "single_rater"
-        assert report["percent_agreement"] is None
+        assert report.reasons["krippendorff_alpha"] == "single_rater"
+        assert report.percent_agreement is None
 
     def test_no_item_with_two_ratings(self):
         report = agreement_report(table([[1, None], [None, 2]], domain=[1, 2, 3, 4, 5]))
-        assert report["reasons"]["krippendorff_alpha"] == "no_overlap"
-        assert (report["ratings"], report["items"], report["pairable_items"]) == (2, 2, 0)
+        assert report.reasons["krippendorff_alpha"] == "no_overlap"
+        assert (report.ratings, report.items, report.pairable_items) == (2, 2, 0)
 
     def test_no_variation_at_all(self):
         report = agreement_report(table([[4] * 12, [4] * 12], domain=[1, 2, 3, 4, 5]))
-        assert report["percent_agreement"] == 1
-        assert report["krippendorff_alpha"] is None
-        assert report["reasons"]["krippendorff_alpha"] == "no_variation"
-        assert report["gwet_ac2"] == pytest.approx(1)
+        assert report.percent_agreement == 1
+        assert report.krippendorff_alpha is None
+        assert report.reasons["krippendorff_alpha"] == "no_variation"
+        assert report.gwet_ac2 == pytest.approx(1)
 
     def test_one_pairable_item(self):
         report = agreement_report(table([[1, 3], [2, None]], domain=[1, 2, 3, 4, 5]))
-        assert report["alpha_ci"] is None
-        assert report["reasons"]["alpha_ci"] == "single_item"
+        assert report.alpha_ci is None
+        assert report.reasons["alpha_ci"] == "single_item"
 
     def test_few_items_give_an_estimate_without_interval(self):
         report = agreement_report(table([[1, 2, 3, 4, 5, 1], [1, 2, 3, 4, 4, 1]], domain=[1, 2, 3, 4, 5]))
-        assert report["krippendorff_alpha"] is not None
-        assert report["reasons"]["alpha_ci"] == "few_items"
+        assert report.krippendorff_alpha is not None
+        assert report.reasons["alpha_ci"] == "few_items"
 
     def test_ten_to_thirty_nine_items_mark_the_interval(self):
         report = agreement_report(table([[1, 2, 3, 4, 5] * 3, [1, 2, 3, 4, 4] * 3], domain=[1, 2, 3, 4, 5]))
-        assert report["alpha_ci"] is not None
-        assert "ci_undercovers" in report["warnings"]
+        assert report.alpha_ci is not None
+        assert "ci_undercovers" in report.warnings
 
     @pytest.mark.parametrize("level", LEVELS)
     def test_exactly_one_deviating_rating_gives_alpha_exactly_zero(self, level):
         report = agreement_report(table([[4] * 50, [4] * 49 + [5]], level, [1, 2, 3, 4, 5]))
-        assert report["krippendorff_alpha"] == 0
-        assert report["percent_agreement"] == pytest.approx(0.98)
-        assert "single_deviation" in report["warnings"]
-
-    def test_a_negative_alpha_is_printed_and_suggests_a_reversed_scale(self):
-        report = agreement_report(table([[1, 5] * 20, [5, 1] * 20], domain=[1, 2, 3, 4, 5]))
-        assert report["krippendorff_alpha"] < 0
-        assert "negative_alpha_look_for_reversed_scale" in report["warnings"]
+        assert report.krippendorff_alpha == 0
+        assert report.percent_agreement == pytest.approx(0.98)
+        assert "single_deviation" in report.warnings
 
     def test_an_interval_from_many_undefined_replicates_is_marked(self):
         report = agreement_report(table([[4] * 39 + [1, 1], [4] * 39 + [1, 2]], domain=[1, 2, 3, 4, 5]))
-        assert "ci_unreliable" in report["warnings"]
+        assert "ci_unreliable" in report.warnings
 
 
 def test_every_none_has_a_reason_and_nothing_is_nan():
@@ -200,10 +195,10 @@ def test_every_none_has_a_reason_and_nothing_is_nan():
     for rows in degenerate:
         for level in LEVELS:
             report = agreement_report(table(rows, level, [1, 2, 3, 4, 5]), replicates=10)
-            json.dumps(report, allow_nan=False)
-            for name, value in report.items():
+            json.dumps(report.model_dump(mode="json"), allow_nan=False)
+            for name, value in report:
                 if value is None:
-                    assert name in report["reasons"], (rows, level, name)
+                    assert name in report.reasons, (rows, level, name)
 
 
 def test_a_biased_rater_is_named_by_the_diagnostics_and_leaving_them_out_raises_alpha():
@@ -211,28 +206,28 @@ def test_a_biased_rater_is_named_by_the_diagnostics_and_leaving_them_out_raises_
     truth = rng.integers(2, 5, 60)
     rows = [truth.tolist(), truth.tolist(), rng.integers(1, 6, 60).tolist(), np.minimum(truth + 1, 5).tolist()]
     report = agreement_report(table(rows, domain=[1, 2, 3, 4, 5]))
-    lines = {line["rater"]: line for line in report["rater_diagnostics"]}
-    assert max(lines, key=lambda name: lines[name]["alpha_change"]) == "2"
-    assert max(lines, key=lambda name: lines[name]["bias"]) == "3"
+    lines = {line.rater: line for line in report.rater_diagnostics}
+    assert max(lines, key=lambda name: lines[name].alpha_change or 0) == "2"
+    assert max(lines, key=lambda name: lines[name].bias or 0) == "3"
 
 
 def test_leaving_a_rater_out_equals_the_table_without_them():
     rng = np.random.default_rng(1)
     rows = np.where(rng.random((4, 30)) < 0.8, rng.integers(1, 6, (4, 30)), 0).tolist()
     ratings = table([[v or None for v in row] for row in rows], domain=[1, 2, 3, 4, 5])
-    lines = agreement_report(ratings, replicates=2)["rater_diagnostics"]
+    lines = agreement_report(ratings, replicates=2).rater_diagnostics
     for rater, line in enumerate(lines):
         kept = ratings.rater != rater
         others = replace(ratings, rater=ratings.rater[kept], item=ratings.item[kept], code=ratings.code[kept])
-        assert line["alpha_without"] == pytest.approx(krippendorff_alpha(others))
+        assert line.alpha_without == pytest.approx(krippendorff_alpha(others))
 
 
 def test_nothing_about_a_rater_is_empty_without_a_reason():
     for level, rows in (("ordinal", [[1, 2, None], [None, 2, 3], [3, None, None]]), ("nominal", [[1, 2], [1, 1]])):
         report = agreement_report(table(rows, level, [1, 2, 3]))
-        for line in report["rater_diagnostics"]:
-            assert {name for name, value in line.items() if value is None} == set(line["reasons"])
-        assert all((pair["kappa"] is None) == (pair["reason"] is not None) for pair in report["pairwise_kappa"])
+        for line in report.rater_diagnostics:
+            assert {name for name, value in line if value is None} == set(line.reasons)
+        assert all((pair.kappa is None) == (pair.reason is not None) for pair in report.pairwise_kappa)
 
 
 @pytest.mark.parametrize("level", ["ordinal", "interval", "ratio"])
@@ -241,8 +236,9 @@ def test_scales_of_many_values_have_an_interval_too(level):
     truth = rng.integers(0, 200, 150)
     rows = [(truth + rng.integers(0, 60, 150)).tolist() for _ in range(2)]
     report = agreement_report(table(rows, level), replicates=500)
-    low, high = report["alpha_ci"]
-    assert low < report["krippendorff_alpha"] < high < low + 0.2
+    assert report.alpha_ci is not None and report.krippendorff_alpha is not None
+    low, high = report.alpha_ci
+    assert low < report.krippendorff_alpha < high < low + 0.2
 
 
 @given(rows=tables, level=st.sampled_from(LEVELS))
@@ -267,7 +263,7 @@ def test_cohens_kappa_of_the_textbook_table():
     # 20 both yes, 15 both no, 5 and 10 apart: observed .70, expected .50.
     first = np.array([1] * 20 + [1] * 5 + [0] * 10 + [0] * 15)
     second = np.array([1] * 20 + [0] * 5 + [1] * 10 + [0] * 15)
-    assert cohen_kappa(first, second, np.eye(2)) == pytest.approx(0.4)
+    assert cohen_kappa(first, second, np.eye(2)).value == pytest.approx(0.4)
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_seed_nearly_the_same():
@@ -275,23 +271,7 @@ def test_the_same_seed_gives_the_same_interval_and_another_seed_nearly_the_same(
     truth = rng.integers(1, 6, 200)
     rows = [np.clip(truth + rng.integers(-1, 2, 200), 1, 5).tolist() for _ in range(3)]
     ratings = table(rows, domain=[1, 2, 3, 4, 5])
-    first, again, other = (agreement_report(ratings, seed=seed)["alpha_ci"] for seed in (1, 1, 2))
+    first, again, other = (agreement_report(ratings, seed=seed).alpha_ci for seed in (1, 1, 2))
     assert first == again
     assert first != other
     assert first == pytest.approx(other, abs=0.02)
-
-
-@pytest.mark.slow
-def test_the_interval_covers_the_truth_about_as_often_as_it_says():
-    rng = np.random.default_rng(7)
-
-    def draw(items: int) -> Ratings:
-        truth = rng.integers(1, 6, items)
-        return table(
-            [np.clip(truth + rng.integers(-1, 2, items), 1, 5).tolist() for _ in range(3)], domain=[1, 2, 3, 4, 5]
-        )
-
-    true_alpha = krippendorff_alpha(draw(40_000))
-    intervals = [agreement_report(draw(80), replicates=400, seed=n)["alpha_ci"] for n in range(400)]
-    covered = np.mean([low <= true_alpha <= high for low, high in intervals])
-    assert 0.95 - 4 * 0.011 < covered <= 0.95 + 3 * 0.011
