@@ -205,14 +205,12 @@ def _warnings(ratings: Ratings, alpha: _Measure, lines: list[RaterLine]) -> list
 def _looks_reversed(alpha: _Measure, lines: list[RaterLine]) -> bool:
     """Whether alpha is below 0 with its whole interval, and somebody's ratings run against the others'.
 
-    A bias makes alpha negative too, but leaves the order of ratings as it is. Of three raters or more, alpha has to
-    rise without the one who is against the others. Categories have no order to reverse, and no correlation.
+    A bias makes alpha negative too, but leaves the order of ratings as it is. Of three raters or more, the others have
+    to agree more than by chance without the one who is against them. Categories have no order, and no correlation.
     """
     if alpha.interval.ci is None or alpha.interval.ci[1] >= 0:
         return False
     return any(
-        line.correlation is not None
-        and line.correlation < 0
-        and (len(lines) == 2 or (line.alpha_change is not None and line.alpha_change > 0))
+        line.correlation is not None and line.correlation < 0 and (len(lines) == 2 or (line.alpha_without or 0) > 0)
         for line in lines
     )

@@ -1,6 +1,7 @@
 """Agreement statistics of any table of ratings; no database is needed."""
 
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,11 @@ def _as_text(report: AgreementReport) -> str:
     for name, title in MEASURES.items():
         if name != other:
             lines.append(f"{title:<28}{_number(getattr(report, name), report.reasons.get(name))}")
-            lines += [f"{'  95 % CI':<28}{_interval(report.intervals[name])}"] if name not in report.reasons else []
+            lines += (
+                [f"{'  95 % CI':<28}{_interval(report.intervals[name], report.warnings)}"]
+                if name not in report.reasons
+                else []
+            )
     if report.warnings:
         lines += ["", "Careful: " + "; ".join(map(warning, report.warnings)) + "."]
     return "\n".join(lines)
@@ -76,9 +81,9 @@ def _number(value: float | None, why: str | None) -> str:
     return f"undefined ({reason(why)})" if value is None else f"{value:.3f}"
 
 
-def _interval(found: MeasureInterval) -> str:
+def _interval(found: MeasureInterval, said: Sequence[str]) -> str:
     if found.ci is None:
         return f"none ({reason(found.reason)})"
     method = (found.method or "").removesuffix(f", {ITEMS_ONLY}")
-    how = "; ".join([method, *map(warning, found.warnings)])
+    how = "; ".join([method, *(warning(code) for code in found.warnings if code not in said)])
     return f"{found.ci[0]:.3f} to {found.ci[1]:.3f} ({how})"

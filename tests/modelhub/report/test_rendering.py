@@ -75,6 +75,11 @@ class TestProse:
         assert "the interval undercovers" in text
         assert "no interval: fewer than 10 items were rated twice" in text
 
+    def test_agreement_counts_people_and_gives_every_number_its_interval(self) -> None:
+        text = next(part for part in prose(output_rating_results()).split("\n") if part.startswith("Agreement between"))
+        assert "30 items with two ratings or more by 2 people" in text
+        assert text.count("95 % CI") == 8  # of two questions: equal, within one point, alpha, AC2
+
     def test_persona_results_say_that_raters_are_fixed(self) -> None:
         text = prose(persona_results())
         assert "The raters are fixed" in text and "over 40 preference pairs" in text

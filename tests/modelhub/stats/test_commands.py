@@ -43,6 +43,16 @@ def test_agreement_reports_every_measure_as_json(table):
     assert report["reasons"]["fleiss_kappa"] == "incomplete"
 
 
+def test_agreement_says_in_words_what_it_found(table):
+    text = run("agreement", table(RATINGS), "--domain", "1,2,3,4,5")
+    assert "5 ratings of 3 items by 2 raters" in text and "2 items have two ratings or more" in text
+    assert "none (fewer than 10 items were rated twice)" in text
+    assert "1 rating of 1 item by 1 rater." in run("agreement", table("rater,item,value\na,1,3\n"), "--domain", "1,2,3")
+    full = "rater,item,value\n" + "".join(f"{rater},{item},{item % 5 + 1}\n" for item in range(20) for rater in "ab")
+    assert "Careful: the interval undercovers" not in run("agreement", table(full))
+    assert "no item shows any disagreement: the lower limit is the worst" in run("agreement", table(full))
+
+
 def test_an_undeclared_domain_is_inferred_with_a_warning(table):
     assert "domain_inferred" in json.loads(run("agreement", table(RATINGS), "--json"))["warnings"]
 
