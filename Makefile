@@ -25,7 +25,7 @@ help:
 	@echo "make test-vllm test the vllm engine on a CPU, in an environment of its own (3.5 GB)"
 	@echo "make lint      check style, types, migrations and settings"
 	@echo "make format    format the code"
-	@echo "make docs      write docs/stages.md from what the stages declare"
+	@echo "make docs      write docs/stages.md from what the stages declare, and the schema of results.json"
 	@echo "make pictures  take the pictures in docs/pictures anew"
 
 demo: $(WEB_STAMP)
@@ -70,6 +70,7 @@ format: $(DEV_STAMP)
 
 docs: $(DEV_STAMP)
 	@$(PY) -m tests.tools.stagedocs
+	@$(PY) -m tests.tools.resultsschema
 
 pictures: $(DEV_STAMP)
 	@$(PY) -m tests.tools.pictures

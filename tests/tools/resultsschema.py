@@ -1,4 +1,4 @@
-"""Write docs/results.schema.json, the JSON Schema of `results.json`, from the models in modelhub/results: `make docs`."""
+"""Write docs/results.schema.json, the JSON Schema of `results.json`, from modelhub/results: `make docs`."""
 
 import json
 import os
