@@ -42,8 +42,9 @@ def csv_lines(table: Table, *, formula_safe: bool = False) -> Iterator[str]:
 
 def jsonl_lines(table: Table) -> Iterator[str]:
     """Yield one JSON object per row, in UTF-8 without escapes, parted by a line feed alone."""
+    encode = json.JSONEncoder(ensure_ascii=False, default=_timestamp).encode
     for row in table.rows():
-        yield json.dumps(row, ensure_ascii=False, default=_timestamp) + "\n"
+        yield encode(row) + "\n"
 
 
 def parquet_write(table: Table, sink: BinaryIO) -> None:

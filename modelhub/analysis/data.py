@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
+from operator import attrgetter
+from typing import Any, Protocol, TypeVar
 
 from annotation.elicitation.conditions import BOTH, ELICITED, FREE
 from annotation.errors import ServiceError
@@ -24,6 +25,19 @@ WRITINGS = {FREE: "personas to be written freely", ELICITED: "personas to be hel
 NO_STRATUM = "(none)"  # items without a stratum, in a study where others have one
 CHOSEN, REJECTED = PersonaOrigin.Direction.CHOSEN.value, PersonaOrigin.Direction.REJECTED.value
 _KINDS = (Assignment.Kind.MAIN, Assignment.Kind.OVERLAP, Assignment.Kind.REPEAT)
+
+
+class HasStratum(Protocol):
+    """An answer or a pair of them, which belongs to a data set and to a condition of writing."""
+
+    @property
+    def stratum(self) -> str: ...
+
+    @property
+    def writing(self) -> str: ...
+
+
+Stratified = TypeVar("Stratified", bound=HasStratum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +166,12 @@ class Data:
 
     def stratum(self, name: str) -> "Data":
         """Return the answers on items of one stratum, or on personas of one condition, or everything for POOLED."""
-        field = "writing" if name in self.writings else "stratum"
-        kept = [answer for answer in self.answers if getattr(answer, field) == name]
-        return self if name == POOLED else replace(self, answers=kept)
+        return self if name == POOLED else replace(self, answers=self.of_stratum(name, self.answers))
+
+    def of_stratum(self, name: str, rows: Sequence[Stratified]) -> list[Stratified]:
+        """Return the answers, or pairs of them, that belong to one stratum or condition, or all for POOLED."""
+        of = attrgetter("writing" if name in self.writings else "stratum")
+        return list(rows) if name == POOLED else [row for row in rows if of(row) == name]
 
 
 def load_data(study: Study, *, include_bots: bool = False, base: str | None = None, test: str | None = None) -> Data:

@@ -2,13 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from annotation.models import Aspect
 from modelhub.analysis.data import POOLED, Answer, Data, Question
 from modelhub.analysis.length import length_adjusted
-from modelhub.analysis.pairs import RatedPair, choices, rated_pairs
+from modelhub.analysis.pairs import Preference, RatedPair, choices, rated_pairs
 from modelhub.analysis.winrates import human_win_rates
 from modelhub.results.comparison import (
     AspectComparison,
@@ -24,22 +25,42 @@ from modelhub.stats.interaction import interaction
 from modelhub.stats.paired import paired_report
 
 
-def stratum_report(data: Data, *, seed: int) -> Stratum:
-    """Return the part of the results that stands under `strata` for the answers of `data`."""
-    main = data.main
+@dataclass(frozen=True)
+class Compared:
+    """What people gave to the two compared systems: rated pairs and choices, by aspect."""
+
+    pairs: Mapping[str, Sequence[RatedPair]]
+    chosen: Mapping[str, Sequence[Preference]]
+
+    @classmethod
+    def of(cls, data: Data) -> "Compared":
+        """Return the pairs and choices of the main comparison."""
+        main = data.main
+        return cls(rated_pairs(data, main), choices(data, main))
+
+    def stratum(self, data: Data, name: str) -> "Compared":
+        """Return those of one stratum."""
+        return Compared(
+            {key: data.of_stratum(name, rows) for key, rows in self.pairs.items()},
+            {key: data.of_stratum(name, rows) for key, rows in self.chosen.items()},
+        )
+
+
+def stratum_report(data: Data, name: str, compared: Compared, *, seed: int) -> Stratum:
+    """Return the part of the results that stands under `strata` for one stratum."""
+    answers = data.stratum(name).main
     return Stratum(
-        descriptives=descriptives(data, main),
-        words=words(data, main),
-        **dict(contrast_stratum(data, main, seed=seed)),
+        descriptives=descriptives(data, answers),
+        words=words(data, answers),
+        **dict(contrast_stratum(data, compared.stratum(data, name), seed=seed)),
     )
 
 
-def contrast_stratum(data: Data, main: Sequence[Answer], *, seed: int) -> ContrastStratum:
-    """Return the two compared systems of `data` on these answers."""
-    pairs = rated_pairs(data, main)
+def contrast_stratum(data: Data, compared: Compared, *, seed: int) -> ContrastStratum:
+    """Return the two compared systems on these pairs and choices."""
     return ContrastStratum(
-        comparisons={key: comparison(data, key, rows, seed=seed) for key, rows in pairs.items()},
-        win_rates=human_win_rates(data, pairs, choices(data, main), seed=seed),
+        comparisons={key: comparison(data, key, rows, seed=seed) for key, rows in compared.pairs.items()},
+        win_rates=human_win_rates(data, compared.pairs, compared.chosen, seed=seed),
     )
 
 
@@ -47,27 +68,27 @@ def contrast_report(data: Data, *, seed: int) -> Contrast:
     """Return the two compared systems of `data`, all together and by stratum."""
     assert data.base is not None
     assert data.test is not None
-    parts = {name: data.stratum(name) for name in (POOLED, *data.strata, *data.writings)}
+    compared = Compared.of(data)
     return Contrast(
         base=data.base,
         test=data.test,
-        strata={name: contrast_stratum(part, part.main, seed=seed) for name, part in parts.items()},
-        interactions=interactions(data),
+        strata={
+            name: contrast_stratum(data, compared.stratum(data, name), seed=seed)
+            for name in (POOLED, *data.strata, *data.writings)
+        },
+        interactions=interactions(data, compared),
     )
 
 
-def interactions(data: Data) -> dict[str, Interaction]:
+def interactions(data: Data, compared: Compared) -> dict[str, Interaction]:
     """Return by aspect whether the difference between the systems differs between data sets, where there are two."""
     if not data.strata:
         return {}
-    stratum_of = {answer.assignment: answer.stratum for answer in data.main}
     return {
         key: interaction(
-            [row.as_pair() for row in rows],
-            [stratum_of[row.assignment] for row in rows],
-            prompts_fixed=data.prompts_fixed,
+            [row.as_pair() for row in rows], [row.stratum for row in rows], prompts_fixed=data.prompts_fixed
         )
-        for key, rows in rated_pairs(data, data.main).items()
+        for key, rows in compared.pairs.items()
     }
 
 

@@ -20,6 +20,8 @@ class RatedPair:
     assignment: str
     item: str
     persona: str
+    stratum: str
+    writing: str
     base: int
     test: int
     base_words: int | None
@@ -44,6 +46,8 @@ class Preference:
     assignment: str
     item: str
     persona: str
+    stratum: str
+    writing: str
     value: int
     preferred: str  # BASE, TEST, TIE or BOTH_BAD
     test_is_left: bool | None
@@ -81,6 +85,8 @@ def choices(data: Data, answers: Sequence[Answer]) -> dict[str, list[Preference]
                     assignment=answer.assignment,
                     item=answer.item,
                     persona=answer.persona,
+                    stratum=answer.stratum,
+                    writing=answer.writing,
                     value=answer.value,
                     preferred=_preferred(data, answer),
                     test_is_left=left.get(answer.assignment),
@@ -95,6 +101,8 @@ def _pair(data: Data, question: Question, base: Answer, test: Answer) -> RatedPa
         assignment=test.assignment,
         item=test.item,
         persona=test.persona,
+        stratum=test.stratum,
+        writing=test.writing,
         base=question.score(base.value),
         test=question.score(test.value),
         base_words=data.output_words.get(base.output or ""),

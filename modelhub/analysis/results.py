@@ -15,8 +15,7 @@ from modelhub.analysis.family import holm_add
 from modelhub.analysis.flow import checks_report, flow_report
 from modelhub.analysis.judge import judge_report
 from modelhub.analysis.length import length_report
-from modelhub.analysis.output_rating import contrast_report, interactions, stratum_report
-from modelhub.analysis.pairs import choices, rated_pairs
+from modelhub.analysis.output_rating import Compared, contrast_report, interactions, stratum_report
 from modelhub.analysis.persona_assessment import persona_report
 from modelhub.analysis.position import order_report, position_report
 from modelhub.results.report import PopulationResults, Results
@@ -121,15 +120,14 @@ def population_report(
         advance(1)
         return part
 
-    main = data.main
-    pairs, chosen = rated_pairs(data, main), choices(data, main)
+    compared = Compared.of(data)
     is_assessment = data.study.kind == Study.Kind.PERSONA_ASSESSMENT
     report = PopulationResults(
-        participants=len({answer.participant for answer in main}),
-        strata={name: done(stratum_report(data.stratum(name), seed=seed)) for name in _strata(data)},
-        interactions=interactions(data),
+        participants=len({answer.participant for answer in data.main}),
+        strata={name: done(stratum_report(data, name, compared, seed=seed)) for name in _strata(data)},
+        interactions=interactions(data, compared),
         contrasts=[done(contrast_report(data.contrast(*pair), seed=seed)) for pair in data.contrasts[1:]],
-        position=position_report(pairs, chosen),
+        position=position_report(compared.pairs, compared.chosen),
         order=order_report(data),
         length=length_report(data, seed=seed),
         agreement=done(agreement_by_design(data, seed=seed, replicates=replicates)),

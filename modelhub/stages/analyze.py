@@ -1,5 +1,6 @@
 """Analyse a study, unblinded, and write its report: text, tables, figures, results and a datasheet."""
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -66,6 +67,7 @@ def analyze(options: ReportOptions, reporting: Reporting) -> None:
         # Logged before anything is read: an analysis that fails half-way has still been looked at.
         audit_log(user=user, action="analyze", study=study, command=execution.run.command)
         data = load_data(study, include_bots=options.include_bots, base=options.base or None, test=options.test or None)
+        gc.freeze()  # the answers stay until the process ends: looking for garbage in them took a fifth of the time
         parts = parts_of(data)
         execution.expect(parts)
         reporting.start(parts)
