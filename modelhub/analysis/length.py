@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import scipy
 
 from annotation.models import Aspect
-from modelhub.analysis.data import Data
+from modelhub.analysis.data import Answer, Data
 from modelhub.analysis.pairs import RatedPair
 from modelhub.results.comparison import LengthAdjusted
 from modelhub.results.presentation import LengthReport, RankCorrelation, RatedWords
@@ -49,26 +49,28 @@ def length_adjusted(rows: Sequence[RatedPair], *, span: float, prompts_fixed: bo
 def length_report(data: Data, *, seed: int) -> LengthReport:
     """Return (words, rating) of single ratings, at most MOST_ROWS of them drawn with `seed`, and their correlation."""
     scales = {question.key: question for question in data.of_kind(Aspect.Kind.RATING) if question.has_mean}
-    rows: list[RatedWords] = []
+    rated: list[tuple[Answer, int]] = []
     points: dict[str, tuple[list[int], list[int]]] = {key: ([], []) for key in scales}
     for answer in data.main:
         words = data.output_words.get(answer.output or "")
         if answer.aspect not in scales or words is None:
             continue
-        value = scales[answer.aspect].score(answer.value)
         points[answer.aspect][0].append(words)
-        points[answer.aspect][1].append(value)
-        rows.append(RatedWords(
-            participant=answer.participant, item=answer.item, system=answer.system, words=words,
-            aspect=answer.aspect, value=value,
-        ))  # fmt: skip
-    sampled = len(rows) > MOST_ROWS
+        points[answer.aspect][1].append(scales[answer.aspect].score(answer.value))
+        rated.append((answer, words))
+    sampled = len(rated) > MOST_ROWS
     return LengthReport(
-        rows=random.Random(seed).sample(rows, MOST_ROWS) if sampled else rows,
+        rows=[
+            RatedWords(
+                participant=answer.participant, item=answer.item, system=answer.system, words=words,
+                aspect=answer.aspect, value=scales[answer.aspect].score(answer.value),
+            )
+            for answer, words in (random.Random(seed).sample(rated, MOST_ROWS) if sampled else rated)
+        ],
         sampled=sampled,
-        of=len(rows),
+        of=len(rated),
         correlation={key: _spearman(*both) for key, both in points.items()},
-    )
+    )  # fmt: skip
 
 
 def _spearman(words: Sequence[int], values: Sequence[int]) -> RankCorrelation:

@@ -76,7 +76,7 @@ def analyze_data(
         people = data.population(name)
         if len(people.answers) == len(data.answers) and reports:
             (same,) = reports.values()
-            reports[name] = same.model_copy(deep=True)
+            reports[name] = same
         else:
             reports[name] = population_report(
                 people, seed=seed, replicates=replicates, judgements=judgements, advance=advance
