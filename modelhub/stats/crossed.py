@@ -63,7 +63,7 @@ class Spread:
             size = share * (1 - share) * ((high - low) / self.error * z / t) ** 2
         middle, below = share + z**2 / (2 * size), 1 + z**2 / size
         half = z * float(np.sqrt(share * (1 - share) / size + z**2 / (4 * size**2)))
-        limits = (max(0.0, (middle - half) / below), min(1.0, (middle + half) / below))
+        limits = (min(share, max(0.0, (middle - half) / below)), max(share, min(1.0, (middle + half) / below)))
         return low + limits[0] * (high - low), low + limits[1] * (high - low)
 
 
