@@ -103,7 +103,8 @@ def _standardized(base: FloatArray, test: FloatArray, cells: Cells) -> tuple[flo
     def effect(rows: FloatArray) -> FloatArray:
         difference, of_base, of_test, squares = (ratio(column, rows[:, 0]) for column in rows[:, 1:].T)
         variance = (squares - of_base**2 - of_test**2) / 2
-        return np.asarray(ratio(difference, np.sqrt(np.maximum(variance, 0.0))))
+        # What rounding leaves of no variance is none.
+        return np.asarray(ratio(difference, np.sqrt(np.where(variance > 1e-12, variance, 0.0))))
 
     value = float(effect(sums.total[None, :])[0])
     if np.isnan(value):

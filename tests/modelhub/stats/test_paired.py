@@ -200,3 +200,9 @@ def test_without_any_spread_nothing_is_claimed_about_a_margin():
     assert report.non_inferiority is None
     assert report.reasons["tost"] == "no_variation_of_differences"
     assert "no_variation_of_differences" in report.warnings
+
+
+def test_a_standardized_difference_that_hangs_on_one_participant_has_no_interval() -> None:
+    report = paired_report([PairedRating("p", "i", base=1, test=2), PairedRating("q", "j", base=1, test=5)])
+    assert report.standardized == pytest.approx(2.5 / 2**0.5 / 0.75, rel=0.01)
+    assert (report.standardized_ci, report.reasons["standardized_ci"]) == (None, "unstable")
