@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 ROOT = settings.BASE_DIR
 APPS = ("annotation", "modelhub")
 HEAVY = {"torch", "transformers", "vllm", "colbert", "faiss", "trl", "peft", "datasets", "accelerate", "sklearn"}
+HEAVY |= {"matplotlib"}  # a second of every command, for the one that draws on paper
 SLOW = {"scipy.stats", "simplemma"}  # a second of every command, for the few that count
 PURE = [
     "annotation/allocation.py",

@@ -2,22 +2,25 @@
 
 import json
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from annotation.controls.flags import rules_in_words
 from annotation.errors import ServiceError
-from annotation.models import Study
 from modelhub.analysis.data import Data
 from modelhub.report.build import build_document
-from modelhub.report.heds import StudyFacts, heds_sheet
+from modelhub.report.facts import study_facts
+from modelhub.report.figures.paper import WIDTHS, printed
+from modelhub.report.heds import heds_markdown, heds_sheet
 from modelhub.report.html import document_html
+from modelhub.report.latexreport import document_latex
 from modelhub.report.longtable import long_rows
 from modelhub.report.markdown import document_markdown
+from modelhub.report.methods import methods_bibliography, methods_latex, methods_markdown
 from modelhub.report.rscript import clmm_script, long_csv
 from modelhub.report.sections.document import Document
 from modelhub.report.sections.names import Names
-from modelhub.report.tables import table_csv, table_latex
+from modelhub.report.tables import csv_text, table_csv, table_latex
 from modelhub.results.report import Results
 
 RESULTS = "results.json"
@@ -34,8 +37,10 @@ def bundle_refusal(directory: Path, *, replace: bool) -> str:
     return "" if replace else f"{directory} holds a report already; name another directory, or add --replace."
 
 
-def bundle_write(*, directory: Path, results: Results, data: Data, replace: bool = False) -> Document:
-    """Write the report of these results into `directory`, and return it.
+def bundle_write(
+    *, directory: Path, results: Results, data: Data, replace: bool = False, figure_width: float = WIDTHS["double"]
+) -> Document:
+    """Write the report of these results into `directory`, and return it. `figure_width` is in inches.
 
     Files are written beside their place and moved there at the end, so a killed run leaves nothing or everything.
 
@@ -49,45 +54,38 @@ def bundle_write(*, directory: Path, results: Results, data: Data, replace: bool
     document = build_document(results)
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".report-") as name:
         made = Path(name) / "new"
-        _write(made, document, results, data)
+        for file, content in (*_texts(document, results, data, figure_width), *_figures(document, figure_width)):
+            path = made / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
         if directory.exists():
             directory.rename(Path(name) / "old")  # removed with the temporary directory
         made.rename(directory)
     return document
 
 
-def _write(folder: Path, document: Document, results: Results, data: Data) -> None:
-    found = results.model_dump(mode="json")
-    files = {
-        "report.html": document_html(document),
-        "report.md": document_markdown(document),
-        RESULTS: _json(found),
-        "heds.json": _json(heds_sheet(found, study_facts(data.study))),
-        "long.csv": long_csv(long_rows(data)),
-        "clmm.R": clmm_script(Names.of(found).conditions),
-    }
+def _texts(document: Document, results: Results, data: Data, figure_width: float) -> Iterator[tuple[str, str]]:
+    sheet = heds_sheet(results, study_facts(data.study))
+    yield "report.html", document_html(document)
+    yield "report.md", document_markdown(document)
+    yield "report.tex", document_latex(document, figure_width)
+    yield RESULTS, _json(results.model_dump(mode="json"))
+    yield "methods.md", methods_markdown(results)
+    yield "methods.tex", methods_latex(results)
+    yield "references.bib", methods_bibliography(results)
+    yield "heds.json", _json(sheet)
+    yield "heds.md", heds_markdown(sheet)
+    yield "long.csv", long_csv(long_rows(data))
+    yield "clmm.R", clmm_script(Names.of(results).conditions)
     for table in document.tables:
-        files[f"tables/{table.key}.csv"] = table_csv(table)
-        files[f"tables/{table.key}.tex"] = table_latex(table)
+        yield f"tables/{table.key}.csv", table_csv(table)
+        yield f"tables/{table.key}.tex", table_latex(table)
+
+
+def _figures(document: Document, width: float) -> Iterator[tuple[str, str | bytes]]:
     for figure in document.figures:
-        files[f"figures/{figure.key}.svg"] = f'<?xml version="1.0" encoding="UTF-8"?>\n{figure.svg}\n'
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-
-
-def study_facts(study: Study) -> StudyFacts:
-    """Return what the datasheet needs to know of a study beyond its results."""
-    return StudyFacts(
-        practice_parts=len(study.practice),
-        has_quiz=bool(study.quiz),
-        platform=str(study.recruitment.get("platform", "")),
-        contact=study.contact,
-        rules=tuple(rules_in_words(study)),
-        opened_at=study.opened_at.isoformat(timespec="seconds") if study.opened_at else "",
-        hours_per_part=study.assignment_hours,
-    )
+        yield figure.csv, csv_text(figure.drawing.rows)
+        yield from ((f"figures/{figure.key}.{form}", content) for form, content in printed(figure.drawing, width))
 
 
 def _json(data: dict[str, Any]) -> str:

@@ -93,3 +93,14 @@ CRITERION: tuple[Question, ...] = (
     ("4.3.12.1", "How intra-annotator agreement was measured"),
     ("4.3.12.2", "Intra-annotator agreement found"),
 )
+
+# What helps the researchers with a question that the system cannot answer.
+HINTS = {
+    "2.4": "the study file does not say in which language its prompts are",
+    "2.5": "the study file does not say in which language its responses are",
+    "3.1.3.1": "simulation, if `manage.py plan_sample` was used",
+    "3.1.3.2": "what `manage.py plan_sample` printed for this design",
+    "3.2.2.2": "the consent text (5.2) may say so",
+    "5.1": "the name of the committee and the number of its approval; the consent text (5.2) may have them",
+    "5.3": "read the personas and the consent text with this question in mind",
+}

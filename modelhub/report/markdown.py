@@ -1,6 +1,6 @@
 """A report as Markdown; its figures lie beside it in figures/."""
 
-from modelhub.report.sections.document import Block, Document, Figure, TableBlock
+from modelhub.report.sections.document import Block, Document, Figure, Points, TableBlock
 
 
 def document_markdown(document: Document) -> str:
@@ -9,7 +9,8 @@ def document_markdown(document: Document) -> str:
     lines += [f"- {name}: {_inline(text)}" for name, text in document.facts] + [""]
     lines += [line for notice in document.notices for line in (f"> **{_inline(notice)}**", "")]
     for section in document.sections:
-        lines += [f"## {_inline(section.title)}", ""]
+        prefix = "Appendix: " if section.place == "appendix" else ""
+        lines += [f"## {prefix}{_inline(section.title)}", ""]
         for block in section.blocks:
             lines += [*_block(block), ""]
     lines += ["## How this report was made", "", *(f"- {name}: `{text}`" for name, text in document.footer)]
@@ -23,8 +24,10 @@ def _block(block: Block) -> list[str]:
         return [
             f"![{_inline(block.title)}](figures/{block.key}.svg)",
             "",
-            f"*{_inline(block.title)}.* {_inline(block.caption)}",
+            f"*{_inline(block.title)}.* {_inline(block.caption)} Numbers: [{block.csv}]({block.csv}).",
         ]
+    if isinstance(block, Points):
+        return [f"- {_inline(item)}" for item in block.items]
     return [f"> {_inline(block.text)}" if block.is_notice else _inline(block.text)]
 
 

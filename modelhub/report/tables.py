@@ -2,61 +2,69 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from modelhub.report.latex import FOREIGN, PREAMBLE, escape_latex
 from modelhub.report.sections.document import Cell, TableBlock, TableColumn
-from modelhub.stats.numbers import MINUS
 
-_SPECIAL = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    MINUS: "$-$", "\N{EN DASH}": "--", "\N{NO-BREAK SPACE}": "~", "\N{GREEK SMALL LETTER ALPHA}": r"$\alpha$",
-    "\N{GREEK SMALL LETTER KAPPA}": r"$\kappa$", "\N{GREEK SMALL LETTER DELTA}": r"$\delta$",
-    "\N{GREEK CAPITAL LETTER DELTA}": r"$\Delta$", "\N{HORIZONTAL ELLIPSIS}": r"\ldots{}",
-}  # fmt: skip
+_LONG = 25  # rows: more do not fit on a page beside their caption
+_WIDE = 24  # characters: longer texts get a column that breaks lines
 
 
 def table_csv(table: TableBlock) -> str:
     """Return the table as CSV. An interval has two columns; `reasons` says why cells are empty, as `column=code`."""
-    sink = io.StringIO()
-    writer = csv.writer(sink, lineterminator="\n")
-    writer.writerow([*(name for column in table.columns for name in _headers(column)), "reasons"])
+    lines: list[Sequence[object]] = [[*(name for column in table.columns for name in _headers(column)), "reasons"]]
     for row in table.rows:
         cells = list(zip(table.columns, row, strict=True))
         reasons = " ".join(f"{column.key}={cell.reason}" for column, cell in cells if cell.reason)
-        writer.writerow([*(value for column, cell in cells for value in _values(column, cell)), reasons])
+        lines.append([*(value for column, cell in cells for value in _values(column, cell)), reasons])
+    return csv_text(lines)
+
+
+def csv_text(lines: Sequence[Sequence[object]]) -> str:
+    """Return lines as CSV; None is an empty cell."""
+    sink = io.StringIO()
+    csv.writer(sink, lineterminator="\n").writerows(lines)
     return sink.getvalue()
 
 
 def table_latex(table: TableBlock) -> str:
-    """Return the table as a LaTeX float; it needs the packages booktabs and graphicx."""
-    layout = "".join("r" if column.is_number else "l" for column in table.columns)
+    """Return the table for LaTeX: a float as wide as the text, or a long table over several pages."""
     head = " & ".join(escape_latex(column.title) for column in table.columns)
-    body = "\n".join(f"    {' & '.join(escape_latex(text) for text, _ in line)} \\\\" for line in table.lines)
-    return "\n".join(
-        (
-            r"% \usepackage{booktabs,graphicx}",
-            r"\begin{table*}",
-            r"  \centering\small",
-            r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-            rf"  \begin{{tabular}}{{{layout}}}",
-            r"    \toprule",
-            f"    {head} \\\\",
-            r"    \midrule",
-            body,
-            r"    \bottomrule",
-            r"  \end{tabular}}",
-            rf"  \caption{{{escape_latex(f'{table.title}. {table.full_caption}')}}}",
-            rf"  \label{{tab:{table.key}}}",
-            r"\end{table*}",
-            "",
-        )
-    )
+    body = [f"    {' & '.join(escape_latex(text) for text, _ in line)} \\\\" for line in table.lines]
+    caption = rf"\caption{{{escape_latex(f'{table.title}. {table.full_caption}')}}}\label{{tab:{table.key}}}"
+    is_long = len(body) > _LONG
+    lines = (_long if is_long else _float)("".join(_layout(table)), head, body, caption)
+    if is_long and table.is_wide:
+        lines = iter((r"\begin{landscape}", *lines, r"\end{landscape}"))
+    return "\n".join([PREAMBLE, FOREIGN, *lines, ""])
 
 
-def escape_latex(text: str) -> str:
-    """Return the text with everything that LaTeX would read as a command written so that it prints."""
-    return "".join(_SPECIAL.get(character, character) for character in text)
+def _float(layout: str, head: str, body: list[str], caption: str) -> Iterator[str]:
+    yield from (r"\begin{table*}[htbp]", r"  \centering\small", f"  {caption}")
+    yield r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+    yield from (rf"  \begin{{tabular}}{{{layout}}}", r"    \toprule", f"    {head} \\\\", r"    \midrule", *body)
+    yield from (r"    \bottomrule", r"  \end{tabular}}", r"\end{table*}")
+
+
+def _long(layout: str, head: str, body: list[str], caption: str) -> Iterator[str]:
+    yield from (r"\begingroup\tiny\setlength{\tabcolsep}{2pt}", rf"  \begin{{longtable}}{{{layout}}}")
+    yield from (f"    {caption} \\\\", r"    \toprule", f"    {head} \\\\", r"    \midrule", r"    \endfirsthead")
+    yield from (r"    \toprule", f"    {head} \\\\", r"    \midrule", r"    \endhead", *body, r"    \bottomrule")
+    yield from (r"  \end{longtable}", r"\endgroup")
+
+
+def _layout(table: TableBlock) -> Iterator[str]:
+    for place, column in enumerate(table.columns):
+        longest = max((len(line[place][0]) for line in table.lines), default=0)
+        if column.is_number:
+            yield "r"
+        else:
+            yield rf">{{\raggedright\arraybackslash}}p{{{_width(longest)}em}}" if longest > _WIDE else "l"
+
+
+def _width(longest: int) -> int:
+    return min(max(longest // 4, 8), 18)
 
 
 def _headers(column: TableColumn) -> Iterator[str]:

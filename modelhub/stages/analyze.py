@@ -4,7 +4,7 @@ import gc
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from annotation.errors import ServiceError
 from annotation.export import export_refusal
@@ -16,6 +16,7 @@ from modelhub.analysis.data import load_data
 from modelhub.analysis.judge import read_judgements
 from modelhub.analysis.results import analyze_data, parts_of
 from modelhub.report.bundle import bundle_refusal, bundle_write
+from modelhub.report.figures.paper import width_in_inches
 from modelhub.runs.parameters import Option, Seed
 from modelhub.runs.recording import recorded_run
 from modelhub.runs.stage import Reporting, Stage
@@ -42,8 +43,17 @@ class ReportOptions(OfStudy):
     replicates: Annotated[int, Field(ge=FEWEST_REPLICATES)] = Field(
         default=REPLICATES, description="of the bootstrap, at least 100"
     )
+    figure_width: Annotated[str, Option(metavar="WIDTH")] = Field(
+        default="double", description="of the figures' files: single, double, or inches"
+    )
     include_bots: bool = Field(default=False, description="bots too, for rehearsals")
     user: Name = Field(default="", description="on whose behalf; needs the permission to unblind")
+
+    @field_validator("figure_width")
+    @classmethod
+    def _known_width(cls, value: str) -> str:
+        width_in_inches(value)
+        return value
 
 
 def analyze(options: ReportOptions, reporting: Reporting) -> None:
@@ -86,7 +96,10 @@ def analyze(options: ReportOptions, reporting: Reporting) -> None:
             advance=advance,
         )
         try:
-            document = bundle_write(directory=options.out, results=results, data=data, replace=options.replace)
+            document = bundle_write(
+                directory=options.out, results=results, data=data, replace=options.replace,
+                figure_width=width_in_inches(options.figure_width),
+            )  # fmt: skip
         except OSError as error:
             raise ServiceError(f"The report cannot be written to {options.out}: {error}") from error
     reporting.say(

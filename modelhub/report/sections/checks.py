@@ -1,7 +1,5 @@
 """Attention checks, flags, time and repeats by participant."""
 
-from typing import Any
-
 from modelhub.report.sections.document import (
     Block,
     Cell,
@@ -14,32 +12,33 @@ from modelhub.report.sections.document import (
     whole,
     words,
 )
+from modelhub.results.report import Results
+from modelhub.results.study import CheckedParticipant, Checks
 
 
-def checks_section(results: dict[str, Any], population: str, suffix: str = "") -> Section:
+def checks_section(results: Results, population: str, suffix: str = "") -> Section:
     """Return what the rules flagged. Flags exclude nobody by themselves."""
-    checks = results["analysis"][population]["checks"]
+    checks = results.analysis[population].checks
     blocks: list[Block] = []
-    if checks["rules"]:
-        blocks.append(Paragraph("Rules in the study file, fixed when the study opened: " + " ".join(checks["rules"])))
+    if checks.rules:
+        blocks.append(Paragraph("Rules in the study file, fixed when the study opened: " + " ".join(checks.rules)))
     else:
         blocks.append(Paragraph("The study file names no rules for flags."))
-    if checks["flags"]:
+    if checks.flags:
         blocks.append(_flags(checks, suffix))
-    if checks["participants"]:
+    if checks.participants:
         blocks.append(_people(checks, suffix))
     return Section(f"checks{suffix}", "Checks", tuple(blocks))
 
 
-def _flags(checks: dict[str, Any], suffix: str) -> TableBlock:
-    rows = tuple((words(rule.replace("_", " ")), whole(count)) for rule, count in checks["flags"].items())
+def _flags(checks: Checks, suffix: str) -> TableBlock:
+    rows = tuple((words(rule.replace("_", " ")), whole(count)) for rule, count in checks.flags.items())
     columns = (TableColumn("rule", "Rule", is_number=False), TableColumn("n", "Participants flagged"))
-    caption = f"Participants by flag. Participants who failed an attention check: {checks['failed']}."
+    caption = f"Participants by flag. Participants who failed an attention check: {checks.failed}."
     return TableBlock(f"flags{suffix}", "Flags", caption, columns, rows)
 
 
-def _people(checks: dict[str, Any], suffix: str) -> TableBlock:
-    rows = tuple(_person(row) for row in checks["participants"])
+def _people(checks: Checks, suffix: str) -> TableBlock:
     columns = (
         TableColumn("participant", "Participant", is_number=False),
         TableColumn("checks_failed", "Checks failed"),
@@ -50,16 +49,17 @@ def _people(checks: dict[str, Any], suffix: str) -> TableBlock:
         TableColumn("repeat_n", "Repeated ratings"),
     )
     caption = "Each participant's checks, flags, time in view and in use, and how often a repeated rating was the same."
+    rows = tuple(_person(row) for row in checks.participants)
     return TableBlock(f"people{suffix}", "Participants", caption, columns, rows, is_folded=True)
 
 
-def _person(row: dict[str, Any]) -> tuple[Cell, ...]:
+def _person(row: CheckedParticipant) -> tuple[Cell, ...]:
     return (
-        words(row["participant"]),
-        whole(row["checks_failed"]),
-        words(", ".join(flag.replace("_", " ") for flag in row["flags"])),
-        words("yes" if row["excluded"] else "no"),
-        number(row["median_seconds"], digits=1),
-        share(row["repeat_exact"]),
-        whole(row["repeat_n"]),
+        words(row.participant),
+        whole(row.checks_failed),
+        words(", ".join(flag.replace("_", " ") for flag in row.flags)),
+        words("yes" if row.excluded else "no"),
+        number(row.median_seconds, digits=1),
+        share(row.repeat_exact),
+        whole(row.repeat_n),
     )

@@ -1,12 +1,16 @@
 """A report before it has a format: sections of paragraphs, tables and figures."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Literal
 
+from modelhub.report.figures.drawing import Drawing
 from modelhub.stats.numbers import decimal, interval, percent, percent_interval, probability, reason, warning
 
 Raw = str | float | int | bool | None | Sequence[float]
+
+
+_UPRIGHT = 9  # columns that an upright page holds
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,11 @@ class TableBlock:
         return shown
 
     @property
+    def is_wide(self) -> bool:
+        """Whether the table needs a page laid on its side."""
+        return len(self.columns) > _UPRIGHT
+
+    @property
     def full_caption(self) -> str:
         """The caption with the notes behind it."""
         return " ".join([self.caption, *(f"{letter}: {note}." for note, letter in self.notes.items())])
@@ -75,14 +84,24 @@ class TableBlock:
 
 @dataclass(frozen=True)
 class Figure:
-    """An SVG drawing with a caption; `numbers` is the key of the table that holds what it shows."""
+    """A drawing with a caption; `numbers` is the key of the table that holds what it shows, with more beside it."""
 
     key: str
     title: str
     caption: str
-    svg: str
+    drawing: Drawing
     numbers: str
     kind: ClassVar[str] = "figure"
+
+    @property
+    def svg(self) -> str:
+        """The drawing for a page."""
+        return self.drawing.svg
+
+    @property
+    def csv(self) -> str:
+        """The file beside a report's figures that holds exactly the numbers drawn."""
+        return f"figures/{self.key}.csv"
 
 
 @dataclass(frozen=True)
@@ -94,16 +113,35 @@ class Paragraph:
     kind: ClassVar[str] = "paragraph"
 
 
-Block = TableBlock | Figure | Paragraph
+@dataclass(frozen=True)
+class Points:
+    """Short texts, one under the other."""
+
+    items: tuple[str, ...]
+    kind: ClassVar[str] = "points"
+
+
+Block = TableBlock | Figure | Paragraph | Points
+Place = Literal["answer", "evidence", "appendix"]
+MOST_ROWS = 12  # of a figure: more are split
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands under it."""
+    """A heading and what stands under it. An answer fits on a screen; an appendix is folded on a page."""
 
     key: str
     title: str
     blocks: tuple[Block, ...]
+    place: Place = "evidence"
+
+    def at(self, place: Place, title: str = "") -> "Section":
+        """Return the section for another place of the report, under another title if one is given."""
+        return replace(self, place=place, title=title or self.title)
+
+    def readable(self) -> "Section":
+        """Return the section with its long figures split."""
+        return replace(self, blocks=tuple(part for block in self.blocks for part in _readable(block)))
 
 
 @dataclass(frozen=True)
@@ -125,6 +163,17 @@ class Document:
     def figures(self) -> list[Figure]:
         """Every figure, in order."""
         return [block for section in self.sections for block in section.blocks if isinstance(block, Figure)]
+
+
+def _readable(block: Block) -> Iterator[Block]:
+    """Yield the block; a figure of too many rows as several, each with its own numbers."""
+    if not isinstance(block, Figure):
+        yield block
+        return
+    drawings = block.drawing.split(MOST_ROWS)
+    for number, drawing in enumerate(drawings, 1):
+        title = f"{block.title} ({number} of {len(drawings)})" if len(drawings) > 1 else block.title
+        yield replace(block, key=block.key if number == 1 else f"{block.key}-{number}", title=title, drawing=drawing)
 
 
 def words(text: object) -> Cell:

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+from modelhub.results.report import Results
+from modelhub.results.study import QuestionResult, StudyResult
 
 POOLED = "All"
 DESIGNS = {
@@ -11,29 +14,31 @@ DESIGNS = {
     "repeat": "The same person's ratings, given twice",
 }
 SIDES = ("rejected", "chosen")
+POPULATIONS = {"all": "nobody is left out", "without_excluded": "without excluded people"}
+Of = TypeVar("Of")
 
 
 @dataclass(frozen=True)
 class Names:
     """The names in a study's results; `conditions` are what ratings are compared by, the base first."""
 
-    questions: Mapping[str, Mapping[str, Any]]
+    questions: Mapping[str, QuestionResult]
     conditions: tuple[str, ...]
     base: str
     test: str
 
     @classmethod
-    def of(cls, results: Mapping[str, Any]) -> "Names":
+    def of(cls, results: Results | Mapping[str, Any]) -> "Names":
         """Return the names of a study's results."""
-        study = results["study"]
-        systems = [system["name"] for system in study["systems"]]
-        base, test = study["base"] or "base", study["test"] or "test"
+        study = results.study if isinstance(results, Results) else StudyResult.model_validate(results["study"])
+        systems = [system.name for system in study.systems]
+        base, test = study.base or "base", study.test or "test"
         ordered = (*(name for name in (base, test) if name in systems), *(n for n in systems if n not in (base, test)))
-        return cls({question["key"]: question for question in study["questions"]}, (*ordered, *SIDES), base, test)
+        return cls({question.key: question for question in study.questions}, (*ordered, *SIDES), base, test)
 
     def question(self, key: str) -> str:
         """Return the question's short name."""
-        return str(self.questions[key]["name"]) if key in self.questions else key.replace("_", " ").capitalize()
+        return self.questions[key].name if key in self.questions else key.replace("_", " ").capitalize()
 
     def series(self, condition: str) -> int:
         """Return the place of a system, or of chosen and rejected, among the colours of figures."""
@@ -41,7 +46,7 @@ class Names:
             return SIDES.index(condition)
         return self.conditions.index(condition) if condition in self.conditions else 0
 
-    def ordered(self, conditions: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    def ordered(self, conditions: Mapping[str, Of]) -> Iterator[tuple[str, Of]]:
         """Yield (condition, what belongs to it), the base first."""
         known = [name for name in self.conditions if name in conditions]
         for name in (*known, *(name for name in conditions if name not in known)):
@@ -49,19 +54,18 @@ class Names:
 
     def span(self, key: str) -> float:
         """Return the largest difference that two answers to a question can have."""
-        question = self.questions[key]
-        return float(question["maximum"] - question["minimum"])
+        return float(self.questions[key].maximum - self.questions[key].minimum)
 
     def labels(self, key: str) -> list[tuple[int, str]]:
         """Return the (value, label) pairs of a question's scale, in ascending order."""
         question = self.questions[key]
-        return list(zip(range(question["minimum"], question["maximum"] + 1), question["labels"], strict=True))
+        return list(zip(range(question.minimum, question.maximum + 1), question.labels, strict=True))
 
 
-def split_name(results: dict[str, Any]) -> str:
+def split_name(study: StudyResult) -> str:
     """Return what the strata are told apart by."""
-    by = ["data set"] if results["study"]["strata"] else []
-    return " and ".join([*by, *(["condition of writing"] if results["study"].get("writings") else [])]) or "data set"
+    by = ["data set"] if study.strata else []
+    return " and ".join([*by, *(["condition of writing"] if study.writings else [])]) or "data set"
 
 
 def stratum_name(stratum: str) -> str:
@@ -69,7 +73,8 @@ def stratum_name(stratum: str) -> str:
     return stratum or POOLED
 
 
-def why(found: Mapping[str, Any], name: str) -> str | None:
-    """Return the reason code for `name`, from either form in which results hold it."""
-    reasons = found.get("reasons") or {}
-    return reasons.get(name) or found.get("reason")
+def why(found: Any, name: str) -> str | None:
+    """Return the reason code for `name`, from either form in which a part of results holds it."""
+    if isinstance(found, Mapping):
+        return (found.get("reasons") or {}).get(name) or found.get("reason")
+    return getattr(found, "reasons", {}).get(name) or getattr(found, "reason", None)

@@ -1,8 +1,6 @@
-"""Ratings by system, and the comparison of two systems."""
+"""Ratings by system: how often each value was given."""
 
-from typing import Any
-
-from modelhub.report.figures.distribution import Shares, distribution_figure
+from modelhub.report.figures.distribution import Distribution, Shares
 from modelhub.report.sections.document import (
     Block,
     Cell,
@@ -15,58 +13,60 @@ from modelhub.report.sections.document import (
     words,
 )
 from modelhub.report.sections.names import Names, stratum_name, why
+from modelhub.results.comparison import Described, Stratum
+from modelhub.results.report import Results
 from modelhub.stats.numbers import decimal
 
-RATED = ("rating", "persona")
+_RATED = ("rating", "persona")
 
 
-def ratings_section(results: dict[str, Any], population: str, suffix: str = "") -> Section:
+def ratings_section(results: Results, population: str, suffix: str = "") -> Section:
     """Return how often each value was given, by system, or by chosen and rejected."""
     names = Names.of(results)
-    strata = results["analysis"][population]["strata"]
+    strata = results.analysis[population].strata
+    pooled = strata[""].descriptives if "" in strata else {}
     blocks: list[Block] = [
-        _distribution(key, described, names, suffix)
-        for key, described in strata.get("", {}).get("descriptives", {}).items()
-        if key in names.questions
+        _distribution(key, described, names, suffix) for key, described in pooled.items() if key in names.questions
     ]
     blocks.append(_descriptives(strata, names, suffix))
     return Section(f"ratings{suffix}", "Ratings", tuple(blocks))
 
 
-def _distribution(key: str, described: dict[str, Any], names: Names, suffix: str) -> Figure:
+def _distribution(key: str, described: dict[str, Described], names: Names, suffix: str) -> Figure:
     scale = names.labels(key)
-    bars = [
+    bars = tuple(
         Shares(
             condition,
-            tuple(count_of(found["counts"], value) for value, _ in scale),
-            f"mean {decimal(found['mean'])}, n = {found['n']}",
+            tuple(found.counts.get(str(value), 0) for value, _ in scale),
+            f"mean {decimal(found.mean)}, n = {found.n}",
         )
         for condition, found in names.ordered(described)
-    ]
+    )
     name = names.question(key)
     title = f"{name}: ratings"
-    figure = distribution_figure(f"distribution-{key}{suffix}", title, bars, [f"{v} {text}" for v, text in scale])
+    figure = f"distribution-{key}{suffix}"
     caption = (
         f"{name}: share of each answer, from the lowest (light) to the highest (dark). n counts ratings; "
         "ratings of one participant are not independent. Shares under 7 % carry no figure."
     )
-    return Figure(f"distribution-{key}{suffix}", title, caption, figure, f"descriptives{suffix}")
+    labels = tuple(f"{value} {text}" for value, text in scale)
+    return Figure(figure, title, caption, Distribution(figure, title, bars, labels), f"descriptives{suffix}")
 
 
-def _descriptives(strata: dict[str, Any], names: Names, suffix: str) -> TableBlock:
-    values = sorted({v for key in names.questions for v, _ in names.labels(key) if _is_rated(names, key)})
+def _descriptives(strata: dict[str, Stratum], names: Names, suffix: str) -> TableBlock:
+    values = sorted({v for key, one in names.questions.items() if one.kind in _RATED for v, _ in names.labels(key)})
     rows = tuple(
         (
             words(stratum_name(stratum)),
             words(names.question(key)),
             words(condition),
-            whole(found["n"]),
-            number(found["mean"], why(found, "mean")),
-            number(found["sd"], why(found, "sd")),
+            whole(found.n),
+            number(found.mean, why(found, "mean")),
+            number(found.sd, why(found, "sd")),
             *(_count(found, value, names, key) for value in values),
         )
         for stratum, part in strata.items()
-        for key, described in part["descriptives"].items()
+        for key, described in part.descriptives.items()
         for condition, found in names.ordered(described)
     )
     columns = (
@@ -82,16 +82,7 @@ def _descriptives(strata: dict[str, Any], names: Names, suffix: str) -> TableBlo
     return TableBlock(f"descriptives{suffix}", "Answers by condition", caption, columns, rows)
 
 
-def _is_rated(names: Names, key: str) -> bool:
-    return names.questions[key]["kind"] in RATED
-
-
-def _count(found: dict[str, Any], value: int, names: Names, key: str) -> Cell:
+def _count(found: Described, value: int, names: Names, key: str) -> Cell:
     if key in names.questions and value not in [known for known, _ in names.labels(key)]:
         return Cell("")
-    return whole(count_of(found["counts"], value))
-
-
-def count_of(counts: dict[str, int], value: int) -> int:
-    """Return how often a value was given. JSON has turned the values into text."""
-    return counts.get(str(value), 0)
+    return whole(found.counts.get(str(value), 0))

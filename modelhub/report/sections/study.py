@@ -1,39 +1,39 @@
 """What was asked, of which systems, and who took part."""
 
-from typing import Any
-
-from modelhub.report.figures.flow import flow_figure
+from modelhub.report.figures.flow import FlowChart
 from modelhub.report.sections.document import Block, Figure, Paragraph, Section, TableBlock, TableColumn, whole, words
+from modelhub.results.report import Results
+from modelhub.results.study import ParticipantFlow, StudyResult
 
 
-def study_section(results: dict[str, Any]) -> Section:
+def study_section(results: Results) -> Section:
     """Return the questions in their exact words, and the systems behind the arms."""
-    return Section("questions", "Questions and systems", (_questions(results), _systems(results)))
+    return Section("questions", "Questions and systems", (_questions(results.study), _systems(results.study)))
 
 
-def flow_section(results: dict[str, Any]) -> Section:
+def flow_section(results: Results) -> Section:
     """Return how many people reached each step, who left, and why people were excluded."""
-    flow = results["flow"]
+    flow = results.flow
     blocks: list[Block] = [_figure(flow), _steps(flow)]
-    if flow["excluded"]:
+    if flow.excluded:
         blocks.append(_excluded(flow))
     else:
         blocks.append(Paragraph("Nobody was excluded."))
-    if flow["excluded_pairs"]:
-        blocks.append(Paragraph(f"Pairs of outputs excluded from the study: {flow['excluded_pairs']}."))
+    if flow.excluded_pairs:
+        blocks.append(Paragraph(f"Pairs of outputs excluded from the study: {flow.excluded_pairs}."))
     return Section("flow", "Participants", tuple(blocks))
 
 
-def _questions(results: dict[str, Any]) -> TableBlock:
+def _questions(study: StudyResult) -> TableBlock:
     rows = tuple(
         (
-            words(question["name"]),
-            words(question["question"]),
-            words(question["question_for_others"]),
-            words("; ".join(f"{value} = {text}" for value, text in enumerate(question["labels"], question["minimum"]))),
-            words(question["level"]),
+            words(question.name),
+            words(question.question),
+            words(question.question_for_others),
+            words("; ".join(f"{value} = {text}" for value, text in enumerate(question.labels, question.minimum))),
+            words(question.level),
         )
-        for question in results["study"]["questions"]
+        for question in study.questions
     )
     titles = ("Question", "Asked of the persona's author", "Asked of everybody else", "Scale", "Level")
     columns = tuple(
@@ -44,19 +44,18 @@ def _questions(results: dict[str, Any]) -> TableBlock:
     return TableBlock("questions", "Questions", caption, columns, rows)
 
 
-def _systems(results: dict[str, Any]) -> TableBlock:
-    study = results["study"]
-    roles = {study["base"]: "base", study["test"]: "test"}
+def _systems(study: StudyResult) -> TableBlock:
+    roles = {study.base: "base", study.test: "test"}
     rows = tuple(
         (
-            words(system["name"] or "no system"),
-            words(system["arm"]),
-            words(roles.get(system["name"], "not compared") + (", control" if system["is_control"] else "")),
-            words(system["engine"] or "unknown"),
-            words(system["persona_style"] or "unknown"),
-            words((system["fingerprint"] or "none")[:16]),
+            words(system.name or "no system"),
+            words(system.arm),
+            words(roles.get(system.name, "not in the main contrast") + (", control" if system.is_control else "")),
+            words(system.engine or "unknown"),
+            words(system.persona_style or "unknown"),
+            words((system.fingerprint or "none")[:16]),
         )
-        for system in study["systems"]
+        for system in study.systems
     )
     columns = (
         TableColumn("system", "System", is_number=False),
@@ -70,35 +69,34 @@ def _systems(results: dict[str, Any]) -> TableBlock:
     return TableBlock("systems", "Systems", caption, columns, rows)
 
 
-def _figure(flow: dict[str, Any]) -> Figure:
-    by_key = {step["key"]: step for step in flow["steps"]}
-    steps = [(step["label"], step["n"]) for step in flow["steps"] if step["key"] != "excluded"]
-    leaving = [(left["label"], left["n"]) for left in flow["left"] if left["n"]]
-    leaving += [("Withdrawn", flow["withdrawn"])] if flow["withdrawn"] else []
-    leaving += [(f"Excluded: {row['reason']}", row["n"]) for row in flow["excluded"]]
-    if not flow["excluded"] and by_key.get("excluded", {}).get("n"):
-        leaving.append(("Excluded", by_key["excluded"]["n"]))
-    svg = flow_figure("flow", "Participant flow", steps, leaving)
+def _figure(flow: ParticipantFlow) -> Figure:
+    excluded = next((step.n for step in flow.steps if step.key == "excluded"), 0)
+    steps = tuple((step.label, step.n) for step in flow.steps if step.key != "excluded")
+    leaving = [(left.label, left.n) for left in flow.left if left.n]
+    leaving += [("Withdrawn", flow.withdrawn)] if flow.withdrawn else []
+    leaving += [(f"Excluded: {row.reason}", row.n) for row in flow.excluded]
+    if not flow.excluded and excluded:
+        leaving.append(("Excluded", excluded))
+    title = "Participant flow"
     caption = "The box at the side holds everybody who left or was excluded, at whatever step."
-    return Figure("flow", "Participant flow", caption, svg, "flow")
+    return Figure("flow", title, caption, FlowChart("flow", title, steps, tuple(leaving)), "flow")
 
 
-def _steps(flow: dict[str, Any]) -> TableBlock:
-    steps = [(step["label"], step["n"]) for step in flow["steps"]]
-    steps += [(left["label"], left["n"]) for left in flow["left"]]
-    steps += [("Withdrawn", flow["withdrawn"]), ("Erased on request", flow["erased"])]
+def _steps(flow: ParticipantFlow) -> TableBlock:
+    steps = [(step.label, step.n) for step in (*flow.steps, *flow.left)]
+    steps += [("Withdrawn", flow.withdrawn), ("Erased on request", flow.erased)]
     rows = tuple((words(name), whole(count)) for name, count in steps)
     columns = (TableColumn("step", "Step", is_number=False), TableColumn("n", "People"))
     caption = (
-        "People at each step, and those who left. Bots and previews are left out unless this report says otherwise."
+        "People at each step, and those who left. Bots and previews are left out unless this report says otherwise. "
+        "Analysed: without the excluded people."
     )
     return TableBlock("flow", "Steps", caption, columns, rows)
 
 
-def _excluded(flow: dict[str, Any]) -> TableBlock:
+def _excluded(flow: ParticipantFlow) -> TableBlock:
     rows = tuple(
-        (words(row["reason"]), whole(row["n"]), words("yes" if row["rule_fixed_beforehand"] else "no"))
-        for row in flow["excluded"]
+        (words(row.reason), whole(row.n), words("yes" if row.rule_fixed_beforehand else "no")) for row in flow.excluded
     )
     columns = (
         TableColumn("reason", "Reason", is_number=False),

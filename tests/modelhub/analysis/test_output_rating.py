@@ -15,6 +15,7 @@ from annotation.protocol import protocol_hash
 from annotation.services.withdrawal import participant_erase
 from modelhub.analysis import analyze
 from modelhub.report.prose import results_paragraphs
+from modelhub.results.report import Results
 from tests.annotation.study_rows import add_participant
 from tests.modelhub.analysis.rated import comparisons, results
 from tests.modelhub.analysis.studies import (
@@ -252,7 +253,8 @@ def test_everything_comes_by_the_assigned_condition_of_writing_where_a_study_has
     strata = found["analysis"]["all"]["strata"]
     assert list(strata) == ["", "personas to be written freely", "personas to be helped by questions"]
     assert [part["comparisons"]["personalization"]["n_pairs"] for part in strata.values()] == [16, 4, 12]
-    assert "By condition of writing (exploratory): personas to be written freely" in " ".join(results_paragraphs(found))
+    text = " ".join(results_paragraphs(Results.model_validate(found)))
+    assert "By condition of writing (exploratory): personas to be written freely" in text
 
 
 def test_a_preference_for_the_left_is_told_apart_from_one_for_a_system() -> None:

@@ -44,7 +44,8 @@ def test_an_own_persona_study_gets_every_file(study: Study, tmp_path: Path) -> N
     report = tmp_path / "report"
     names = {path.name for path in report.iterdir()}
     assert names == {
-        "report.html", "report.md", "results.json", "heds.json", "long.csv", "clmm.R", "tables", "figures",
+        "report.html", "report.md", "report.tex", "results.json", "methods.md", "methods.tex", "references.bib",
+        "heds.json", "heds.md", "long.csv", "clmm.R", "tables", "figures",
     }  # fmt: skip
     figures = {path.stem for path in (report / "figures").iterdir()}
     assert {
@@ -69,10 +70,21 @@ def test_files_are_well_formed(study: Study, tmp_path: Path) -> None:
     analyze(study, tmp_path / "report")
     results = json.loads((tmp_path / "report" / "results.json").read_text("utf-8"), parse_constant=refuse)
     assert results["format"] == 2
-    for figure in (tmp_path / "report" / "figures").iterdir():
+    figures = list((tmp_path / "report" / "figures").glob("*.svg"))
+    for figure in figures:
+        assert figure.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+        assert figure.with_suffix(".csv").is_file()
         assert ET.parse(figure).getroot().tag.endswith("svg"), figure
     for table in (tmp_path / "report" / "tables").glob("*.csv"):
         assert len({len(row) for row in csv.reader(table.read_text("utf-8").splitlines())}) == 1, table
+
+
+def test_figures_are_as_wide_as_a_column(study: Study, tmp_path: Path) -> None:
+    analyze(study, tmp_path / "report", figure_width="single")
+    widths = {ET.parse(path).getroot().attrib["width"] for path in (tmp_path / "report" / "figures").glob("*.svg")}
+    assert widths == {"234pt"}  # 3.25 inches
+    with pytest.raises(CommandError, match="--figure-width: 'wide' is no width"):
+        analyze(study, tmp_path / "other", figure_width="wide")
 
 
 def test_the_long_table_holds_each_rating_once(study: Study, tmp_path: Path) -> None:

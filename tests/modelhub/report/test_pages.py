@@ -143,7 +143,7 @@ def test_an_exclusion_is_in_the_next_report(study: Study, analyst: User, client:
     client.force_login(analyst)
     assert "6 pairs by 3 participants" in client.get(url("report", study)).content.decode()
     study.participants.filter(number=2).update(excluded_at=study.opened_at, excluded_reason="Slept")
-    assert "(without exclusions)" in client.get(url("report", study)).content.decode()
+    assert "(without excluded people)" in client.get(url("report", study)).content.decode()
 
 
 def test_a_study_changed_after_opening_shows_no_numbers(study: Study, analyst: User, client: Client) -> None:
