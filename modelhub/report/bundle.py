@@ -69,7 +69,7 @@ def _texts(document: Document, results: Results, data: Data, figure_width: float
     yield "report.html", document_html(document)
     yield "report.md", document_markdown(document)
     yield "report.tex", document_latex(document, figure_width)
-    yield RESULTS, _json(results.model_dump(mode="json"))
+    yield RESULTS, results.model_dump_json(indent=2) + "\n"
     yield "methods.md", methods_markdown(results)
     yield "methods.tex", methods_latex(results)
     yield "references.bib", methods_bibliography(results)

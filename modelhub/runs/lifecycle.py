@@ -29,7 +29,7 @@ class RunTakenOver(ServiceError):
 
 
 class RunStopped(ServiceError):
-    """Somebody has stopped this run from a page."""
+    """Somebody has ended this run from elsewhere, such as a page."""
 
 
 def run_start(
@@ -79,7 +79,7 @@ def run_start(
 def run_heartbeat(*, run: Run, done: int = 0, failed: int = 0, lease_seconds: int = LEASE_SECONDS) -> None:
     """Say that the run is alive and add to its counts. A run taken for lost that was only slow is running again.
 
-    Raises RunTakenOver if another run has begun on its scope meanwhile, and RunStopped if the run was stopped.
+    Raises RunTakenOver if another run has begun on its scope meanwhile, and RunStopped if the run has been ended.
     """
     now = timezone.now()
     try:
@@ -98,7 +98,7 @@ def run_heartbeat(*, run: Run, done: int = 0, failed: int = 0, lease_seconds: in
         ) from error
 
     if not alive:
-        raise RunStopped(f"Run {run.key} was stopped. What is stored stays.")
+        raise RunStopped(f"Run {run.key} has been ended from elsewhere. What is stored stays.")
 
 
 def run_expect(*, run: Run, total: int) -> None:

@@ -98,7 +98,7 @@ def _on_screen(strip: Strip, scale: Scale, top: float) -> tuple[list[str], float
 def _on_paper(paper: Paper, strip: Strip, scale: Scale, top: float) -> float:
     dots, height = _piled(strip, scale, _PAPER_DOT, _TALLEST * 0.7)
     ground = top + 13 + height
-    paper.text(0, top + 8, fitting(strip.name, paper.width - width_of(strip.words) - 4), bold=True)
+    paper.text(0, top + 8, fitting(strip.name, paper.width - width_of(strip.words) - 4))
     paper.text(paper.width, top + 8, fitting(strip.words, paper.width), anchor="right", colour=SOFT)
     xs, above = [x for x, _ in dots], [ground - above for _, above in dots]
     paper.marks(xs, above, 0, size=2 * _PAPER_DOT - 0.4, opacity=0.75)

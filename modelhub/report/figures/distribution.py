@@ -63,7 +63,7 @@ class Distribution:
         paper = Paper(width)
         for number, bar in enumerate(self.bars):
             top = number * _PAPER_ROW + 1
-            paper.text(0, top + 8, fitting(bar.name, paper.width - width_of(bar.words) - 4), bold=True)
+            paper.text(0, top + 8, fitting(bar.name, paper.width - width_of(bar.words) - 4))
             paper.text(paper.width, top + 8, bar.words, anchor="right", colour=SOFT)
             _on_paper(paper, bar.counts, top + 11)
         return paper.close(paper.legend(self._legend, len(self.bars) * _PAPER_ROW + 10))

@@ -66,7 +66,7 @@ class Forest:
         y, heading = 2.0, ""
         for estimate in self.estimates:
             if estimate.heading and estimate.heading != heading:
-                paper.text(0, y + 8, fitting(estimate.heading, paper.width), bold=True)
+                paper.text(0, y + 8, fitting(estimate.heading, paper.width))
                 y += 12
                 heading = estimate.heading
             _on_paper(paper, estimate, scale, y)

@@ -38,12 +38,12 @@ class Paper:
         self.axes: Any = self.figure.add_axes((0, 0, 1, 1))
         self.axes.set_axis_off()
 
-    def text(
-        self, x: float, y: float, words: str, *, anchor: str = "left", colour: str = INK, bold: bool = False
-    ) -> None:
-        """Write words whose baseline is at `y`; `anchor` is left, center or right."""
-        weight = "bold" if bold else "normal"
-        self.axes.text(x, y, words, ha=anchor, va="baseline", color=colour, size=SIZE, weight=weight, zorder=4)
+    def text(self, x: float, y: float, words: str, *, anchor: str = "left", colour: str = INK) -> None:
+        """Write words whose baseline is at `y`; `anchor` is left, center or right.
+
+        Of one weight, since embedding a second font would double the time that a figure takes.
+        """
+        self.axes.text(x, y, words, ha=anchor, va="baseline", color=colour, size=SIZE, zorder=4)
 
     def line(
         self, x1: float, y1: float, x2: float, y2: float, *, colour: str = GRID, width: float = 0.6, style: str = "-"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import ClassVar, Literal
 
 from modelhub.report.figures.drawing import Drawing
@@ -53,13 +54,13 @@ class TableBlock:
     is_folded: bool = False
     kind: ClassVar[str] = "table"
 
-    @property
+    @cached_property
     def notes(self) -> dict[str, str]:
         """The notes under the table: words -> letter, in the order in which cells refer to them."""
         found = dict.fromkeys(note for row in self.rows for cell in row for note in cell.notes)
         return {note: _letter(number) for number, note in enumerate(found)}
 
-    @property
+    @cached_property
     def lines(self) -> list[list[tuple[str, bool]]]:
         """The rows as they are shown: (text with the letters of its notes, whether it is a number)."""
         letters = self.notes

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from modelhub.models import Run
 from modelhub.runs import provenance as recorded
-from modelhub.runs.lifecycle import run_finish, run_heartbeat, run_start, runs_mark_lost
+from modelhub.runs.lifecycle import RunStopped, run_finish, run_heartbeat, run_start, runs_mark_lost
 from modelhub.runs.provenance import command_line, public_arguments
 
 
@@ -74,7 +74,8 @@ def test_a_run_whose_lease_expired_is_lost_and_one_that_beats_is_not() -> None:
 def test_a_finished_run_stays_as_it_ended() -> None:
     run = run_start(stage="test", arguments={})
     run_finish(run=run, state=Run.State.STOPPED, message="Enough.")
-    run_heartbeat(run=run, done=1)
+    with pytest.raises(RunStopped):
+        run_heartbeat(run=run, done=1)
     run_finish(run=run, state=Run.State.FAILED)
     run.refresh_from_db()
     assert (run.state, run.message, run.done) == ("stopped", "Enough.", 0)
