@@ -116,12 +116,14 @@ class JudgedComparison(Part):
 class JudgeAgreement(Part):
     """People and judge on one metric. All intervals are over the study's items, with the people as they are.
 
-    `n` counts judgements of people, `units` personas. `table` is by `human OUTCOME`, then by `judge OUTCOME`.
+    `n` counts judgements of people, `units` personas, `n_judged` all units with two readable verdicts; `table` is by
+    `human OUTCOME`, then by `judge OUTCOME`.
     """
 
     aspect: str
     units: int
     n: int
+    n_judged: int
     n_without_ties: int
     items: int
     invalid: int
