@@ -8,6 +8,7 @@ no aspect is called so, and `persona` for the pick.
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,16 @@ from modelhub.analysis.pairs import choices, rated_pairs
 from modelhub.analysis.winrates import favoured
 from modelhub.files.pairs import RESPONSES
 from modelhub.files.tables import TableError, read_verdicts
-from modelhub.stats.adjusted import clustered_share
-from modelhub.stats.chance import cohen_kappa
-from modelhub.stats.winrate import PERSONALIZATION, QUALITY, Verdict, pair_outcomes
+from modelhub.results.base import Interval
+from modelhub.results.judge import JudgeAgreement, JudgedPicks, JudgeReport
+from modelhub.stats.crossed import Cells, ratio, spread_of
+from modelhub.stats.ratings import FloatArray
+from modelhub.stats.scores import SCORE_METHOD, BoundedMean, bounded_mean
+from modelhub.stats.winrate import ONE_SIDED, PERSONALIZATION, QUALITY, SINGLE, Verdict, pair_outcomes
 from modelhub.stats.wins import BASE, TEST
 
 PERSONA = "persona"
+_FEWEST_ITEMS = 10
 _OUTCOMES = ("win", "tie", "loss")
 _OF_A_PERSON = {TEST: "win", BASE: "loss"}
 _OF_THE_JUDGE = {"win": "win", "loss": "loss", "tie_order": "tie", "tie_genuine": "tie"}
@@ -42,45 +47,56 @@ def read_judgements(path: Path, aspects: Sequence[str]) -> list[Verdict]:
     return next(iter(sets.values()), [])
 
 
-def judge_report(data: Data, verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """Return the comparison of people with the judge by metric; for aspects that compare the two systems."""
+def judge_report(data: Data, verdicts: Sequence[Verdict]) -> JudgeReport:
+    """Return the comparison of people with the judge by metric; for aspects that compare the two systems.
+
+    Intervals are over the study's items: all that is said of one, by however many people and for however many personas,
+    is one cluster.
+    """
     units, unmatched = _by_unit(data, verdicts)
     outcomes = pair_outcomes(units)
     people = _people(data)
     asked = {metric: _aspect_of(metric, people) for metric in outcomes if metric != PERSONA}
-    return {
-        "metrics": {
-            metric: {"aspect": aspect, **_compared(people[aspect], outcomes[metric])}
+    items = _items(data)
+    return JudgeReport(
+        metrics={
+            metric: _compared(aspect, people[aspect], outcomes[metric], items)
             for metric, aspect in asked.items()
             if aspect is not None
         },
-        "unmatched": unmatched,
-        "metrics_not_asked": sorted(metric for metric, aspect in asked.items() if aspect is None),
-    }
+        unmatched=unmatched,
+        metrics_not_asked=sorted(metric for metric, aspect in asked.items() if aspect is None),
+    )
 
 
-def accuracy_against_judge(data: Data, picks: Sequence[Answer], verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """Return how often people and the judge pick alike for the same persona, and the judge's own accuracy."""
+def accuracy_against_judge(data: Data, picks: Sequence[Answer], verdicts: Sequence[Verdict]) -> JudgedPicks:
+    """Return how often people and the judge pick alike for a persona, and the judge's own accuracy, over items."""
     units, _ = _by_unit(data, [verdict for verdict in verdicts if verdict.metric == PERSONA])
     outcomes = pair_outcomes(units).get(PERSONA, {})
     counts = Counter(outcomes.values())
     decided = {persona: outcome == "win" for persona, outcome in outcomes.items() if outcome in ("win", "loss")}
-    right = [prefers_chosen == (data.origins[persona].direction == CHOSEN)
-             for persona, prefers_chosen in decided.items() if persona in data.origins]  # fmt: skip
+    items = _items(data)
+    known = [persona for persona in decided if persona in data.origins]
+    right = bounded_mean([float(decided[persona] == (data.origins[persona].direction == CHOSEN)) for persona in known],
+                         [items[persona] for persona in known])  # fmt: skip
     both = [answer for answer in picks if answer.persona in decided]
-    alike = clustered_share(
-        [int((answer.preferred == RESPONSES[CHOSEN]) == decided[answer.persona]) for answer in both],
+    alike = bounded_mean(
+        [float((answer.preferred == RESPONSES[CHOSEN]) == decided[answer.persona]) for answer in both],
         [answer.item for answer in both],
     )
-    return {
-        "n": alike["n"],
-        "agreement": alike["share"],
-        "ci": alike["ci"],
-        "judge_accuracy": sum(right) / len(right) if right else None,
-        "judged": len(outcomes),
-        **{name: counts[name] for name in ("tie_order", "tie_genuine", "invalid")},
-        "reason": None if both else "no_common_units" if outcomes else "not_judged",
-    }
+    missing = "no_common_units" if outcomes else "not_judged"
+    return JudgedPicks(
+        n=len(both),
+        agreement=alike.estimate if alike else None,
+        ci=alike.ci if alike else None,
+        judge_accuracy=right.estimate if right else None,
+        judge_accuracy_ci=right.ci if right else None,
+        judged=len(outcomes),
+        tie_order=counts["tie_order"],
+        tie_genuine=counts["tie_genuine"],
+        invalid=counts["invalid"],
+        reason=None if alike and alike.ci else SINGLE if alike else missing,
+    )
 
 
 def _by_unit(data: Data, verdicts: Sequence[Verdict]) -> tuple[list[Verdict], int]:
@@ -96,7 +112,7 @@ def _by_unit(data: Data, verdicts: Sequence[Verdict]) -> tuple[list[Verdict], in
 
 def _names(data: Data) -> dict[str, str]:
     """Return the personas by every name that means exactly one of them."""
-    items = {answer.persona: answer.item for answer in data.answers}
+    items = _items(data)
     named: defaultdict[str, set[str]] = defaultdict(set)
     for persona, item in items.items():
         named[persona].add(persona)
@@ -105,6 +121,10 @@ def _names(data: Data) -> dict[str, str]:
         if persona in data.origins:
             named[f"{item}:{data.origins[persona].direction}"].add(persona)
     return {name: next(iter(found)) for name, found in named.items() if len(found) == 1}
+
+
+def _items(data: Data) -> dict[str, str]:
+    return {answer.persona: answer.item for answer in data.answers}
 
 
 def _people(data: Data) -> dict[str, list[tuple[str, str]]]:
@@ -128,63 +148,112 @@ def _aspect_of(metric: str, people: Mapping[str, Any]) -> str | None:
     return next((key for key in candidates if key in people), None)
 
 
-def _compared(people: Sequence[tuple[str, str]], outcomes: Mapping[str, str]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Both:
+    """What one person and the judge say of the same unit, and the item that the unit belongs to."""
+
+    unit: str
+    item: str
+    human: str
+    judge: str
+
+
+def _compared(
+    aspect: str, people: Sequence[tuple[str, str]], outcomes: Mapping[str, str], items: Mapping[str, str]
+) -> JudgeAgreement:
     judged = {unit: _OF_THE_JUDGE[outcome] for unit, outcome in outcomes.items() if outcome != "invalid"}
-    both = [(unit, human, judged[unit]) for unit, human in people if unit in judged]
-    table = Counter((human, judge) for _, human, judge in both)
-    decided = [row for row in both if "tie" not in row[1:]]
-    alike = clustered_share([int(human == judge) for _, human, judge in both], [unit for unit, _, _ in both])
-    consistent = sum(outcome in ("win", "loss", "tie_genuine") for outcome in outcomes.values())
-    report: dict[str, Any] = {
-        "units": len({unit for unit, _, _ in both}),
-        "n": len(both),
-        "invalid": len(outcomes) - len(judged),
-        "table": {
-            f"human {human}": {f"judge {judge}": table[human, judge] for judge in _OUTCOMES} for human in _OUTCOMES
-        },
-        "agreement_with_ties": alike["share"],
-        "agreement_with_ties_ci": alike["ci"],
-        "agreement_without_ties": _share([human == judge for _, human, judge in decided]),
-        "kappa": _kappa(both),
-        **_ceiling(people, judged),
-        "judge_order_consistency": consistent / len(judged) if judged else None,
+    both = [_Both(unit, items[unit], human, judged[unit]) for unit, human in people if unit in judged]
+    table = Counter((row.human, row.judge) for row in both)
+    decided = [row for row in both if "tie" not in (row.human, row.judge)]
+    alike, alike_decided = (
+        bounded_mean([float(row.human == row.judge) for row in rows], [row.item for row in rows])
+        for rows in (both, decided)
+    )
+    ceilings = [_ceiling(people, judged, items, names) for names in (_OUTCOMES, ("win", "loss"))]
+    consistent = bounded_mean(
+        [float(outcomes[unit] != "tie_order") for unit in judged], [items.get(unit, unit) for unit in judged]
+    )
+    means = {
+        "agreement_with_ties": alike,
+        "agreement_without_ties": alike_decided,
+        "human_ceiling": ceilings[0][0],
+        "human_ceiling_without_ties": ceilings[1][0],
+        "judge_order_consistency": consistent,
     }
-    report["reasons"] = {name: _reason(name, both, judged) for name, value in report.items() if value is None}
-    return report
+    kappa = _kappa(both)
+    values: dict[str, Any] = {"kappa": kappa.value, "kappa_ci": kappa.ci}
+    for name, mean in means.items():
+        values |= {name: mean.estimate if mean else None, f"{name}_ci": mean.ci if mean else None}
+    missing = {name: _reason(name, both, judged) for name in (*means, "kappa") if values[name] is None}
+    alone = {
+        f"{name}_ci": missing.get(name, "few_judged_items" if name == "kappa" else SINGLE)
+        for name in (*means, "kappa") if values[f"{name}_ci"] is None
+    }  # fmt: skip
+    warned = {name: [ONE_SIDED] for name, mean in means.items() if mean and mean.ci and not mean.varies}
+    return JudgeAgreement(
+        aspect=aspect,
+        units=len({row.unit for row in both}),
+        n=len(both),
+        n_judged=len(judged),
+        n_without_ties=len(decided),
+        items=len({row.item for row in both}),
+        invalid=len(outcomes) - len(judged),
+        table={f"human {human}": {f"judge {judge}": table[human, judge] for judge in _OUTCOMES} for human in _OUTCOMES},
+        ceiling_units=ceilings[0][1],
+        ceiling_units_without_ties=ceilings[1][1],
+        ci_method=f"{SCORE_METHOD}; kappa: jackknife_score",
+        generalises_over=["prompts"],
+        reasons={**missing, **alone},
+        warnings={**warned, **({"kappa": [ONE_SIDED]} if kappa.ci and not kappa.varies else {})},
+        **values,
+    )
 
 
-def _kappa(both: Sequence[tuple[str, str, str]]) -> float | None:
-    human = np.array([_OUTCOMES.index(row[1]) for row in both], dtype=np.int64)
-    judge = np.array([_OUTCOMES.index(row[2]) for row in both], dtype=np.int64)
-    return cohen_kappa(human, judge, np.eye(len(_OUTCOMES))).value
+@dataclass(frozen=True)
+class _Kappa:
+    value: float | None
+    ci: Interval | None = None
+    varies: bool = True
 
 
-def _ceiling(people: Sequence[tuple[str, str]], judged: Mapping[str, str]) -> dict[str, Any]:
-    """Return how often two people agree on the same judged unit: the mean over units of their pairs."""
+def _kappa(both: Sequence[_Both]) -> _Kappa:
+    """Return Cohen's kappa with the score interval of its jackknife over items, from ten of them on."""
+    if not both:
+        return _Kappa(None)
+    counts = np.zeros((len(both), len(_OUTCOMES) ** 2))
+    cells = [_OUTCOMES.index(row.human) * len(_OUTCOMES) + _OUTCOMES.index(row.judge) for row in both]
+    counts[np.arange(len(both)), cells] = 1
+    value = float(_kappas(counts.sum(axis=0)[None, :])[0])
+    if np.isnan(value):
+        return _Kappa(None)
+    items = Cells([row.item for row in both], None)
+    spread = spread_of(items.sums(counts), _kappas) if items.n_people >= _FEWEST_ITEMS else None
+    return _Kappa(value, spread.bounded_interval(-1.0, 1.0), spread.varies) if spread else _Kappa(value)
+
+
+def _kappas(rows: FloatArray) -> FloatArray:
+    """Return kappa of rows of the table's counts, shape (k, 9) -> (k,); NaN where it is undefined."""
+    tables = rows.reshape(-1, len(_OUTCOMES), len(_OUTCOMES))
+    n = rows.sum(axis=1)
+    chance = (tables.sum(axis=2) * tables.sum(axis=1)).sum(axis=1)
+    return ratio(n * np.trace(tables, axis1=1, axis2=2) - chance, n**2 - chance)
+
+
+def _ceiling(
+    people: Sequence[tuple[str, str]], judged: Mapping[str, str], items: Mapping[str, str], names: Sequence[str]
+) -> tuple[BoundedMean | None, int]:
+    """Return how often two people agree on the same judged unit, the mean over units of their pairs, and the units."""
     by_unit: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for unit, outcome in people:
-        if unit in judged:
+        if unit in judged and outcome in names:
             by_unit[unit][outcome] += 1
-    shares = [share for counts in by_unit.values() if (share := _alike(counts)) is not None]
-    without = [
-        share
-        for counts in by_unit.values()
-        if (share := _alike(Counter({name: counts[name] for name in ("win", "loss")}))) is not None
-    ]
-    return {
-        "human_ceiling": _share(shares),
-        "human_ceiling_without_ties": _share(without),
-        "ceiling_units": len(shares),
-    }
+    shares = {unit: share for unit, counts in by_unit.items() if (share := _alike(counts)) is not None}
+    return bounded_mean(list(shares.values()), [items[unit] for unit in shares]), len(shares)
 
 
 def _alike(counts: Counter[str]) -> float | None:
     n = counts.total()
     return sum(count * (count - 1) for count in counts.values()) / (n * (n - 1)) if n > 1 else None
-
-
-def _share(values: Sequence[float]) -> float | None:
-    return float(sum(values) / len(values)) if values else None
 
 
 def _reason(name: str, both: Sequence[Any], judged: Mapping[str, str]) -> str:

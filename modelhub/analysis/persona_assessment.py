@@ -171,7 +171,7 @@ def _accuracy(data: Data, verdicts: Sequence[Verdict]) -> dict[str, Any] | None:
         **_gap(data, hits),
         "by_stratum": _split(known, data.strata, lambda answer: answer.stratum, lambda some: _share(data, some)),
         "by_inferring_system": _split(known, _inferring(data), _inferring_of(data), lambda some: _share(data, some)),
-        "judge": accuracy_against_judge(data, known, verdicts) if verdicts else None,
+        "judge": accuracy_against_judge(data, known, verdicts).model_dump(mode="json") if verdicts else None,
     }
 
 

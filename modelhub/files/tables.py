@@ -99,6 +99,7 @@ def read_verdicts(path: Path, *, metrics: Sequence[str] = (PERSONALIZATION, QUAL
     """
     sets: dict[str, list[Verdict]] = {}
     seen: set[tuple[str, ...]] = set()
+    clusters: dict[tuple[str, str], str] = {}
     for number, line in enumerate(_text(path).split("\n"), start=1):  # splitlines would cut at U+2028 in a string
         if not line.strip():
             continue
@@ -107,6 +108,11 @@ def read_verdicts(path: Path, *, metrics: Sequence[str] = (PERSONALIZATION, QUAL
         if key in seen:
             raise TableError(f"{path}: line {number}: a second verdict for {', '.join(key)}")
         seen.add(key)
+        if clusters.setdefault(key[:2], verdict.cluster) != verdict.cluster:
+            raise TableError(
+                f"{path}: line {number}, cluster: {verdict.pair_id} is of {verdict.cluster or 'none'} here and of "
+                f"{clusters[key[:2]] or 'none'} before; a pair belongs to one"
+            )
         sets.setdefault(name, []).append(verdict)
     return sets
 
@@ -127,7 +133,8 @@ def _verdict(line: str, where: str, metrics: Sequence[str]) -> tuple[str, Verdic
             raise TableError(f"{where}, {name}: {json.dumps(row[name])} is none of {choices}")
     if row["pair_id"] in (None, ""):
         raise TableError(f"{where}, pair_id: is empty")
-    verdict = Verdict(str(row["pair_id"]), row["metric"], row["order"], row["verdict"])
+    cluster = row.get("cluster") or row.get("pair") or ""
+    verdict = Verdict(str(row["pair_id"]), row["metric"], row["order"], row["verdict"], str(cluster))
     return str(row.get("set") or ""), verdict
 
 

@@ -6,17 +6,16 @@ agree, a tie if they do not, and invalid, which is counted apart, if an answer i
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from annotation.errors import ServiceError
+from modelhub.pipeline_results.averages import JudgedPairs, average_of
+from modelhub.results.judge import AverageShares, Harm, JudgedComparison, JudgedResult, MetricRates
 from modelhub.stats.adjusted import clustered_share
-from modelhub.stats.winrate import PERSONALIZATION, QUALITY, Verdict, pair_outcomes, win_rates
+from modelhub.stats.winrate import METRICS, Verdict, pair_outcomes, win_rates
 
-METRICS = (PERSONALIZATION, QUALITY)
 NO_PERSONA = "none"
 SAME, WITHOUT, OTHER = "same_persona", "without_persona", "other_persona"
-SHARES = ("win", "tie", "loss")
 
 
 @dataclass(frozen=True, order=True)
@@ -65,19 +64,24 @@ class JudgedRow:
     verdict: str | None
 
 
-def judged_report(
-    rows: Iterable[JudgedRow], excluded: Mapping[Matched, int] | None = None, *, seed: int = 0
-) -> list[dict[str, Any]]:
-    """Return win rates and Delta-PQ of everything that was compared, in order.
+@dataclass(frozen=True)
+class JudgedRates:
+    """A row of the results, with the outcomes that it was counted from."""
 
-    Keys: those of `Matched`; pairs, units, excluded (units left out since an output of theirs is excluded);
-    metrics, delta_pq, delta_pq_ci, reasons as in `win_rates`; and `worse`, see `_worse`.
+    result: JudgedResult
+    judged: JudgedPairs = field(repr=False)
+
+
+def judged_report(rows: Iterable[JudgedRow], excluded: Mapping[Matched, int] | None = None) -> list[JudgedRates]:
+    """Return win rates and Delta-PQ of everything that was compared, in order; intervals are over preference pairs.
+
+    `excluded` counts the units that are left out since an output of theirs is excluded.
     """
     found: defaultdict[Matched, list[JudgedRow]] = defaultdict(list)
     for row in rows:
         found[row.matched].append(row)
     left_out = excluded or {}
-    return [_compared(matched, found.get(matched, []), left_out.get(matched, 0), seed)
+    return [_compared(matched, found.get(matched, []), left_out.get(matched, 0))
             for matched in sorted({*found, *left_out})]  # fmt: skip
 
 
@@ -86,27 +90,36 @@ def outcomes_of(rows: Iterable[JudgedRow]) -> dict[str, dict[str, str]]:
     return pair_outcomes(Verdict(row.unit, row.metric, row.order, row.verdict) for row in rows)
 
 
-def comparisons(report: Sequence[Mapping[str, Any]], names: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+def comparisons(report: Sequence[JudgedRates], names: Mapping[str, str] | None = None) -> list[JudgedComparison]:
     """Return the rows of the report by what they compare, each comparison with the mean of its rows.
 
     `names` are what systems go by, by their own name: systems trained on different data sets can so be rows of one
     comparison. Where several systems have inferred the personas of one data set and source, each has a comparison of
-    its own: a mean over both would count the data set twice. Keys: kind (personas of the base: the same source, none,
-    or another), base, test, split, judge, rubric, inferred_by, rows, average.
+    its own: a mean over both would count the data set twice.
 
     Raises:
         ServiceError: two rows of a comparison are about the same data set and source.
     """
     called = names or {}
-    found: defaultdict[Comparison, list[Mapping[str, Any]]] = defaultdict(list)
+    found: defaultdict[Comparison, list[JudgedRates]] = defaultdict(list)
     for row in report:
-        base, test = (called.get(row[side], row[side]) for side in ("base", "test"))
-        about = Matched(**{name: row[name] for name in Matched.__dataclass_fields__})
+        about = matched_of(row.result)
+        base, test = (called.get(name, name) for name in (about.base, about.test))
         found[comparison_of(replace(about, base=base, test=test))].append(row)
     for one, rows in found.items():
         _check_names(one, rows)
     parted = [part for one, rows in found.items() for part in _by_inferrer(one, rows)]
-    return [{**vars(one), "rows": rows, "average": _average(rows)} for one, rows in parted]
+    return [
+        JudgedComparison(
+            **vars(one), rows=[row.result for row in rows], average=average_of([row.judged for row in rows])
+        )
+        for one, rows in parted
+    ]
+
+
+def matched_of(row: JudgedResult) -> Matched:
+    """Return what a row of the results is about."""
+    return Matched(**{name: getattr(row, name) for name in Matched.__dataclass_fields__})
 
 
 def comparison_of(matched: Matched) -> Comparison:
@@ -118,35 +131,40 @@ def comparison_of(matched: Matched) -> Comparison:
     )  # fmt: skip
 
 
-def _by_inferrer(
-    one: Comparison, rows: Sequence[Mapping[str, Any]]
-) -> list[tuple[Comparison, list[Mapping[str, Any]]]]:
+def _by_inferrer(one: Comparison, rows: Sequence[JudgedRates]) -> list[tuple[Comparison, list[JudgedRates]]]:
     """Return the comparison as it is, or in parts if several systems have inferred personas of the same kind."""
-    if len({(row["dataset"], row["base_source"], row["source"]) for row in rows}) == len(rows):
+    if len({(row.result.dataset, row.result.base_source, row.result.source) for row in rows}) == len(rows):
         return [(one, list(rows))]
-    names = sorted({row["inferred_by"] for row in rows})
-    return [(replace(one, inferred_by=name), [row for row in rows if row["inferred_by"] == name]) for name in names]
+    names = sorted({row.result.inferred_by for row in rows})
+    return [(replace(one, inferred_by=name), [row for row in rows if row.result.inferred_by == name]) for name in names]
 
 
-def metric_shares(metric: Mapping[str, Any]) -> tuple[float, float, float] | None:
+def metric_shares(metric: MetricRates) -> tuple[float, float, float] | None:
     """Return the shares of win, tie (of both kinds) and loss among valid units; None where there are none."""
-    if not metric["n"]:
+    if not metric.n:
         return None
-    ties = metric["tie_order"] + metric["tie_genuine"]
-    return metric["win"] / metric["n"], ties / metric["n"], metric["loss"] / metric["n"]
+    ties = metric.tie_order + metric.tie_genuine
+    return metric.win / metric.n, ties / metric.n, metric.loss / metric.n
 
 
-def _compared(matched: Matched, rows: Sequence[JudgedRow], excluded: int, seed: int) -> dict[str, Any]:
+def average_shares(average: AverageShares) -> tuple[float, float, float] | None:
+    """Return the mean shares of win, tie and loss; None where no row has any."""
+    shares = (average.win, average.tie, average.loss)
+    return None if None in shares else shares  # type: ignore[return-value]
+
+
+def _compared(matched: Matched, rows: Sequence[JudgedRow], excluded: int) -> JudgedRates:
     outcomes = outcomes_of(rows)
-    pairs = {row.unit: row.pair for row in rows}
-    return {
+    pairs = {row.unit: str(row.pair) for row in rows}
+    result = JudgedResult(
         **vars(matched),
-        "pairs": len(set(pairs.values())),
-        "units": len(pairs),
-        "excluded": excluded,
-        **win_rates(outcomes, seed=seed),
-        "worse": _worse(outcomes, pairs) if _is_generic(matched) else None,
-    }
+        **dict(win_rates(outcomes, pairs)),
+        pairs=len(set(pairs.values())),
+        units=len(pairs),
+        excluded=excluded,
+        worse=_worse(outcomes, pairs) if _is_generic(matched) else None,
+    )
+    return JudgedRates(result, JudgedPairs(matched.dataset, outcomes, pairs))
 
 
 def _is_generic(matched: Matched) -> bool:
@@ -154,7 +172,7 @@ def _is_generic(matched: Matched) -> bool:
     return matched.base_source == NO_PERSONA != matched.source
 
 
-def _worse(outcomes: Mapping[str, Mapping[str, str]], pairs: Mapping[str, int]) -> dict[str, Any]:
+def _worse(outcomes: Mapping[str, Mapping[str, str]], pairs: Mapping[str, str]) -> dict[str, Harm]:
     """Return by metric the share of valid units where personalization made things worse: the generic output wins.
 
     The interval is Wilson's, clustered by preference pair.
@@ -162,41 +180,21 @@ def _worse(outcomes: Mapping[str, Mapping[str, str]], pairs: Mapping[str, int]) 
     found = {}
     for metric in METRICS:
         valid = {unit: outcome for unit, outcome in outcomes.get(metric, {}).items() if outcome != "invalid"}
-        share = clustered_share(
-            [int(outcome == "loss") for outcome in valid.values()], [str(pairs[unit]) for unit in valid]
+        share = clustered_share([int(outcome == "loss") for outcome in valid.values()], [pairs[unit] for unit in valid])
+        found[metric] = Harm(
+            n=share["n"], count=share["correct"], share=share["share"], ci=share["ci"], reason=share["reason"]
         )
-        names = {"n": "n", "count": "correct", "share": "share", "ci": "ci", "reason": "reason"}
-        found[metric] = {name: share[key] for name, key in names.items()}
     return found
 
 
-def _check_names(one: Comparison, rows: Sequence[Mapping[str, Any]]) -> None:
-    seen: dict[tuple[str, ...], Mapping[str, Any]] = {}
-    for row in rows:
-        about = (row["dataset"], row["base_source"], row["source"], row["inferred_by"])
+def _check_names(one: Comparison, rows: Sequence[JudgedRates]) -> None:
+    seen: dict[tuple[str, ...], JudgedResult] = {}
+    for row in (rates.result for rates in rows):
+        about = (row.dataset, row.base_source, row.source, row.inferred_by)
         if first := seen.get(about):
-            both = " and ".join(f"{each['base']} with {each['test']}" for each in (first, row))
+            both = " and ".join(f"{each.base} with {each.test}" for each in (first, row))
             raise ServiceError(
-                f"{row['dataset']}, {row['source']}: {both} would both be rows of {one.base} with {one.test}; give "
+                f"{row.dataset}, {row.source}: {both} would both be rows of {one.base} with {one.test}; give "
                 "systems that answered the same pairs names of their own."
             )
         seen[about] = row
-
-
-def _average(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the mean over rows, each counting once, of shares and Delta-PQ where they are defined, with their n."""
-    shares = {metric: [one for row in rows if (one := metric_shares(row["metrics"][metric]))] for metric in METRICS}
-    deltas = [row["delta_pq"] for row in rows if row["delta_pq"] is not None]
-    return {
-        "metrics": {
-            metric: {"rows": len(found), **{name: _mean([one[place] for one in found])
-                                            for place, name in enumerate(SHARES)}}
-            for metric, found in shares.items()
-        },
-        "delta_pq": _mean(deltas),
-        "rows": len(deltas),
-    }  # fmt: skip
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None

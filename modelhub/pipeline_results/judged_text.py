@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from modelhub.pipeline_results.judged import METRICS, SAME, SHARES, WITHOUT, metric_shares
+from modelhub.pipeline_results.judged import SAME, WITHOUT, average_shares, metric_shares
 from modelhub.pipeline_results.published import Published, published_name, published_tables
-from modelhub.stats.numbers import counted, decimal, interval, percent, percent_interval
+from modelhub.results.judge import AverageRates, JudgedComparison, JudgedResult
+from modelhub.stats.numbers import counted, decimal, interval, percent, percent_interval, warning
+from modelhub.stats.winrate import METRICS
 
 DASH = "\N{EN DASH}"
 SOURCES = {
@@ -40,7 +41,7 @@ class TextTable:
     note: str = ""
 
 
-def judged_tables(compared: Sequence[Mapping[str, Any]], *, published: bool = False) -> list[TextTable]:
+def judged_tables(compared: Sequence[JudgedComparison], *, published: bool = False) -> list[TextTable]:
     """Return a table for each of `comparisons`, the techniques' Delta-PQ together, and where personas did harm.
 
     With `published`, the published figures stand beside ours wherever base, test, data set and source bear the names
@@ -70,30 +71,36 @@ def source_name(source: str) -> str:
     return SOURCES.get(source, source)
 
 
-def _compared(one: Mapping[str, Any], *, published: bool) -> TextTable:
+def _compared(one: JudgedComparison, *, published: bool) -> TextTable:
     tables = published_tables()
-    beside = published and (one["kind"], one["base"], one["test"]) == (SAME, tables.base, tables.test)
-    ours = {(published_name(row["dataset"]), row["base_source"], row["source"]): row for row in one["rows"]}
+    beside = published and (one.kind, one.base, one.test) == (SAME, tables.base, tables.test)
+    ours = {(published_name(row.dataset), row.base_source, row.source): row for row in one.rows}
     places = sorted(ours, key=_place)
     if beside:
         places = sorted({*places, *((dataset, source, source) for dataset, source in tables.with_persona)}, key=_place)
     rows = [_row(place, ours.get(place), tables.with_persona.get(place[::2]) if beside else None, beside=beside)
             for place in places]  # fmt: skip
-    average = one["average"]
+    average = one.average
     rows.append(_average(average, tables.average if beside else None, beside=beside))
     return TextTable(
-        f"{one['test']} against {one['base']}, {_KINDS[one['kind']]}; {one['split']}; judged by {one['judge']}, "
-        f"{one['rubric']}{_by(one)}",
+        f"{one.test} against {one.base}, {_KINDS[one.kind]}; {one.split}; judged by {one.judge}, "
+        f"{one.rubric}{_by(one)}",
         (*_HEAD, *_PUBLISHED_HEAD) if beside else _HEAD,
         rows,
         f"W, T, L: the test wins, both orders disagree, the base wins. The average is the mean of rows, each "
-        f"counting once; of Delta-PQ that is of {counted(average['rows'], 'row')}. Excluded: pairs left out since "
-        "one of their outputs is, whether they were judged before or not.",
+        f"counting once; of Delta-PQ that is of {counted(average.rows, 'row')}. Intervals speak of other preference "
+        "pairs. Excluded: pairs left out since one of their outputs is, whether they were judged before or not."
+        f"{_one_sided(one)}",
     )  # fmt: skip
 
 
-def _by(one: Mapping[str, Any]) -> str:
-    return f"; personas inferred by {one['inferred_by']}" if one["inferred_by"] else ""
+def _one_sided(one: JudgedComparison) -> str:
+    codes = dict.fromkeys(code for row in one.rows for code in row.warnings)
+    return "".join(f" Careful: {warning(code)}." for code in codes)
+
+
+def _by(one: JudgedComparison) -> str:
+    return f"; personas inferred by {one.inferred_by}" if one.inferred_by else ""
 
 
 def _place(place: tuple[str, str, str]) -> tuple[str, int, str]:
@@ -102,32 +109,31 @@ def _place(place: tuple[str, str, str]) -> tuple[str, int, str]:
 
 
 def _row(
-    place: tuple[str, str, str], row: Mapping[str, Any] | None, published: Published | None, *, beside: bool
+    place: tuple[str, str, str], row: JudgedResult | None, published: Published | None, *, beside: bool
 ) -> list[str]:
     dataset, base_source, source = place
     name = source_name(source)
     if base_source not in (source, "none"):
         name = f"{name} (base: {source_name(base_source)})"
-    cells = [row["dataset"] if row else dataset, name, *(_ours(row) if row else [DASH] * (len(_HEAD) - 2))]
+    cells = [row.dataset if row else dataset, name, *(_ours(row) if row else [DASH] * (len(_HEAD) - 2))]
     return [*cells, *(_theirs(published) if beside else [])]
 
 
-def _ours(row: Mapping[str, Any]) -> list[str]:
-    metrics = [row["metrics"][metric] for metric in METRICS]
+def _ours(row: JudgedResult) -> list[str]:
+    metrics = [row.metrics[metric] for metric in METRICS]
     return [
         *(_shares(metric_shares(metric)) for metric in metrics),
-        delta_pq_text(row["delta_pq"]),
-        interval(row["delta_pq_ci"], digits=1, sign=True),
-        "; ".join(str(metric["n"]) for metric in metrics),
-        "; ".join(str(metric["invalid"]) for metric in metrics),
-        str(row["excluded"]),
+        delta_pq_text(row.delta_pq),
+        interval(row.delta_pq_ci, digits=1, sign=True),
+        "; ".join(str(metric.n) for metric in metrics),
+        "; ".join(str(metric.invalid) for metric in metrics),
+        str(row.excluded),
     ]
 
 
-def _average(average: Mapping[str, Any], published: Published | None, *, beside: bool) -> list[str]:
-    means = [tuple(average["metrics"][metric][name] for name in SHARES) for metric in METRICS]
-    cells = ["average", "", *(_shares(None if None in mean else mean) for mean in means)]
-    cells += [delta_pq_text(average["delta_pq"]), DASH, DASH, DASH, DASH]
+def _average(average: AverageRates, published: Published | None, *, beside: bool) -> list[str]:
+    cells = ["average", "", *(_shares(average_shares(average.metrics[metric])) for metric in METRICS)]
+    cells += [delta_pq_text(average.delta_pq), interval(average.delta_pq_ci, digits=1, sign=True), DASH, DASH, DASH]
     return [*cells, *(_theirs(published) if beside else [])]
 
 
@@ -142,17 +148,17 @@ def _theirs(published: Published | None) -> list[str]:
     return [*shares, delta_pq_text(published.delta_pq)]
 
 
-def _techniques(compared: Sequence[Mapping[str, Any]], *, published: bool) -> list[TextTable]:
+def _techniques(compared: Sequence[JudgedComparison], *, published: bool) -> list[TextTable]:
     """Return Delta-PQ of what was compared with a base without personas: techniques in rows, data sets in columns."""
-    found = [one for one in compared if one["kind"] == WITHOUT]
+    found = [one for one in compared if one.kind == WITHOUT]
     tables = []
-    for split, judge, rubric in dict.fromkeys((one["split"], one["judge"], one["rubric"]) for one in found):
+    for split, judge, rubric in dict.fromkeys((one.split, one.judge, one.rubric) for one in found):
         cells: dict[tuple[str, str, str, str], dict[str, float | None]] = {}
         for one in found:
-            if (one["split"], one["judge"], one["rubric"]) == (split, judge, rubric):
-                for row in one["rows"]:
-                    place = cells.setdefault((one["test"], one["base"], row["source"], one["inferred_by"]), {})
-                    place[published_name(row["dataset"])] = row["delta_pq"]
+            if (one.split, one.judge, one.rubric) == (split, judge, rubric):
+                for row in one.rows:
+                    place = cells.setdefault((one.test, one.base, row.source, one.inferred_by), {})
+                    place[published_name(row.dataset)] = row.delta_pq
         tables.append(_technique_table(cells, f"{split}; judged by {judge}, {rubric}", published=published))
     return tables
 
@@ -183,16 +189,16 @@ def _persona(source: str, inferred_by: str) -> str:
     return f"{source_name(source)}, by {inferred_by}" if inferred_by else source_name(source)
 
 
-def _worse(compared: Sequence[Mapping[str, Any]]) -> list[TextTable]:
+def _worse(compared: Sequence[JudgedComparison]) -> list[TextTable]:
     rows = [
         [
-            row["dataset"], one["test"], one["base"], _persona(row["source"], one["inferred_by"]), one["judge"],
-            one["rubric"], metric, str(share["n"]), percent(share["share"]), percent_interval(share["ci"]),
+            row.dataset, one.test, one.base, _persona(row.source, one.inferred_by), one.judge,
+            one.rubric, metric, str(share.n), percent(share.share), percent_interval(share.ci),
         ]
         for one in compared
-        for row in one["rows"]
-        if row["worse"]
-        for metric, share in row["worse"].items()
+        for row in one.rows
+        if row.worse
+        for metric, share in row.worse.items()
     ]  # fmt: skip
     if not rows:
         return []

@@ -17,6 +17,7 @@ from modelhub.pipeline_results.judged import (
     SAME,
     WITHOUT,
     Comparison,
+    JudgedRates,
     JudgedRow,
     Matched,
     comparison_of,
@@ -45,7 +46,7 @@ class JudgedUnit:
     outcomes: Mapping[str, str]
 
 
-def judged_results(dataset: str = "", *, only: Sequence[Comparison] = (), seed: int = 0) -> list[dict[str, Any]]:
+def judged_results(dataset: str = "", *, only: Sequence[Comparison] = ()) -> list[JudgedRates]:
     """Return the results of all data sets, or of one; see `judged_report`. Outputs that are left out do not count.
 
     `only` names the comparisons that are wanted; empty for all of them.
@@ -57,7 +58,7 @@ def judged_results(dataset: str = "", *, only: Sequence[Comparison] = (), seed: 
     excluded = Counter(
         row for of_place in units.values() for unit in of_place.values() if unit.excluded for row in unit.rows
     )
-    return judged_report(_judged_rows(judgements, units), excluded, seed=seed)
+    return judged_report(_judged_rows(judgements, units), excluded)
 
 
 def judged_comparisons(dataset: str = "") -> list[Comparison]:

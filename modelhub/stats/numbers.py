@@ -34,6 +34,11 @@ REASONS = {
     "margin_not_specified": "margin not pre-specified",
     "no_valid_pairs": "no pair has a readable verdict",
     "no_decided_pairs": "every pair is a tie",
+    "single_decided_pair": "only one preference pair counts",
+    "few_judged_items": "fewer than 10 items, or undefined without one of them",
+    "not_judged": "the judge was not asked",
+    "no_common_units": "people and the judge said nothing of the same unit",
+    "no_valid_verdicts": "no verdict could be read",
     "exploratory": "exploratory: not in the declared family, so not adjusted",
 }
 
@@ -45,6 +50,7 @@ WARNINGS = {
     "few_items_vary": "the interval rests on fewer than 4 items with any rating but the most frequent one",
     "perfect_agreement_interval": "no item shows any disagreement: the lower limit is the worst that so many items "
     "cannot rule out",
+    "one_sided_interval": "all that count went the same way: the interval is what so many cannot rule out",
     "single_deviation": "a single rating deviates, which makes alpha exactly 0; read percent agreement and AC1/AC2",
     "negative_alpha_look_for_reversed_scale": "alpha's whole interval is below 0, and somebody's ratings run "
     "against the others'; see whether they read the scale reversed",

@@ -5,16 +5,45 @@ they neither shrink to nothing nor leave the scale.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 import scipy
 
+from modelhub.results.base import Interval
 from modelhub.stats.adjusted import wilson_interval_of_share
 from modelhub.stats.crossed import group_codes
 from modelhub.stats.ratings import FloatArray
 
 PairId = TypeVar("PairId", bound=Hashable)
+SCORE_METHOD, JOINED_METHOD = "clustered_score", "clustered_score_joined"
+_TAIL = 0.025
+_NOTHING = 1e-15
+_NEARLY_ONE = 1 - 1e-12
+
+
+@dataclass(frozen=True)
+class BoundedMean:
+    """A mean of values from 0 to 1 with its 95 % interval; None with a single cluster, which says nothing of others.
+
+    `moves` has by cluster how far it moves the mean, so that means over the same clusters can be joined.
+    """
+
+    estimate: float
+    ci: Interval | None
+    moves: Mapping[Hashable, float]
+
+    @property
+    def varies(self) -> bool:
+        """Whether clusters differ; where they do not, the interval is what so many cannot rule out."""
+        return _squared(self.moves) > _NOTHING
+
+    def scaled(self, low: float, high: float) -> tuple[float, Interval | None]:
+        """Return the estimate and its interval on a scale from `low` to `high`."""
+        width = high - low
+        ci = self.ci and (low + width * self.ci[0], low + width * self.ci[1])
+        return low + width * self.estimate, ci
 
 
 def clustered_mean(scores: Sequence[float], clusters: Sequence[Hashable], answers: int) -> dict[str, Any]:
@@ -60,6 +89,77 @@ def paired_gap(first: Mapping[PairId, float], second: Mapping[PairId, float], an
     r = _correlation(*sides)
     below, above = _joined(a - low_a, high_b - b, r), _joined(high_a - a, b - low_b, r)
     return {**result, "ci": [a - b - below, a - b + above]}
+
+
+def bounded_mean(values: Sequence[float], clusters: Sequence[Hashable]) -> BoundedMean | None:
+    """Return the mean of values from 0 to 1, ties being 1/2, with its score interval; None without values.
+
+    The interval is Wilson's at the sample size that gives a share of this mean the variance between clusters, scaled by
+    t for few of them (Korn & Graubard, 1998; Dean & Pagano, 2015). Where all clusters are alike, its limits are Clopper
+    and Pearson's for the share of clusters that differ, each of them as far as the scale allows.
+    """
+    if not len(values):
+        return None
+    found = np.asarray(values, dtype=float)
+    mean = float(found.mean())
+    codes, count = group_codes(clusters)
+    moves = np.bincount(codes, weights=found - mean, minlength=count) / len(found)
+    named = dict(zip(dict.fromkeys(clusters), moves.tolist(), strict=True))
+    return BoundedMean(mean, _score_interval(mean, moves), named)
+
+
+def mean_of(parts: Sequence[BoundedMean]) -> BoundedMean:
+    """Return the mean of means that may share clusters, each counting once.
+
+    Its interval joins theirs by their correlations over the clusters (Zou & Donner, 2008). Since few clusters tell
+    little of a correlation, it is taken one standard error higher (Fisher's z), never below 0, and as 1 where one of
+    the means does not vary.
+    """
+    weight = 1 / len(parts)
+    moves: dict[Hashable, float] = {}
+    for part in parts:
+        for cluster, move in part.moves.items():
+            moves[cluster] = moves.get(cluster, 0.0) + weight * move
+    estimate = weight * sum(part.estimate for part in parts)
+    intervals = [part.ci for part in parts if part.ci is not None]
+    if len(intervals) < len(parts):
+        return BoundedMean(estimate, None, moves)
+    together = np.array([[_together(one, other) for other in parts] for one in parts])
+    below = np.array([part.estimate - ci[0] for part, ci in zip(parts, intervals, strict=True)])
+    above = np.array([ci[1] - part.estimate for part, ci in zip(parts, intervals, strict=True)])
+    low, high = (weight * float(np.sqrt(side @ together @ side)) for side in (below, above))
+    return BoundedMean(estimate, (max(0.0, estimate - low), min(1.0, estimate + high)), moves)
+
+
+def _score_interval(mean: float, moves: FloatArray) -> Interval | None:
+    clusters = len(moves)
+    if clusters < 2:
+        return None
+    variance = clusters / (clusters - 1) * float((moves**2).sum())
+    if variance <= _NOTHING:
+        alike = _TAIL ** (1 / clusters)  # the smallest share of clusters like these that so many cannot rule out
+        return mean * alike, 1 - alike * (1 - mean)
+    scale = float(scipy.stats.norm.ppf(1 - _TAIL) / scipy.stats.t.ppf(1 - _TAIL, clusters - 1))
+    return wilson_interval_of_share(mean, mean * (1 - mean) / variance * scale**2)
+
+
+def _together(one: BoundedMean, other: BoundedMean) -> float:
+    """Return the correlation of two means over their clusters; see `mean_of`."""
+    if one is other:
+        return 1.0
+    common = one.moves.keys() & other.moves.keys()
+    if not common:
+        return 0.0
+    if not one.varies or not other.varies:
+        return 1.0
+    product = sum(one.moves[cluster] * other.moves[cluster] for cluster in common)
+    found = float(product / np.sqrt(_squared(one.moves) * _squared(other.moves)))
+    error = 1 / np.sqrt(max(1, len(common) - 3))
+    return max(0.0, float(np.tanh(np.arctanh(np.clip(found, -_NEARLY_ONE, _NEARLY_ONE)) + error)))
+
+
+def _squared(moves: Mapping[Hashable, float]) -> float:
+    return sum(move**2 for move in moves.values())
 
 
 def _effective_size(residuals: FloatArray, mean: float, codes: Any, clusters: int, answers: int) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,7 +15,7 @@ from django.views.decorators.http import require_GET
 from modelhub.forms import OUTCOMES, JudgedForm, ResultsForm
 from modelhub.http import get_pipeline_reader
 from modelhub.models import Judgement
-from modelhub.pipeline_results.judged import METRICS, SAME, SHARES, WITHOUT, Matched, comparisons, metric_shares
+from modelhub.pipeline_results.judged import SAME, WITHOUT, Matched, comparisons, matched_of, metric_shares
 from modelhub.pipeline_results.judged_text import delta_pq_text, source_name
 from modelhub.queries.judgements import (
     judged_comparisons,
@@ -25,7 +26,9 @@ from modelhub.queries.judgements import (
     outcome_of,
     unit_rows,
 )
-from modelhub.stats.numbers import interval, percent, percent_interval
+from modelhub.results.judge import AverageShares, JudgedComparison, JudgedResult, MetricRates
+from modelhub.stats.numbers import interval, percent, percent_interval, reason, warning
+from modelhub.stats.winrate import METRICS
 from plots.bars import BarRow, row_plot
 from plots.shapes import Plot
 
@@ -89,29 +92,31 @@ def judged_pair(request: HttpRequest, base: int, test: int) -> HttpResponse:
     return render(request, "modelhub/judgements_pair.html", context)
 
 
-def _panel(number: int, one: Mapping[str, Any]) -> dict[str, Any]:
-    average = one["average"]
+def _panel(number: int, one: JudgedComparison) -> dict[str, Any]:
+    average = one.average
     return {
         "id": f"judged-{number}",
-        "title": f"{one['test']} against {'itself' if one['base'] == one['test'] else one['base']}",
-        "base": f"{one['base']} without personas" if one["kind"] == WITHOUT else one["base"],
-        "test": one["test"],
-        "kind": _KINDS.get(one["kind"], "personas of two sources") + _by(one["inferred_by"]),
-        "split": one["split"],
-        "judge": one["judge"],
-        "rubric": one["rubric"],
+        "title": f"{one.test} against {'itself' if one.base == one.test else one.base}",
+        "base": f"{one.base} without personas" if one.kind == WITHOUT else one.base,
+        "test": one.test,
+        "kind": _KINDS.get(one.kind, "personas of two sources") + _by(one.inferred_by),
+        "split": one.split,
+        "judge": one.judge,
+        "rubric": one.rubric,
         "plots": [
             {"id": f"judged-{number}-{place}-{metric}", "dataset": dataset, "metric": metric, "plot": plot}
-            for place, (dataset, rows) in enumerate(_by_dataset(one["rows"]), start=1)
+            for place, (dataset, rows) in enumerate(_by_dataset(one.rows), start=1)
             for metric, plot in _plots(rows)
         ],
-        "rows": [_row(row) for row in one["rows"]],
+        "rows": [_row(row) for row in one.rows],
         "average": {
-            "metrics": [[percent(average["metrics"][metric][share]) for share in SHARES] for metric in METRICS],
-            "delta_pq": delta_pq_text(average["delta_pq"]),
-            "rows": average["rows"],
+            "metrics": [_average_shares(average.metrics[metric]) for metric in METRICS],
+            "delta_pq": delta_pq_text(average.delta_pq),
+            "ci": interval(average.delta_pq_ci, digits=1, sign=True),
+            "rows": average.rows,
         },
-        "worse": [line for row in one["rows"] if row["worse"] for line in _worse(row)],
+        "notes": [warning(code) for code in dict.fromkeys(code for row in one.rows for code in row.warnings)],
+        "worse": [line for row in one.rows if row.worse for line in _worse(row)],
     }
 
 
@@ -119,45 +124,52 @@ def _by(inferred_by: str) -> str:
     return f", inferred by {inferred_by}" if inferred_by else ""
 
 
-def _by_dataset(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
-    ordered = sorted(rows, key=lambda row: str(row["dataset"]))
-    return [(dataset, list(found)) for dataset, found in groupby(ordered, key=lambda row: str(row["dataset"]))]
+def _average_shares(average: AverageShares) -> list[dict[str, str]]:
+    cells = ((average.win, average.win_ci), (average.tie, average.tie_ci), (average.loss, average.loss_ci))
+    return [{"share": percent(share), "ci": percent_interval(ci) if ci else ""} for share, ci in cells]
 
 
-def _plots(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, Plot]]:
+def _by_dataset(rows: Sequence[JudgedResult]) -> list[tuple[str, list[JudgedResult]]]:
+    ordered = sorted(rows, key=attrgetter("dataset"))
+    return [(dataset, list(found)) for dataset, found in groupby(ordered, key=attrgetter("dataset"))]
+
+
+def _plots(rows: Sequence[JudgedResult]) -> list[tuple[str, Plot]]:
     """Return a plot for each metric: a bar per source, of the shares of win, tie and loss in percent."""
     return [(metric, row_plot([_bar(row, metric) for row in rows], maximum=100)) for metric in METRICS]
 
 
-def _bar(row: Mapping[str, Any], metric: str) -> BarRow:
-    shares = metric_shares(row["metrics"][metric])
-    label = _SHORT.get(row["source"], row["source"])
+def _bar(row: JudgedResult, metric: str) -> BarRow:
+    shares = metric_shares(row.metrics[metric])
+    label = _SHORT.get(row.source, row.source)
     if shares is None:
         return BarRow(label, (), "–")
     parts = tuple(100 * share for share in shares)
     return BarRow(label, parts, "/".join(f"{part:.0f}" for part in parts))
 
 
-def _row(row: Mapping[str, Any]) -> dict[str, Any]:
-    matched = {name: row[name] for name in Matched.__dataclass_fields__}
+def _row(row: JudgedResult) -> dict[str, Any]:
+    matched = vars(matched_of(row))
     return {
-        "dataset": row["dataset"],
-        "source": source_name(row["source"]),
-        "metrics": [_metric(matched, metric, row["metrics"][metric]) for metric in METRICS],
-        "delta_pq": delta_pq_text(row["delta_pq"]),
-        "ci": interval(row["delta_pq_ci"], digits=1, sign=True),
-        "excluded": row["excluded"],
+        "dataset": row.dataset,
+        "source": source_name(row.source),
+        "metrics": [_metric(matched, metric, row.metrics[metric]) for metric in METRICS],
+        "delta_pq": delta_pq_text(row.delta_pq),
+        "ci": interval(row.delta_pq_ci, digits=1, sign=True),
+        "why": reason(row.reasons["delta_pq_ci"]) if row.delta_pq is not None and not row.delta_pq_ci else "",
+        "excluded": row.excluded,
     }
 
 
-def _metric(matched: Mapping[str, str], metric: str, found: Mapping[str, Any]) -> dict[str, Any]:
+def _metric(matched: Mapping[str, str], metric: str, found: MetricRates) -> dict[str, Any]:
     """Return a metric's counts, each with the address of its pairs."""
-    counts = {**found, "tie": found["tie_order"] + found["tie_genuine"]}
-    shares = dict(zip(SHARES, metric_shares(found) or (None, None, None), strict=True))
+    counts = {"win": found.win, "tie": found.tie_order + found.tie_genuine, "loss": found.loss,
+              "invalid": found.invalid}  # fmt: skip
+    shares = dict(zip(("win", "tie", "loss"), metric_shares(found) or (None, None, None), strict=True))
     address = reverse("modelhub:judged_pairs")
     return {
         "metric": metric,
-        "n": found["n"],
+        "n": found.n,
         "cells": [
             {
                 "words": OUTCOMES[outcome].casefold(),
@@ -170,17 +182,17 @@ def _metric(matched: Mapping[str, str], metric: str, found: Mapping[str, Any]) -
     }
 
 
-def _worse(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _worse(row: JudgedResult) -> list[dict[str, Any]]:
     return [
         {
-            "dataset": row["dataset"],
-            "source": source_name(row["source"]),
+            "dataset": row.dataset,
+            "source": source_name(row.source),
             "metric": metric,
-            "count": f"{share['count']} of {share['n']}",
-            "share": percent(share["share"]),
-            "ci": percent_interval(share["ci"]),
+            "count": f"{share.count} of {share.n}",
+            "share": percent(share.share),
+            "ci": percent_interval(share.ci),
         }
-        for metric, share in row["worse"].items()
+        for metric, share in (row.worse or {}).items()
     ]
 
 

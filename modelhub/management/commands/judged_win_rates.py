@@ -7,12 +7,12 @@ from django.core.management.base import CommandError, CommandParser
 
 from annotation.errors import ServiceError
 from annotation.management.base import ProjectCommand
-from modelhub.management.options import seed
 from modelhub.pipeline_results.judged import SAME, WITHOUT, comparisons
 from modelhub.pipeline_results.judged_text import judged_tables, tables_as_markdown, tables_as_text
 from modelhub.pipeline_results.published import published_tables
 from modelhub.queries.datasets import splits_of, system_named
 from modelhub.queries.judgements import judged_results
+from modelhub.results.judge import JudgedComparison
 
 
 class Command(ProjectCommand):
@@ -24,7 +24,6 @@ class Command(ProjectCommand):
             "--name", action="append", default=[], metavar="NAME=SYSTEM", help="what a system goes by; repeatable"
         )
         parser.add_argument("--published", action="store_true", help="show the published figures beside ours")
-        parser.add_argument("--seed", type=seed, default=0, help="of the bootstrap (default: 0)")
         form = parser.add_mutually_exclusive_group()
         form.add_argument("--json", action="store_true", help="print JSON, with every number")
         form.add_argument("--markdown", action="store_true", help="print Markdown")
@@ -33,11 +32,15 @@ class Command(ProjectCommand):
         if options["dataset"]:
             splits_of(options["dataset"])
         names = _names(options["name"])
-        compared = comparisons(judged_results(options["dataset"], seed=options["seed"]), names)
+        compared = comparisons(judged_results(options["dataset"]), names)
         if options["published"]:
             _check_published(compared)
         if options["json"]:
-            self.stdout.write(json.dumps({"comparisons": compared}, indent=2, ensure_ascii=False))
+            self.stdout.write(
+                json.dumps(
+                    {"comparisons": [one.model_dump(mode="json") for one in compared]}, indent=2, ensure_ascii=False
+                )
+            )
             return
         tables = judged_tables(compared, published=options["published"])
         self.stdout.write(tables_as_markdown(tables) if options["markdown"] else tables_as_text(tables))
@@ -56,12 +59,12 @@ def _names(given: list[str]) -> dict[str, str]:
     return names
 
 
-def _check_published(compared: list[dict[str, Any]]) -> None:
+def _check_published(compared: list[JudgedComparison]) -> None:
     """Raise CommandError if nothing bears the names of the published tables: they would silently be left out."""
     tables = published_tables()
     if not any(
-        (one["kind"], one["base"], one["test"]) == (SAME, tables.base, tables.test)
-        or (one["kind"] == WITHOUT and one["test"] in tables.techniques)
+        (one.kind, one.base, one.test) == (SAME, tables.base, tables.test)
+        or (one.kind == WITHOUT and one.test in tables.techniques)
         for one in compared
     ):
         raise CommandError(

@@ -1,5 +1,6 @@
 """People against the LLM judge. The judge is never a rater among people."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from modelhub.report.sections.document import (
@@ -9,13 +10,16 @@ from modelhub.report.sections.document import (
     Section,
     TableBlock,
     TableColumn,
+    limits,
     number,
     share,
     share_limits,
+    warning_marks,
     whole,
     words,
 )
-from modelhub.report.sections.names import Names, why
+from modelhub.report.sections.names import Names
+from modelhub.results.judge import JudgeAgreement, JudgeReport
 from modelhub.stats.numbers import counted
 
 _OUTCOMES = ("win", "tie", "loss")
@@ -27,24 +31,23 @@ def judge_section(results: dict[str, Any], population: str, suffix: str = "") ->
     if not judge:
         return None
     names = Names.of(results)
-    metrics = judge["metrics"]
+    report = JudgeReport.model_validate(judge)
+    metrics = report.metrics
     blocks: list[Block] = [_crossed(name, found, names, suffix) for name, found in metrics.items()]
     if metrics:
         blocks.append(_agreement(metrics, suffix))
-    if judge["unmatched"]:
-        blocks.append(
-            Paragraph(f"{counted(judge['unmatched'], 'verdict')} of the file belong to no unit of this study.")
-        )
-    if judge["metrics_not_asked"]:
-        blocks.append(Paragraph(f"People were not asked about: {', '.join(judge['metrics_not_asked'])}."))
+    if report.unmatched:
+        blocks.append(Paragraph(f"{counted(report.unmatched, 'verdict')} of the file belong to no unit of this study."))
+    if report.metrics_not_asked:
+        blocks.append(Paragraph(f"People were not asked about: {', '.join(report.metrics_not_asked)}."))
     return Section(f"judge{suffix}", "People and the LLM judge", tuple(blocks))
 
 
-def _crossed(name: str, found: dict[str, Any], names: Names, suffix: str) -> TableBlock:
+def _crossed(name: str, found: JudgeAgreement, names: Names, suffix: str) -> TableBlock:
     rows = tuple(
         (
             words(f"People: {human}"),
-            *(whole(found["table"].get(f"human {human}", {}).get(f"judge {judge}", 0)) for judge in _OUTCOMES),
+            *(whole(found.table[f"human {human}"][f"judge {judge}"]) for judge in _OUTCOMES),
         )
         for human in _OUTCOMES
     )
@@ -52,48 +55,56 @@ def _crossed(name: str, found: dict[str, Any], names: Names, suffix: str) -> Tab
         TableColumn("people", f"{name.capitalize()}", is_number=False),
         *(TableColumn(f"judge_{outcome}", f"Judge: {outcome}") for outcome in _OUTCOMES),
     )
-    aspect = names.question(found["aspect"]) if found["aspect"] else "none"
     caption = (
-        f"Units by what people said ({aspect}) and what the judge said, from {names.test}'s side. The judge's tie also "
-        "holds verdicts that change with the order. Units with an unreadable verdict are not in the table: "
-        f"{found['invalid']}."
+        f"Judgements of people ({names.question(found.aspect)}) by what the judge said of the same unit, from "
+        f"{names.test}'s side: {counted(found.n, 'judgement')} of {counted(found.units, 'unit')}. The judge's tie also "
+        f"holds verdicts that change with the order. Units with an unreadable verdict are not in the table: "
+        f"{found.invalid}."
     )
     return TableBlock(f"judge-{name}{suffix}", f"{name.capitalize()}: people and judge", caption, columns, rows)
 
 
-def _agreement(metrics: dict[str, Any], suffix: str) -> TableBlock:
+def _agreement(metrics: dict[str, JudgeAgreement], suffix: str) -> TableBlock:
     columns = (
         TableColumn("metric", "Metric", is_number=False),
-        TableColumn("n", "Units"),
-        TableColumn("with_ties", "Agreement with ties"),
-        TableColumn("with_ties_ci", "95 % CI", is_interval=True),
-        TableColumn("without_ties", "Without ties"),
-        TableColumn("kappa", "\N{GREEK SMALL LETTER KAPPA}"),
-        TableColumn("ceiling", "People among themselves"),
-        TableColumn("ceiling_without_ties", "Without ties"),
-        TableColumn("ceiling_units", "On units"),
-        TableColumn("order_consistency", "Judge's order consistency"),
+        TableColumn("measure", "Measure", is_number=False),
+        TableColumn("n", "n"),
+        TableColumn("value", "Value"),
+        TableColumn("value_ci", "95 % CI", is_interval=True),
+        TableColumn("warnings", "", is_number=False),
     )
-    rows = tuple((words(name.capitalize()), *_cells(found)) for name, found in metrics.items())
+    rows = tuple(
+        (words(name.capitalize()), words(measure), *cells)
+        for name, found in metrics.items()
+        for measure, cells in _measures(found)
+    )
     caption = (
-        "Agreement of people and judge. What people reach among themselves on the same units is the most a judge can "
-        "be expected to reach. Order consistency: share of units whose verdict is the same in both orders."
+        "Agreement of people and judge; n counts judgements of people, for people among themselves the units that "
+        "several people judged, and for order consistency the units with two readable verdicts. What people reach "
+        "among themselves on the same units is the most a judge can be expected to reach. Order consistency: share of "
+        "units whose verdict is the same in both orders. Intervals speak of other items, not of other "
+        "people or judges."
     )
     return TableBlock(f"judge-agreement{suffix}", "Agreement with the judge", caption, columns, rows)
 
 
-def _cells(found: dict[str, Any]) -> tuple[Cell, ...]:
-    def shown(name: str) -> Cell:
-        return share(found[name], why(found, name))
-
-    return (
-        whole(found["n"]),
-        shown("agreement_with_ties"),
-        share_limits(found["agreement_with_ties_ci"], why(found, "agreement_with_ties_ci")),
-        shown("agreement_without_ties"),
-        number(found["kappa"], why(found, "kappa")),
-        shown("human_ceiling"),
-        shown("human_ceiling_without_ties"),
-        whole(found["ceiling_units"]),
-        shown("judge_order_consistency"),
-    )
+def _measures(found: JudgeAgreement) -> Iterator[tuple[str, tuple[Cell, ...]]]:
+    judged = found.n_judged
+    for measure, name, n in (
+        ("Agreement, ties counted", "agreement_with_ties", found.n),
+        ("Agreement, both decided", "agreement_without_ties", found.n_without_ties),
+        ("\N{GREEK SMALL LETTER KAPPA}", "kappa", found.n),
+        ("People among themselves, ties counted", "human_ceiling", found.ceiling_units),
+        ("People among themselves, both decided", "human_ceiling_without_ties", found.ceiling_units_without_ties),
+        ("Judge's order consistency", "judge_order_consistency", judged),
+    ):
+        shown, limited = (number, limits) if name == "kappa" else (share, share_limits)
+        yield (
+            measure,
+            (
+                whole(n),
+                shown(getattr(found, name), found.reasons.get(name)),
+                limited(getattr(found, f"{name}_ci"), found.reasons.get(f"{name}_ci")),
+                warning_marks(found.warnings.get(name, [])),
+            ),
+        )

@@ -257,13 +257,15 @@ def _judge_table(judge: dict[str, Any], suffix: str) -> TableBlock:
         share(judge["agreement"], none),
         share_limits(judge["ci"], none),
         share(judge["judge_accuracy"], none),
+        share_limits(judge["judge_accuracy_ci"], none),
         *(whole(judge[name]) for name in ("tie_order", "tie_genuine", "invalid")),
     )
     columns = (
-        TableColumn("n", "Personas"),
+        TableColumn("n", "Picks"),
         TableColumn("agreement", "Agreement"),
         TableColumn("ci", "95 % CI", is_interval=True),
         TableColumn("judge_accuracy", "Judge's accuracy"),
+        TableColumn("judge_accuracy_ci", "95 % CI", is_interval=True),
         TableColumn("tie_order", "Orders disagree"),
         TableColumn("tie_genuine", "Judge's ties"),
         TableColumn("invalid", "Unreadable"),

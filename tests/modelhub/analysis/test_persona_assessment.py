@@ -155,6 +155,21 @@ def test_rejected_personas_alone_give_no_comparison() -> None:
     assert found["accuracy"]["reason"] == "one_direction_only"
 
 
+def judged_study(items: int, people: int = 1) -> tuple[Study, list[Verdict]]:
+    """Return a study in which all people prefer test on every second item, and a judge that does on every third."""
+    study = make_bound_study(written_items=items, written_per_participant=items, overlap_share=0.25)
+    author, *others = (add_participant(study) for _ in range(people))
+    verdicts = []
+    for number in range(items):
+        persona = own_persona(author, f"item-{number + 1}")
+        values = {"answerability": (3, 3), "personalization": (4, 2) if number % 2 else (2, 4)}
+        rate(author, persona, values, choice=3)
+        for other in others:
+            rate(other, persona, values, kind=Assignment.Kind.OVERLAP, choice=3)
+        verdicts += both_orders(persona.key, "personalization", "base" if number % 3 else "test")
+    return study, verdicts
+
+
 class TestJudgeOfOutputs:
     def study(self) -> tuple[Study, list[Persona]]:
         """Four units: people prefer test, test, base and neither; the first has a second rater who agrees."""
@@ -190,6 +205,29 @@ class TestJudgeOfOutputs:
         assert found["agreement_without_ties"] == pytest.approx(2 / 3)
         assert found["judge_order_consistency"] == pytest.approx(2 / 3)
         assert (found["invalid"], found["human_ceiling"], found["ceiling_units"]) == (1, 1.0, 1)
+
+    def test_every_coefficient_has_an_interval_over_items_or_says_why_not(self) -> None:
+        study, verdicts = judged_study(12)
+        found = results(study, judgements=verdicts)["judge"]["metrics"]["personalization"]
+        assert (found["items"], found["n"], found["n_judged"]) == (12, 12, 12)
+        for name in ("agreement_with_ties", "agreement_without_ties", "kappa", "judge_order_consistency"):
+            low, high = found[f"{name}_ci"]
+            assert low <= found[name] <= high and low < high, name
+        assert found["judge_order_consistency_ci"] == pytest.approx([0.025 ** (1 / 12), 1])
+        assert found["warnings"]["judge_order_consistency"] == ["one_sided_interval"]
+        assert found["reasons"]["human_ceiling_ci"] == "no_overlap"
+        few = results(study, judgements=verdicts[:18])["judge"]["metrics"]["personalization"]
+        assert (few["kappa_ci"], few["reasons"]["kappa_ci"]) == (None, "few_judged_items")
+        assert few["agreement_with_ties_ci"] is not None
+
+    def test_people_who_say_the_same_of_an_item_are_one_cluster(self) -> None:
+        study, verdicts = judged_study(12, people=3)
+        thrice = results(study, judgements=verdicts)["judge"]["metrics"]["personalization"]
+        Assignment.objects.filter(kind=Assignment.Kind.OVERLAP).update(state="open", completed_at=None)
+        once = results(study, judgements=verdicts)["judge"]["metrics"]["personalization"]
+        assert (thrice["n"], once["n"]) == (36, 12)
+        for name in ("agreement_with_ties_ci", "kappa_ci"):
+            assert thrice[name] == pytest.approx(once[name])
 
     def test_quality_is_compared_with_answerability(self) -> None:
         study, _ = self.study()

@@ -50,12 +50,26 @@ def test_win_rates_stand_in_bars_and_in_a_table_with_delta_pq(reader: Client, si
     rows = [words(row) for row in shown.xpath("//tbody/tr")]
     assert rows[0].startswith("advice Gold, chosen Personalization 6 (66.7 %) 2 (22.2 %) 1 (11.1 %) 1 +35.7 [")
     assert rows[1] == "Quality 5 (50.0 %) 0 (0.0 %) 5 (50.0 %) 0"
-    assert rows[2].startswith("Average of 1 row Personalization 66.7 % 22.2 % 11.1 % – +35.7 –")
+    interval = rows[0].rpartition("+35.7 ")[2]
+    assert interval.startswith("[") and interval in rows[2]  # that of one row is its own
+    assert rows[2].startswith("Average of 1 row Personalization 66.7 % [")
     bars = shown.xpath("//*[@class='plot']/*[local-name()='rect']")
     assert [bar.get("class") for bar in bars] == [f"plot-bar-{series}" for series in (1, 2, 3, 1, 3)]
     widths = [float(bar.get("width")) for bar in bars]
     assert widths[0] / widths[2] == pytest.approx(6, rel=0.01)
     assert not shown.xpath("//*[@style]")
+
+
+def test_what_rests_on_one_pair_or_on_one_side_says_so(reader: Client) -> None:
+    pairs = make_pairs("few", "test", 4)
+    systems = {name: make_system(name) for name in ("dpo", "pt-dpo", "judge")}
+    for source, found in (("gold_chosen", outcomes(1, 0, 0)), ("gold_rejected", outcomes(4, 0, 0))):
+        both = [make_outputs(pairs[: len(found)], systems[name], source) for name in ("dpo", "pt-dpo")]
+        for metric in ("personalization", "quality"):
+            add_judgements(both[0], both[1], systems["judge"], metric, found)
+    shown = words(results(reader).xpath("//main")[0])
+    assert "+100.0 – only one preference pair counts" in shown
+    assert "Careful: all that count went the same way" in shown
 
 
 def test_each_count_leads_to_its_pairs(reader: Client, sides: Sides) -> None:

@@ -327,9 +327,9 @@ def test_both_arms_are_judged_against_the_generic_answers_too(owner: User, base:
     assert step.remaining() == Remaining(4 * (3 + 2 + 2), 0)
     step.run(Reporting())
     assert step.remaining() == Remaining(0, 28)
-    generic_rows = {row["test"]: row for row in judged_results() if row["base_source"] == "none"}
+    generic_rows = {row.result.test: row for row in judged_results() if row.result.base_source == "none"}
     assert set(generic_rows) == set(pipeline.system_names.values())
-    assert [generic_rows[name]["worse"]["quality"]["n"] for name in pipeline.system_names.values()] == [2, 2]
+    assert [(generic_rows[name].result.worse or {})["quality"].n for name in pipeline.system_names.values()] == [2, 2]
 
 
 def _outputs(pipeline: Pipeline, pairs: Any, text: str = "Any answer will do.") -> None:

@@ -12,7 +12,7 @@ from lxml import html
 from annotation.permissions import Role
 from annotation.services.members import role_give
 from modelhub.models import PairOutput, PreferencePair, RetrievedPersona, System
-from modelhub.pipeline_results.judged import comparisons
+from modelhub.pipeline_results.judged import JudgedRates, comparisons
 from modelhub.queries.judgements import judged_results
 from modelhub.runs.lifecycle import run_start
 from tests.factories import make_user
@@ -60,16 +60,16 @@ def judged(sides: Sides, outcomes: Sequence[str]) -> None:
     add_judgements(*sides, System.objects.get(name="judge"), "quality", outcomes)
 
 
-def quality(row: dict[str, Any]) -> tuple[int, int]:
-    found = row["metrics"]["quality"]
-    return found["win"], found["loss"]
+def quality(row: JudgedRates) -> tuple[int, int]:
+    found = row.result.metrics["quality"]
+    return found.win, found.loss
 
 
 def test_each_inferring_system_has_rows_of_its_own(pairs: list[PreferencePair]) -> None:
     judged(answered(pairs, "small"), ["win"] * 4)
     base, test = answered(pairs, "large")
     judged((base[1:], test[1:]), ["loss"] * 3)
-    rows = {row["inferred_by"]: quality(row) for row in judged_results()}
+    rows = {row.result.inferred_by: quality(row) for row in judged_results()}
     # What both have said of the first pair was judged once, and counts for both.
     assert rows == {"small": (4, 0), "large": (1, 3)}
 
@@ -81,7 +81,7 @@ def test_several_inferring_systems_are_never_averaged_together(
     base, test = answered(pairs, "large")
     judged((base[1:], test[1:]), ["loss"] * 3)
     found = comparisons(judged_results())
-    assert [(one["inferred_by"], len(one["rows"])) for one in found] == [("large", 1), ("small", 1)]
+    assert [(one.inferred_by, len(one.rows)) for one in found] == [("large", 1), ("small", 1)]
     call_command("judged_win_rates")
     shown = capsys.readouterr().out
     assert "personas inferred by large\n" in shown and "personas inferred by small\n" in shown
@@ -92,15 +92,15 @@ def test_a_system_whose_personas_were_not_used_does_not_turn_up(pairs: list[Pref
     answered(pairs, "large")
     PairOutput.objects.filter(persona__contains="large").update(excluded_reason="loop")
     (row,) = judged_results()
-    assert (row["inferred_by"], quality(row), row["excluded"]) == ("small", (4, 0), 0)
+    assert (row.result.inferred_by, quality(row), row.result.excluded) == ("small", (4, 0), 0)
     (one,) = comparisons([row])
-    assert one["inferred_by"] == ""
+    assert one.inferred_by == ""
 
 
 def test_systems_that_cannot_be_told_apart_are_named_together(pairs: list[PreferencePair]) -> None:
     judged(answered(pairs[:1], "small"), ["win"])
     (row,) = judged_results()
-    assert row["inferred_by"] == "large or small"
+    assert row.result.inferred_by == "large or small"
 
 
 def test_personas_of_another_rank_are_no_part_of_the_row_of_the_first(pairs: list[PreferencePair]) -> None:
@@ -114,7 +114,7 @@ def test_personas_of_another_rank_are_no_part_of_the_row_of_the_first(pairs: lis
             for name in ("dpo", "pt-dpo")
         )
         judged(([base], [test]), [outcome])
-    assert {row["inferred_by"]: quality(row) for row in judged_results()} == {
+    assert {row.result.inferred_by: quality(row) for row in judged_results()} == {
         "small": (1, 0), "small, rank 2": (0, 1)
     }  # fmt: skip
 
@@ -124,10 +124,10 @@ def test_personas_that_are_stored_nowhere_count_with_the_only_system_there_is(pa
     base, test = ([make_output(pairs[0], System.objects.get(name=name), "gold_chosen", persona="The user is new.")]
                   for name in ("dpo", "pt-dpo"))  # fmt: skip
     judged((base, test), ["loss"])
-    assert [(row["inferred_by"], quality(row)) for row in judged_results()] == [("small", (4, 1))]
+    assert [(row.result.inferred_by, quality(row)) for row in judged_results()] == [("small", (4, 1))]
     base, test = answered(pairs, "large")
     judged((base[1:], test[1:]), ["win"] * 3)
-    assert {row["inferred_by"]: quality(row) for row in judged_results()} == {
+    assert {row.result.inferred_by: quality(row) for row in judged_results()} == {
         "small": (4, 0), "large": (4, 0), "an unknown system": (0, 1)
     }  # fmt: skip
 
@@ -137,7 +137,7 @@ def test_personas_that_nobody_inferred_have_a_row_without_a_name(pairs: list[Pre
                    for pair in pairs] for name in ("dpo", "pt-dpo"))  # fmt: skip
     judged((base, test), ["win"] * 4)
     (row,) = judged_results()
-    assert row["inferred_by"] == ""
+    assert row.result.inferred_by == ""
 
 
 def test_pairs_are_counted_as_excluded_whether_they_were_judged_before_or_not(
@@ -148,7 +148,7 @@ def test_pairs_are_counted_as_excluded_whether_they_were_judged_before_or_not(
     judged((base[:3], test[:3]), ["win"] * 3)
     PairOutput.objects.filter(pk=test[2].pk).update(excluded_reason="loop")
     (row,) = judged_results()
-    assert (row["excluded"], row["units"]) == (2, 2)
+    assert (row.result.excluded, row.result.units) == (2, 2)
     call_command("judged_win_rates")
     shown = capsys.readouterr().out
     assert next(line for line in shown.splitlines() if line.startswith("advice")).endswith(" 2")

@@ -12,7 +12,7 @@ from modelhub.pipeline_results.judged import comparisons
 from modelhub.pipeline_results.published import published_tables
 from modelhub.queries.judgements import judged_results
 from tests.modelhub.judged_rows import add_judgements, outcomes
-from tests.modelhub.output_rows import make_outputs
+from tests.modelhub.output_rows import make_output, make_outputs
 from tests.modelhub.pair_rows import make_pairs, make_system
 from tests.modelhub.stats.test_winrate import PUBLISHED
 
@@ -88,6 +88,37 @@ def test_the_average_is_of_rows_and_not_of_pairs(capsys: pytest.CaptureFixture[s
     assert "of 2 rows" in printed(capsys)
 
 
+class TestIntervals:
+    def test_several_personas_of_a_preference_pair_are_one_cluster(self, capsys: pytest.CaptureFixture[str]) -> None:
+        found = outcomes(8, 4, 4)
+        judged("one", "gold_chosen", found, found)
+        (alone,) = as_json(capsys)[0]["rows"]
+        pairs = list(PreferencePair.objects.filter(dataset="one"))
+        sides = [[make_output(pair, System.objects.get(name=name), "gold_chosen", persona="Another user.")
+                  for pair in pairs] for name in ("dpo", "pt-dpo")]  # fmt: skip
+        for metric in ("personalization", "quality"):
+            add_judgements(sides[0], sides[1], System.objects.get(name="judge"), metric, found)
+        (twice,) = as_json(capsys)[0]["rows"]
+        assert (twice["pairs"], twice["units"], twice["metrics"]["quality"]["clusters"]) == (16, 32, 16)
+        assert twice["delta_pq_ci"] == pytest.approx(alone["delta_pq_ci"])
+
+    def test_the_average_has_one_that_knows_which_rows_share_pairs(self, capsys: pytest.CaptureFixture[str]) -> None:
+        found = outcomes(10, 5, 5)
+        for dataset, source in (("one", "gold_chosen"), ("one", "gold_rejected"), ("two", "gold_chosen")):
+            judged(dataset, source, found, found)
+        (compared,) = as_json(capsys)
+        average, row = compared["average"], compared["rows"][0]
+        assert (average["weights"], average["generalises_over"]) == ("rows", ["preference_pairs"])
+        low, high = average["delta_pq_ci"]
+        # Two rows with the same outcomes on the same pairs are worth one, the other data set is worth its own:
+        # (2/3)² + (1/3)² of the square of a row's distance.
+        below, above = (abs(limit - row["delta_pq"]) for limit in row["delta_pq_ci"])
+        assert average["delta_pq"] - low == pytest.approx(below * 5**0.5 / 3)
+        assert high - average["delta_pq"] == pytest.approx(above * 5**0.5 / 3)
+        assert average["metrics"]["quality"]["win_ci"][0] < 0.5 < average["metrics"]["quality"]["win_ci"][1]
+        assert f"[{low:+.1f}, {high:+.1f}]" in printed(capsys).splitlines()[-2].replace("\N{MINUS SIGN}", "-")
+
+
 def test_missing_and_undefined_cells_are_dashes_and_never_zeros(capsys: pytest.CaptureFixture[str]) -> None:
     judged("BeaverTails", "gold_chosen", outcomes(0, 3, 0), outcomes(0, 0, 0, unreadable=3))
     shown = printed(capsys, "--published", "--name", "DPO=dpo", "--name", "PT-DPO=pt-dpo")
@@ -125,11 +156,11 @@ def test_what_personalization_made_worse_is_what_the_generic_output_wins(capsys:
     judged("one", "gold_chosen", outcomes(5, 3, 2, unreadable=1), outcomes(3, 4, 4), base="pt-dpo", base_source="none")
     judged("one", "gold_chosen", outcomes(1, 1, 9), outcomes(1, 1, 9), base="dpo", test="sft")
     report = judged_results()
-    assert [row["worse"] is None for row in report] == [True, False]
-    worse = report[1]["worse"]
-    assert (worse["personalization"]["count"], worse["personalization"]["n"]) == (2, 10)
-    assert worse["quality"]["share"] == pytest.approx(4 / 11)
-    low, high = worse["quality"]["ci"]
+    assert [row.result.worse is None for row in report] == [True, False]
+    worse = report[1].result.worse or {}
+    assert (worse["personalization"].count, worse["personalization"].n) == (2, 10)
+    assert worse["quality"].share == pytest.approx(4 / 11)
+    low, high = worse["quality"].ci or (0, 0)
     assert (round(low, 3), round(high, 3)) == (0.152, 0.646)  # Wilson's interval of 4 in 11
     assert "36.4 %" in printed(capsys).replace("\N{NO-BREAK SPACE}", " ")
 
@@ -137,8 +168,8 @@ def test_what_personalization_made_worse_is_what_the_generic_output_wins(capsys:
 def test_a_plain_systems_answers_without_a_persona_are_a_generic_base_too(capsys: pytest.CaptureFixture[str]) -> None:
     judged("one", "gold_chosen", outcomes(5, 3, 2), outcomes(3, 4, 3), base="dpo", base_source="none", test="pt-dpo")
     judged("two", "gold_chosen", outcomes(5, 3, 2), outcomes(3, 4, 3), base="dpo", test="pt-dpo")
-    harm = {row["dataset"]: row["worse"] for row in judged_results()}
-    assert harm["one"]["personalization"]["share"] == pytest.approx(0.2) and harm["two"] is None
+    harm = {row.result.dataset: row.result.worse for row in judged_results()}
+    assert (harm["one"] or {})["personalization"].share == pytest.approx(0.2) and harm["two"] is None
     table = printed(capsys, "--markdown").partition("### Share of pairs that personalization made worse")[2]
     assert "| data set | system | generic |" in table and "| one | pt-dpo | dpo | gold, chosen |" in table
 

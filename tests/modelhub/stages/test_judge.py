@@ -55,9 +55,9 @@ def test_a_judge_that_always_likes_the_first_finds_ties_only(pairs: list[Prefere
     register_judge(tmp_path, "Verdict: A")
     call_command(*COMMAND, *GOLD)
     (result,) = judged_results()
-    for metric in result["metrics"].values():
-        assert (metric["win"], metric["tie_order"], metric["loss"], metric["invalid"]) == (0, 5, 0, 0)
-    assert result["delta_pq"] is None and result["reasons"]["delta_pq"] == "no_decided_pairs"
+    for metric in result.result.metrics.values():
+        assert (metric.win, metric.tie_order, metric.loss, metric.invalid) == (0, 5, 0, 0)
+    assert result.result.delta_pq is None and result.result.reasons["delta_pq"] == "no_decided_pairs"
 
 
 def test_the_judge_sees_the_outputs_in_the_order_that_is_stored_and_no_system(
@@ -84,7 +84,7 @@ def test_an_answer_that_cannot_be_read_is_unscored_with_its_text_and_a_reason(
         assert made.verdict == "" and made.reason
         assert made.generation.text in ("Both have their merits.", "It is a tie.\nVerdict: tie")
     (result,) = judged_results()
-    assert result["metrics"]["quality"]["invalid"] == 5 and result["metrics"]["quality"]["n"] == 0
+    assert result.result.metrics["quality"].invalid == 5 and result.result.metrics["quality"].n == 0
 
 
 @pytest.mark.slow
@@ -137,7 +137,7 @@ def test_what_is_excluded_after_it_was_judged_no_longer_counts(pairs: list[Prefe
     call_command(*COMMAND, *GOLD)
     PairOutput.objects.filter(pair=pairs[0], system__name="pt-dpo").update(excluded_reason="loop")
     (result,) = judged_results()
-    assert (result["units"], result["excluded"], result["metrics"]["quality"]["n"]) == (4, 1, 4)
+    assert (result.result.units, result.result.excluded, result.result.metrics["quality"].n) == (4, 1, 4)
 
 
 def test_of_several_personas_for_a_pair_one_has_to_be_meant(pairs: list[PreferencePair], tmp_path: Path) -> None:

@@ -96,12 +96,12 @@ def test_a_linked_output_counts_for_those_it_was_made_for_whoever_says_the_same(
         for name in ("base", "test")
     ]
     add_judgements([sides[0]], [sides[1]], make_system("judge"), "quality", ["win"])
-    assert [row["inferred_by"] for row in judged_results()] == ["large or small"]
+    assert [row.result.inferred_by for row in judged_results()] == ["large or small"]
     for output in sides:
         output.inferred_personas.add(
             InferredPersona.objects.get(pair=pairs[0], direction="chosen", system__name="small")
         )
-    assert [row["inferred_by"] for row in judged_results()] == ["small"]
+    assert [row.result.inferred_by for row in judged_results()] == ["small"]
 
 
 def test_results_take_as_many_queries_however_many_links_there_are(pairs: list[PreferencePair]) -> None:
@@ -137,7 +137,7 @@ class TestOlderOutputs:
         )  # fmt: skip
         before = judged_results()
         assert before and not PairOutput.inferred_personas.through.objects.exists()
-        assert {"small", "large"} <= {row["inferred_by"] for row in before}
+        assert {"small", "large"} <= {row.result.inferred_by for row in before}
         self.migrate()
         assert judged_results() == before
         assert not PairOutput.objects.exclude(persona="").filter(inferred_personas=None).exists()
@@ -163,4 +163,4 @@ class TestOlderOutputs:
         before = judged_results()
         self.migrate()
         assert judged_results() == before
-        assert before[0]["inferred_by"] == "an unknown system" and not linked(sides[0])
+        assert before[0].result.inferred_by == "an unknown system" and not linked(sides[0])

@@ -137,6 +137,25 @@ def test_win_rates_of_a_file_of_verdicts(table):
     assert report["delta_pq"] is None
 
 
+def test_a_column_names_the_preference_pair_that_several_pairs_are_of(table):
+    def rows(column: str, **of: str) -> str:
+        both = [("base_first", "B"), ("test_first", "A")]
+        return "".join(verdict(pair_id=unit, order=order, verdict=said, **{column: pair})
+                       for unit, pair in of.items() for order, said in both)  # fmt: skip
+
+    for column in ("cluster", "pair"):
+        found = json.loads(run("win_rates", table(rows(column, a="p", b="p", c="q")), "--json"))["metrics"]["quality"]
+        assert (found["n"], found["clusters"]) == (3, 2)
+    wrong = verdict(cluster="p") + verdict(order="test_first", cluster="q")
+    assert "line 2, cluster: 1 is of q here and of p before" in refusal("win_rates", table(wrong))
+
+
+def test_one_judged_pair_is_told_as_too_few(table):
+    rows = [verdict(metric=metric, order=order, verdict=said) for metric in ("quality", "personalization")
+            for order, said in (("base_first", "B"), ("test_first", "A"))]  # fmt: skip
+    assert "Delta-PQ +100.0 (only one preference pair counts)" in run("win_rates", table("".join(rows)))
+
+
 def test_win_rates_by_set(table):
     text = verdict(set="BT") + verdict(set="HHH")
     assert set(json.loads(run("win_rates", table(text), "--json"))["sets"]) == {"BT", "HHH"}
@@ -192,7 +211,6 @@ def test_a_ratio_scale_has_no_negative_values(table):
         ("agreement", "--replicates", "0"),
         ("agreement", "--seed", "-1"),
         ("compare", "--margin", "inf"),
-        ("win_rates", "--seed", "-1"),
     ],
 )
 def test_a_number_that_cannot_be_used_is_named_before_anything_is_read(command, option, value):
