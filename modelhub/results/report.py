@@ -4,11 +4,13 @@ Only completed parts count. The main comparison holds main assignments; overlap 
 alone (overlap ratings also stand beside the judge's). Differences are test minus base, or chosen minus rejected.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 from modelhub.results.agreement import DesignAgreement
 from modelhub.results.base import Part
 from modelhub.results.comparison import Contrast, Interaction, Stratum
+from modelhub.results.judge import JudgeReport
+from modelhub.results.persona import PersonaResults
 from modelhub.results.presentation import LengthReport, OrderEffect, SideEffect
 from modelhub.results.study import Checks, Footer, ParticipantFlow, StudyResult
 
@@ -29,8 +31,8 @@ class PopulationResults(Part):
     order: dict[str, OrderEffect]
     length: LengthReport
     agreement: DesignAgreement
-    persona: Any
-    judge: Any
+    persona: PersonaResults | None
+    judge: JudgeReport | None
     checks: Checks
 
 

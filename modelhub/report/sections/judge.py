@@ -1,7 +1,6 @@
 """People against the LLM judge. The judge is never a rater among people."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from modelhub.report.sections.document import (
     Block,
@@ -19,19 +18,19 @@ from modelhub.report.sections.document import (
     words,
 )
 from modelhub.report.sections.names import Names
-from modelhub.results.judge import JudgeAgreement, JudgeReport
+from modelhub.results.judge import JudgeAgreement
+from modelhub.results.report import Results
 from modelhub.stats.numbers import counted
 
 _OUTCOMES = ("win", "tie", "loss")
 
 
-def judge_section(results: dict[str, Any], population: str, suffix: str = "") -> Section | None:
+def judge_section(results: Results, population: str, suffix: str = "") -> Section | None:
     """Return the 3 by 3 tables and their agreement; None without judgements."""
-    judge = results["analysis"][population]["judge"]
-    if not judge:
+    report = results.analysis[population].judge
+    if report is None:
         return None
     names = Names.of(results)
-    report = JudgeReport.model_validate(judge)
     metrics = report.metrics
     blocks: list[Block] = [_crossed(name, found, names, suffix) for name, found in metrics.items()]
     if metrics:

@@ -28,9 +28,9 @@ class Names:
     test: str
 
     @classmethod
-    def of(cls, results: Results | Mapping[str, Any]) -> "Names":
+    def of(cls, results: Results) -> "Names":
         """Return the names of a study's results."""
-        study = results.study if isinstance(results, Results) else StudyResult.model_validate(results["study"])
+        study = results.study
         systems = [system.name for system in study.systems]
         base, test = study.base or "base", study.test or "test"
         ordered = (*(name for name in (base, test) if name in systems), *(n for n in systems if n not in (base, test)))

@@ -20,7 +20,7 @@ def test_the_published_schema_is_that_of_the_models() -> None:
     assert published == resultsschema.schema(), "Write it anew: make docs"
 
 
-@pytest.fixture(params=["output_rating", "empty"])
+@pytest.fixture(params=["output_rating", "persona_assessment", "empty"])
 def study(request: pytest.FixtureRequest) -> Study:
     if request.param == "persona_assessment":
         return persona_study(pairs=4, raters=2)
