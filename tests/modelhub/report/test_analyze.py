@@ -112,6 +112,7 @@ def test_the_r_script_fits_or_says_why_not_with_two_raters_only(tmp_path: Path) 
     assert "| item)" in printed and "| participant)" not in printed
 
 
+@pytest.mark.slow  # R takes half a minute
 def test_the_r_script_gives_people_prompts_and_personas_their_effects_with_and_without_length(tmp_path: Path) -> None:
     study = own_persona_study(participants=8, items=6, effect={"personalization": 0.6}, per_word=0.02)
     printed = fitted_by_r(study, tmp_path / "report")
