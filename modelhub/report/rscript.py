@@ -13,9 +13,9 @@ _HEADER = """\
 # Cumulative-link mixed models of the ratings in long.csv, one per question, fitted by R's package `ordinal`.
 #   install.packages("ordinal")
 #   Rscript clmm.R
-# `condition` is compared with its first level. Participants and items are samples: both get random intercepts, and
-# participants a random effect of condition where the model can be fitted with one. Read a warning about convergence
-# or a singular fit as "this model is too large for these data", and report it.
+# `condition` is compared with its first level. Participants, prompts (items) and personas are samples: each gets a
+# random intercept, participants and prompts a random effect of condition too, as far as the model can be fitted. The
+# largest model that converges is taken, and its formula is printed: report it, and what was tried before it.
 library(ordinal)
 
 ratings <- read.csv("long.csv", stringsAsFactors = TRUE, encoding = "UTF-8")
@@ -23,29 +23,55 @@ ratings <- read.csv("long.csv", stringsAsFactors = TRUE, encoding = "UTF-8")
 ratings <- droplevels(ratings[ratings$kind == "main", ])
 """
 _BODY = """\
-# clmm wants three levels or more of a random effect; what has fewer is left out of the formula.
-model_of <- function(data, fixed, by_participant = "(1 | participant)") {
-  random <- c(participant = by_participant, item = "(1 | item)")
-  random <- random[sapply(names(random), function(name) nlevels(data[[name]]) > 2)]
-  formula <- reformulate(c(fixed, random), response = "value")
-  do.call(if (length(random)) clmm else clm, list(formula, data = quote(data), link = "logit"))
-}
-
-# NULL, with a message, where the model cannot be fitted: the other questions' models are fitted all the same.
-tried <- function(data, ...) {
-  tryCatch(model_of(data, ...), error = function(problem) {
-    cat("Not fitted:", conditionMessage(problem), "\\n")
-    NULL
+# Random effects from the largest model to the smallest. clmm wants three levels or more of what it groups by.
+candidates <- function(data) {
+  groups <- c("participant", "item", "persona")
+  known <- groups[sapply(groups, function(name) nlevels(data[[name]]) > 2)]
+  # A persona per prompt, or per rating, would be the same as the prompt, or as the error.
+  personas <- nlevels(data$persona)
+  if (personas <= nlevels(data$item) || personas >= nrow(data)) known <- setdiff(known, "persona")
+  slopes <- list(c("participant", "item"), "participant", "item", character(0))
+  terms <- lapply(slopes, function(slope) {
+    sapply(known, function(name) sprintf(if (name %in% slope) "(1 + condition | %s)" else "(1 | %s)", name))
   })
+  unique(lapply(terms, unname))
 }
 
-fit <- function(data) {
-  largest <- tried(data, "condition", "(1 + condition | participant)")
-  if (!is.null(largest) && identical(as.integer(largest$optRes$convergence), 0L)) return(largest)
-  tried(data, "condition")
+# NULL, with a message, where the model cannot be fitted: smaller ones, and the other questions, are tried all the same.
+tried <- function(data, fixed, random) {
+  formula <- reformulate(c(fixed, random), response = "value")
+  tryCatch(
+    do.call(if (length(random)) clmm else clm, list(formula, data = quote(data), link = "logit")),
+    error = function(problem) {
+      cat("Not fitted:", deparse1(formula), "-", conditionMessage(problem), "\\n")
+      NULL
+    }
+  )
 }
 
-summarise <- function(model) if (!is.null(model)) print(summary(model))
+# Whether the optimum was reached and every standard error is a number.
+converged <- function(model) {
+  if (is.null(model)) return(FALSE)
+  code <- if (is.null(model$optRes)) model$convergence$code else model$optRes$convergence
+  errors <- suppressWarnings(tryCatch(sqrt(diag(vcov(model))), error = function(problem) NA))
+  identical(as.integer(code), 0L) && all(is.finite(errors))
+}
+
+# With and without length the model is chosen in the same way, so that neither lacks a random effect for no reason.
+fit <- function(data, fixed) {
+  for (random in candidates(data)) {
+    model <- tried(data, fixed, random)
+    if (converged(model)) return(model)
+    if (!is.null(model)) cat("Not converged:", deparse1(formula(model)), "\\n")
+  }
+  NULL
+}
+
+summarise <- function(model) {
+  if (is.null(model)) return(cat("No model converged.\\n"))
+  cat("Model:", deparse1(formula(model)), "\\n")
+  print(summary(model))
+}
 
 for (aspect in levels(ratings$aspect)) {
   data <- droplevels(ratings[ratings$aspect == aspect & !is.na(ratings$condition), ])
@@ -55,11 +81,12 @@ for (aspect in levels(ratings$aspect)) {
     cat("Fewer than three values or two conditions: no cumulative-link model.\\n")
     next
   }
-  summarise(fit(data))
+  summarise(fit(data, "condition"))
   # Adjusted for length: the same with words, in hundreds and centred.
   if (any(!is.na(data$words))) {
     data$length <- (data$words - mean(data$words, na.rm = TRUE)) / 100
-    summarise(tried(data, c("condition", "length")))
+    cat("\\n----- adjusted for length -----\\n")
+    summarise(fit(data[!is.na(data$length), ], c("condition", "length")))
   }
 }
 sessionInfo()

@@ -18,6 +18,11 @@ ABOUT_SOMETHING_ELSE = (
     "tests/modelhub/pipeline/test_demo.py",  # the order of its steps, and its processes
     "tests/modelhub/pipeline/test_reproduce.py",  # the order of its steps
     "tests/modelhub/report/test_analyze.py",  # numbers and files
+    "tests/modelhub/report/test_figures.py",
+    "tests/modelhub/report/test_heds.py",
+    "tests/modelhub/report/test_latex.py",
+    "tests/modelhub/report/test_rendering.py",
+    "tests/modelhub/report/test_sentences.py",
     "tests/modelhub/test_blinding_assessment.py",
     "tests/test_permissions.py",  # who gets which status
 )

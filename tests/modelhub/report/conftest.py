@@ -3,22 +3,19 @@
 from collections.abc import Callable
 
 import pytest
-from django.db import transaction
-from pytest_django.plugin import DjangoDbBlocker
 
 from tests.modelhub.report.made import STUDIES, Made, analysed
 
+_KNOWN: dict[str, Made] = {}
 
-@pytest.fixture(scope="session")
-def made(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Callable[[str], Made]:
+
+@pytest.fixture
+def made(db: None) -> Callable[[str], Made]:
     """Return what a study of `STUDIES` came to, by its name."""
-    known: dict[str, Made] = {}
 
     def of(name: str) -> Made:
-        if name not in known:
-            with django_db_blocker.unblock(), transaction.atomic():
-                known[name] = analysed(STUDIES[name]())
-                transaction.set_rollback(True)
-        return known[name]
+        if name not in _KNOWN:
+            _KNOWN[name] = analysed(STUDIES[name]())
+        return _KNOWN[name]
 
     return of

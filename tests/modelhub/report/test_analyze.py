@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
@@ -95,14 +96,32 @@ def test_the_long_table_holds_each_rating_once(study: Study, tmp_path: Path) -> 
     assert all(row["words"] and row["value"] in "12345" for row in rows)
 
 
-def test_the_r_script_fits_or_says_why_not_with_two_raters_only(tmp_path: Path) -> None:
+def fitted_by_r(study: Study, directory: Path) -> str:
+    """What the R script of the study's report prints."""
     if not shutil.which("Rscript") or subprocess.run(["Rscript", "-e", "library(ordinal)"], check=False).returncode:
         pytest.skip("needs R with the package ordinal")
-    analyze(frozen(persona_study(pairs=4, raters=2)), tmp_path / "report")
-    done = subprocess.run(["Rscript", "clmm.R"], cwd=tmp_path / "report", capture_output=True, text=True, check=False)
+    analyze(study, directory)
+    done = subprocess.run(["Rscript", "clmm.R"], cwd=directory, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert all(f"===== {aspect} =====" in done.stdout for aspect in ("applicability", "harm", "plausibility"))
-    assert "value ~ condition + (1 | item)" in done.stdout
+    return done.stdout
+
+
+def test_the_r_script_fits_or_says_why_not_with_two_raters_only(tmp_path: Path) -> None:
+    printed = fitted_by_r(frozen(persona_study(pairs=4, raters=2)), tmp_path / "report")
+    assert all(f"===== {aspect} =====" in printed for aspect in ("applicability", "harm", "plausibility"))
+    assert "| item)" in printed and "| participant)" not in printed
+
+
+@pytest.mark.slow  # R takes half a minute
+def test_the_r_script_gives_people_prompts_and_personas_their_effects_with_and_without_length(tmp_path: Path) -> None:
+    study = own_persona_study(participants=8, items=6, effect={"personalization": 0.6}, per_word=0.02)
+    printed = fitted_by_r(study, tmp_path / "report")
+    raw = re.findall(r"Model: (value ~ condition \+ \(.*)", printed)
+    adjusted = re.findall(r"Model: (value ~ condition \+ length \+ \(.*)", printed)
+    assert len(raw) == len(adjusted) == 2, printed  # of two questions
+    for formula in (*raw, *adjusted):
+        assert "participant)" in formula and "item)" in formula and "(1 | persona)" in formula
+    assert any("(1 + condition | participant)" in formula for formula in adjusted), adjusted
 
 
 def test_the_same_seed_gives_the_same_results(study: Study, tmp_path: Path) -> None:
