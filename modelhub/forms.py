@@ -127,6 +127,23 @@ class WordsForm(forms.Form):
         _choose(self, "system", "", sorted({name for _, name in sources}))
 
 
+class AttributesForm(forms.Form):
+    """Which data set's preferences to describe, and the study whose people stand beside; read from the address."""
+
+    dataset = forms.ChoiceField(label="Data set", required=False)
+    study = forms.ChoiceField(label="People of the closed study", required=False)
+
+    def __init__(self, data: Mapping[str, Any], *, datasets: Sequence[str], studies: Mapping[str, str]) -> None:
+        super().__init__(data)
+        _choose(self, "dataset", "All data sets", datasets)
+        _choice_field(self, "study").choices = [("", "None"), *studies.items()]
+
+    def asked(self) -> dict[str, str]:
+        """Return what is asked for; a field that makes no sense is left out."""
+        self.full_clean()
+        return {name: str(self.cleaned_data.get(name, "")) for name in self.fields}
+
+
 class OutputsForm(forms.Form):
     """Whose outputs to show side by side; read from the address. What it leaves open is filled in."""
 

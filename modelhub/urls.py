@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from modelhub.views import holds, inference, judgements, pairs, report, runs, studies, systems, training
+from modelhub.views import holds, inference, judgements, pairs, report, rewards, runs, studies, systems, training
 
 app_name = "modelhub"
 
@@ -31,6 +31,7 @@ urlpatterns = [
     path("outputs/", systems.outputs, name="outputs"),
     path("personas/accuracy/", inference.persona_accuracy, name="persona_accuracy"),
     path("personas/words/", inference.persona_words_page, name="persona_words"),
+    path("preferences/attributes/", rewards.preference_attributes, name="preference_attributes"),
     path("judgements/", judgements.judgements, name="judgements"),
     path("judgements/pairs/", judgements.judged_pairs, name="judged_pairs"),
     path("judgements/<int:base>/<int:test>/", judgements.judged_pair, name="judged_pair"),

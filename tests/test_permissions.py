@@ -187,6 +187,7 @@ MATRIX: dict[str, Row] = {
     "modelhub:outputs": page(get=PIPELINE),
     "modelhub:persona_accuracy": page(get=PIPELINE),
     "modelhub:persona_words": page(get=PIPELINE),
+    "modelhub:preference_attributes": page(get=PIPELINE),
     "modelhub:judgements": page(get=PIPELINE),
     # Without saying which comparison, there is none to show.
     "modelhub:judged_pairs": page(get={**PIPELINE, **dict.fromkeys(ANALYSTS, 404)}),

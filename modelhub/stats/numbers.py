@@ -35,6 +35,8 @@ REASONS = {
     "too_few_or_all_the_same": "fewer than three common items, or all their ratings are the same",
     "undefined_without": "undefined with or without this rater",
     "no_difference": "no pair differs",
+    "no_preference": "neither of any two is preferred",
+    "is_length_itself": "this is the length itself",
     "margin_not_specified": "margin not pre-specified",
     "no_valid_pairs": "no pair has a readable verdict",
     "no_decided_pairs": "every pair is a tie",

@@ -64,6 +64,7 @@ def pipeline_spots() -> list[Spot]:
         Spot("persona-accuracy", empty["persona_accuracy"], signed_in=True),
         Spot("persona-words", f"{empty['persona_words']}?min_count=3", signed_in=True),
         Spot("persona-words-wrong", f"{empty['persona_words']}?min_count=none", signed_in=True),
+        Spot("preference-attributes", reverse("modelhub:preference_attributes"), signed_in=True),
         *judged,
         *systems,
         *training,
