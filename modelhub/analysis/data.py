@@ -130,6 +130,11 @@ class Data:
         return bool(self.study.analysis.get("prompts") == "fixed")
 
     @property
+    def raters_sampled(self) -> bool:
+        """Whether a persona assessment declares that its results are to hold for other raters too."""
+        return bool(self.study.analysis.get("raters") == "sampled")
+
+    @property
     def contrasts(self) -> list[tuple[str, str]]:
         """The pairs of systems that are compared, (base, test), that of `base` and `test` first.
 

@@ -1,10 +1,10 @@
 """Holm's correction over the family that the study file declares; everything else is exploratory."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from modelhub.analysis.data import POOLED, Data
 from modelhub.results.comparison import AspectComparison, ContrastStratum, DirectionsCompared, WinRates
+from modelhub.results.persona import AspectAssessment
 from modelhub.results.report import PopulationResults
 from modelhub.stats.multiplicity import holm_adjusted
 
@@ -34,9 +34,8 @@ def holm_add(report: PopulationResults, data: Data) -> None:
         if p is not None:
             test.holm_p = adjusted
             del test.reasons["holm_p"]
-    for part in report.persona.values():
-        if part is not None and "comparison" in part:
-            part["holm_p"] = part["comparison"].holm_p
+    for part in _assessed(report).values():
+        part.holm_p = part.comparison.holm_p
 
 
 def _tests(report: PopulationResults) -> Iterator[tuple[str, Test, bool]]:
@@ -45,7 +44,10 @@ def _tests(report: PopulationResults) -> Iterator[tuple[str, Test, bool]]:
     for strata in contrasts:
         for stratum, part in strata.items():
             yield from _of_stratum(part, is_pooled=stratum == POOLED)
-    yield from _assessed(report.persona)
+    for key, found in _assessed(report).items():
+        yield key, found.comparison, True
+        for split in (*found.by_stratum.values(), *found.by_inferring_system.values()):
+            yield key, split.comparison, False
 
 
 def _of_stratum(part: ContrastStratum, *, is_pooled: bool) -> Iterator[tuple[str, Test, bool]]:
@@ -55,10 +57,5 @@ def _of_stratum(part: ContrastStratum, *, is_pooled: bool) -> Iterator[tuple[str
         yield key, wins, is_pooled and wins.source == "comparison"
 
 
-def _assessed(persona: Any) -> Iterator[tuple[str, Test, bool]]:
-    for key, part in persona.items():
-        if part is None or "comparison" not in part:
-            continue
-        yield key, part["comparison"], True
-        for split in (*part["by_stratum"].values(), *part["by_inferring_system"].values()):
-            yield key, split["comparison"], False
+def _assessed(report: PopulationResults) -> dict[str, AspectAssessment]:
+    return report.persona.aspects if report.persona else {}

@@ -131,7 +131,7 @@ def population_report(
         order=order_report(data),
         length=length_report(data, seed=seed),
         agreement=done(agreement_by_design(data, seed=seed, replicates=replicates)),
-        persona=persona_report(data, judgements or [], seed=seed) if is_assessment else {},
+        persona=persona_report(data, judgements or [], seed=seed) if is_assessment else None,
         judge=None if judgements is None else judge_report(data, judgements).model_dump(mode="json"),
         checks=checks_report(data),
     )

@@ -56,12 +56,12 @@ def _evidence(results: Results) -> Iterator[Section]:
     yield from _made(
         results.study.population,
         "",
-        lambda name, suffix: persona_section(found, name, suffix),
-        lambda name, suffix: accuracy_section(found, name, suffix),
+        lambda name, suffix: persona_section(results, name, suffix),
+        lambda name, suffix: accuracy_section(results, name, suffix),
         lambda name, suffix: comparison_section(results, name, suffix),
         lambda name, suffix: preferences_section(results, name, suffix),
         lambda name, suffix: ratings_section(results, name, suffix),
-        lambda name, suffix: agreement_section(found, name, suffix),
+        lambda name, suffix: agreement_section(results, name, suffix),
         lambda name, suffix: judge_section(found, name, suffix),
     )
 
@@ -88,16 +88,15 @@ def _appendices(results: Results) -> Iterator[Section]:
 def _other(results: Results) -> Iterator[Section]:
     """Yield the main results again, for the population that is not the primary one."""
     name = other_population(results)
-    found = results.model_dump(mode="json")
     for section in _made(
         name,
         f"-{name.replace('_', '-')}",
-        lambda name, suffix: persona_section(found, name, suffix),
-        lambda name, suffix: accuracy_section(found, name, suffix),
+        lambda name, suffix: persona_section(results, name, suffix),
+        lambda name, suffix: accuracy_section(results, name, suffix),
         lambda name, suffix: comparison_section(results, name, suffix),
         lambda name, suffix: details_section(results, name, suffix),
         lambda name, suffix: preferences_section(results, name, suffix),
-        lambda name, suffix: agreement_section(found, name, suffix),
+        lambda name, suffix: agreement_section(results, name, suffix),
     ):
         yield section.at("appendix", f"{section.title} ({POPULATIONS[name]})")
 

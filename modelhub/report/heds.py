@@ -24,8 +24,9 @@ _STATISTICS = (
     "matched-pairs rank-biserial correlation; Holm's correction over the declared family."
 )
 _PERSONA_STATISTICS = (
-    "Mean difference over preference pairs with 95 % t-interval and sign-flip test over pairs; probability of "
-    "superiority within pairs, matched-pairs rank-biserial correlation; Holm's correction over the declared family."
+    "Mean difference over preference pairs with 95 % t-interval and sign-flip test over pairs, crossed with raters "
+    "where these are a sample; probability of superiority within pairs, matched-pairs rank-biserial correlation; "
+    "Holm's correction over the declared family."
 )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from modelhub.report.latex import escape_latex
 from modelhub.report.references import WORKS, bibliography
 from modelhub.report.sections.document import Paragraph, Points, Section
-from modelhub.report.sections.effects import persona_of
 from modelhub.results.comparison import AspectComparison
 from modelhub.results.report import Results
 from modelhub.stats.numbers import counted, joined
@@ -103,14 +102,20 @@ def _unit(results: Results) -> Iterator[str]:
 
 
 def _assessment(results: Results) -> Iterator[str]:
-    if not persona_of(results.primary):
+    if not results.primary.persona:
         return
-    yield (
-        "Each persona's ratings were averaged over its raters, and personas inferred from chosen and from rejected "
-        "responses were compared within preference pairs, by t-intervals and sign-flip tests over pairs [@pitman1937]."
-    )
+    compared = "personas inferred from chosen and from rejected responses were compared within preference pairs"
     if results.study.raters == "fixed":
-        yield "Raters were taken as fixed: the results do not speak of others."
+        yield (
+            f"Each persona's ratings were averaged over its raters, and {compared}, by t-intervals and sign-flip tests "
+            "over pairs [@pitman1937]. Raters were taken as fixed: the results do not speak of others."
+        )
+    else:
+        yield (
+            f"For each rater, {compared}. Raters are a second sample [@clark1973]: the 95 % interval is a t-interval "
+            "whose variance holds pairs and raters, crossed [@cameron2011], and the p-value is the largest of the "
+            "sign-flip tests [@pitman1937] over pairs and over raters and the crossed t-test."
+        )
 
 
 def _many(results: Results) -> Iterator[str]:

@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from modelhub.report.sections.agreement import agreement_sentences
-from modelhub.report.sections.effects import persona_of
 from modelhub.report.sections.names import POPULATIONS, Names, split_name, why
-from modelhub.report.sections.persona import ALL, persona_rows
 from modelhub.results.comparison import AspectComparison, DirectionsCompared, PairedReport, WinRates
+from modelhub.results.persona import PersonaAccuracy, PersonaResults, PickShare
 from modelhub.results.report import Results
 from modelhub.results.study import Exclusion, ParticipantFlow
 from modelhub.stats.numbers import (
@@ -30,9 +29,8 @@ _METHOD = (
     "and unadjusted."
 )
 _PERSONA_METHOD = (
-    "Each persona's ratings were averaged over its raters; differences are chosen minus rejected, paired by preference "
-    "pair, with 95 % t-intervals and sign-flip tests over pairs. The raters are fixed: the intervals cover other "
-    "preference pairs, not other raters."
+    "Differences are chosen minus rejected, paired by preference pair, with 95 % t-intervals and sign-flip tests over "
+    "pairs unless another test is named."
 )
 _TESTED = "_to_reject_at_05"
 
@@ -41,9 +39,8 @@ def results_paragraphs(results: Results) -> list[str]:
     """Return the paragraphs of the results section: participants, findings, agreement."""
     names, body = Names.of(results), results.primary
     paragraphs = [_participants(results)]
-    persona = persona_of(body)
-    if persona:
-        paragraphs += [_PERSONA_METHOD, *_persona(persona, names), *_accuracy(persona.get("accuracy"))]
+    if persona := body.persona:
+        paragraphs += [f"{_PERSONA_METHOD} {persona.caveat}", *_persona(persona, names), *_accuracy(persona.accuracy)]
     pooled = body.strata.get("")
     if pooled and pooled.comparisons:
         paragraphs.append(_METHOD)
@@ -241,25 +238,21 @@ def _wins(found: Mapping[str, WinRates], names: Names) -> Iterator[str]:
         )
 
 
-def _persona(persona: dict[str, Any], names: Names) -> Iterator[str]:
-    for key, group, found in persona_rows(persona):
-        if group != ALL:
-            continue
-        report = DirectionsCompared.model_validate(found["comparison"])
-        is_share = found["measure"] == "share"
-        shown = percent if is_share else decimal
-        sides = {side: found[side][found["measure"]] for side in ("chosen", "rejected")}
+def _persona(persona: PersonaResults, names: Names) -> Iterator[str]:
+    for key, found in persona.aspects.items():
+        report, is_share = found.comparison, found.measure == "share"
+        chosen, rejected = (
+            percent(side.share) if is_share else decimal(side.mean) for side in (found.chosen, found.rejected)
+        )
         text = (
-            f"{names.question(key)} ({report.family}): {shown(sides['chosen'])} for chosen "
-            f"(n = {found['chosen']['n']}) and {shown(sides['rejected'])} for rejected personas "
-            f"(n = {found['rejected']['n']})"
+            f"{names.question(key)} ({report.family}): {chosen} for chosen (n = {found.chosen.n}) and {rejected} for "
+            f"rejected personas (n = {found.rejected.n})"
         )
         if report.mean_difference is None:
             yield f"{text}; no difference can be given: {reason(why(report, 'mean_difference'))}."
             continue
         first = (
-            f"{text}; over {counted(report.n_pairs, 'preference pair')} a mean difference of "
-            f"{_difference(report, is_share)}; {_pair_test(report)}."
+            f"{text}; over {_units(report)} a mean difference of {_difference(report, is_share)}; {_pair_test(report)}."
         )
         yield " ".join([first, *_cautions(report), *_margin(report)])
 
@@ -273,28 +266,44 @@ def _difference(report: PairedReport, is_share: bool) -> str:
     return f"{text}, 95 % CI {interval([100 * limit for limit in report.ci], digits=1, sign=True)}"
 
 
-def _pair_test(report: PairedReport) -> str:
+def _units(report: DirectionsCompared) -> str:
+    pairs = counted(report.n_participants, "preference pair")
+    return f"{pairs} and {counted(report.n_prompts, 'rater')}" if "raters" in report.generalises_over else pairs
+
+
+def _pair_test(report: DirectionsCompared) -> str:
     if report.sign_flip_p is None:
         return f"no test: {reason(why(report, 'sign_flip_p'))}"
-    return f"sign-flip over preference pairs{_drawn(report)} {p_equals(report.sign_flip_p)}{_adjusted(report)}"
+    text = f"sign-flip over preference pairs{_drawn(report)} {p_equals(report.sign_flip_p)}"
+    further = (("sign-flip over raters", report.prompt_sign_flip_p), ("crossed t over both", report.quasi_t_p))
+    others = [f"{name} {p_equals(p)}" for name, p in further if p is not None]
+    if others and report.headline_p is not None:
+        text += f", {', '.join(others)}, of which the largest counts, {p_equals(report.headline_p)}"
+    return text + _adjusted(report)
 
 
-def _accuracy(accuracy: dict[str, Any] | None) -> Iterator[str]:
-    if not accuracy:
+def _accuracy(accuracy: PersonaAccuracy | None) -> Iterator[str]:
+    if accuracy is None:
         return
     parts = [
-        f"{percent(row['share'])} {name} ({row['correct']} of {row['n']}; 95 % CI {percent_interval(row['ci'])})"
-        if row["share"] is not None and row["ci"] else f"no share {name} ({reason(row['reason'])})"
-        for name, row in (("overall", accuracy["overall"]), ("for chosen", accuracy["chosen"]),
-                          ("for rejected personas", accuracy["rejected"]))
+        _picks(name, row)
+        for name, row in (("overall", accuracy.overall), ("for chosen", accuracy.chosen),
+                          ("for rejected personas", accuracy.rejected))
     ]  # fmt: skip
     text = f"Human persona accuracy: {joined(parts)}."
-    if accuracy["gap"] is not None:
-        gap = decimal(100 * accuracy["gap"], digits=1, sign=True)
-        ci = accuracy["gap_ci"]
+    if accuracy.gap is not None:
+        gap = decimal(100 * accuracy.gap, digits=1, sign=True)
+        ci = accuracy.gap_ci
         spread = f", 95 % CI {interval([100 * limit for limit in ci], digits=1, sign=True)}" if ci else ""
         text += f" The gap between chosen and rejected is {gap} percentage points{spread}."
-    judge = accuracy["judge"]
-    if judge and judge["agreement"] is not None:
-        text += f" The judge agrees with people's picks on {percent(judge['agreement'])} of {judge['n']} personas."
+    judge = accuracy.judge
+    if judge and judge.agreement is not None:
+        text += f" The judge agrees with people on {percent(judge.agreement)} of {counted(judge.n, 'pick')}."
     yield text
+
+
+def _picks(name: str, row: PickShare) -> str:
+    if row.share is None:
+        return f"no share {name} ({reason(row.reason)})"
+    spread = f"95 % CI {percent_interval(row.ci)}" if row.ci else f"no interval: {reason(row.reason)}"
+    return f"{percent(row.share)} {name} ({row.correct} of {row.n}; {spread})"

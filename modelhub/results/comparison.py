@@ -4,7 +4,7 @@ from typing import Literal
 
 from modelhub.results.base import Interval, Part
 
-Unit = Literal["participants", "prompts"]
+Unit = Literal["participants", "prompts", "preference pairs", "raters"]
 
 
 class WinTieLoss(Part):

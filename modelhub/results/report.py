@@ -9,6 +9,7 @@ from typing import Any, Literal
 from modelhub.results.agreement import DesignAgreement
 from modelhub.results.base import Part
 from modelhub.results.comparison import Contrast, Interaction, Stratum
+from modelhub.results.persona import PersonaResults
 from modelhub.results.presentation import LengthReport, OrderEffect, SideEffect
 from modelhub.results.study import Checks, Footer, ParticipantFlow, StudyResult
 
@@ -29,7 +30,7 @@ class PopulationResults(Part):
     order: dict[str, OrderEffect]
     length: LengthReport
     agreement: DesignAgreement
-    persona: Any
+    persona: PersonaResults | None
     judge: Any
     checks: Checks
 

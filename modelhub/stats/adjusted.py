@@ -10,27 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import scipy
 
 from modelhub.results.base import Interval
 from modelhub.stats.crossed import Cells, group_codes, spread_of
 from modelhub.stats.multiplicity import wilson_interval
 from modelhub.stats.ratings import FloatArray
-
-
-def jackknife_interval(estimate: float, without: FloatArray) -> tuple[list[float], float | None] | None:
-    """Return the 95 % interval and the two-sided p against 0 from leave-one-out estimates, shape (groups,).
-
-    None with fewer than two groups, or where an estimate is undefined without some group (NaN). The p is None where
-    nothing varies.
-    """
-    groups = len(without)
-    if groups < 2 or np.isnan(without).any():
-        return None
-    error = float(np.sqrt((groups - 1) / groups * ((without - without.mean()) ** 2).sum()))
-    half = float(scipy.stats.t.ppf(0.975, groups - 1)) * error
-    p = float(2 * scipy.stats.t.sf(abs(estimate) / error, groups - 1)) if error > 1e-12 else None
-    return [estimate - half, estimate + half], p
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,10 @@ REASONS = {
     "too_few_in_a_stratum": "too few participants or prompts in a data set",
     "unstable": "undefined without one of the participants or prompts",
     "single_pair": "only one preference pair",
+    "raters_fixed": "raters are taken as they are",
+    "unstable_pairs": "undefined without one of the preference pairs or raters",
+    "one_direction_only": "personas of one direction only",
+    "no_mean_of_categories": "more than two categories without an order have no mean; their counts are under Ratings",
     "no_variation_of_differences": "all differences are the same",
     "single_value": "only one rating",
     "too_few_or_all_the_same": "fewer than three common items, or all their ratings are the same",
@@ -60,6 +64,11 @@ WARNINGS = {
     "too_many_tied_participants_to_reject_at_05": "too few participants without a tie to reject at .05",
     "too_many_tied_prompts_to_reject_at_05": "too few shared prompts without a tie to reject at .05 over prompts",
     "too_many_tied_pairs_to_reject_at_05": "too few preference pairs without a tie to reject at .05",
+    "too_few_raters_to_reject_at_05": "too few raters to reject at .05 for other raters too, whatever people answer",
+    "too_many_tied_raters_to_reject_at_05": "too few raters without a tie to reject at .05 for other raters too",
+    "raters_fixed": "raters are taken as they are: nothing is said of others",
+    "raters_of_one_persona_left_out": "since raters are a sample, the difference leaves out those who rated only "
+    "one of the two personas of a pair",
     "no_variation_of_differences": "all differences are the same, so that there is no interval",
     "prompts_fixed": "for these prompts alone: the study declares its prompts fixed, so that neither the interval nor "
     "the test speaks of other prompts",

@@ -23,6 +23,7 @@ from modelhub.report.sections.document import (
 )
 from modelhub.report.sections.names import DESIGNS, Names
 from modelhub.results.agreement import AgreementReport, DesignAgreement, MeasureInterval, RaterLine
+from modelhub.results.report import Results
 from modelhub.stats.iteminterval import ITEMS_ONLY
 from modelhub.stats.numbers import counted, decimal, interval, percent, percent_interval, reason, warning
 from plots.estimates import Estimate
@@ -59,10 +60,10 @@ CUSTOM = (
 )
 
 
-def agreement_section(results: dict[str, Any], population: str, suffix: str = "") -> Section:
+def agreement_section(results: Results, population: str, suffix: str = "") -> Section:
     """Return agreement with intervals, or in words why there is none."""
     names = Names.of(results)
-    agreement = DesignAgreement.model_validate(results["analysis"][population]["agreement"])
+    agreement = results.analysis[population].agreement
     blocks: list[Block] = [Paragraph(agreement.note, is_notice=True)] if agreement.note else []
     rows = list(agreement_rows(agreement))
     if rows:
@@ -296,12 +297,11 @@ def _table(
     return TableBlock(key, title, caption, (*_WHERE, *columns), body, is_folded)
 
 
-def agreement_sentences(agreement: Any, names: Names) -> Iterator[str]:
-    """Yield the note on the designs, and a sentence for each of them; `agreement` is a DesignAgreement, or its JSON."""
-    found = DesignAgreement.model_validate(agreement)
-    if found.note:
-        yield found.note
-    for design, questions in found.designs.items():
+def agreement_sentences(agreement: DesignAgreement, names: Names) -> Iterator[str]:
+    """Yield the note on the designs, and a sentence for each of them."""
+    if agreement.note:
+        yield agreement.note
+    for design, questions in agreement.designs.items():
         parts = [_one_agreement(names.question(key), one.pooled, one.people) for key, one in questions.items()]
         if parts:
             yield f"Agreement {_BETWEEN.get(design, design)} (intervals: {ITEMS_ONLY}): {'; '.join(parts)}."

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from modelhub.report.sections.names import Names, why
-from modelhub.report.sections.persona import ALL, persona_rows
 from modelhub.results.base import Interval
-from modelhub.results.comparison import DirectionsCompared, PairedReport, WinRates
+from modelhub.results.comparison import PairedReport, WinRates
 from modelhub.results.report import PopulationResults, Results
 from modelhub.stats.numbers import decimal, interval
 
@@ -99,21 +97,13 @@ def _wins(question: str, wins: WinRates) -> FoundEffect:
 
 
 def _assessed(body: PopulationResults, names: Names) -> Iterator[FoundEffect]:
-    for key, group, found in persona_rows(persona_of(body)):
-        if group != ALL:
-            continue
-        report = DirectionsCompared.model_validate(found["comparison"])
-        is_share = found["measure"] == "share"
+    for key, found in (body.persona.aspects if body.persona else {}).items():
+        report, is_share = found.comparison, found.measure == "share"
         yield FoundEffect(
             question=names.question(key), value=report.mean_difference, ci=report.ci,
-            unit=SHARES if is_share else POINTS, most=1.0 if is_share else names.span(key), n=report.n_pairs,
+            unit=SHARES if is_share else POINTS, most=1.0 if is_share else names.span(key), n=report.n_participants,
             of="preference pair", p=report.headline_p if report.holm_p is None else report.holm_p,
-            is_adjusted=report.holm_p is not None, family=report.family, generalises_over=("preference pairs",),
-            reason=why(report, "mean_difference") or why(report, "ci"), warnings=tuple(report.warnings), margins=report,
+            is_adjusted=report.holm_p is not None, family=report.family,
+            generalises_over=tuple(report.generalises_over), reason=why(report, "mean_difference") or why(report, "ci"),
+            warnings=tuple(report.warnings), margins=report,
         )  # fmt: skip
-
-
-def persona_of(body: PopulationResults) -> dict[str, Any]:
-    """Return the results on personas as data."""
-    found: dict[str, Any] = body.model_dump(mode="json", include={"persona"})["persona"]
-    return found

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db.models import F
 
 from annotation.models import Assignment, Persona, Rating, Study
 from modelhub.analysis import analyze
@@ -33,7 +34,7 @@ def both_orders(unit: str, metric: str, favoured: str) -> list[Verdict]:
 def test_a_planted_difference_between_chosen_and_rejected_is_found_in_its_aspect_only() -> None:
     study = persona_study(effect={"applicability": -0.8})
     study.analysis = {"family": ["plausibility", "applicability", "harm", "overfitting"]}
-    found = results(study)["persona"]
+    found = results(study)["persona"]["aspects"]
     applicability = found["applicability"]
     assert applicability["comparison"]["mean_difference"] == pytest.approx(0.8, abs=0.3)
     assert applicability["chosen"]["mean"] > applicability["rejected"]["mean"]
@@ -45,7 +46,7 @@ def test_a_planted_difference_between_chosen_and_rejected_is_found_in_its_aspect
 def test_a_study_without_a_difference_gives_no_finding() -> None:
     study = persona_study(seed=11)
     study.analysis = {"family": ["plausibility", "applicability", "harm", "overfitting"]}
-    found = results(study)["persona"]
+    found = results(study)["persona"]["aspects"]
     assert all(found[key]["holm_p"] > 0.05 for key in study.analysis["family"])
 
 
@@ -55,7 +56,7 @@ def test_studies_without_a_difference_give_findings_no_more_often_than_they_may(
     for seed in range(20):
         study = persona_study(seed=seed, pairs=10, raters=2)
         study.analysis = {"family": ["plausibility", "applicability", "harm", "overfitting"]}
-        found = results(study)["persona"]
+        found = results(study)["persona"]["aspects"]
         findings += any(found[key]["holm_p"] <= 0.05 for key in study.analysis["family"])
         Study.objects.filter(pk=study.pk).update(slug=f"past-{seed}")
     assert findings <= 4  # 1 expected; more than 4 has a probability below 0.003
@@ -63,7 +64,7 @@ def test_studies_without_a_difference_give_findings_no_more_often_than_they_may(
 
 def test_the_unit_is_the_preference_pair_and_raters_are_averaged_first() -> None:
     study = persona_study(pairs=4, raters=5)
-    comparison = results(study)["persona"]["harm"]["comparison"]
+    comparison = results(study)["persona"]["aspects"]["harm"]["comparison"]
     assert (comparison["n_participants"], comparison["n_pairs"], comparison["unit"]) == (4, 4, "preference pair")
     assert "raters_fixed" in comparison["warnings"]
     assert comparison["reasons"]["tost"] == "margin_not_specified"
@@ -72,7 +73,7 @@ def test_the_unit_is_the_preference_pair_and_raters_are_averaged_first() -> None
 def test_a_declared_margin_allows_a_claim_of_equivalence() -> None:
     study = persona_study(pairs=10)
     study.analysis = {"margin": {"harm": 1.5}}
-    found = results(study)["persona"]
+    found = results(study)["persona"]["aspects"]
     assert found["harm"]["comparison"]["tost"]["equivalent"] is True
     assert found["plausibility"]["comparison"]["tost"] is None
 
@@ -82,9 +83,111 @@ def test_yes_no_questions_give_shares() -> None:
     study.aspects.filter(key="harm").update(minimum=1, maximum=2, labels=["No", "Yes"], level="nominal")
     Rating.objects.filter(aspect__key="harm").update(value=1)
     Rating.objects.filter(aspect__key="harm", slot__persona__origin__direction="rejected").update(value=2)
-    harm = results(study)["persona"]["harm"]
+    harm = results(study)["persona"]["aspects"]["harm"]
     assert (harm["measure"], harm["chosen"]["share"], harm["rejected"]["share"]) == ("share", 0.0, 1.0)
     assert harm["comparison"]["mean_difference"] == -1
+
+
+def test_shares_of_which_all_answers_are_the_same_have_a_width_and_stay_within_0_and_1() -> None:
+    study = persona_study(pairs=12)
+    study.aspects.filter(key="harm").update(minimum=1, maximum=2, labels=["No", "Yes"], level="nominal")
+    Rating.objects.filter(aspect__key="harm").update(value=1)
+    harm = results(study)["persona"]["aspects"]["harm"]
+    low, high = harm["chosen"]["ci"]
+    assert low == 0 and 0.1 < high < 0.4
+    assert harm["comparison"]["ci"] is None
+    assert harm["comparison"]["reasons"]["ci"] == "no_variation_of_differences"
+
+
+def test_means_near_an_end_of_the_scale_have_intervals_on_it() -> None:
+    study = persona_study(pairs=12, raters=2)
+    low = Rating.objects.filter(aspect__key="harm")
+    low.update(value=1)
+    low.filter(pk=low.order_by("pk").values("pk")[:1]).update(value=3)
+    ends = results(study)["persona"]["aspects"]["harm"]
+    assert min(ends[side]["ci"][0] for side in ("chosen", "rejected") if ends[side]["ci"]) == 1.0
+
+
+def test_categories_without_an_order_are_not_compared_and_the_report_says_why() -> None:
+    study = persona_study(pairs=4)
+    study.aspects.filter(key="harm").update(minimum=1, maximum=3, labels=["a", "b", "c"], level="nominal")
+    Rating.objects.filter(aspect__key="harm").update(value=2)
+    harm = results(study)["persona"]["aspects"]["harm"]
+    assert (harm["chosen"]["mean"], harm["chosen"]["reason"]) == (None, "no_mean_of_categories")
+    assert set(harm["comparison"]["reasons"].values()) - {"exploratory"} == {"no_mean_of_categories"}
+
+
+class TestRaters:
+    """What a study declares of its raters decides what intervals and tests speak of."""
+
+    def of(self, study: Study, raters: str) -> dict[str, Any]:
+        study.analysis = {"raters": raters}
+        return dict(results(study)["persona"])
+
+    def study(self, people: int = 8) -> Study:
+        return persona_study(pairs=15, raters=people, effect={"harm": 0.8})
+
+    def test_fixed_ones_are_what_results_speak_of_and_that_is_said(self) -> None:
+        found = self.of(self.study(), "fixed")
+        compared = found["aspects"]["harm"]["comparison"]
+        assert (found["raters"], compared["generalises_over"]) == ("fixed", ["preference pairs"])
+        assert "not of other raters" in found["caveat"] and "raters_fixed" in compared["warnings"]
+        assert compared["quasi_t_p"] is None and compared["reasons"]["quasi_t_p"] == "raters_fixed"
+
+    def test_sampled_ones_widen_the_interval_and_are_tested_over(self) -> None:
+        study = self.study()
+        fixed, sampled = (self.of(study, raters)["aspects"]["harm"] for raters in ("fixed", "sampled"))
+        one, other = fixed["comparison"], sampled["comparison"]
+        assert other["mean_difference"] == pytest.approx(one["mean_difference"])
+        assert sampled["chosen"]["mean"] == pytest.approx(fixed["chosen"]["mean"])
+        assert other["generalises_over"] == ["preference pairs", "raters"]
+        assert other["ci_method"] == "t over preference pairs and raters, crossed"
+        assert other["headline_p"] == max(other[key] for key in ("sign_flip_p", "prompt_sign_flip_p", "quasi_t_p"))
+        assert other["n_participants"] == 15 and "raters_fixed" not in other["warnings"]
+
+    def test_a_rater_unlike_the_others_counts_only_where_raters_are_sampled(self) -> None:
+        study = persona_study(pairs=15, raters=6)
+        odd = Rating.objects.filter(aspect__key="harm", slot__assignment__participant__number=1)
+        odd.filter(slot__persona__origin__direction="chosen").update(value=5)
+        odd.filter(slot__persona__origin__direction="rejected").update(value=1)
+        fixed, sampled = (self.of(study, raters)["aspects"]["harm"] for raters in ("fixed", "sampled"))
+        for part in ("comparison", "chosen"):
+            one, other = fixed[part]["ci"], sampled[part]["ci"]
+            assert other[1] - other[0] > 1.5 * (one[1] - one[0]), part
+
+    def test_few_of_them_cannot_reject_for_others_whatever_they_answer(self) -> None:
+        compared = self.of(self.study(people=3), "sampled")["aspects"]["harm"]["comparison"]
+        assert compared["headline_p"] >= 0.25
+        assert "too_few_raters_to_reject_at_05" in compared["warnings"]
+
+    def test_a_single_one_says_nothing_of_others(self) -> None:
+        found = self.of(self.study(people=1), "sampled")
+        harm = found["aspects"]["harm"]
+        assert (harm["comparison"]["ci"], harm["comparison"]["reasons"]["ci"]) == (None, "single_rater")
+        assert (harm["chosen"]["ci"], harm["chosen"]["reason"]) == (None, "single_rater")
+        assert (found["accuracy"]["overall"]["ci"], found["accuracy"]["overall"]["reason"]) == (None, "single_rater")
+
+    def test_those_who_rated_one_persona_of_a_pair_are_left_out_of_the_difference_and_that_is_said(self) -> None:
+        study = persona_study(pairs=15, raters=6)
+        one_sided = Assignment.objects.filter(participant__number=1, persona__origin__direction="chosen")
+        one_sided.update(state="open", completed_at=None)
+        harm = self.of(study, "sampled")["aspects"]["harm"]
+        assert harm["comparison"]["n_pairs"] == 15 * 5
+        assert "raters_of_one_persona_left_out" in harm["comparison"]["warnings"]
+        assert harm["rejected"]["n"] == 15
+
+    def test_sampled_ones_widen_the_interval_of_picks(self) -> None:
+        study = persona_study(pairs=20, raters=6, accuracy=1.0)
+        wrong = Rating.objects.filter(aspect__kind="pick", slot__assignment__participant__number=1)
+        wrong.update(value=3 - F("value"))
+        fixed, sampled = (self.of(study, raters)["accuracy"]["overall"] for raters in ("fixed", "sampled"))
+        assert fixed["share"] == sampled["share"] == pytest.approx(5 / 6)
+        assert sampled["ci"][1] - sampled["ci"][0] > 1.5 * (fixed["ci"][1] - fixed["ci"][0])
+
+
+def test_a_gap_without_any_spread_has_no_interval_of_width_zero() -> None:
+    accuracy = results(persona_study(pairs=5, accuracy=1.0))["persona"]["accuracy"]
+    assert (accuracy["gap"], accuracy["gap_ci"], accuracy["reason"]) == (0.0, None, "no_variation_of_differences")
 
 
 def test_accuracy_is_the_share_of_own_responses_picked_with_its_gap() -> None:
@@ -135,13 +238,13 @@ def test_without_any_pick_there_is_no_accuracy_and_without_data_a_reason() -> No
 
 def test_an_assessment_that_nobody_took_gives_reasons() -> None:
     study = persona_study(pairs=2, raters=0)
-    found = results(study)["persona"]["harm"]
+    found = results(study)["persona"]["aspects"]["harm"]
     assert (found["chosen"]["mean"], found["chosen"]["reason"]) == (None, "no_data")
     assert found["comparison"]["reasons"]["mean_difference"] == "no_data"
 
 
 def test_few_preference_pairs_are_called_so_and_not_participants() -> None:
-    one = results(persona_study(pairs=1))["persona"]["harm"]["comparison"]
+    one = results(persona_study(pairs=1))["persona"]["aspects"]["harm"]["comparison"]
     assert one["reasons"]["ci"] == "single_pair"
     assert "too_few_pairs_to_reject_at_05" in one["warnings"]
 
@@ -150,8 +253,8 @@ def test_rejected_personas_alone_give_no_comparison() -> None:
     study = persona_study(pairs=3)
     Assignment.objects.filter(persona__origin__direction="chosen").update(state="open", completed_at=None)
     found = results(study)["persona"]
-    assert found["harm"]["comparison"]["n_pairs"] == 0
-    assert found["harm"]["rejected"]["n"] == 3
+    assert found["aspects"]["harm"]["comparison"]["n_pairs"] == 0
+    assert found["aspects"]["harm"]["rejected"]["n"] == 3
     assert found["accuracy"]["reason"] == "one_direction_only"
 
 

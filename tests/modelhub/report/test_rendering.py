@@ -44,6 +44,13 @@ class TestDocument:
         assert len(tables) == len(document.tables)
         assert len({figure.key for figure in document.figures}) == len(document.figures)
 
+    def test_effects_between_personas_have_their_intervals(self, made: Studies) -> None:
+        document = build_document(made("assessed").results)
+        table = next(one for one in document.tables if one.key == "persona-tests")
+        intervals = [place for place, column in enumerate(table.columns) if column.is_interval]
+        assert [table.columns[place].key for place in intervals] == ["p_superiority_ci", "rank_biserial_ci"]
+        assert all(isinstance(table.rows[0][place].raw, list) for place in intervals)
+
     @EVERY
     def test_every_format_is_whole(self, name: str, made: Studies) -> None:
         document = build_document(made(name).results)

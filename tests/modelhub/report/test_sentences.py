@@ -67,6 +67,16 @@ class TestProse:
         assert "The raters are fixed" in text and "over 12 preference pairs" in text
         assert "Human persona accuracy: " in text
 
+    def test_tests_over_raters_are_named_where_raters_are_a_sample(self, made: Studies) -> None:
+        results = made("assessed").results.model_copy(deep=True)
+        assert results.primary.persona is not None
+        compared = results.primary.persona.aspects["plausibility"].comparison
+        compared.generalises_over, compared.n_prompts = ["preference pairs", "raters"], 3
+        compared.prompt_sign_flip_p, compared.quasi_t_p, compared.headline_p = 0.25, 0.125, 0.25
+        text = prose(results)
+        assert "over 12 preference pairs and 3 raters a mean difference" in text
+        assert "sign-flip over raters p = .250, crossed t over both p = .125, of which the largest counts" in text
+
     def test_people_are_counted_as_people(self, made: Studies) -> None:
         text = prose(made("own").results)
         assert "Of 8 people invited" in text

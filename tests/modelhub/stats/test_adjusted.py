@@ -3,17 +3,8 @@
 import numpy as np
 import pytest
 
-from modelhub.stats.adjusted import adjusted_mean, clustered_share, jackknife_interval
+from modelhub.stats.adjusted import adjusted_mean, clustered_share
 from modelhub.stats.multiplicity import wilson_interval
-from modelhub.stats.paired import t_interval
-
-
-def test_for_a_mean_the_jackknife_is_the_t_interval() -> None:
-    values = np.array([0.3, -0.2, 1.1, 0.4, 0.0])
-    without = (values.sum() - values) / (len(values) - 1)
-    found = jackknife_interval(float(values.mean()), without)
-    assert found is not None
-    assert found[0] == pytest.approx(t_interval(values))
 
 
 def test_a_line_is_read_off_at_zero() -> None:
