@@ -20,6 +20,7 @@ from modelhub.report.sections.names import Names
 from modelhub.report.sections.verdicts import conclusions
 from modelhub.results.report import Results
 from modelhub.stats.numbers import counted, joined, p_equals, reason
+from modelhub.stats.paired import LEVEL
 from plots.estimates import Estimate
 
 
@@ -33,6 +34,8 @@ def answer_section(results: Results) -> Section:
         blocks.append(
             Paragraph("Nothing was compared: there are no answers to two systems, or to two kinds of persona.")
         )
+    if results.primary.contrasts:
+        blocks.append(Paragraph(_others(results)))
     blocks += [
         Paragraph("What may and what may not be concluded:"),
         Points(tuple(conclusions(results, effects))),
@@ -59,7 +62,29 @@ def _question(results: Results) -> str:
             "from rejected ones?"
         )
     asked = [question.name for question in results.study.questions if question.kind in ("rating", "comparison")]
-    return f"Question: do people rate {names.test} higher or lower than {names.base}, on {joined(asked)}?"
+    text = f"Question: do people rate {names.test} higher or lower than {names.base}, on {joined(asked)}?"
+    others = len(results.primary.contrasts)
+    return text + (f" The same is asked of {counted(others, 'other pair')} of systems." if others else "")
+
+
+def _others(results: Results) -> str:
+    """Return in one sentence what is shown of the other pairs of systems; the evidence has all their numbers."""
+    names, shown, tested = Names.of(results), [], 0
+    for contrast in results.primary.contrasts:
+        for key, report in contrast.strata[""].comparisons.items():
+            if report.holm_p is None or report.mean_difference is None:
+                continue
+            tested += 1
+            if report.holm_p <= LEVEL:
+                better, worse = contrast.test, contrast.base
+                if report.mean_difference < 0:
+                    better, worse = worse, better
+                shown.append(f"{names.question(key)}, {better} above {worse}")
+    pairs = joined([f"{contrast.test} against {contrast.base}" for contrast in results.primary.contrasts])
+    if not tested:
+        return f"Also compared, exploratory: {pairs}. Their numbers stand below."
+    text = f"Also compared, in the same family of tests: {pairs}. "
+    return text + (f"Shown after Holm: {'; '.join(shown)}." if shown else "No difference is shown between them.")
 
 
 def _design(results: Results) -> str:

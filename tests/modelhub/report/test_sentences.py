@@ -8,6 +8,7 @@ import pytest
 from modelhub.report.build import build_document
 from modelhub.report.markdown import document_markdown
 from modelhub.report.prose import results_paragraphs
+from modelhub.results.comparison import Contrast, ContrastStratum
 from modelhub.results.report import Results
 from modelhub.results.study import Exclusion
 from modelhub.stats.numbers import decimal, interval
@@ -153,3 +154,21 @@ class TestAnswer:
         text = answer(made("empty").results)
         assert "Personalization (exploratory): no difference can be given: nothing was rated." in text
         assert "0 people gave answers that count; nobody was excluded" in text
+
+
+def test_the_answer_names_what_is_shown_of_the_other_pairs_of_systems(made: Studies) -> None:
+    results = made("own").results.model_copy(deep=True)
+    pooled = results.primary.strata[""]
+    contrast = Contrast(
+        base="DPO", test="SFT", interactions={},
+        strata={"": ContrastStratum(comparisons=pooled.comparisons, win_rates=pooled.win_rates)},
+    )  # fmt: skip
+    results.primary.contrasts.append(contrast)
+    assert "The same is asked of 1 other pair of systems." in answer(results)
+    assert "in the same family of tests: SFT against DPO. Shown after Holm: Personalization, SFT above DPO." in answer(
+        results
+    )
+    pooled.comparisons["personalization"].holm_p = 0.2
+    assert "SFT against DPO. No difference is shown between them." in answer(results)
+    pooled.comparisons["personalization"].holm_p = None
+    assert "Also compared, exploratory: SFT against DPO." in answer(results)
