@@ -15,7 +15,7 @@ from modelhub.report.sections.document import (
     whole,
     words,
 )
-from modelhub.report.sections.effects import NET_WINS, POINTS, FoundEffect, effects_of
+from modelhub.report.sections.effects import NET_WINS, POINTS, FoundEffect, effects_of, not_compared
 from modelhub.report.sections.names import Names
 from modelhub.report.sections.verdicts import conclusions
 from modelhub.results.report import Results
@@ -29,11 +29,11 @@ def answer_section(results: Results) -> Section:
     effects = effects_of(results, results.study.population)
     blocks: list[Block] = [Paragraph(_question(results)), Paragraph(f"{_design(results)} {_people(results)}")]
     if effects:
-        blocks += [_figure(effects, Names.of(results), is_assessment(results)), Points(tuple(map(_sentence, effects)))]
+        said = Points((*map(_sentence, effects), *not_compared(results)))
+        blocks += [_figure(effects, Names.of(results), is_assessment(results)), said]
     else:
-        blocks.append(
-            Paragraph("Nothing was compared: there are no answers to two systems, or to two kinds of persona.")
-        )
+        why = not_compared(results) or ["there are no answers to two systems, or to two kinds of persona"]
+        blocks.append(Paragraph(f"Nothing was compared: {joined([one.rstrip('.') for one in why])}."))
     if results.primary.contrasts:
         blocks.append(Paragraph(_others(results)))
     blocks += [

@@ -7,7 +7,7 @@ from modelhub.report.sections.names import Names, why
 from modelhub.results.base import Interval
 from modelhub.results.comparison import PairedReport, WinRates
 from modelhub.results.report import PopulationResults, Results
-from modelhub.stats.numbers import decimal, interval
+from modelhub.stats.numbers import decimal, interval, reason
 
 LEVEL = 0.05
 POINTS, SHARES, NET_WINS = "points", "percentage points", "net wins"
@@ -107,3 +107,12 @@ def _assessed(body: PopulationResults, names: Names) -> Iterator[FoundEffect]:
             generalises_over=tuple(report.generalises_over), reason=why(report, "mean_difference") or why(report, "ci"),
             warnings=tuple(report.warnings), margins=report,
         )  # fmt: skip
+
+
+def not_compared(results: Results) -> list[str]:
+    """Return a sentence for every rated question that has no mean to compare: its categories have no order."""
+    return [
+        f"{question.name}: {reason('no_mean_of_categories')}, by system, and no test compares them."
+        for question in results.study.questions
+        if question.kind == "rating" and question.level == "nominal" and question.maximum - question.minimum > 1
+    ]

@@ -5,6 +5,7 @@ from modelhub.report.sections.document import (
     Block,
     Cell,
     Figure,
+    Paragraph,
     Section,
     TableBlock,
     TableColumn,
@@ -12,6 +13,7 @@ from modelhub.report.sections.document import (
     whole,
     words,
 )
+from modelhub.report.sections.effects import not_compared
 from modelhub.report.sections.names import Names, stratum_name, why
 from modelhub.results.comparison import Described, Stratum
 from modelhub.results.report import Results
@@ -28,7 +30,7 @@ def ratings_section(results: Results, population: str, suffix: str = "") -> Sect
     blocks: list[Block] = [
         _distribution(key, described, names, suffix) for key, described in pooled.items() if key in names.questions
     ]
-    blocks.append(_descriptives(strata, names, suffix))
+    blocks += [_descriptives(strata, names, suffix), *(Paragraph(text) for text in not_compared(results))]
     return Section(f"ratings{suffix}", "Ratings", tuple(blocks))
 
 

@@ -172,3 +172,15 @@ def test_the_answer_names_what_is_shown_of_the_other_pairs_of_systems(made: Stud
     assert "SFT against DPO. No difference is shown between them." in answer(results)
     pooled.comparisons["personalization"].holm_p = None
     assert "Also compared, exploratory: SFT against DPO." in answer(results)
+
+
+def test_categories_without_an_order_are_said_to_be_compared_by_no_test(made: Studies) -> None:
+    results = made("own").results.model_copy(deep=True)
+    question = next(one for one in results.study.questions if one.key == "answerability")
+    sentence = "Answerability: more than two categories without an order have no mean"
+    assert sentence not in answer(results)
+    question.level = "nominal"
+    assert sentence in answer(results)
+    assert sentence in section_text(build_document(results), "ratings")
+    question.minimum, question.labels = question.maximum - 1, question.labels[-2:]  # two answers have a share
+    assert sentence not in answer(results)
