@@ -18,6 +18,7 @@ from modelhub.stats.numbers import decimal, interval, reason
 TO_FILL_IN = "to be filled in by the researchers"
 NONE_MADE = "Not assessed: the study has no such design."
 _SOURCE = "Belz & Thomson (2025), HEDS 3.0: The Human Evaluation Data Sheet Version 3.0, GEM workshop"
+_CHECK = "Prefilled from the study's file and data; check every answer."
 _STATISTICS = (
     "Mean difference over participants with 95 % interval; sign-flip test over participants, and over prompts with a "
     "crossed t-test where participants share prompts (the largest p counts); probability of superiority within pairs, "
@@ -55,7 +56,7 @@ def heds_markdown(sheet: Mapping[str, Any]) -> str:
     """Return the sheet as Markdown, what is open marked so that it cannot be missed."""
     parts = [(f"{part['number']} {part['title']}", part["questions"]) for part in sheet["sections"]]
     parts += [(f"4 Criterion: {part['criterion']}", part["questions"]) for part in sheet["criteria"]]
-    lines = [f"# {sheet['sheet']}", "", f"Source: {sheet['source']}.", "", sheet["note"], "", *_open_ones(parts)]
+    lines = [f"# {sheet['sheet']}", "", f"Source: {sheet['source']}.", "", _CHECK, "", *_open_ones(parts)]
     for title, questions in sorted(parts, key=lambda part: part[0][0]):
         lines += [f"## {title}", ""]
         for one in questions:
@@ -72,7 +73,7 @@ def _open_ones(parts: list[tuple[str, Any]]) -> Iterator[str]:
 def _written(one: Mapping[str, Any]) -> Iterator[str]:
     answer = one["answer"]
     if answer is None:
-        yield f"> **\N{BALLOT BOX} {one['note'].upper() if one['note'] == TO_FILL_IN else one['note']}**"
+        yield f"> **\N{BALLOT BOX} {one['note'].replace(TO_FILL_IN, TO_FILL_IN.upper())}**"
     elif isinstance(answer, dict):
         yield from (f"- {name}: {value}" for name, value in answer.items())
     else:

@@ -142,7 +142,7 @@ def _many(results: Results) -> Iterator[str]:
         all_of = sum(row.n for row in results.flow.excluded)
         who = "all participants" if study.population == "all" else "participants who were not excluded"
         yield (
-            f"{counted(all_of, 'person', 'people')} were excluded, {rules} of them flagged by rules fixed "
+            f"{counted(all_of, 'person was', 'people were')} excluded, {rules} of them flagged by rules fixed "
             "beforehand; the "
             f"primary results are those of {who}, and the others are given as a sensitivity check."
         )

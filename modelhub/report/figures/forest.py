@@ -13,6 +13,7 @@ from plots.palette import SOFT, colour_of
 from plots.scales import Scale, scale_over
 
 _ROW, _PAPER_ROW = 32.0, 24.0
+_INDENT = 8.0  # points, of what stands under a heading
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,9 @@ def _on_screen(estimate: Estimate, scale: Scale, top: float) -> list[str]:
 
 
 def _on_paper(paper: Paper, estimate: Estimate, scale: Scale, top: float) -> None:
-    room = paper.width - width_of(estimate.words) - 4
-    paper.text(0, top + 8, fitting(estimate.name, room))
+    left = _INDENT if estimate.heading else 0.0
+    room = paper.width - width_of(estimate.words) - 4 - left
+    paper.text(left, top + 8, fitting(estimate.name, room))
     paper.text(paper.width, top + 8, fitting(estimate.words, paper.width), anchor="right", colour=SOFT)
     y = top + 15
     if estimate.ci is not None:

@@ -62,7 +62,9 @@ class Paper:
     ) -> None:
         """Draw the marks of a series, which differ in shape as well as in colour."""
         mark = _MARKS[series % len(_MARKS)]
-        self.axes.plot(xs, ys, mark, color=colour_of(series), markersize=size, alpha=opacity, markeredgewidth=0)
+        self.axes.plot(
+            xs, ys, mark, color=colour_of(series), markersize=size, alpha=opacity, markeredgewidth=0, clip_on=False
+        )
 
     def interval(self, limits: Sequence[float], scale: Scale, y: float, *, colour: str) -> None:
         """Draw a line between two limits, with a bar at each end that lies on the scale."""
