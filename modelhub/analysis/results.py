@@ -74,7 +74,7 @@ def analyze_data(
     reports: dict[str, PopulationResults] = {}
     for name in names:
         people = data.population(name)
-        if len(people.answers) == len(data.answers) and reports:
+        if reports and len(people.answers) == len(data.population(names[0]).answers):
             (same,) = reports.values()
             reports[name] = same
         else:

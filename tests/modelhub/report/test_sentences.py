@@ -88,6 +88,12 @@ class TestProse:
         text = prose(made("fixed").results)
         assert "those of 4 people, without excluded people; those of 5 people, nobody is left out" in text
         assert "With nobody left out: " in text
+        assert "16 pairs by 4 participants" in text and "of 16 pairs, a net win" in text
+
+    def test_the_other_population_has_numbers_of_its_own(self, made: Studies) -> None:
+        results = made("fixed").results
+        counts = {name: body.participants for name, body in results.analysis.items()}
+        assert counts == {"without_excluded": 4, "all": 5}
 
     def test_nobody_left_without_the_excluded_is_said(self, made: Studies) -> None:
         results = made("own").results.model_copy(deep=True)
