@@ -69,7 +69,7 @@ def test_a_figure_is_printed_the_same_every_time() -> None:
 
 
 def test_dollars_and_other_scripts_are_words_and_no_formulas() -> None:
-    assert dict(printed(forest(Estimate("$a_1$ \\alpha ÄΔ", 0.4, None, "5 $")), 3.25))
+    assert dict(printed(forest(Estimate("$\\nosuch{$ \\alpha ÄΔ", 0.4, None, "5 $")), 3.25))
 
 
 def test_the_numbers_of_a_figure_are_exactly_those_drawn(made: Studies) -> None:
