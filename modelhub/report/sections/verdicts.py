@@ -1,5 +1,6 @@
 """What may, and what may not, be concluded from a study's numbers."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from modelhub.report.sections.effects import FoundEffect, effects_of
@@ -39,8 +40,12 @@ def _not_shown(effects: Sequence[FoundEffect]) -> Iterator[str]:
     if open_ones:
         ranges = joined([f"{one.question} ({one.words.partition('95 % CI ')[2]})" for one in open_ones])
         yield f"Not shown is not absent: every difference in these intervals is in agreement with the data: {ranges}."
+    found: defaultdict[str, list[str]] = defaultdict(list)
     for effect in effects:
-        yield from (f"{effect.question}: {warning(code)}." for code in effect.warnings if code.endswith(_TOO_FEW))
+        for code in effect.warnings:
+            if code.endswith(_TOO_FEW):
+                found[code].append(effect.question)
+    yield from (f"{joined(questions)}: {warning(code)}." for code, questions in found.items())
 
 
 def _margins(effects: Sequence[FoundEffect]) -> Iterator[str]:
@@ -77,7 +82,7 @@ def _exploratory(results: Results, effects: Sequence[FoundEffect]) -> Iterator[s
 
 
 def _reach(results: Results, effects: Sequence[FoundEffect]) -> Iterator[str]:
-    if not effects:
+    if all(effect.value is None for effect in effects):
         return
     if results.study.kind == "persona_assessment":
         if results.study.raters == "fixed":

@@ -137,7 +137,8 @@ class TestAnswer:
     def test_fixed_prompts_and_too_few_people_are_said(self, made: Studies) -> None:
         text = answer(made("fixed").results)
         assert "for these prompts alone: the study declares its prompts fixed" in text
-        assert "Personalization: too few participants to reject at .05, whatever they answer." in text
+        everything = "Answerability, Personalization and Preference"
+        assert f"{everything}: too few participants to reject at .05, whatever they answer." in text
         assert "Everything is exploratory" in text
 
     def test_prompts_that_are_shared_are_a_sample_too(self, made: Studies) -> None:
@@ -160,6 +161,7 @@ class TestAnswer:
         text = answer(made("empty").results)
         assert "Personalization (exploratory): no difference can be given: nothing was rated." in text
         assert "0 people gave answers that count; nobody was excluded" in text
+        assert "It holds for" not in text
 
 
 def test_the_answer_names_what_is_shown_of_the_other_pairs_of_systems(made: Studies) -> None:
