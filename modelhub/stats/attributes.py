@@ -67,7 +67,7 @@ ATTRIBUTES = (
     TextAttribute("list_items", "Lists", "items", lambda text: len(_ITEM.findall(text))),
     TextAttribute("formatting", "Formatting", "headings, bold and code", lambda text: len(_MARK.findall(text))),
     TextAttribute("hedging", "Hedging", _RATE, _list_rate("hedging")),
-    TextAttribute("exclamation", "Exclamation marks", _RATE, _sign_rate("!")),
+    TextAttribute("exclamation", "Exclamations", _RATE, _sign_rate("!")),
     TextAttribute("question", "Question marks", _RATE, _sign_rate("?")),
     TextAttribute("politeness", "Politeness", _RATE, _list_rate("politeness")),
     TextAttribute("second_person", "Second person", _RATE, _list_rate("second_person")),
