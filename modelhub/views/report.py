@@ -64,7 +64,8 @@ def report_stop(request: HttpRequest, slug: str, version: int) -> HttpResponse:
         run_stop(run=run, message=f"Stopped from a page by {request_user(request)}.")
     if request.headers.get("HX-Request") != "true":
         return redirect("modelhub:report", slug, version)
-    return render(request, "modelhub/report/_progress.html", {"study": study, "run": None, "asked_to_stop": True})
+    context = {"study": study, "run": None, "asked_to_stop": True, "waiting": "waiting" in request.GET}
+    return render(request, "modelhub/report/_progress.html", context)
 
 
 def _progress(study: Study) -> RunProgress | None:

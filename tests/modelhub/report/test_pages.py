@@ -114,7 +114,9 @@ def test_a_report_is_computed_once_and_who_else_asks_waits_for_it(
         assert "is being computed already" in page
         (asks,) = re.findall(r'hx-get="([^"]+waiting=1)"', page)
         assert "HX-Refresh" not in client.get(asks)
+        (stop,) = re.findall(r'hx-post="([^"]+waiting=1)"', page)
     assert client.get(asks)["HX-Refresh"] == "true"
+    assert "Compute it again" in client.post(stop, headers={"HX-Request": "true"}).content.decode()
 
 
 def test_without_javascript_a_link_computes_the_report(
