@@ -197,7 +197,7 @@ def _claims(
         spread = mean_spread(Cells(people, shared), lower)
         bounds = spread.interval(confidence=0.90) if spread else None
         yield name, bounds is not None and bounds[0] > -MARGIN
-    higher = [replace(pair, test=pair.test + Fraction(1, 2)) for pair in study.pairs]
+    higher = [pair._replace(test=pair.test + Fraction(1, 2)) for pair in study.pairs]
     for name, fixed in (("power", False), ("t power", True)):
         p = paired_report(higher, prompts_fixed=fixed).headline_p
         yield name, p is not None and p <= 0.05

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
@@ -40,7 +41,7 @@ class HasStratum(Protocol):
 Stratified = TypeVar("Stratified", bound=HasStratum)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Question:
     """An aspect. `score` makes its answers numbers that can be averaged, where they can."""
 
@@ -54,7 +55,7 @@ class Question:
     minimum: int
     maximum: int
 
-    @property
+    @cached_property
     def is_share(self) -> bool:
         """Two unordered answers, such as no and yes: averaged, they give the share of the upper one."""
         return self.level == Aspect.Level.NOMINAL and self.maximum == self.minimum + 1

@@ -1,8 +1,8 @@
 """Pairs of ratings, and the effects in them that stand beside the mean difference."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 import scipy
@@ -13,8 +13,7 @@ from modelhub.stats.crossed import Cells, ratio, spread_of
 from modelhub.stats.ratings import FloatArray
 
 
-@dataclass(frozen=True)
-class PairedRating:
+class PairedRating(NamedTuple):
     """What one participant gave to the two systems on one item."""
 
     participant: str

@@ -2,9 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -21,8 +20,7 @@ _QUALITY = (QUALITY, "answerability")
 _NET = {TEST: 1, BASE: -1}
 
 
-@dataclass(frozen=True, slots=True)
-class PreferredSystem:
+class PreferredSystem(NamedTuple):
     """What one participant preferred on one item."""
 
     participant: str
