@@ -53,9 +53,8 @@ def preferences_section(results: Results, population: str, suffix: str = "") -> 
     found = [(stratum, key, wins) for stratum, part in strata.items() for key, wins in part.win_rates.aspects.items()]
     if not found:
         return None
-    blocks: list[Block] = [_figure(found, names, suffix), _table(found, names, suffix)]
-    for stratum, part in strata.items():
-        blocks += _delta(stratum, part.win_rates, names)
+    deltas = [block for stratum, part in strata.items() for block in _delta(stratum, part.win_rates, names)]
+    blocks: list[Block] = [_figure(found, names, suffix), *deltas, _table(found, names, suffix)]
     return Section(f"preferences{suffix}", "Wins, ties and losses", tuple(blocks))
 
 
