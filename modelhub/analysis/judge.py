@@ -158,12 +158,18 @@ class _Both:
     judge: str
 
 
+@dataclass(frozen=True)
+class _Kappa:
+    value: float | None
+    ci: Interval | None = None
+    varies: bool = True
+
+
 def _compared(
     aspect: str, people: Sequence[tuple[str, str]], outcomes: Mapping[str, str], items: Mapping[str, str]
 ) -> JudgeAgreement:
     judged = {unit: _OF_THE_JUDGE[outcome] for unit, outcome in outcomes.items() if outcome != "invalid"}
     both = [_Both(unit, items[unit], human, judged[unit]) for unit, human in people if unit in judged]
-    table = Counter((row.human, row.judge) for row in both)
     decided = [row for row in both if "tie" not in (row.human, row.judge)]
     alike, alike_decided = (
         bounded_mean([float(row.human == row.judge) for row in rows], [row.item for row in rows])
@@ -181,9 +187,7 @@ def _compared(
         "judge_order_consistency": consistent,
     }
     kappa = _kappa(both)
-    values: dict[str, Any] = {"kappa": kappa.value, "kappa_ci": kappa.ci}
-    for name, mean in means.items():
-        values |= {name: mean.estimate if mean else None, f"{name}_ci": mean.ci if mean else None}
+    values = _values(means, kappa)
     missing = {name: _reason(name, both, judged) for name in (*means, "kappa") if values[name] is None}
     alone = {
         f"{name}_ci": missing.get(name, "few_judged_items" if name == "kappa" else SINGLE)
@@ -198,7 +202,7 @@ def _compared(
         n_without_ties=len(decided),
         items=len({row.item for row in both}),
         invalid=len(outcomes) - len(judged),
-        table={f"human {human}": {f"judge {judge}": table[human, judge] for judge in _OUTCOMES} for human in _OUTCOMES},
+        table=_table(both),
         ceiling_units=ceilings[0][1],
         ceiling_units_without_ties=ceilings[1][1],
         ci_method=f"{SCORE_METHOD}; kappa: jackknife_score",
@@ -209,11 +213,17 @@ def _compared(
     )
 
 
-@dataclass(frozen=True)
-class _Kappa:
-    value: float | None
-    ci: Interval | None = None
-    varies: bool = True
+def _table(both: Sequence[_Both]) -> dict[str, dict[str, int]]:
+    table = Counter((row.human, row.judge) for row in both)
+    return {f"human {human}": {f"judge {judge}": table[human, judge] for judge in _OUTCOMES} for human in _OUTCOMES}
+
+
+def _values(means: Mapping[str, BoundedMean | None], kappa: _Kappa) -> dict[str, Any]:
+    """Return every coefficient and its interval by the names they have in the results."""
+    values: dict[str, Any] = {"kappa": kappa.value, "kappa_ci": kappa.ci}
+    for name, mean in means.items():
+        values |= {name: mean.estimate if mean else None, f"{name}_ci": mean.ci if mean else None}
+    return values
 
 
 def _kappa(both: Sequence[_Both]) -> _Kappa:

@@ -14,13 +14,15 @@ from annotation.models import Study
 from annotation.services.log import audit_log
 from annotation.studyref import study_from_reference
 from modelhub.access import analyst_named
-from modelhub.analysis.data import load_data
+from modelhub.analysis.data import Data, load_data
 from modelhub.analysis.judge import read_judgements
 from modelhub.analysis.results import analyze_data, parts_of
 from modelhub.report.bundle import bundle_refusal, bundle_write
 from modelhub.report.figures.paper import width_in_inches
+from modelhub.report.sections.document import Document
+from modelhub.results.report import Results
 from modelhub.runs.parameters import Option, Seed
-from modelhub.runs.recording import recorded_run
+from modelhub.runs.recording import Execution, recorded_run
 from modelhub.runs.stage import Reporting, Stage
 from modelhub.stages.shared.parameters import Name, OfStudy
 from modelhub.stats.bootstrap import REPLICATES
@@ -82,34 +84,44 @@ def analyze(options: ReportOptions, reporting: Reporting) -> None:
         # Logged before anything is read: an analysis that fails half-way has still been looked at.
         audit_log(user=user, action="analyze", study=study, command=execution.run.command)
         data = load_data(study, include_bots=options.include_bots, base=options.base or None, test=options.test or None)
-        parts = parts_of(data)
-        execution.expect(parts)
-        reporting.start(parts)
-
-        def advance(count: int) -> None:
-            execution.advance(count)
-            reporting.advance(count)
-
-        results = analyze_data(
-            data,
-            seed=options.seed,
-            replicates=options.replicates,
-            judgements=judgements,
-            command=execution.run.command,
-            include_bots=options.include_bots,
-            advance=advance,
-        )
-        try:
-            document = bundle_write(
-                directory=options.out, results=results, data=data, replace=options.replace,
-                figure_width=width_in_inches(options.figure_width),
-            )  # fmt: skip
-        except OSError as error:
-            raise ServiceError(f"The report cannot be written to {options.out}: {error}") from error
+        results = _results(options, data, judgements, execution, reporting)
+        document = _written(options, data, results)
     reporting.say(
         f"{options.out}/report.html: {results.primary.participants} participants, {len(document.tables)} tables, "
         f"{len(document.figures)} figures. This report is unblinded."
     )
+
+
+def _results(
+    options: ReportOptions, data: Data, judgements: list[Verdict] | None, execution: Execution, reporting: Reporting
+) -> Results:
+    parts = parts_of(data)
+    execution.expect(parts)
+    reporting.start(parts)
+
+    def advance(count: int) -> None:
+        execution.advance(count)
+        reporting.advance(count)
+
+    return analyze_data(
+        data,
+        seed=options.seed,
+        replicates=options.replicates,
+        judgements=judgements,
+        command=execution.run.command,
+        include_bots=options.include_bots,
+        advance=advance,
+    )
+
+
+def _written(options: ReportOptions, data: Data, results: Results) -> Document:
+    width = width_in_inches(options.figure_width)
+    try:
+        return bundle_write(
+            directory=options.out, results=results, data=data, replace=options.replace, figure_width=width
+        )
+    except OSError as error:
+        raise ServiceError(f"The report cannot be written to {options.out}: {error}") from error
 
 
 @contextmanager
