@@ -16,9 +16,9 @@ class Interruptible:
     """A context in which the first SIGINT or SIGTERM raises KeyboardInterrupt, also in the middle of a batch.
 
     Where it is not `armed`, a signal waits: for `arm()`, or for the end of the context. Later ones are ignored: they
-    would leave leases to expire that are just being given back. One that comes while psycopg speaks to its server waits
-    for the answer: interrupted between sending and reading, a connection refuses everything that a run has to write at
-    its end ("another command is already in progress").
+    would leave leases to expire that are just being given back. One that comes while the database is spoken to waits
+    for the answer: interrupted between sending and reading, or half-way into a transaction, a connection refuses
+    everything that a run has to write at its end.
     """
 
     def __init__(self, *, armed: bool = True) -> None:
@@ -81,9 +81,9 @@ class Interruptible:
 
 
 def _is_speaking(frame: FrameType | None) -> bool:
-    """Whether the code that a signal came upon was called, however deeply, by psycopg."""
+    """Whether the code that a signal came upon was called, however deeply, by Django's database code or by psycopg."""
     while frame is not None:
-        if frame.f_globals.get("__name__", "").partition(".")[0] == "psycopg":
+        if frame.f_globals.get("__name__", "").startswith(("django.db.", "psycopg.")):
             return True
         frame = frame.f_back
     return False
