@@ -14,7 +14,7 @@ from tests.annotation.study_rows import add_participant
 from tests.modelhub.analysis.studies import make_bound_study, own_persona, own_persona_study, persona_study, rate
 
 TITLE = "A made-up <study> & its results: 50 % of $5 #1_a {b} ~c^d \\e, Größe, α Δ, 中文, عربي"
-HOSTILE = "x<b>&_" + "y" * 80
+HOSTILE = "x<b>&_" + "y" * 74  # as long as a name may be
 ANALYSIS = {"family": ["personalization"], "margin": {"answerability": 0.25}}
 
 
