@@ -7,7 +7,7 @@ no aspect is called so, and `persona` for the pick.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -171,20 +171,13 @@ def _compared(
     judged = {unit: _OF_THE_JUDGE[outcome] for unit, outcome in outcomes.items() if outcome != "invalid"}
     both = [_Both(unit, items[unit], human, judged[unit]) for unit, human in people if unit in judged]
     decided = [row for row in both if "tie" not in (row.human, row.judge)]
-    alike, alike_decided = (
-        bounded_mean([float(row.human == row.judge) for row in rows], [row.item for row in rows])
-        for rows in (both, decided)
-    )
     ceilings = [_ceiling(people, judged, items, names) for names in (_OUTCOMES, ("win", "loss"))]
-    consistent = bounded_mean(
-        [float(outcomes[unit] != "tie_order") for unit in judged], [items.get(unit, unit) for unit in judged]
-    )
     means = {
-        "agreement_with_ties": alike,
-        "agreement_without_ties": alike_decided,
+        "agreement_with_ties": _alike_share(both),
+        "agreement_without_ties": _alike_share(decided),
         "human_ceiling": ceilings[0][0],
         "human_ceiling_without_ties": ceilings[1][0],
-        "judge_order_consistency": consistent,
+        "judge_order_consistency": _consistency(judged, outcomes, items),
     }
     kappa = _kappa(both)
     values = _values(means, kappa)
@@ -211,6 +204,16 @@ def _compared(
         warnings={**warned, **({"kappa": [ONE_SIDED]} if kappa.ci and not kappa.varies else {})},
         **values,
     )
+
+
+def _alike_share(rows: Sequence[_Both]) -> BoundedMean | None:
+    return bounded_mean([float(row.human == row.judge) for row in rows], [row.item for row in rows])
+
+
+def _consistency(judged: Iterable[str], outcomes: Mapping[str, str], items: Mapping[str, str]) -> BoundedMean | None:
+    """Return the share of judged units whose verdict is the same in both orders."""
+    consistent = {unit: float(outcomes[unit] != "tie_order") for unit in judged}
+    return bounded_mean(list(consistent.values()), [items.get(unit, unit) for unit in consistent])
 
 
 def _table(both: Sequence[_Both]) -> dict[str, dict[str, int]]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from modelhub.report.methods import methods_section
-from modelhub.report.prose import excludes, other_population, results_paragraphs
+from modelhub.report.prose import results_paragraphs
 from modelhub.report.sections.agreement import agreement_section
 from modelhub.report.sections.answer import answer_section, numbers_section
 from modelhub.report.sections.checks import checks_section
@@ -26,13 +26,13 @@ DEMONSTRATION = (
 )
 BOTS = "Bots and previews are counted in this report. It says nothing about people."
 _KINDS = {"output_rating": "Output rating", "persona_assessment": "Persona assessment"}
-Maker = Callable[[str, str], Section | None]  # of a population and the suffix of its keys
+Maker = Callable[[Results, str, str], Section | None]  # of a population and the suffix of its keys
 
 
 def build_document(results: Results) -> Document:
     """Return the report of a study's results. Unblinded: it names systems."""
     study = results.study
-    sections = [*_answer(results), *_evidence(results), *_appendices(results)]
+    sections = [answer_section(results), *_evidence(results), *_appendices(results)]
     notices = [text for text, holds in ((DEMONSTRATION, study.demonstration), (BOTS, study.include_bots)) if holds]
     return Document(
         title=study.title,
@@ -43,66 +43,64 @@ def build_document(results: Results) -> Document:
     )
 
 
-def _answer(results: Results) -> Iterator[Section]:
-    yield answer_section(results)
-
-
 def _evidence(results: Results) -> Iterator[Section]:
     paragraphs = tuple(Paragraph(text) for text in results_paragraphs(results))
     yield Section("results", "Results in sentences", paragraphs)
     yield flow_section(results)
     yield study_section(results)
     yield from _made(
+        results,
         results.study.population,
         "",
-        lambda name, suffix: persona_section(results, name, suffix),
-        lambda name, suffix: accuracy_section(results, name, suffix),
-        lambda name, suffix: comparison_section(results, name, suffix),
-        lambda name, suffix: preferences_section(results, name, suffix),
-        lambda name, suffix: ratings_section(results, name, suffix),
-        lambda name, suffix: agreement_section(results, name, suffix),
-        lambda name, suffix: judge_section(results, name, suffix),
+        persona_section,
+        accuracy_section,
+        comparison_section,
+        preferences_section,
+        ratings_section,
+        agreement_section,
+        judge_section,
     )
 
 
 def _appendices(results: Results) -> Iterator[Section]:
-    primary = results.study.population
     numbers = numbers_section(results)
     if numbers:
         yield numbers
     for section in _made(
-        primary,
+        results,
+        results.study.population,
         "",
-        lambda name, suffix: details_section(results, name, suffix),
-        lambda name, suffix: length_section(results, name, suffix),
-        lambda name, suffix: position_section(results, name, suffix),
-        lambda name, suffix: checks_section(results, name, suffix),
+        details_section,
+        length_section,
+        position_section,
+        checks_section,
     ):
         yield section.at("appendix")
-    if excludes(results):
+    if results.leaves_out:
         yield from _other(results)
     yield methods_section(results)
 
 
 def _other(results: Results) -> Iterator[Section]:
     """Yield the main results again, for the population that is not the primary one."""
-    name = other_population(results)
+    name = results.other_population
     for section in _made(
+        results,
         name,
         f"-{name.replace('_', '-')}",
-        lambda name, suffix: persona_section(results, name, suffix),
-        lambda name, suffix: accuracy_section(results, name, suffix),
-        lambda name, suffix: comparison_section(results, name, suffix),
-        lambda name, suffix: details_section(results, name, suffix),
-        lambda name, suffix: preferences_section(results, name, suffix),
-        lambda name, suffix: agreement_section(results, name, suffix),
+        persona_section,
+        accuracy_section,
+        comparison_section,
+        details_section,
+        preferences_section,
+        agreement_section,
     ):
         yield section.at("appendix", f"{section.title} ({POPULATIONS[name]})")
 
 
-def _made(population: str, suffix: str, *makers: Maker) -> Iterator[Section]:
+def _made(results: Results, population: str, suffix: str, *makers: Maker) -> Iterator[Section]:
     for make in makers:
-        section = make(population, suffix)
+        section = make(results, population, suffix)
         if section:
             yield section
 

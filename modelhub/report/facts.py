@@ -55,35 +55,28 @@ class StudyFacts:
         return not self.protocol_hash
 
 
+_AS_STORED = (
+    "slug", "version", "title", "kind", "state", "protocol_hash", "contact", "consent", "instructions",
+    "content_warning", "blocks", "seed", "show_responses", "raters_per_item",
+)  # fmt: skip
+
+
 def study_facts(study: Study) -> StudyFacts:
     """Return what the study's definition says."""
     items = study.items.filter(planted_part__isnull=True)
     questions = study.questionnaires
     return StudyFacts(
-        slug=study.slug,
-        version=study.version,
-        title=study.title,
-        kind=study.kind,
-        state=study.state,
-        protocol_hash=study.protocol_hash,
+        **{name: getattr(study, name) for name in _AS_STORED},
         opened_at=study.opened_at.isoformat(timespec="seconds") if study.opened_at else "",
-        contact=study.contact,
-        consent=study.consent,
-        instructions=study.instructions,
-        content_warning=study.content_warning,
         arms=study.arms.count(),
         prompts=items.count(),
         strata=dict(sorted(Counter(items.values_list("stratum", flat=True)).items())),
         imported=study.items_imported,
         written=study.written_personas_per_participant,
         given=study.given_personas_per_participant,
-        raters_per_item=study.raters_per_item,
         overlap=study.overlap_share,
         repeat=study.repeat_share,
-        blocks=study.blocks,
-        seed=study.seed,
         hours_per_part=study.assignment_hours,
-        show_responses=study.show_responses,
         practice_parts=len(study.practice),
         quiz_questions=len(study.quiz.get("questions", [])),
         quiz_attempts=study.quiz.get("attempts", 0),

@@ -77,9 +77,8 @@ def _unit(results: Results) -> Iterator[str]:
         return
     yield (
         "Texts of two systems were rated by the same participant on the same prompt. Ratings of one participant "
-        "are not "
-        "independent, so that the unit of analysis is the participant: a result is the mean over participants of their "
-        "mean difference within pairs."
+        "are not independent, so that the unit of analysis is the participant: a result is the mean over participants "
+        "of their mean difference within pairs."
     )
     methods = {report.sign_flip_method for report in reports if report.sign_flip_method}
     how = "exact " if methods == {"exact"} else ""
@@ -93,9 +92,8 @@ def _unit(results: Results) -> Iterator[str]:
         yield (
             "Participants shared prompts, which are a second sample [@clark1973]: the 95 % interval is a t-interval "
             "whose variance holds participants and prompts, crossed [@cameron2011], with approximate degrees of "
-            "freedom "
-            "[@satterthwaite1946], and the p-value is the largest of the sign-flip test over participants, that over "
-            "prompts, and the crossed t-test."
+            "freedom [@satterthwaite1946], and the p-value is the largest of the sign-flip test over "
+            "participants, that over prompts, and the crossed t-test."
         )
     else:
         yield "The 95 % intervals are t-intervals over participants' means."

@@ -50,16 +50,6 @@ def results_paragraphs(results: Results) -> list[str]:
     return [text.replace(" % ", "\N{NO-BREAK SPACE}% ") for text in paragraphs]
 
 
-def excludes(results: Results) -> bool:
-    """Return whether people or pairs were excluded, so that there are two sets of results."""
-    return bool(results.flow.excluded or results.flow.excluded_pairs)
-
-
-def other_population(results: Results) -> str:
-    """Return the population that is not the primary one."""
-    return next(name for name in results.populations if name != results.study.population)
-
-
 def _participants(results: Results) -> str:
     flow = results.flow
     steps = {step.key: step.n for step in flow.steps}
@@ -204,9 +194,9 @@ def _by_stratum(results: Results, key: str) -> Iterator[str]:
 
 
 def _in_the_other(results: Results, key: str) -> Iterator[str]:
-    if not excludes(results):
+    if not results.leaves_out:
         return
-    other = other_population(results)
+    other = results.other_population
     pooled = results.analysis[other].strata.get("")
     report = pooled.comparisons.get(key) if pooled else None
     who = "Without the excluded people" if other == "without_excluded" else "With nobody left out"

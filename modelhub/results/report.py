@@ -50,3 +50,13 @@ class Results(Part):
     def primary(self) -> PopulationResults:
         """The results of the population that the study declares as its primary one."""
         return self.analysis[self.study.population]
+
+    @property
+    def other_population(self) -> str:
+        """The population that is not the primary one."""
+        return next(name for name in self.populations if name != self.study.population)
+
+    @property
+    def leaves_out(self) -> bool:
+        """Whether people or pairs were excluded, so that the two populations differ."""
+        return bool(self.flow.excluded or self.flow.excluded_pairs)

@@ -48,11 +48,10 @@ def run_start(
 ) -> Run:
     """Record that a stage has started, with all that is needed to repeat it. Stages do so by `recorded_run` alone.
 
-    `arguments` holds every option, given or defaulted. `inputs` are files, kept by name and SHA-256. Values that look
-    like secrets are never stored. `scope` names the rows the run works on: of one scope one run goes on at a time.
-    `subject` names what its rows are about, and `conditions` all that shapes them: what later runs are held to.
-    `command` stands in place of the command line where a page has started the run. Raises ScopeTaken while another one
-    works on the scope.
+    `arguments` holds every option, given or defaulted; values that look like secrets are never stored. `inputs` are
+    files, kept by name and SHA-256. Of one `scope` one run goes on at a time. `subject` and `conditions` say what its
+    rows are about and all that shapes them: what later runs are held to. A page gives its own `command`. Raises
+    ScopeTaken while another one works on the scope.
     """
     now = timezone.now()
     run = Run(

@@ -10,7 +10,7 @@ from django.db import DatabaseError
 from annotation.errors import ServiceError
 from modelhub.models import Run
 from modelhub.runs.heartbeat import Heartbeat
-from modelhub.runs.lifecycle import RunStopped, run_expect, run_finish, run_heartbeat, run_start
+from modelhub.runs.lifecycle import run_expect, run_finish, run_heartbeat, run_start
 from modelhub.runs.parameters import LEASE_SECONDS
 from personaeval.interrupts import Interruptible
 from personaeval.storage import storage_problem
@@ -61,7 +61,6 @@ def recorded_run(
     A first SIGINT or SIGTERM ends the work with a KeyboardInterrupt, which goes up, as every error does. `leaves` says
     what an early end leaves behind. `renewed` runs renew their lease beside the work; one long transaction on SQLite
     lets nobody do so, and takes a long lease instead. A ServiceError of a `named` run goes up with the run's key.
-
     Raises ScopeTaken while another run works on the scope; nothing is done then.
     """
     with Interruptible(armed=False) as signals:
@@ -76,8 +75,6 @@ def recorded_run(
             state, message = Run.State.FINISHED, ""
         except KeyboardInterrupt:
             state, message = Run.State.STOPPED, f"Stopped by a signal. {leaves}"
-            raise
-        except RunStopped:  # closed by whoever stopped it
             raise
         except ServiceError as error:
             message = str(error)

@@ -13,7 +13,7 @@ import numpy as np
 
 from modelhub.results.base import Interval
 from modelhub.stats.crossed import Cells, group_codes, spread_of
-from modelhub.stats.multiplicity import wilson_interval
+from modelhub.stats.multiplicity import wilson_interval_of_share
 from modelhub.stats.ratings import FloatArray
 
 
@@ -21,7 +21,6 @@ from modelhub.stats.ratings import FloatArray
 class AdjustedMean:
     """The mean of y that is expected at x = 0; `reason` has the code for what is None."""
 
-    n: int
     estimate: float | None = None
     slope: float | None = None
     ci: Interval | None = None
@@ -46,12 +45,12 @@ def adjusted_mean(
     cells = Cells(groups, prompts)
     values, at = np.asarray(y, dtype=float), np.asarray(x, dtype=float)
     if not len(values):
-        return AdjustedMean(0)
+        return AdjustedMean()
     sums = cells.means(np.stack([np.ones_like(at), at, values, at * at, at * values], axis=1))
     intercept, slope = _line(sums.total[None, :])
     if np.isnan(intercept[0]):
-        return AdjustedMean(len(values), reason="no_variation")
-    found = AdjustedMean(len(values), float(intercept[0]), float(slope[0]), reason=cells.why_no_spread)
+        return AdjustedMean(reason="no_variation")
+    found = AdjustedMean(float(intercept[0]), float(slope[0]), reason=cells.why_no_spread)
     if found.reason:
         return found
     spread = spread_of(sums, lambda rows: _line(rows)[0])
@@ -84,13 +83,6 @@ def clustered_share(hits: Sequence[int], clusters: Sequence[str]) -> dict[str, A
     effective = n / effect
     low, high = wilson_interval_of_share(share, effective)
     return {**result, "share": share, "ci": [low, high], "reason": None}
-
-
-def wilson_interval_of_share(share: float, n: float) -> tuple[float, float]:
-    """Return Wilson's interval for a share of an effective sample size that need not be whole, within 0 to 1."""
-    interval = wilson_interval(share * n, n)
-    assert interval is not None  # n is positive
-    return max(0.0, interval[0]), min(1.0, interval[1])
 
 
 def _line(sums: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from modelhub.results.attributes import AttributeContrast, AttributeWeight
 from modelhub.stats.crossed import Cells, Spread, ratio, spread_of
+from modelhub.stats.effects import standardized_difference
 from modelhub.stats.ratings import FloatArray
 from modelhub.stats.scores import BoundedMean, bounded_mean
 from modelhub.stats.texts import word_count
@@ -121,7 +122,7 @@ def _contrast(attribute: TextAttribute, pairs: Sequence[TextPair], clusters: Seq
     difference = values[:, 0] - values[:, 1]
     differs = difference != 0
     sums = Cells(clusters, None).sums(np.column_stack([np.ones(len(values)), values, values**2]))
-    change, effect = (spread_of(sums, estimator) for estimator in (_mean_change, _standardized))
+    change, effect = (spread_of(sums, estimator) for estimator in (_mean_change, standardized_difference))
     more = bounded_mean([float(one) for one in difference > 0], clusters)
     given = bounded_mean(
         [float(one > 0) for one in difference[differs]],
@@ -158,13 +159,6 @@ def _of(name: str, mean: BoundedMean | None) -> dict[str, Any]:
 
 def _mean_change(rows: FloatArray) -> FloatArray:
     return ratio(rows[:, 1] - rows[:, 2], rows[:, 0])
-
-
-def _standardized(rows: FloatArray) -> FloatArray:
-    """Return the mean difference over the root of both sides' mean variance, of rows of (n, c, r, c², r²)."""
-    chosen, rejected, chosen_squared, rejected_squared = (ratio(rows[:, at], rows[:, 0]) for at in (1, 2, 3, 4))
-    variance = (chosen_squared + rejected_squared - chosen**2 - rejected**2) / 2
-    return ratio(chosen - rejected, np.sqrt(np.maximum(variance, 0.0)))
 
 
 def _differences(attribute: TextAttribute, pairs: Sequence[WeighedPair]) -> FloatArray:

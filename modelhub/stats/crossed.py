@@ -13,6 +13,7 @@ import numpy as np
 import scipy
 
 from modelhub.results.base import Interval
+from modelhub.stats.multiplicity import wilson_interval_of_share
 from modelhub.stats.ratings import FloatArray, IntArray
 
 # Of rows of sums, shape (k, m), to estimates, shape (k,) or (k, s).
@@ -34,11 +35,11 @@ class Spread:
         """Whether anything varies; without, there is no error to go by."""
         return self.error > _NOTHING
 
-    def p(self, null: float = 0.0) -> float | None:
-        """Return the two-sided p of the t-test against `null`; None where nothing varies."""
+    def p(self) -> float | None:
+        """Return the two-sided p of the t-test against 0; None where nothing varies."""
         if not self.varies:
             return None
-        return float(2 * scipy.stats.t.sf(abs(self.estimate - null) / self.error, self.df))
+        return float(2 * scipy.stats.t.sf(abs(self.estimate) / self.error, self.df))
 
     def interval(self, *, confidence: float = 0.95, span: float | None = None) -> Interval | None:
         """Return the t-interval, within -span to span where one is given; None where nothing varies."""
@@ -56,15 +57,12 @@ class Spread:
         for proportions with small expected number of positive counts; Dean & Pagano (2015).
         """
         share = min(1.0, max(0.0, (self.estimate - low) / (high - low)))
-        z = float(scipy.special.ndtri(0.975))
         size = float(self.clusters)
         if self.varies and 0 < share < 1:
-            t = float(scipy.stats.t.ppf(0.975, self.df))
-            size = share * (1 - share) * ((high - low) / self.error * z / t) ** 2
-        middle, below = share + z**2 / (2 * size), 1 + z**2 / size
-        half = z * float(np.sqrt(share * (1 - share) / size + z**2 / (4 * size**2)))
-        limits = (min(share, max(0.0, (middle - half) / below)), max(share, min(1.0, (middle + half) / below)))
-        return low + limits[0] * (high - low), low + limits[1] * (high - low)
+            scale = float(scipy.special.ndtri(0.975) / scipy.stats.t.ppf(0.975, self.df))
+            size = share * (1 - share) * ((high - low) / self.error * scale) ** 2
+        below, above = wilson_interval_of_share(share, size)
+        return low + min(share, below) * (high - low), low + max(share, above) * (high - low)
 
 
 @dataclass(frozen=True)

@@ -97,16 +97,18 @@ def _standardized(base: FloatArray, test: FloatArray, cells: Cells) -> tuple[flo
         return None, None
     unit = max(1e-300, float(np.abs([base, test]).max()))  # of no consequence, but squares stay finite
     base, test = base / unit, test / unit
-    sums = cells.means(np.stack([np.ones_like(base), test - base, base, test, base**2 + test**2], axis=1))
-
-    def effect(rows: FloatArray) -> FloatArray:
-        difference, of_base, of_test, squares = (ratio(column, rows[:, 0]) for column in rows[:, 1:].T)
-        variance = (squares - of_base**2 - of_test**2) / 2
-        # What rounding leaves of no variance is none.
-        return np.asarray(ratio(difference, np.sqrt(np.where(variance > 1e-12, variance, 0.0))))
-
-    value = float(effect(sums.total[None, :])[0])
+    sums = cells.means(np.stack([np.ones_like(base), test, base, test**2, base**2], axis=1))
+    value = float(standardized_difference(sums.total[None, :])[0])
     if np.isnan(value):
         return None, None
-    found = spread_of(sums, effect)
+    found = spread_of(sums, standardized_difference)
     return value, found.interval() if found else None
+
+
+def standardized_difference(rows: FloatArray) -> FloatArray:
+    """Return first minus second mean over the root of both sides' mean variance, of rows of (n, x, y, x², y²)."""
+    first, second, first_squared, second_squared = (ratio(column, rows[:, 0]) for column in rows[:, 1:].T)
+    squares = first_squared + second_squared
+    variance = (squares - first**2 - second**2) / 2
+    # What rounding leaves of no variance is none.
+    return np.asarray(ratio(first - second, np.sqrt(np.where(variance > 1e-12 * squares, variance, 0.0))))

@@ -32,3 +32,10 @@ def wilson_interval(
     half = quantile * float(np.sqrt(share * (1 - share) / n + quantile**2 / (4 * n**2)))
     below = 1 + quantile**2 / n
     return (middle - half) / below, (middle + half) / below
+
+
+def wilson_interval_of_share(share: float, n: float) -> tuple[float, float]:
+    """Return Wilson's interval for a share of an effective sample size that need not be whole, within 0 to 1."""
+    interval = wilson_interval(share * n, n)
+    assert interval is not None  # n is positive
+    return max(0.0, interval[0]), min(1.0, interval[1])

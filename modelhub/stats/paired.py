@@ -106,14 +106,12 @@ def units_of(cells: Cells) -> list[Unit]:
     return ["participants", "prompts"] if cells.is_crossed else ["participants"]
 
 
-def t_interval(values: FloatArray, *, confidence: float = 0.95, span: float | None = None) -> Interval | None:
-    """Return the t-interval of a mean, shape (n,), within -span to span; None without any spread."""
+def t_interval(values: FloatArray) -> Interval | None:
+    """Return the t-interval of a mean, shape (n,); None without any spread."""
     if len(values) < 2:
         return None
     error = float(values.std(ddof=1)) / len(values) ** 0.5
-    return Spread(float(values.mean()), error, len(values) - 1.0, len(values)).interval(
-        confidence=confidence, span=span
-    )
+    return Spread(float(values.mean()), error, len(values) - 1.0, len(values)).interval()
 
 
 def wilcoxon_exact(values: Sequence[Fraction]) -> float | None:

@@ -12,8 +12,8 @@ import numpy as np
 import scipy
 
 from modelhub.results.base import Interval
-from modelhub.stats.adjusted import wilson_interval_of_share
 from modelhub.stats.crossed import group_codes
+from modelhub.stats.multiplicity import wilson_interval_of_share
 from modelhub.stats.ratings import FloatArray
 
 PairId = TypeVar("PairId", bound=Hashable)

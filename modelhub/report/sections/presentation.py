@@ -28,6 +28,14 @@ from modelhub.stats.numbers import decimal, interval
 from plots.estimates import Estimate
 
 _QUESTION = TableColumn("question", "Question", is_number=False)
+_SIDES = (
+    _QUESTION,
+    TableColumn("left", "Left"),
+    TableColumn("right", "Right"),
+    TableColumn("difference", "Difference"),
+    TableColumn("ci", "95 % CI", is_interval=True),
+    TableColumn("p", "p"),
+)
 
 
 def length_section(results: Results, population: str, suffix: str = "") -> Section:
@@ -167,15 +175,7 @@ def _position(found: dict[str, SideEffect], names: Names, suffix: str) -> Iterat
         )
         for key, row in found.items()
     )
-    columns = (
-        _QUESTION,
-        TableColumn("left", "Left"),
-        TableColumn("right", "Right"),
-        TableColumn("difference", "Difference"),
-        TableColumn("ci", "95 % CI", is_interval=True),
-        TableColumn("p", "p"),
-    )
-    yield TableBlock(f"position{suffix}", "Ratings by side", "Ratings by side of the page.", columns, cells)
+    yield TableBlock(f"position{suffix}", "Ratings by side", "Ratings by side of the page.", _SIDES, cells)
 
 
 def _order(found: dict[str, OrderEffect], names: Names, suffix: str) -> Iterator[Block]:

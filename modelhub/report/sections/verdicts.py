@@ -110,8 +110,7 @@ def _length(results: Results) -> Iterator[str]:
     if changed:
         yield (
             f"Length may be behind the difference on {joined(changed)}: at equal length it lies on the other side "
-            "of 0, "
-            "or its interval holds 0 although the raw one does not."
+            "of 0, or its interval holds 0 although the raw one does not."
         )
 
 
@@ -126,9 +125,9 @@ def _changes(report: AspectComparison) -> bool:
 
 
 def _other_population(results: Results, effects: Sequence[FoundEffect]) -> Iterator[str]:
-    if not (results.flow.excluded or results.flow.excluded_pairs):
+    if not results.leaves_out:
         return
-    other = next(name for name in results.populations if name != results.study.population)
+    other = results.other_population
     with_other = {effect.question: effect for effect in effects_of(results, other)}
     turned = [
         effect.question
