@@ -116,6 +116,7 @@ MATRIX: dict[str, Row] = {
     ),
     "logout": Row(post=accounts(302), options=accounts(200), other=SIGNED_IN_ONLY),
     "password_change": page(get=accounts(200), post=accounts(200), **FORM),
+    "second_factor": page(get=accounts(200), head=accounts(200), post=accounts(422)),
     "password_change_done": page(get=accounts(200), head=accounts(200), options=accounts(200)),
     "annotation:home": Row(get=accounts(302, signed_out=200), head=accounts(302, signed_out=200)),
     "annotation:arrive": Row(("arrival",), get=everybody(400), head=everybody(400), post=everybody(400)),
@@ -158,8 +159,8 @@ MATRIX: dict[str, Row] = {
     "annotation:participants_create": action(*STUDY, post=running(302), data={"count": "1"}),
     "annotation:participants_invite": action(*STUDY, post=running(422)),
     "annotation:open_link_create": action(*STUDY, post=running(302), data={"cap": "1"}),
-    "annotation:open_link": Row(
-        (*STUDY, "link"), get=running(200), head=running(200), post=running(302), data={"cap": "2"}
+    "annotation:open_link": page(
+        *STUDY, "link", get=running(200), head=running(200), post=running(302), data={"cap": "2"}
     ),
     "annotation:open_link_deactivate": action(*STUDY, "link", post=running(302)),
     "annotation:participant_exclude": action(*NUMBER, post=running(302), data={"reason": "r"}),
