@@ -3,17 +3,16 @@
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_GET
 
 from annotation.errors import NotAllowedNow
-from annotation.http import to_page
+from annotation.http import read_view, to_page
 from annotation.models import OpenLink
 from annotation.recruitment import wrong_parameters
 from annotation.services.recruitment import participant_arrive
 
 
 @login_not_required
-@require_GET
+@read_view
 def arrive(request: HttpRequest, token: str) -> HttpResponse:
     """Let somebody in and send the browser to their own link, so that the ids leave the address bar at once."""
     link = get_object_or_404(OpenLink.objects.select_related("study"), token=token)
