@@ -3,13 +3,40 @@
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 
+from annotation.fields import LONGEST_REASON, check_reason, whole_number
 from annotation.models import StudyMember
 from annotation.queries_participants import EXCLUDED, STATES, Search
-from annotation.services.exclusions import MAX_REASON
-from annotation.services.participants import MAX_LINKS_AT_ONCE
+from annotation.services.participants import MAX_CAP, MAX_LINKS_AT_ONCE
 
-MAX_CAP = 100_000
+
+class ReasonField(forms.CharField):
+    """Why something is decided, held to what services hold it to."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=LONGEST_REASON, **options)
+
+    def clean(self, value: Any) -> Any:
+        """Return the reason in one line; raise ValidationError with what is wrong."""
+        found = super().clean(value)
+        try:
+            return check_reason(found)
+        except ValueError as error:
+            raise ValidationError(f"This {error}.") from error
+
+
+class WholeNumberField(forms.IntegerField):
+    """A number in digits and nothing else: 1.0 and other scripts' digits are refused, as everywhere."""
+
+    def clean(self, value: Any) -> Any:
+        """Return the number; raise ValidationError where it is none."""
+        try:
+            if value not in self.empty_values:
+                whole_number(str(value).strip())
+        except ValueError as error:
+            raise ValidationError(f"This {error}.") from error
+        return super().clean(value)
 
 
 class StateForm(forms.Form):
@@ -22,7 +49,7 @@ class StateForm(forms.Form):
 class ParticipantsForm(forms.Form):
     """How many personal links to make."""
 
-    count = forms.IntegerField(
+    count = WholeNumberField(
         label="How many people",
         min_value=1,
         max_value=MAX_LINKS_AT_ONCE,
@@ -44,7 +71,7 @@ class InvitationsForm(forms.Form):
 class OpenLinkForm(forms.Form):
     """How many people may join by an open link."""
 
-    cap = forms.IntegerField(
+    cap = WholeNumberField(
         label="At most",
         min_value=1,
         max_value=MAX_CAP,
@@ -71,7 +98,7 @@ class SearchForm(forms.Form):
 class ReasonForm(forms.Form):
     """Why a participant is excluded or included again."""
 
-    reason = forms.CharField(label="Reason", max_length=MAX_REASON)
+    reason = ReasonField(label="Reason")
 
 
 class MemberForm(forms.Form):

@@ -20,6 +20,7 @@ from django.http import (
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods, require_safe
 
+from annotation.fields import plain_lines, whole_number
 from annotation.frozen import study_as_it_stands
 from annotation.models import Assignment, Participant, Study, StudyMember, User
 from annotation.permissions import NO_ROLE, READS_ONLY, AccessRefused, attached_role, has_role, visible_studies
@@ -181,6 +182,12 @@ def parse_int(text: str, field: str) -> int:
     Raises:
         BadRequest: it is none, or has more than nine digits.
     """
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise BadRequest(f"{field} must be a whole number")
-    return int(text)
+    try:
+        return whole_number(text)
+    except ValueError as error:
+        raise BadRequest(f"{field} {error}") from error
+
+
+def posted_text(request: HttpRequest, field: str) -> str:
+    """Return what was typed into a form field, with plain line ends; "" where the form lacks it."""
+    return plain_lines(request.POST.get(field, ""))

@@ -8,11 +8,14 @@ import io
 from collections.abc import Iterator
 
 from annotation.errors import ServiceError
+from annotation.fields import check_id, check_storable, id_key
 from annotation.models import Participant
+from annotation.parsing import MIB, TooMuch, check_bytes
 from annotation.recruitment import RecruitmentEvent
 from annotation.services.recruitment import Submission
 
 MAX_ROWS = 20_000
+MAX_BYTES = 8 * MIB  # four times as much as so many rows with the longest ids and statuses take
 MAX_ID = Participant._meta.get_field("external_id").max_length or 0
 ID_COLUMNS = ("id", "label")
 # The statuses of Prolific's submissions. Whether the work was finished is known here better than there.
@@ -38,17 +41,18 @@ def read_invitations(content: bytes) -> list[str]:
     column = next((name for name in ID_COLUMNS if name in header), None)
     if column is None:
         raise ServiceError("The first line names no column `id` or `label`; name one, with an id for each person.")
-    ids: dict[str, int] = {}
-    problems = []
+    seen: dict[str, int] = {}
+    problems, ids = [], []
     for number, row in rows:
         known_as = row[column]
-        if problem := _id_problem(known_as) or _repeated(ids.get(known_as)):
+        if problem := _id_problem(known_as) or _repeated(seen.get(id_key(known_as))):
             problems.append(f"row {number}: {problem}")
-        ids.setdefault(known_as, number)
+        seen.setdefault(id_key(known_as), number)
+        ids.append(known_as)
     _refuse(problems)
     if not ids:
         raise ServiceError("The file names nobody; write one line for each person below the header.")
-    return list(ids)
+    return ids
 
 
 def read_submissions(content: bytes) -> list[Submission]:
@@ -66,21 +70,21 @@ def read_submissions(content: bytes) -> list[Submission]:
     for number, row in rows:
         person, session = row["participant id"], row.get("submission id", "")
         status = row["status"].upper().replace("TIMED OUT", "TIMED-OUT")
-        if problem := _id_problem(person) or _repeated(seen.get((person, session))):
+        if problem := _id_problem(person) or _repeated(seen.get((id_key(person), session))):
             problems.append(f"row {number}: {problem}")
         if status not in STATUSES:
             problems.append(f"row {number}: the status is none that Prolific has; it has {', '.join(sorted(STATUSES))}")
-        seen.setdefault((person, session), number)
+        seen.setdefault((id_key(person), session), number)
         submissions.append(Submission(person, session, STATUSES.get(status)))
     _refuse(problems)
     return submissions
 
 
 def _id_problem(known_as: str) -> str:
-    if not known_as:
-        return "the id is blank"
-    if len(known_as) > MAX_ID or not known_as.isprintable():
-        return f"the id is longer than {MAX_ID} characters or holds some that cannot be printed"
+    try:
+        check_storable(check_id(known_as), most=MAX_ID)
+    except ValueError as error:
+        return f"the id {error}"
     return ""
 
 
@@ -91,8 +95,11 @@ def _repeated(first: int | None) -> str:
 def _table(content: bytes) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:
     """Return the header in lower case, and the rows with their number in the file; blank lines are passed over."""
     try:
+        check_bytes(len(content), MAX_BYTES, "take some of the rows at a time")
         text = content.decode("utf-8-sig")
         lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except TooMuch as error:
+        raise ServiceError(f"The file {error}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise ServiceError(f"This is no CSV file in UTF-8: {error}. Save it as CSV UTF-8.") from error
     if len(lines) > MAX_ROWS:

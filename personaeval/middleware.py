@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from django.core.exceptions import BadRequest
+from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from whitenoise.middleware import WhiteNoiseFileResponse
@@ -11,6 +11,10 @@ from whitenoise.middleware import WhiteNoiseFileResponse
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
 )
+
+
+# The largest thing that is uploaded is a list of people; see annotation/peoplefiles.py.
+LONGEST_BODY = 10 * 1024 * 1024  # bytes
 
 
 class OddRequestsMiddleware:
@@ -26,6 +30,9 @@ class OddRequestsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if "%00" in request.META.get("QUERY_STRING", ""):
             raise BadRequest("The address holds the character NUL")
+        length = str(request.META.get("CONTENT_LENGTH") or 0)
+        if length.isascii() and length.isdigit() and int(length) > LONGEST_BODY:
+            raise RequestDataTooBig(f"The request is longer than {LONGEST_BODY} bytes")
         if not all(value.isprintable() for value in request.COOKIES.values()):
             kept = {name: value for name, value in request.COOKIES.items() if value.isprintable()}
             request.COOKIES = kept

@@ -18,7 +18,7 @@ from tests.tools.state import database_state, logged
 
 pytestmark = pytest.mark.django_db
 # What differs from answer to answer, and what a browser keeps of it.
-_OF_ONE_ANSWER = {"x-request-id", "set-cookie", "date"}
+_OF_ONE_ANSWER = {"x-request-id", "set-cookie", "date", "expires"}
 
 
 def headers_of(response: Any) -> dict[str, str]:

@@ -18,6 +18,7 @@ from annotation.services.log import audit_log, event_log
 from annotation.services.platform import platform_move, quota_has_room
 
 MAX_LINKS_AT_ONCE = 500
+MAX_CAP = 100_000  # people who may join by one open link
 
 
 def participant_create(
@@ -48,11 +49,11 @@ def open_link_create(*, study: Study, cap: int, user: User | None) -> OpenLink:
     """Create a link that up to `cap` people may follow; logged.
 
     Raises:
-        ServiceError: `cap` is below 1.
+        ServiceError: `cap` is outside 1 to 100,000.
         NotAllowedNow: the study is closed.
     """
-    if cap < 1:
-        raise ServiceError(f"A cap of {cap} lets nobody in; it must be at least 1.")
+    if not 1 <= cap <= MAX_CAP:
+        raise ServiceError(f"{cap} people were to be let in by one link; let in 1 to {MAX_CAP}.")
     _refuse_closed(study)
     with transaction.atomic():
         link = OpenLink.objects.create(study=study, cap=cap)
