@@ -3,15 +3,24 @@
 import uuid
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest
+from django.db import transaction
 from django.db.models import F
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
 from django.shortcuts import get_object_or_404, redirect
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
+from annotation.fields import plain_lines, whole_number
 from annotation.frozen import study_as_it_stands
 from annotation.models import Assignment, Participant, Study, StudyMember, User
 from annotation.permissions import NO_ROLE, READS_ONLY, AccessRefused, attached_role, has_role, visible_studies
@@ -19,6 +28,35 @@ from annotation.prepared import KeptQuery
 from annotation.services.places import assignment_by_key
 
 ParticipantView = Callable[..., HttpResponse]
+P = ParamSpec("P")
+Answer = TypeVar("Answer", bound=HttpResponseBase)
+
+
+def read_view(view: Callable[Concatenate[HttpRequest, P], Answer]) -> Callable[Concatenate[HttpRequest, P], Answer]:
+    """Turn a view into one for GET and HEAD. HEAD gets the headers that GET gets, and changes nothing."""
+    return require_safe(head_changes_nothing(view))
+
+
+def head_changes_nothing(
+    view: Callable[Concatenate[HttpRequest, P], Answer],
+) -> Callable[Concatenate[HttpRequest, P], Answer]:
+    """Take back what the view has written where only the headers were asked for, as mail scanners do with links.
+
+    The web server leaves the body out; one that would be made while it is sent is not even begun.
+    """
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> Answer:
+        if request.method != "HEAD":
+            return view(request, *args, **kwargs)
+        with transaction.atomic():
+            response = view(request, *args, **kwargs)
+            transaction.set_rollback(True)
+        if isinstance(response, StreamingHttpResponse):
+            response.streaming_content = ()
+        return response
+
+    return answer
 
 
 def request_user(request: HttpRequest) -> User:
@@ -99,6 +137,7 @@ def participant_view(*methods: str) -> Callable[[ParticipantView], Callable[...,
     """
 
     def decorate(view: ParticipantView) -> Callable[..., HttpResponse]:
+        @head_changes_nothing
         @wraps(view)
         def guarded(request: HttpRequest, token: str, **kwargs: Any) -> HttpResponse:
             return view(request, get_participant(token), **kwargs)
@@ -143,6 +182,12 @@ def parse_int(text: str, field: str) -> int:
     Raises:
         BadRequest: it is none, or has more than nine digits.
     """
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise BadRequest(f"{field} must be a whole number")
-    return int(text)
+    try:
+        return whole_number(text)
+    except ValueError as error:
+        raise BadRequest(f"{field} {error}") from error
+
+
+def posted_text(request: HttpRequest, field: str) -> str:
+    """Return what was typed into a form field, with plain line ends; "" where the form lacks it."""
+    return plain_lines(request.POST.get(field, ""))

@@ -150,8 +150,11 @@ MIDDLEWARE = [
     "personaeval.operations.middleware.RequestsMiddleware",
     "personaeval.operations.middleware.ProbesMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    # What adds headers stands before what answers for static files: these carry the same ones.
     "personaeval.middleware.SecurityHeadersMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "personaeval.middleware.OddRequestsMiddleware",
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -159,7 +162,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -277,6 +279,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 # Compressed, hashed names once `collectstatic` has run; straight from static/ before, so no step is required.
 STATIC_COLLECTED = (STATIC_ROOT / "staticfiles.json").exists() and not DEBUG
 WHITENOISE_USE_FINDERS = not STATIC_COLLECTED
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # pages of others have no use for them
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -304,17 +307,21 @@ LOG_FORMAT = env_choice("LOG_FORMAT", "plain", "json")
 LOG_LEVEL = env_choice("LOG_LEVEL", "INFO", "WARNING", "ERROR")
 LOG_REQUESTS = env_bool("LOG_REQUESTS", LOG_FORMAT == "json")
 
-# Participant links hold a secret token: the filter takes it out of every path before a line is written.
+# Participant links hold a secret token: a filter takes it out of every path before a line is written. Another makes one
+# line of what is wrong with a request.
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"hide_tokens": {"()": "personaeval.logs.HideTokens"}},
+    "filters": {
+        "refusals": {"()": "personaeval.logs.RefusalsInOneLine", "level": LOG_LEVEL},
+        "hide_tokens": {"()": "personaeval.logs.HideTokens"},
+    },
     "formatters": {
         "plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
         "json": {"()": "personaeval.logs.JsonLines"},
     },
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "filters": ["hide_tokens"], "formatter": LOG_FORMAT},
+        "stderr": {"class": "logging.StreamHandler", "filters": ["refusals", "hide_tokens"], "formatter": LOG_FORMAT},
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
