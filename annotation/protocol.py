@@ -96,7 +96,7 @@ def _arm_problems(arm: Arm, study: Study, included: QuerySet[Persona]) -> list[s
     ready = Q(outputs__arm=arm, outputs__sample=0, outputs__state=Output.State.READY)
     counts = Counter(included.annotate(ready=Count("outputs", filter=ready)).values_list("ready", flat=True))
     total, missing = counts.total(), counts[0]
-    name = f"Arm {arm.ordinal} ({arm.code})"
+    name = f"Arm {arm.ordinal}"  # without its code, by which blinded people know it: this is told to them
     problems = []
     if not arm.fingerprint and study.written_personas_per_participant:
         problems.append(f"{name} has no system to answer written personas; bind one with bind_arms.")

@@ -9,6 +9,7 @@ from annotation.export.columns import STUDY, Column
 from annotation.export.querysets import personas_of
 from annotation.export.rows import Row, read
 from annotation.export.scope import Scope
+from annotation.holding import with_told_time
 from annotation.models import PersonaFinding, PersonaHold
 
 FINDINGS = (
@@ -51,7 +52,7 @@ def findings(scope: Scope) -> Iterator[Row]:
     """Yield what was found, by item."""
     paths = {"persona": "persona__key", "item": "persona__item__key"}
     paths |= {name: name for name in ("kind", "detail", "source", "action", "at")}
-    for row in read(findings_of(scope).order_by("persona__item__ordinal", "persona", "pk"), paths):
+    for row in read(findings_of(scope).order_by("persona__item__ordinal", "persona__key", "pk"), paths):
         yield {**scope.study_cells, **row}
 
 
@@ -63,8 +64,9 @@ def holds_of(scope: Scope) -> QuerySet[PersonaHold]:
 def holds(scope: Scope) -> Iterator[Row]:
     """Yield the holds, by item. Who decided stays behind: that is in the log."""
     paths = {"persona": "persona__key", "item": "persona__item__key", "stage": "stage", "reason": "reason"}
-    paths |= {"held_at": "at"} | {name: name for name in ("released_at", "refused_at", "refused_reason")}
-    for row in read(holds_of(scope).order_by("persona__item__ordinal", "persona", "pk"), paths):
+    paths |= {"held_at": "told_at"} | {name: name for name in ("released_at", "refused_at", "refused_reason")}
+    rows = with_told_time(holds_of(scope)).order_by("persona__item__ordinal", "persona__key", "stage")
+    for row in read(rows, paths):
         yield {**scope.study_cells, **row}
 
 

@@ -178,7 +178,11 @@ def _personas() -> tuple[Column, ...]:
         Column("author", "string", "Code of the participant who wrote it; null (CSV: empty) for given ones."),
         Column("text", "string", "The persona, exactly as typed or given."),
         Column("drafts_saved", "integer", "How often a draft was saved while writing."),
-        Column("submitted_at", "timestamp", "When it was submitted, or given (UTC)."),
+        Column(
+            "submitted_at",
+            "timestamp",
+            "When it was submitted (UTC); of given ones, when the last was given.",
+        ),
         *HOW_WRITTEN,
         Column(
             "offered_text",
@@ -202,9 +206,9 @@ def _outputs() -> tuple[Column, ...]:
             {value: str(label) for value, label in Output.Planted.choices if value},
         ),
         Column("sample", "integer", "0 for the first output of this arm for this persona."),
-        Column("state", "string", "Whether it exists yet.", dict(Output.State.choices)),
-        Column("text", "string", "The output, exactly as made or imported."),
-        Column("ready_at", "timestamp", "When it was made or imported (UTC)."),
+        Column("state", "string", "Whether all outputs of the persona exist yet.", dict(Output.State.choices)),
+        Column("text", "string", "The output, exactly as made or imported; empty until all of the persona are there."),
+        Column("ready_at", "timestamp", "When the last output of the persona was made or imported (UTC)."),
         Column("excluded_reason", "string", "Why it is not shown to participants; empty where it is."),
         Column("excluded_at", "timestamp", "Since when it is not shown (UTC)."),
     )

@@ -48,8 +48,8 @@ def outputs_request_draft(*, study: Study, user: User | None) -> int:
     """
     with transaction.atomic():
         _hold_draft(study, "Outputs can be made ahead")
-        if unbound := list(study.arms.filter(fingerprint="").values_list("code", flat=True)):
-            raise ServiceError(f"{', '.join(unbound)} of {study} have no system yet; see bind_arms.")
+        if unbound := list(study.arms.filter(fingerprint="").values_list("ordinal", flat=True)):
+            raise ServiceError(f"Arm {', '.join(map(str, unbound))} of {study} has no system yet; see bind_arms.")
         outputs = Output.objects.filter(arm__study=study)
         before = outputs.count()
         outputs_request_missing(study=study)
