@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from annotation.errors import NotAllowedNow, ServiceError
-from annotation.models import Arm, Study, User
+from annotation.models import Arm, Output, Study, User
 from annotation.services.log import audit_log
 from annotation.services.outputs import arm_fingerprint_set, study_demonstration_set
 from modelhub.engines import IMPORTED, SCRIPTED, SHAPING_OPTIONS, engine_module
@@ -266,7 +266,8 @@ def _binding_problems(arm: Arm, system: System) -> list[str]:
             "what they are now under another name."
         )
     binding = ArmBinding.objects.filter(arm=arm).first()
-    if binding is not None and binding.system_id != system.pk and arm.outputs.exists():
+    made = arm.outputs.filter(planted=Output.Planted.NO)
+    if binding is not None and binding.system_id != system.pk and made.exists():
         problems.append(f"Arm {arm.ordinal} already has outputs of another system. Load the study anew to start over.")
     return problems
 
