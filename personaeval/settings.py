@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 import dj_database_url
+import phonenumbers
 from django.core.exceptions import ImproperlyConfigured
 
 from personaeval.private import tighten
@@ -193,6 +194,11 @@ BACKUP_STATEMENT = env_str(
     "BACKUP_STATEMENT",
     "Backups that were made before may still hold the data until they are replaced by newer ones.",
 )
+
+# Where people dial as the numbers in their texts are written; those in international form are found anywhere.
+PHONE_REGIONS = env_list("PHONE_REGIONS", "US,CA,GB,IE,AU,IN,ZA,DE,AT,CH,FR,ES,IT,NL,PL,PT")
+if unknown := sorted(set(PHONE_REGIONS) - set(phonenumbers.SUPPORTED_REGIONS)):
+    raise ImproperlyConfigured(f"PHONE_REGIONS names {', '.join(unknown)}; use codes of countries such as DE or US.")
 
 # --- Database --------------------------------------------------------------------------------------------------
 

@@ -147,6 +147,7 @@ MATRIX: dict[str, Row] = {
     "annotation:dashboard": page(*STUDY, get=study(200)),
     "annotation:participants": page(*STUDY, get=study(200)),
     "annotation:audit": page(*STUDY, get=study(200)),
+    "annotation:release": page(*STUDY, get=study(200)),
     "annotation:export_download": page(*STUDY, "table", "format", get=study(200)),
     "annotation:participant_links": page(*STUDY, get=running(200)),
     "annotation:participant_links_csv": page(*STUDY, get=running(200)),

@@ -17,7 +17,7 @@ FINDINGS = (
     Column("persona", "string", "Random key of the persona."),
     Column("item", "string", "The item's id in the study file."),
     Column("kind", "string", "What was found.", dict(PersonaFinding.Kind.choices)),
-    Column("detail", "string", "What exactly, in the persona's words or the guard model's."),
+    Column("detail", "string", "What exactly, in the persona's words or the guard model's.", typed=True),
     Column("source", "string", "What found it.", dict(PersonaFinding.Source.choices)),
     Column("action", "string", "What was done about it.", dict(PersonaFinding.Action.choices)),
     Column("at", "timestamp", "When it was found (UTC)."),
@@ -31,7 +31,7 @@ HOLDS = (
     Column("held_at", "timestamp", "Since when it was held (UTC)."),
     Column("released_at", "timestamp", "When it was let go on, by a researcher or by the guard's verdict (UTC)."),
     Column("refused_at", "timestamp", "When a researcher left it out (UTC)."),
-    Column("refused_reason", "string", "Why; empty for all others."),
+    Column("refused_reason", "string", "Why; empty for all others.", typed=True),
 )
 
 
