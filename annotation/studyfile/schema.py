@@ -17,6 +17,7 @@ from annotation.studyfile.schema_options import (
     Questionnaires,
     Quiz,
     Recruitment,
+    Retention,
     ScreeningSection,
     SkipReason,
 )
@@ -216,4 +217,5 @@ class StudyFile(FileSection):
     analysis: Analysis = Analysis()
     screening: ScreeningSection = ScreeningSection()
     elicitation: Elicitation | None = None
+    retention: Retention = Retention()
     items: AnyItems
