@@ -16,7 +16,7 @@ def forget(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("annotation", "0009_failed_outputs")]
+    dependencies = [("annotation", "0010_entrance")]
     operations = [
         migrations.AddField(
             model_name="study",

@@ -58,6 +58,6 @@ def links_forget(study: Study) -> int:
         person.token = link_token()  # of nobody: the old link leads nowhere
     Participant.objects.bulk_update(people, ["token"], batch_size=_BATCH)
     # The receipt of who left follows from their link.
-    forgotten = known.update(external_id="", session_id="", completion_code="", receipt="")
+    forgotten = known.update(external_id="", external_key="", session_id="", completion_code="", receipt="")
     first = Study.objects.filter(pk=study.pk, key_destroyed_at__isnull=True).update(key_destroyed_at=timezone.now())
     return forgotten if first else 0

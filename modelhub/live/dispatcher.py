@@ -147,8 +147,7 @@ class Dispatcher:
         for desk in self.desks:
             desk.look_after(pool, lambda looked, desk=desk: self._inbox.put(partial(self._looked, desk, looked)))  # type: ignore[misc]
         self._say()
-        if not self.limits.once:
-            self.housekeeping.turn()
+        self.housekeeping.turn()
         return self.limits.once and self._is_over()
 
     def _receive(self) -> None:
