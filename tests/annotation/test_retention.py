@@ -15,6 +15,7 @@ from django.test import Client
 
 from annotation.errors import NotAllowedNow
 from annotation.export import study_tables
+from annotation.keys import id_key
 from annotation.models import (
     ElicitationAnswer,
     Event,
@@ -51,7 +52,8 @@ def closed_study(**limits: int) -> Study:
     Study.objects.filter(pk=study.pk).update(retention=limits, questionnaires={"before": [ASKED]})
     study.refresh_from_db()
     ElicitationAnswer.objects.create(persona=Persona.objects.exclude(text="").first(), key="q", text=f"{SECRET} reply")
-    Participant.objects.filter(pk=walker.participant.pk).update(external_id="prolific-77", session_id="session-5")
+    known = {"external_id": "prolific-77", "external_key": id_key("prolific-77"), "session_id": "session-5"}
+    Participant.objects.filter(pk=walker.participant.pk).update(**known)
     participants_invite(study=study, ids=["label-1"], user=study.owner)
     study_close(study=study, user=study.owner)
     study.refresh_from_db()
@@ -209,7 +211,9 @@ def test_after_the_key_is_destroyed_nothing_joins_a_participant_with_the_outside
     secrets = {cell for _, *cells in key for cell in cells if cell}
     tables = {name: list(table.rows()) for name, table in study_tables(study).items()}
     assert key_destroy(study=study, user=study.owner) == 2
-    rows = Participant.objects.values_list("external_id", "session_id", "completion_code", "token", "receipt")
+    rows = Participant.objects.values_list(
+        "external_id", "external_key", "session_id", "completion_code", "token", "receipt"
+    )
     assert not secrets & {cell for row in rows for cell in row}
     assert all(client.get(f"/p/{token}/").status_code == 404 for *_, token in key)
     assert {name: list(table.rows()) for name, table in study_tables(study).items()} == tables
