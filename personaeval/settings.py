@@ -196,6 +196,8 @@ AUTH_PASSWORD_VALIDATORS = [
 DISCARD_HOOKS = ["modelhub.hooks.discard_records"]
 # The same, in the transaction that erases a participant's data.
 ERASURE_HOOKS = ["modelhub.hooks.erase_records"]
+# How far what participants of a study write travels to models: none, here, network or outside.
+PERSONAS_REACH = "modelhub.hooks.personas_reach"
 
 # --- Privacy -----------------------------------------------------------------------------------------------------
 

@@ -30,6 +30,19 @@ from annotation.services.tallies import items_of, units_recount
 
 State = Assignment.State
 
+# What `data_erase` and `person_forget` do, in words; tests/annotation/test_ethics.py holds them to it.
+DELETED = (
+    "answers with all earlier versions",
+    "reasons and remarks",
+    "answers in questionnaires and the quiz",
+    "answers that helped to write a persona, and what was proposed",
+    "times on pages",
+    "steps through the study",
+    "what was found in personas, and what was held because of it",
+)
+BLANKED = ("personas", "the responses made from them")
+FORGOTTEN = ("link", "completion code", "ids from a platform or list", "times of consent and completion")
+
 
 def rows_lock(participant: Participant) -> None:
     """Hold off every request that would still write for this participant, and end their unfinished work.
