@@ -166,6 +166,7 @@ class ExportForm(forms.Form):
 
     include_bots = forms.BooleanField(required=False)
     formula_safe = forms.BooleanField(required=False)
+    release = forms.BooleanField(required=False)
 
     def options(self) -> dict[str, Any]:
         """Return the checked options; a checkbox is never wrong, so neither is the form."""

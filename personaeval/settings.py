@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 import dj_database_url
+import phonenumbers
 from django.core.exceptions import ImproperlyConfigured
 
 from personaeval.private import tighten
@@ -217,6 +218,8 @@ AUTH_PASSWORD_VALIDATORS = [
 DISCARD_HOOKS = ["modelhub.hooks.discard_records"]
 # The same, in the transaction that erases a participant's data.
 ERASURE_HOOKS = ["modelhub.hooks.erase_records"]
+# How far what participants of a study write travels to models: none, here, network or outside.
+PERSONAS_REACH = "modelhub.hooks.personas_reach"
 
 # --- Privacy -----------------------------------------------------------------------------------------------------
 
@@ -225,6 +228,11 @@ BACKUP_STATEMENT = env_str(
     "BACKUP_STATEMENT",
     "Backups that were made before may still hold the data until they are replaced by newer ones.",
 )
+
+# Where people dial as the numbers in their texts are written; those in international form are found anywhere.
+PHONE_REGIONS = env_list("PHONE_REGIONS", "US,CA,GB,IE,AU,IN,ZA,DE,AT,CH,FR,ES,IT,NL,PL,PT")
+if unknown := sorted(set(PHONE_REGIONS) - set(phonenumbers.SUPPORTED_REGIONS)):
+    raise ImproperlyConfigured(f"PHONE_REGIONS names {', '.join(unknown)}; use codes of countries such as DE or US.")
 
 # --- Database --------------------------------------------------------------------------------------------------
 

@@ -130,6 +130,17 @@ class ScreeningSection(FileSection):
     outputs: Literal["hold", "flag"] = "hold"
 
 
+Days = Annotated[StrictInt, Field(ge=0, le=36_500)]
+
+
+class Retention(FileSection):
+    """For how many days after its closing a study keeps what; without a limit, until somebody erases it."""
+
+    ids_days: Days | None = None
+    free_text_days: Days | None = None
+    everything_days: Days | None = None
+
+
 def _check_code(code: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]{4,40}", code):
         raise ValueError(f"{code!r} is no completion code; copy it from Prolific: 4 to 40 letters, digits, - or _")
