@@ -172,7 +172,7 @@ def test_an_erasure_removes_what_the_page_says() -> None:
     PersonaFinding.objects.create(persona=persona, kind="harmful", detail="d", source="rule", action="advised")
     PersonaHold.objects.create(persona=persona, stage="persona", at=timezone.now())
     participant_erase(participant=walker.participant)
-    models = {
+    models: dict[str, tuple[Any, ...]] = {
         DELETED[0]: (Rating,), DELETED[1]: (Followup,), DELETED[2]: (QuestionnaireAnswer,),
         DELETED[3]: (ElicitationAnswer, PersonaProposal), DELETED[4]: (PageVisit,), DELETED[5]: (Event,),
         DELETED[6]: (PersonaFinding, PersonaHold),
