@@ -79,6 +79,14 @@ def env_count(name: str, default: int) -> int:
     return int(value)
 
 
+def env_sub_path(name: str) -> str:
+    """Return a path such as `/studies`, without a slash at its end; "" where the variable is not set."""
+    value = env_str(name, "").rstrip("/")
+    if not re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)*", value) or {".", ".."} & set(value.split("/")):
+        raise ImproperlyConfigured(f"{name}={value!r} is no path below a host; write it as /studies.")
+    return value
+
+
 def env_folder(name: str, default: Path) -> Path:
     """Return a folder, made where it is missing, for the account alone that runs this."""
     folder = Path(env_str(name, str(default))).absolute()
@@ -114,6 +122,11 @@ SECRET_KEY = env_str("SECRET_KEY", "") or local_secret(VAR_DIR / "secret_key")
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS", "")
 
+# Below which path of the host the site lies: "" or, say, "/studies".
+SUB_PATH = env_sub_path("SUB_PATH")
+FORCE_SCRIPT_NAME = SUB_PATH or None
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = f"{SUB_PATH}/"  # another site of the host has cookies of its own
+
 # HTTPS=1 behind a proxy that terminates TLS and sets X-Forwarded-Proto.
 HTTPS = env_bool("HTTPS", False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
@@ -128,6 +141,9 @@ TRUSTED_PROXIES = env_count("TRUSTED_PROXIES", 0)
 SECURE_REFERRER_POLICY = "same-origin"  # participant links hold a secret token
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
+# Whether all names below this one speak HTTPS, and whether browsers are to be told so in advance, is for those who run
+# them to say.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 # --- Applications ----------------------------------------------------------------------------------------------
 
@@ -281,7 +297,7 @@ USE_TZ = True
 
 # --- Static files ----------------------------------------------------------------------------------------------
 
-STATIC_URL = "static/"
+STATIC_URL = f"{SUB_PATH}/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Compressed, hashed names once `collectstatic` has run; straight from static/ before, so no step is required.
