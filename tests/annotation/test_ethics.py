@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from annotation.ethics import Section, ethics_markdown, ethics_sections
+from annotation.ethics import EthicsSection, ethics_markdown, ethics_sections
 from annotation.models import (
     ElicitationAnswer,
     Event,
@@ -37,7 +37,7 @@ from tests.factories import make_study, make_user
 pytestmark = pytest.mark.django_db
 
 
-def section(study: Study, title: str) -> Section:
+def section(study: Study, title: str) -> EthicsSection:
     return next(one for one in ethics_sections(study) if one.title == title)
 
 
