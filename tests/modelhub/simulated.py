@@ -255,7 +255,7 @@ def blinded_pages(study: Study) -> dict[str, str]:
             continue
         response = client.get(reverse(name, kwargs={one: known[one] for one in parameters}))
         if response.status_code == 200:
-            body = b"".join(response.streaming_content) if response.streaming else response.content
+            body = response.getvalue()
             headers = "\n".join(f"{header}: {value}" for header, value in sorted(response.headers.items()))
             pages[name] = f"{headers}\n{body.decode()}"
     return pages
