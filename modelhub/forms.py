@@ -6,9 +6,9 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
+from annotation.fields import LONGEST_REASON
+from annotation.forms import ReasonField, WholeNumberField
 from annotation.models import Study
-from annotation.services.holds import MAX_REFUSAL
-from annotation.services.outputs import MAX_REASON
 from modelhub.models import PersonaSource, Run
 from modelhub.pipeline_results.judged import Matched
 from modelhub.prompting.output_judging import METRICS
@@ -25,28 +25,19 @@ OUTCOMES = {
 }
 
 
+_TOO_LONG = {"max_length": f"Say it in at most {LONGEST_REASON} characters."}
+
+
 class ExcludeForm(forms.Form):
     """Why a pair is left out."""
 
-    reason = forms.CharField(
-        max_length=MAX_REASON,
-        error_messages={
-            "required": "Say why this pair is left out.",
-            "max_length": f"Say it in at most {MAX_REASON} characters.",
-        },
-    )
+    reason = ReasonField(error_messages={"required": "Say why this pair is left out.", **_TOO_LONG})
 
 
 class RefuseForm(forms.Form):
     """Why a held persona is left out."""
 
-    reason = forms.CharField(
-        max_length=MAX_REFUSAL,
-        error_messages={
-            "required": "Say why this is refused.",
-            "max_length": f"Say it in at most {MAX_REFUSAL} characters.",
-        },
-    )
+    reason = ReasonField(error_messages={"required": "Say why this is refused.", **_TOO_LONG})
 
 
 class RunForm(forms.Form):
@@ -116,7 +107,7 @@ class WordsForm(forms.Form):
 
     dataset = forms.ChoiceField(label="Data set", required=False)
     system = forms.ChoiceField(label="Personas inferred by", required=False)
-    min_count = forms.IntegerField(label="In at least this many personas", min_value=1, max_value=10_000)
+    min_count = WholeNumberField(label="In at least this many personas", min_value=1, max_value=10_000)
 
     def __init__(self, data: Mapping[str, Any], *, sources: Sequence[tuple[str, str]]) -> None:
         dataset = data.get("dataset") or next((name for name, _ in sources), "")

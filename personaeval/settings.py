@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -138,6 +139,10 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_htmx",
     "template_partials",
+    "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "annotation",
     "modelhub",
 ]
@@ -146,8 +151,11 @@ MIDDLEWARE = [
     "personaeval.operations.middleware.RequestsMiddleware",
     "personaeval.operations.middleware.ProbesMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    # What adds headers stands before what answers for static files: these carry the same ones.
     "personaeval.middleware.SecurityHeadersMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "personaeval.middleware.OddRequestsMiddleware",
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -155,8 +163,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "personaeval.urls"
@@ -183,6 +191,20 @@ AUTH_USER_MODEL = "annotation.User"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "annotation:study_list"
 LOGOUT_REDIRECT_URL = "login"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+# Guesses are counted for a name and an address together, so that nobody locks a name for everybody else.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "personaeval.clients.client_address"
+AXES_WHITELIST_CALLABLE = "personaeval.accounts.browsers.is_known"
+AXES_LOCKOUT_CALLABLE = "personaeval.accounts.views.locked_out"
+AXES_DISABLE_ACCESS_LOG = True  # our own lines say who signed in; no address is kept longer than the lock
+AXES_SENSITIVE_PARAMETERS = ["username", "password", "code", "csrfmiddlewaretoken"]
+AXES_ENABLE_ADMIN = False
+OTP_TOTP_ISSUER = "personaeval"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -265,6 +287,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 # Compressed, hashed names once `collectstatic` has run; straight from static/ before, so no step is required.
 STATIC_COLLECTED = (STATIC_ROOT / "staticfiles.json").exists() and not DEBUG
 WHITENOISE_USE_FINDERS = not STATIC_COLLECTED
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # pages of others have no use for them
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -292,22 +315,28 @@ LOG_FORMAT = env_choice("LOG_FORMAT", "plain", "json")
 LOG_LEVEL = env_choice("LOG_LEVEL", "INFO", "WARNING", "ERROR")
 LOG_REQUESTS = env_bool("LOG_REQUESTS", LOG_FORMAT == "json")
 
-# Participant links hold a secret token: the filter takes it out of every path before a line is written.
+# Participant links hold a secret token: a filter takes it out of every path before a line is written. Another makes one
+# line of what is wrong with a request.
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"hide_tokens": {"()": "personaeval.logs.HideTokens"}},
+    "filters": {
+        "refusals": {"()": "personaeval.logs.RefusalsInOneLine", "level": LOG_LEVEL},
+        "hide_tokens": {"()": "personaeval.logs.HideTokens"},
+    },
     "formatters": {
         "plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
         "json": {"()": "personaeval.logs.JsonLines"},
     },
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "filters": ["hide_tokens"], "formatter": LOG_FORMAT},
+        "stderr": {"class": "logging.StreamHandler", "filters": ["refusals", "hide_tokens"], "formatter": LOG_FORMAT},
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
         "django.server": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
         "httpx": {"level": "WARNING"},
+        # It names whatever was typed as a name, which may be a password; personaeval.accounts says what happened.
+        "axes": {"level": "ERROR"},
     },
 }

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from annotation.errors import ServiceError, StaleVersion
 from annotation.models import Followup, Slot, Study
-from annotation.services.text import storable_text
+from annotation.services.text import answer_text
 from annotation.services.touch import assignment_touch
 
 KINDS = (Slot.Kind.OUTPUT, Slot.Kind.PERSONA)
@@ -55,4 +55,4 @@ def _checked(slot: Slot, chips: Sequence[str], text: str) -> tuple[list[str], st
         raise ServiceError(f"“{unknown[0][:80]}” is none of the reasons on the page.")
     if text and not study.followup["text"]:
         raise ServiceError("No text is asked for here.")
-    return [chip for chip in offered if chip in chips], storable_text(text) if text.strip() else ""
+    return [chip for chip in offered if chip in chips], answer_text(text)

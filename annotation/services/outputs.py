@@ -11,8 +11,7 @@ from annotation.services.locks import study_lock
 from annotation.services.log import audit_log
 from annotation.services.queue import next_turn
 from annotation.services.tallies import tallies_drop
-
-MAX_REASON = 200  # characters, as in Output.excluded_reason
+from annotation.services.text import reason_text
 
 
 def outputs_request(*, persona: Persona) -> None:
@@ -119,9 +118,7 @@ def outputs_exclude(*, persona: Persona, reason: str, user: User | None) -> None
     Raises NotAllowedNow unless the study is a draft, ServiceError without a reason or without outputs.
     """
     study = persona.item.study
-    reason = reason.strip()
-    if not reason or len(reason) > MAX_REASON:
-        raise ServiceError(f"Give a reason of 1 to {MAX_REASON} characters for leaving out item {persona.item.key}.")
+    reason = reason_text(reason, what=f"leaving out item {persona.item.key}")
     with transaction.atomic():
         _hold_draft(study, "Outputs can be excluded")
         excluded = persona.outputs.update(excluded_reason=reason, excluded_at=timezone.now())

@@ -8,7 +8,8 @@ from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from annotation.errors import NotAllowedNow, ServiceError
-from annotation.keys import id_key, link_token
+from annotation.fields import id_key
+from annotation.keys import link_token
 from annotation.models import Event, OpenLink, Participant, Study, User
 from annotation.recruitment import RecruitmentEvent
 from annotation.services.entrance import link_has_room

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from annotation.elicitation.outcomes import written_as_sent
 from annotation.errors import NotAllowedNow, ServiceError, StaleVersion
+from annotation.fields import is_blank
 from annotation.models import Assignment, Event, Persona
 from annotation.services.handout import slots_create
 from annotation.services.locks import study_lock
@@ -30,9 +31,7 @@ def persona_draft_save(*, assignment: Assignment, text: str, version: int, tab: 
         NotAllowedNow: the persona has been submitted.
         ServiceError: the text is longer than 2,000 characters, or holds what databases cannot store.
     """
-    if len(text) > MAX_PERSONA_LENGTH:
-        raise ServiceError(f"This is {len(text)} characters long; a persona holds at most {MAX_PERSONA_LENGTH}.")
-    storable_text(text)
+    text = storable_text(text, most=MAX_PERSONA_LENGTH)
     with transaction.atomic():
         assignment_touch(assignment=assignment)
         persona = Persona.objects.get(pk=assignment.persona_id)
@@ -56,7 +55,7 @@ def persona_submit(*, assignment: Assignment, text: str, version: int, tab: uuid
         ServiceError: the text is blank or too long.
         StaleVersion, NotAllowedNow: as for `persona_draft_save`.
     """
-    if not text.strip():
+    if is_blank(text):
         raise ServiceError("Write a sentence about a person first: the responses are made for that person.")
     with transaction.atomic():
         study_lock(study_id=assignment.participant.study_id)  # first of all, for the order in which outputs are placed

@@ -16,6 +16,7 @@ from annotation.services.touch import work_touch
 MAX_VISIT_MS = 24 * 60 * 60 * 1000
 # How often a save looks again because another request for the same question was first.
 TRIES = 5
+KEY_USED = "This request's key was used for another answer; reload the page and answer again."
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def sent_answer(question: QuestionState, answer: GivenAnswer) -> Rating | None:
     if rating is None:
         return None
     if (rating.slot_id, rating.aspect_id, rating.value) != (question.slot_id, question.aspect_id, answer.value):
-        raise ServiceError("This request's key was used for another answer; reload the page and answer again.")
+        raise ServiceError(KEY_USED)
     return rating
 
 

@@ -4,13 +4,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from annotation.errors import NotAllowedNow, ServiceError
+from annotation.fields import is_blank
 from annotation.flow import takes_work
 from annotation.models import Assignment, Event
 from annotation.services.locks import study_lock
 from annotation.services.log import event_log
 from annotation.services.tallies import assignment_recount
+from annotation.services.text import reason_text
 
-MAX_REASON_LENGTH = 200  # characters, as in Assignment.skip_reason
 WARNING_REASON = "The warning"
 
 
@@ -22,11 +23,9 @@ def assignment_skip(*, assignment: Assignment, reason: str) -> None:
         NotAllowedNow: the assignment is over, the study is not running, or neither its file nor a warning that has
             not been accepted allows skipping.
     """
-    reason = reason.strip()
-    if not reason:
+    if is_blank(reason):
         raise ServiceError("Choose a reason, or write one, before you skip this.")
-    if len(reason) > MAX_REASON_LENGTH or "\x00" in reason:
-        raise ServiceError(f"A reason holds at most {MAX_REASON_LENGTH} characters.")
+    reason = reason_text(reason, what="skipping this")
     study = assignment.participant.study
     if not takes_work(study.state, assignment.participant.kind):
         raise NotAllowedNow("The study is not open at the moment.")

@@ -35,7 +35,7 @@ def read_study_file(path: Path) -> StudyDefinition:
         StudyFileError: with every mistake found, if there is any.
     """
     tree = load_yaml(path, str(path))
-    problems = list(tree.repeated_keys())
+    problems = [*tree.repeated_keys(), *tree.rewritten_numbers()]
     parts = _validate_parts(tree, problems)
     problems += complete_parts(parts, tree)
     is_imported = parts.get("items") == "imported"

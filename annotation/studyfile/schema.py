@@ -4,9 +4,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, StrictBool, StrictInt, Tag
 
+from annotation.fields import Count, CountFromOne, Line, Seed, Share, Text
 from annotation.models import Aspect, Study
 from annotation.presets import ASPECTS_WITH_SCALES, PRESETS, SCALES
-from annotation.studyfile.schema_base import SLUG, Count, CountFromOne, FileSection, Line, Question, Share, Text
+from annotation.studyfile.schema_base import SLUG, FileSection, Question
 from annotation.studyfile.schema_elicitation import Elicitation
 from annotation.studyfile.schema_options import (
     Analysis,
@@ -131,7 +132,7 @@ class Design(FileSection):
     written_personas_per_participant: Count = 0
     raters_per_item: CountFromOne = 1
     assignment_hours: CountFromOne = 24
-    seed: Annotated[StrictInt, Field(ge=0, le=2_147_483_647)] = 0
+    seed: Seed = 0
     overlap_share: Share = 0.0
     repeat_share: Share = 0.0
     blocks: Literal["none", "stratum", "condition"] = "none"

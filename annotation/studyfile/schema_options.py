@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt
 
+from annotation.fields import CountFromOne, Id, Line, Text
 from annotation.models import Assignment, Item, QuestionnaireAnswer
-from annotation.studyfile.schema_base import SLUG, CountFromOne, FileSection, Line, Question, Text
+from annotation.studyfile.schema_base import SLUG, FileSection, Question
 from annotation.studyfile.text import parse_scale
 
 _LONGEST_REASON = Assignment._meta.get_field("skip_reason").max_length
@@ -44,7 +45,7 @@ class PlantedPair(FileSection):
     """An item with one good and one bad response, to be told apart on one aspect."""
 
     part: CountFromOne
-    id: Annotated[Line, Field(max_length=Item._meta.get_field("key").max_length)]
+    id: Annotated[Id, Field(max_length=Item._meta.get_field("key").max_length)]
     prompt: Text
     persona: Text
     good: Text

@@ -15,7 +15,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_http_methods
 
 from annotation.errors import NotAllowedNow, NotProven, ServiceError, TooMany
-from annotation.http import client_network, parse_uuid, to_page
+from annotation.http import parse_uuid, to_page
 from annotation.models import OpenLink
 from annotation.prolific_tokens import KeysMissing, NotSigned, signed_ids
 from annotation.recruitment import TOKEN_PARAMETER, wrong_parameters
@@ -23,6 +23,7 @@ from annotation.services.entrance import full_text, places_taken
 from annotation.services.openlinks import joined_before, open_link_join
 from annotation.services.recruitment import Asking, Proof, link_proof, participant_arrive, refuse_no_platform
 from annotation.views.browsers import HELD, VISIT, keep, kept_visit
+from personaeval.clients import client_network
 
 logger = logging.getLogger(__name__)
 

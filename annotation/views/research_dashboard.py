@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST
 
 from annotation import queries
 from annotation import queries_dashboard as dash
@@ -15,14 +15,14 @@ from annotation.errors import ServiceError
 from annotation.export.querysets import participants_of
 from annotation.export.scope import Scope
 from annotation.forms import ExportForm
-from annotation.http import get_study_for_researcher, request_user
+from annotation.http import get_study_for_researcher, read_view, request_user
 from annotation.models import Study, StudyMember
 from annotation.permissions import attached_role
 from annotation.services import outputs
 from plots.bars import BarRow, column_plot, row_plot
 
 
-@require_GET
+@read_view
 def dashboard(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Show the dashboard; htmx asks for its live part alone."""
     study = get_study_for_researcher(request, slug, version)

@@ -8,7 +8,6 @@ from typing import Any, BinaryIO
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
 
 from annotation.export.codebook import codebook_data, codebook_markdown
 from annotation.export.files import export_refusal
@@ -16,7 +15,7 @@ from annotation.export.release import found_lines, looked_through
 from annotation.export.tables import Table, study_tables
 from annotation.export.writers import FORMATS, csv_lines, jsonl_lines, parquet_write
 from annotation.forms import ExportForm
-from annotation.http import get_study_for_researcher, request_user
+from annotation.http import get_study_for_researcher, read_view, request_user
 from annotation.models import Study
 from annotation.services.log import audit_log
 
@@ -32,7 +31,7 @@ CODEBOOK_FORMATS = ("json", "md")
 REPEATING = ("ratings", "ratings_wide")
 
 
-@require_GET
+@read_view
 def export_download(request: HttpRequest, slug: str, version: int, table: str, format: str) -> HttpResponseBase:
     """Send one table, or the codebook; logged. Refused with 409 where the frozen definition was changed."""
     study = get_study_for_researcher(request, slug, version)

@@ -14,6 +14,7 @@ from annotation.protocol import given_personas
 from annotation.services.log import audit_log
 from annotation.services.outputs import output_import
 from annotation.studyref import study_from_reference
+from modelhub.files.personacolumns import text_of
 from modelhub.files.problems import refusal
 from modelhub.files.records import Record, RecordError, file_sha256, read_records
 from modelhub.models import ArmBinding, Generation, PersonaOrigin, Run
@@ -186,6 +187,8 @@ def _column_problems(records: Iterable[Record], columns: tuple[str, str]) -> lis
             )
         elif not isinstance(text := record.values[columns[1]], str):
             problems.append(f"{record.place}: {columns[1]} must be a string, not {type(text).__name__}.")
+        else:
+            text_of(record, columns[1], problems)
     return problems
 
 

@@ -15,7 +15,7 @@ from django.test import Client
 
 from annotation.errors import NotAllowedNow
 from annotation.export import study_tables
-from annotation.keys import id_key
+from annotation.fields import id_key
 from annotation.models import (
     ElicitationAnswer,
     Event,

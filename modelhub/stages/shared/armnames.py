@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from annotation.models import Arm, Output, Study
+from modelhub.files.personacolumns import name_problem
 from modelhub.files.records import Record
 from modelhub.models import ArmBinding, System
 from modelhub.prompting.layouts import PersonaStyle
@@ -33,6 +34,8 @@ class ArmNames:
     def resolve(self, record: Record) -> Arm | str:
         """Return the row's arm, or what is wrong with how it is named."""
         own_arm, own_system = _column(record, "arm"), _column(record, "system")
+        if wrong := name_problem(own_system):
+            return f"the name of its system {wrong}"
         if own_arm or own_system:
             return self._find(own_arm, own_system)
         return self._find(*self._default)
