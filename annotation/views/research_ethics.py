@@ -5,30 +5,30 @@ import csv
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST
 
 from annotation.errors import ServiceError
 from annotation.ethics import ethics_markdown, ethics_sections
-from annotation.http import get_study_to_run, get_study_with_key, request_user
+from annotation.http import get_study_to_run, get_study_with_key, read_view, request_user
 from annotation.models import Study
 from annotation.permissions import may_have_key
 from annotation.services.linking import KEY_COLUMNS, key_destroy, key_read
 
 
-@require_GET
+@read_view
 def ethics(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Show what is kept of participants, where, for how long, and who sees it."""
     return _page(request, get_study_to_run(request, slug, version))
 
 
-@require_GET
+@read_view
 def ethics_download(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Send the same as Markdown."""
     study = get_study_to_run(request, slug, version)
     return _file(ethics_markdown(study), "text/markdown; charset=utf-8", f"{study.slug}-v{study.version}-ethics.md")
 
 
-@require_GET
+@read_view
 def key(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Send the key, a file of its own; logged."""
     study = get_study_with_key(request, slug, version)

@@ -53,7 +53,7 @@ def export_download(request: HttpRequest, slug: str, version: int, table: str, f
     return response
 
 
-@require_GET
+@read_view
 def release(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Show where people typed e-mail addresses and telephone numbers, and offer downloads without them."""
     study = get_study_for_researcher(request, slug, version)
