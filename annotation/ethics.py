@@ -1,6 +1,5 @@
 """What an ethics board asks of a study, answered from the study, the settings and the database as they are now."""
 
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,10 +27,11 @@ from annotation.models import (
 )
 from annotation.retention import limits_of
 from annotation.services.erasure import BLANKED, DELETED, FORGOTTEN
+from personaeval.private import others_may
 
 
 @dataclass(frozen=True)
-class Section:
+class EthicsSection:
     """A heading with sentences, or with a table: its head, and rows as wide as that."""
 
     title: str
@@ -40,16 +40,16 @@ class Section:
     rows: tuple[tuple[str, ...], ...] = ()
 
 
-def ethics_sections(study: Study) -> tuple[Section, ...]:
+def ethics_sections(study: Study) -> tuple[EthicsSection, ...]:
     """Return what is kept of participants, where, for how long, who sees it, what models get, and what goes when."""
     return (
         _study(study),
-        Section("What is kept of participants", head=("What", "How much now"), rows=tuple(_kept(study))),
-        Section("Where it is kept", tuple(_places())),
-        Section("How long it is kept", tuple(_durations(study))),
-        Section("Who may see it", head=("Who", "How many", "What"), rows=tuple(_readers(study))),
-        Section("What language models are given", (_models(study),)),
-        Section("What an erasure removes", tuple(_erasure())),
+        EthicsSection("What is kept of participants", head=("What", "How much now"), rows=tuple(_kept(study))),
+        EthicsSection("Where it is kept", tuple(_places())),
+        EthicsSection("How long it is kept", tuple(_durations(study))),
+        EthicsSection("Who may see it", head=("Who", "How many", "What"), rows=tuple(_readers(study))),
+        EthicsSection("What language models are given", (_models(study),)),
+        EthicsSection("What an erasure removes", tuple(_erasure())),
     )
 
 
@@ -69,13 +69,13 @@ def _markdown_row(cells: tuple[str, ...]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 
-def _study(study: Study) -> Section:
+def _study(study: Study) -> EthicsSection:
     lines = [f"{study.title} ({study.slug}, version {study.version}), {study.state}"]
     lines += [f"Contact: {study.contact}"] if study.contact else []
     lines += [f"Opened on {study.opened_at:%Y-%m-%d}"] if study.opened_at else []
     lines += [f"Closed on {study.closed_at:%Y-%m-%d}"] if study.closed_at else []
     lines += [f"Protocol hash: {study.protocol_hash}"] if study.protocol_hash else []
-    return Section("The study", tuple(lines))
+    return EthicsSection("The study", tuple(lines))
 
 
 def _kept(study: Study) -> Iterator[tuple[str, str]]:
@@ -125,11 +125,9 @@ def _places() -> Iterator[str]:
 
 
 def _mode_of(path: Path) -> str:
-    try:
-        others = stat.S_IMODE(path.stat().st_mode) & 0o077
-    except OSError:
+    if not path.exists():
         return "its rights cannot be read"
-    return "others on that computer have rights to it" if others else "its account alone may read it"
+    return "others on that computer have rights to it" if others_may(path) else "its account alone may read it"
 
 
 def _durations(study: Study) -> Iterator[str]:

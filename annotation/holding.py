@@ -20,7 +20,7 @@ def unmade_holds() -> QuerySet[PersonaHold]:
     return standing_holds().exclude(stage=PersonaHold.Stage.OUTPUTS)
 
 
-def with_told_time(holds: QuerySet[PersonaHold]) -> QuerySet[PersonaHold]:
+def with_told_time(holds: QuerySet[PersonaHold]) -> QuerySet[Any]:
     """Add `told_at`: since when a persona is held, as blinded people are told it.
 
     Outputs are held with the first find in one of them. Were that told, it would say whether the output in which it

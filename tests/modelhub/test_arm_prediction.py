@@ -5,6 +5,7 @@ place of whatever stands beside an arm's code. What names the arm that was bound
 a coin would is a leak.
 """
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -39,13 +40,14 @@ def clues_of(done: Simulated, folder: Path) -> Clues:
 
 
 def test_no_export_page_or_log_and_no_earlier_side_predicts_an_arm(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     leaks = Leaks()
     for seed in range(STUDIES):
-        with monkeypatch.context() as patch:
+        caplog.clear()
+        with monkeypatch.context() as patch, caplog.at_level(logging.INFO):
             done = simulate(tmp_path, seed, patch)
-        clues = clues_of(done, tmp_path)
+        clues = clues_of(done, tmp_path) | text_clues("the log of the process", caplog.text, done.codes)
         leaks.note(clues, truth=done.truth(done.first), of="the arm bound first")
         leaks.note(clues, truth=done.truth(done.slow), of="the slow arm")
         for sides in done.sides:
