@@ -13,11 +13,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictInt, StrictSt
 
 # Characters. Ten times the longest forum posts and answers that data sets hold; what is longer is no text for people.
 LONGEST_TEXT = 1_000_000
+LONGEST_WRITTEN = 2000  # of a persona that a participant writes
 LONGEST_REASON = 200  # as in the columns that keep reasons
 LONGEST_NAME = 80  # of systems and data sets, as in their columns
 SMALL = 32_767  # the largest number of a SMALLINT column
 LARGE = 2_147_483_647  # and of an INTEGER column
-_DIGITS = 9  # of a number that a page sends; more would not fit a column
+_PLAIN = re.compile(r"0|[1-9][0-9]{0,8}")  # longer numbers would not fit a column
 
 # Letters that show nothing, though Unicode takes them for letters or symbols.
 _UNSEEN = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\U0001d159")
@@ -102,8 +103,8 @@ def id_key(known_as: str) -> str:
 
 
 def whole_number(text: str, *, least: int = 0, most: int = LARGE) -> int:
-    """Return a whole number written in digits 0 to 9 and nothing else."""
-    if not text.isascii() or not text.isdigit() or len(text) > _DIGITS:
+    """Return a whole number written in digits 0 to 9 and nothing else: YAML would read 010 as 8."""
+    if not _PLAIN.fullmatch(text):
         raise ValueError("must be a whole number, in digits")
     if not least <= int(text) <= most:
         raise ValueError(f"is {int(text)}; {least} to {most} is right")

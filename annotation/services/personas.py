@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from annotation.elicitation.outcomes import written_as_sent
 from annotation.errors import NotAllowedNow, ServiceError, StaleVersion
-from annotation.fields import is_blank
+from annotation.fields import LONGEST_WRITTEN, is_blank
 from annotation.models import Assignment, Event, Persona
 from annotation.services.handout import slots_create
 from annotation.services.locks import study_lock
@@ -17,7 +17,7 @@ from annotation.services.screening import persona_screen
 from annotation.services.text import storable_text
 from annotation.services.touch import assignment_touch
 
-MAX_PERSONA_LENGTH = 2000
+MAX_PERSONA_LENGTH = LONGEST_WRITTEN
 
 
 def persona_draft_save(*, assignment: Assignment, text: str, version: int, tab: uuid.UUID) -> Persona:
