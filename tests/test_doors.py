@@ -3,7 +3,7 @@
 A door brings a value in and returns what an export then says, or what it was refused with.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.django_db
 # --- The rule ------------------------------------------------------------------------------------------------------
 
 
-def verdicts(doors: dict[str, Callable[[str], str]], value: str) -> dict[str, str | None]:
+def verdicts(doors: Mapping[str, Callable[[str], str]], value: str) -> dict[str, str | None]:
     """Return what each door that can carry the value kept of it, None where it refused; and nothing else is changed."""
     found: dict[str, str | None] = {}
     for name, door in doors.items():
@@ -64,7 +64,7 @@ def verdicts(doors: dict[str, Callable[[str], str]], value: str) -> dict[str, st
     return found
 
 
-def assert_alike(doors: dict[str, Callable[[str], str]], value: str, expected: str) -> None:
+def assert_alike(doors: Mapping[str, Callable[[str], str]], value: str, expected: str) -> None:
     found = verdicts(doors, value)
     assert len(set(found.values())) <= 1, (value, found)
     assert set(found.values()) <= {None, expected}, (value, found)
