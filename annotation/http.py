@@ -24,7 +24,16 @@ from django.views.decorators.http import require_http_methods, require_safe
 from annotation.fields import plain_lines, whole_number
 from annotation.frozen import study_as_it_stands
 from annotation.models import Assignment, Participant, Study, StudyMember, User
-from annotation.permissions import NO_ROLE, READS_ONLY, AccessRefused, attached_role, has_role, visible_studies
+from annotation.permissions import (
+    KEY_ONLY,
+    NO_ROLE,
+    READS_ONLY,
+    AccessRefused,
+    attached_role,
+    has_role,
+    may_have_key,
+    visible_studies,
+)
 from annotation.prepared import KeptQuery
 from annotation.services.places import assignment_by_key
 
@@ -126,6 +135,18 @@ def get_study_to_run(request: HttpRequest, slug: str, version: int) -> Study:
     study = get_study_for_researcher(request, slug, version)
     if attached_role(request_user(request), study) == StudyMember.Role.ANALYST:
         raise AccessRefused(READS_ONLY)
+    return study
+
+
+def get_study_with_key(request: HttpRequest, slug: str, version: int) -> Study:
+    """Return the study to those who may have the key that says which participant is whom.
+
+    Raises:
+        AccessRefused, Http404: as `get_study_for_researcher`; AccessRefused also for whoever is attached to the study.
+    """
+    study = get_study_for_researcher(request, slug, version)
+    if not may_have_key(request_user(request), study):
+        raise AccessRefused(KEY_ONLY)
     return study
 
 

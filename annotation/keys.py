@@ -20,12 +20,14 @@ def link_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-def visit_token(secret: str, open_link: int, visit: uuid.UUID) -> str:
+def visit_token(secret: str, open_link: int, visit: uuid.UUID, person: str = "") -> str:
     """Return the secret part of the link that one visit to an open link leads to: the same one, however often asked.
 
-    Nobody can compute it who does not hold `secret`, the site's key.
+    `person` is the key of the id under which a recruiting platform sends somebody. Nobody can compute the token without
+    `secret`, the site's key.
     """
-    digest = hmac.new(secret.encode(), f"visit:{open_link}:{visit}".encode(), hashlib.sha256).digest()
+    named = f":{person}" if person else ""
+    digest = hmac.new(secret.encode(), f"visit:{open_link}:{visit}{named}".encode(), hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest[:24]).decode()
 
 

@@ -70,11 +70,11 @@ def read_submissions(content: bytes) -> list[Submission]:
     for number, row in rows:
         person, session = row["participant id"], row.get("submission id", "")
         status = row["status"].upper().replace("TIMED OUT", "TIMED-OUT")
-        if problem := _id_problem(person) or _repeated(seen.get((id_key(person), session))):
+        if problem := _id_problem(person) or _repeated(seen.get((id_key(person), id_key(session)))):
             problems.append(f"row {number}: {problem}")
         if status not in STATUSES:
             problems.append(f"row {number}: the status is none that Prolific has; it has {', '.join(sorted(STATUSES))}")
-        seen.setdefault((id_key(person), session), number)
+        seen.setdefault((id_key(person), id_key(session)), number)
         submissions.append(Submission(person, session, STATUSES.get(status)))
     _refuse(problems)
     return submissions

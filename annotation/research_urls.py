@@ -6,6 +6,7 @@ from annotation import converters as converters  # registers `number`
 from annotation.views import (
     research,
     research_dashboard,
+    research_ethics,
     research_export,
     research_links,
     research_members,
@@ -51,6 +52,12 @@ urlpatterns = [
     path(f"{study_urls}links/personal/", research_links.participants_create, name="participants_create"),
     path(f"{study_urls}links/invitations/", research_links.participants_invite, name="participants_invite"),
     path(f"{study_urls}links/open/", research_links.open_link_create, name="open_link_create"),
+    path(f"{study_urls}links/open/<number:pk>/", research_links.open_link, name="open_link"),
     path(f"{study_urls}links/open/<number:pk>/off/", research_links.open_link_deactivate, name="open_link_deactivate"),
+    path(f"{study_urls}ethics/", research_ethics.ethics, name="ethics"),
+    path(f"{study_urls}ethics.md", research_ethics.ethics_download, name="ethics_download"),
+    path(f"{study_urls}key.csv", research_ethics.key, name="key"),
+    path(f"{study_urls}key/destroy/", research_ethics.key_destroyed, name="key_destroyed"),
+    path(f"{study_urls}release/", research_export.release, name="release"),
     path(f"{study_urls}export/<slug:table>.<slug:format>", research_export.export_download, name="export_download"),
 ]

@@ -9,11 +9,13 @@ import os
 import re
 import secrets
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import dj_database_url
+import phonenumbers
 from django.core.exceptions import ImproperlyConfigured
 
 from personaeval.private import tighten
@@ -69,6 +71,22 @@ def env_seconds(name: str, default: int) -> int:
     return int(value)
 
 
+def env_count(name: str, default: int) -> int:
+    """Return a variable that is a whole number from 0 to 9."""
+    value = env_str(name, str(default))
+    if not re.fullmatch("[0-9]", value):
+        raise ImproperlyConfigured(f"{name}={value!r} is no number of them; use a whole number from 0 to 9.")
+    return int(value)
+
+
+def env_sub_path(name: str) -> str:
+    """Return a path such as `/studies`, without a slash at its end; "" where the variable is not set."""
+    value = env_str(name, "").rstrip("/")
+    if not re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)*", value) or {".", ".."} & set(value.split("/")):
+        raise ImproperlyConfigured(f"{name}={value!r} is no path below a host; write it as /studies.")
+    return value
+
+
 def env_folder(name: str, default: Path) -> Path:
     """Return a folder, made where it is missing, for the account alone that runs this."""
     folder = Path(env_str(name, str(default))).absolute()
@@ -104,6 +122,11 @@ SECRET_KEY = env_str("SECRET_KEY", "") or local_secret(VAR_DIR / "secret_key")
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS", "")
 
+# Below which path of the host the site lies: "" or, say, "/studies".
+SUB_PATH = env_sub_path("SUB_PATH")
+FORCE_SCRIPT_NAME = SUB_PATH or None
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = f"{SUB_PATH}/"  # another site of the host has cookies of its own
+
 # HTTPS=1 behind a proxy that terminates TLS and sets X-Forwarded-Proto.
 HTTPS = env_bool("HTTPS", False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
@@ -113,9 +136,14 @@ SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "annotation.views.errors.csrf_failure"
+# How many proxies of ours write X-Forwarded-For, one behind the other. 0: nobody's network is known behind a proxy.
+TRUSTED_PROXIES = env_count("TRUSTED_PROXIES", 0)
 SECURE_REFERRER_POLICY = "same-origin"  # participant links hold a secret token
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
+# Whether all names below this one speak HTTPS, and whether browsers are to be told so in advance, is for those who run
+# them to say.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 # --- Applications ----------------------------------------------------------------------------------------------
 
@@ -127,6 +155,10 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_htmx",
     "template_partials",
+    "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "annotation",
     "modelhub",
 ]
@@ -148,6 +180,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "personaeval.urls"
@@ -174,6 +207,20 @@ AUTH_USER_MODEL = "annotation.User"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "annotation:study_list"
 LOGOUT_REDIRECT_URL = "login"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+# Guesses are counted for a name and an address together, so that nobody locks a name for everybody else.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "personaeval.clients.client_address"
+AXES_WHITELIST_CALLABLE = "personaeval.accounts.browsers.is_known"
+AXES_LOCKOUT_CALLABLE = "personaeval.accounts.views.locked_out"
+AXES_DISABLE_ACCESS_LOG = True  # our own lines say who signed in; no address is kept longer than the lock
+AXES_SENSITIVE_PARAMETERS = ["username", "password", "code", "csrfmiddlewaretoken"]
+AXES_ENABLE_ADMIN = False
+OTP_TOTP_ISSUER = "personaeval"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -187,6 +234,8 @@ AUTH_PASSWORD_VALIDATORS = [
 DISCARD_HOOKS = ["modelhub.hooks.discard_records"]
 # The same, in the transaction that erases a participant's data.
 ERASURE_HOOKS = ["modelhub.hooks.erase_records"]
+# How far what participants of a study write travels to models: none, here, network or outside.
+PERSONAS_REACH = "modelhub.hooks.personas_reach"
 
 # --- Privacy -----------------------------------------------------------------------------------------------------
 
@@ -195,6 +244,11 @@ BACKUP_STATEMENT = env_str(
     "BACKUP_STATEMENT",
     "Backups that were made before may still hold the data until they are replaced by newer ones.",
 )
+
+# Where people dial as the numbers in their texts are written; those in international form are found anywhere.
+PHONE_REGIONS = env_list("PHONE_REGIONS", "US,CA,GB,IE,AU,IN,ZA,DE,AT,CH,FR,ES,IT,NL,PL,PT")
+if unknown := sorted(set(PHONE_REGIONS) - set(phonenumbers.SUPPORTED_REGIONS)):
+    raise ImproperlyConfigured(f"PHONE_REGIONS names {', '.join(unknown)}; use codes of countries such as DE or US.")
 
 # --- Database --------------------------------------------------------------------------------------------------
 
@@ -243,7 +297,7 @@ USE_TZ = True
 
 # --- Static files ----------------------------------------------------------------------------------------------
 
-STATIC_URL = "static/"
+STATIC_URL = f"{SUB_PATH}/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Compressed, hashed names once `collectstatic` has run; straight from static/ before, so no step is required.
@@ -298,5 +352,7 @@ LOGGING: dict[str, Any] = {
         "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
         "django.server": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
         "httpx": {"level": "WARNING"},
+        # It names whatever was typed as a name, which may be a password; personaeval.accounts says what happened.
+        "axes": {"level": "ERROR"},
     },
 }

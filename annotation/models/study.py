@@ -60,12 +60,14 @@ class Study(models.Model):
     analysis = models.JSONField(default=dict, blank=True)
     screening = models.JSONField(default=dict, blank=True)
     elicitation = models.JSONField(default=dict, blank=True)
+    retention = models.JSONField(default=dict, blank=True)
 
     demonstration = models.BooleanField(default=False, help_text="Some outputs come from the scripted engine.")
     protocol_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256, taken when the study opens.")
     created_at = models.DateTimeField(auto_now_add=True)
     opened_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
+    key_destroyed_at = models.DateTimeField(null=True, blank=True, help_text="Since when nobody can say who is whom.")
     # Updated first in every transaction that hands out places, which makes those transactions take turns.
     allocation_turn = models.PositiveIntegerField(default=0)
 

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 # Sections that came later: left out where they say nothing, so that studies from before keep document and hash.
-_LEFT_OUT_WHEN_EMPTY = ("elicitation", "screening")
+_LEFT_OUT_WHEN_EMPTY = ("elicitation", "screening", "retention")
 
 
 def without_empty(document: dict[str, Any]) -> dict[str, Any]:
@@ -90,6 +90,7 @@ class StudyDefinition:
     analysis: dict[str, Any] = field(default_factory=dict)
     screening: dict[str, Any] = field(default_factory=dict)
     elicitation: dict[str, Any] = field(default_factory=dict)
+    retention: dict[str, Any] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """Return the definition as plain JSON types, as `protocol.definition_document` does for a stored study."""

@@ -18,6 +18,7 @@ from annotation.studyfile.schema_options import (
     Questionnaires,
     Quiz,
     Recruitment,
+    Retention,
     ScreeningSection,
     SkipReason,
 )
@@ -217,4 +218,5 @@ class StudyFile(FileSection):
     analysis: Analysis = Analysis()
     screening: ScreeningSection = ScreeningSection()
     elicitation: Elicitation | None = None
+    retention: Retention = Retention()
     items: AnyItems

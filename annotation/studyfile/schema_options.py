@@ -130,6 +130,17 @@ class ScreeningSection(FileSection):
     outputs: Literal["hold", "flag"] = "hold"
 
 
+Days = Annotated[StrictInt, Field(ge=0, le=36_500)]
+
+
+class Retention(FileSection):
+    """For how many days after its closing a study keeps what; without a limit, until somebody erases it."""
+
+    ids_days: Days | None = None
+    free_text_days: Days | None = None
+    everything_days: Days | None = None
+
+
 def _check_code(code: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]{4,40}", code):
         raise ValueError(f"{code!r} is no completion code; copy it from Prolific: 4 to 40 letters, digits, - or _")
@@ -140,12 +151,13 @@ Code = Annotated[Line, AfterValidator(_check_code)]
 
 
 class Prolific(FileSection):
-    """The codes that Prolific gave for what can become of a submission."""
+    """The codes that Prolific gave for what can become of a submission, and whether it signs who it sends."""
 
     completed: Code
     screened_out: Code
     no_consent: Code
     over_quota: Code
+    signed: StrictBool | None = None
 
 
 class Recruitment(FileSection):

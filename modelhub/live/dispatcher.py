@@ -34,6 +34,7 @@ from modelhub.live.desk import Desk, Flight, Looked
 from modelhub.live.desks import Desks
 from modelhub.live.figures import WorkerFigures
 from modelhub.live.guard import Guard
+from modelhub.live.housekeeping import Housekeeping
 from modelhub.live.identity import difference, learned, told_by_answer, told_by_list
 from modelhub.live.reporting import troubles_now
 from modelhub.live.storing import answer_store, served_learn
@@ -74,6 +75,7 @@ class Dispatcher:
     failed: int = 0
     desks: Desks = field(default_factory=Desks)
     guard: Guard = field(init=False)
+    housekeeping: Housekeeping = field(default_factory=Housekeeping)
     _inbox: "SimpleQueue[Callable[[], None]]" = field(default_factory=SimpleQueue)
     _taken: deque[Callable[[], None]] = field(default_factory=deque)  # stays until it is stored
     _told: tuple[int, int] = (0, 0)
@@ -145,6 +147,7 @@ class Dispatcher:
         for desk in self.desks:
             desk.look_after(pool, lambda looked, desk=desk: self._inbox.put(partial(self._looked, desk, looked)))  # type: ignore[misc]
         self._say()
+        self.housekeeping.turn()
         return self.limits.once and self._is_over()
 
     def _receive(self) -> None:

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.fields import check_name
-from annotation.models import Arm, Study, User
+from annotation.models import Arm, Output, Study, User
 from annotation.services.log import audit_log
 from annotation.services.outputs import arm_fingerprint_set, study_demonstration_set
 from modelhub.engines import IMPORTED, SCRIPTED, SHAPING_OPTIONS, engine_module
@@ -97,7 +97,7 @@ def arms_bind(*, study: Study, bindings: Mapping[str, str], user: User | None = 
     pairs = _resolve(study, bindings)
     with transaction.atomic():
         bound = [arm_bind(arm=arm, system=system) for arm, system in pairs.items()]
-        audit_log(user=user, action="arms_bound", study=study, arms=[arm.code for arm in pairs])
+        audit_log(user=user, action="arms_bound", study=study, arms=len(pairs))
     return bound
 
 
@@ -275,7 +275,8 @@ def _binding_problems(arm: Arm, system: System) -> list[str]:
             "what they are now under another name."
         )
     binding = ArmBinding.objects.filter(arm=arm).first()
-    if binding is not None and binding.system_id != system.pk and arm.outputs.exists():
+    made = arm.outputs.filter(planted=Output.Planted.NO)
+    if binding is not None and binding.system_id != system.pk and made.exists():
         problems.append(f"Arm {arm.ordinal} already has outputs of another system. Load the study anew to start over.")
     return problems
 

@@ -25,7 +25,9 @@ class ArmNames:
         self._by_system: dict[str, list[Arm]] = defaultdict(list)
         for binding in bindings:
             self._by_system[binding.system.name].append(binding.arm)
-        filled = set(Output.objects.filter(arm__study=study).values_list("arm", flat=True))
+        # Planted pairs take an arm's place on the page, but no arm made them.
+        made = Output.objects.filter(arm__study=study, planted=Output.Planted.NO)
+        filled = set(made.values_list("arm", flat=True))
         self._free = [arm for arm in study.arms.all() if arm.pk not in self._systems and arm.pk not in filled]
         self._new: dict[int, str] = {}
 
