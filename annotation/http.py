@@ -18,6 +18,7 @@ from django.http import (
     StreamingHttpResponse,
 )
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from annotation.fields import plain_lines, whole_number
@@ -44,6 +45,28 @@ Answer = TypeVar("Answer", bound=HttpResponseBase)
 def read_view(view: Callable[Concatenate[HttpRequest, P], Answer]) -> Callable[Concatenate[HttpRequest, P], Answer]:
     """Turn a view into one for GET and HEAD. HEAD gets the headers that GET gets, and changes nothing."""
     return require_safe(head_changes_nothing(view))
+
+
+def form_view(
+    page: str, *names: str
+) -> Callable[[Callable[Concatenate[HttpRequest, P], Answer]], Callable[..., HttpResponseBase]]:
+    """Turn a view into one that takes a form which stands on `page`.
+
+    A form that is refused is answered at this address, which a browser may reload, keep or come back to: then it leads
+    to the page. `names` are the parts of the address that the page has too.
+    """
+
+    def decorate(view: Callable[Concatenate[HttpRequest, P], Answer]) -> Callable[..., HttpResponseBase]:
+        @wraps(view)
+        def answer(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if request.method == "POST":
+                return view(request, *args, **kwargs)
+            shared = {name: kwargs[name] for name in names or ("slug", "version")}
+            return HttpResponseRedirect(reverse(page, kwargs=shared))
+
+        return require_http_methods(["GET", "HEAD", "POST"])(answer)
+
+    return decorate
 
 
 def head_changes_nothing(
@@ -157,13 +180,15 @@ def participant_view(*methods: str) -> Callable[[ParticipantView], Callable[...,
     No session is looked at: the link alone says who it is, so two people's links never mix in one browser.
     """
 
+    takes = require_http_methods(list(methods)) if "GET" in methods else form_view("annotation:participant", "token")
+
     def decorate(view: ParticipantView) -> Callable[..., HttpResponse]:
         @head_changes_nothing
         @wraps(view)
         def guarded(request: HttpRequest, token: str, **kwargs: Any) -> HttpResponse:
             return view(request, get_participant(token), **kwargs)
 
-        return cast("Callable[..., HttpResponse]", login_not_required(require_http_methods(list(methods))(guarded)))
+        return cast("Callable[..., HttpResponse]", login_not_required(takes(guarded)))
 
     return decorate
 

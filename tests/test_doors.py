@@ -46,7 +46,7 @@ pytestmark = pytest.mark.django_db
 # --- The rule ------------------------------------------------------------------------------------------------------
 
 
-def verdicts(doors: dict[str, Callable[[str], str]], value: str) -> dict[str, str | None]:
+def verdicts(doors: Mapping[str, Callable[[str], str]], value: str) -> dict[str, str | None]:
     """Return what each door that can carry the value kept of it, None where it refused; and nothing else is changed."""
     found: dict[str, str | None] = {}
     for name, door in doors.items():

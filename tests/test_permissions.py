@@ -89,13 +89,13 @@ def page(*path: str, get: Cells, **more: Any) -> Row:
 
 
 def action(*path: str, post: Cells, data: dict[str, str] | None = None) -> Row:
-    """Return a row of an address that researchers send something to."""
-    return Row(path, data=data, post=post, other=SIGNED_IN_ONLY)
+    """Return a row of an address that researchers send something to; opened or reloaded, it leads to its page."""
+    return Row(path, data=data, get=accounts(302), post=post, other=SIGNED_IN_ONLY)
 
 
 def link(*path: str, status: int, **data: str) -> Row:
     """Return a row of an address below a participant's link: whoever holds the link is the participant."""
-    return Row(("token", *path), data=data, post=everybody(status))
+    return Row(("token", *path), data=data, get=everybody(302), post=everybody(status))
 
 
 # Analysts and admins alone, whether or not a study is theirs: nothing there is a study's, save the runs they may see.

@@ -7,12 +7,11 @@ from typing import Any
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.views.decorators.http import require_POST
 
 from annotation.blinding import FollowupView, TaskView, answer_name
 from annotation.errors import NotAllowedNow, ServiceError, StaleVersion, UnknownQuestion
 from annotation.flow import Step
-from annotation.http import get_assignment, parse_int, parse_uuid, participant_view, to_page
+from annotation.http import form_view, get_assignment, parse_int, parse_uuid, participant_view, to_page
 from annotation.models import Assignment, PageVisit, Participant, Rating
 from annotation.questions import is_on_a_page, questions_of
 from annotation.services.finishing import Key, assignment_finish
@@ -23,7 +22,7 @@ from annotation.views.pages import rate_context, render_place
 
 
 @login_not_required
-@require_POST
+@form_view("annotation:participant", "token")
 def save(request: HttpRequest, token: str, slot_key: str, aspect_key: str) -> HttpResponse:
     """Save one answer. JSON out: 200 saved, 409 another tab's answer stands, 422 not on the scale, 403 over."""
     try:

@@ -6,7 +6,6 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST
 
 from annotation import queries
 from annotation.dryrun import stored_dry_run
@@ -15,7 +14,7 @@ from annotation.export import FORMATS
 from annotation.export.scope import Scope
 from annotation.export.tables import study_tables
 from annotation.forms import ExportForm, StateForm
-from annotation.http import get_researcher, get_study_for_researcher, read_view, request_user
+from annotation.http import form_view, get_researcher, get_study_for_researcher, read_view, request_user
 from annotation.making import making
 from annotation.models import Study
 from annotation.permissions import may_share
@@ -45,7 +44,7 @@ def study(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     return _study_page(request, found)
 
 
-@require_POST
+@form_view("annotation:study")
 def study_state(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Open, pause or close a study. Closing is final, so it is asked about on a page of its own first."""
     found = get_study_for_researcher(request, slug, version)
@@ -65,7 +64,7 @@ def study_state(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     return redirect("annotation:study", slug, version)
 
 
-@require_POST
+@form_view("annotation:study")
 def preview(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Start a preview and go to its first page, which is the participant's own."""
     found = get_study_for_researcher(request, slug, version)

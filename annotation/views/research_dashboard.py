@@ -6,7 +6,6 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST
 
 from annotation import queries
 from annotation import queries_dashboard as dash
@@ -15,7 +14,7 @@ from annotation.errors import ServiceError
 from annotation.export.querysets import participants_of
 from annotation.export.scope import Scope
 from annotation.forms import ExportForm
-from annotation.http import get_study_for_researcher, read_view, request_user
+from annotation.http import form_view, get_study_for_researcher, read_view, request_user
 from annotation.models import Study, StudyMember
 from annotation.permissions import attached_role
 from annotation.services import outputs
@@ -33,7 +32,7 @@ def dashboard(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     return render(request, template, _context(request, study, scope))
 
 
-@require_POST
+@form_view("annotation:dashboard")
 def outputs_retry(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Put the outputs that failed and can still be rated back into the queue."""
     study = get_study_for_researcher(request, slug, version)

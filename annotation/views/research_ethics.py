@@ -5,11 +5,10 @@ import csv
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_POST
 
 from annotation.errors import ServiceError
 from annotation.ethics import ethics_markdown, ethics_sections
-from annotation.http import get_study_to_run, get_study_with_key, read_view, request_user
+from annotation.http import form_view, get_study_to_run, get_study_with_key, read_view, request_user
 from annotation.models import Study
 from annotation.permissions import may_have_key
 from annotation.services.linking import KEY_COLUMNS, key_destroy, key_read
@@ -43,7 +42,7 @@ def key(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     return response
 
 
-@require_POST
+@form_view("annotation:ethics")
 def key_destroyed(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Destroy the key for good, once that is confirmed."""
     study = get_study_with_key(request, slug, version)

@@ -8,12 +8,12 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from annotation import queries
 from annotation.errors import ServiceError
 from annotation.forms import InvitationsForm, OpenLinkForm, ParticipantsForm
-from annotation.http import get_study_to_run, read_view, request_user
+from annotation.http import form_view, get_study_to_run, read_view, request_user
 from annotation.models import OpenLink, Participant, Study
 from annotation.peoplefiles import read_invitations
 from annotation.services import openlinks, recruitment
@@ -44,7 +44,7 @@ def participant_links_csv(request: HttpRequest, slug: str, version: int) -> Http
     return response
 
 
-@require_POST
+@form_view("annotation:participant_links")
 def participants_create(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Make personal links."""
     study = get_study_to_run(request, slug, version)
@@ -60,7 +60,7 @@ def participants_create(request: HttpRequest, slug: str, version: int) -> HttpRe
     return redirect("annotation:participant_links", slug, version)
 
 
-@require_POST
+@form_view("annotation:participant_links")
 def participants_invite(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Make personal links for the people of an uploaded list."""
     study = get_study_to_run(request, slug, version)
@@ -79,7 +79,7 @@ def participants_invite(request: HttpRequest, slug: str, version: int) -> HttpRe
     return redirect("annotation:participant_links", slug, version)
 
 
-@require_POST
+@form_view("annotation:participant_links")
 def open_link_create(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Make one link that many may follow."""
     study = get_study_to_run(request, slug, version)
@@ -113,7 +113,7 @@ def open_link(request: HttpRequest, slug: str, version: int, pk: int) -> HttpRes
     return redirect("annotation:participant_links", slug, version)
 
 
-@require_POST
+@form_view("annotation:participant_links")
 def open_link_deactivate(request: HttpRequest, slug: str, version: int, pk: int) -> HttpResponse:
     """Stop an open link from letting more people in."""
     study = get_study_to_run(request, slug, version)

@@ -5,11 +5,10 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST
 
 from annotation.errors import ServiceError
 from annotation.forms import MemberForm
-from annotation.http import get_study_for_researcher, read_view, request_user
+from annotation.http import form_view, get_study_for_researcher, read_view, request_user
 from annotation.models import Study
 from annotation.permissions import OWNER_ONLY, AccessRefused, may_share
 from annotation.services import members as services
@@ -21,7 +20,7 @@ def members(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     return _members_page(request, _own_study(request, slug, version))
 
 
-@require_POST
+@form_view("annotation:members")
 def member_add(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Attach somebody."""
     study = _own_study(request, slug, version)
@@ -36,7 +35,7 @@ def member_add(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     return redirect("annotation:members", slug, version)
 
 
-@require_POST
+@form_view("annotation:members")
 def member_remove(request: HttpRequest, slug: str, version: int, pk: int) -> HttpResponse:
     """Detach somebody."""
     study = _own_study(request, slug, version)

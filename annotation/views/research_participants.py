@@ -7,11 +7,10 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST
 
 from annotation.errors import ServiceError
 from annotation.forms import ReasonForm, SearchForm
-from annotation.http import get_study_for_researcher, get_study_to_run, read_view, request_user
+from annotation.http import form_view, get_study_for_researcher, get_study_to_run, read_view, request_user
 from annotation.models import Participant, Study, StudyMember
 from annotation.permissions import attached_role
 from annotation.queries import participant_state
@@ -43,19 +42,19 @@ def participant_change(request: HttpRequest, slug: str, version: int, number: in
     return _participant_page(request, _participant(get_study_to_run(request, slug, version), number))
 
 
-@require_POST
+@form_view("annotation:participant_change", "slug", "version", "number")
 def participant_exclude(request: HttpRequest, slug: str, version: int, number: int) -> HttpResponse:
     """Leave a participant out, for a reason."""
     return _decide(request, slug, version, number, exclusions.participant_exclude, "Excluded {}.")
 
 
-@require_POST
+@form_view("annotation:participant_change", "slug", "version", "number")
 def participant_include(request: HttpRequest, slug: str, version: int, number: int) -> HttpResponse:
     """Take a participant back in, for a reason."""
     return _decide(request, slug, version, number, exclusions.participant_include, "{} is included again.")
 
 
-@require_POST
+@form_view("annotation:participant_change", "slug", "version", "number")
 def participant_link_replace(request: HttpRequest, slug: str, version: int, number: int) -> HttpResponse:
     """Make a new link and show it once, on this page."""
     participant = _participant(get_study_for_researcher(request, slug, version), number)

@@ -4,10 +4,9 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST
 
 from annotation.errors import ServiceError
-from annotation.http import get_study_for_researcher, read_view, request_user
+from annotation.http import form_view, get_study_for_researcher, read_view, request_user
 from annotation.models import PersonaHold, Study, StudyMember
 from annotation.permissions import attached_role
 from annotation.queries_holds import decided_holds, hold_counts, persona_findings, undecided_holds
@@ -25,7 +24,7 @@ def held(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     return _held_page(request, get_study_for_researcher(request, slug, version))
 
 
-@require_POST
+@form_view("modelhub:held")
 def held_release(request: HttpRequest, slug: str, version: int, persona_key: str, stage: str) -> HttpResponse:
     """Let a persona, or its outputs, go on."""
     study = get_study_for_researcher(request, slug, version)
@@ -38,7 +37,7 @@ def held_release(request: HttpRequest, slug: str, version: int, persona_key: str
     return redirect("modelhub:held", slug, version)
 
 
-@require_POST
+@form_view("modelhub:held")
 def held_refuse(request: HttpRequest, slug: str, version: int, persona_key: str, stage: str) -> HttpResponse:
     """Leave a persona out; its author goes on with another prompt."""
     study = get_study_for_researcher(request, slug, version)

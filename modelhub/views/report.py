@@ -3,10 +3,9 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_POST
 
 from annotation.export import export_refusal
-from annotation.http import get_study_for_researcher, read_view, request_user
+from annotation.http import form_view, get_study_for_researcher, read_view, request_user
 from annotation.models import Study
 from annotation.services.log import audit_log
 from modelhub.http import get_study_to_unblind
@@ -56,7 +55,7 @@ def report_progress(request: HttpRequest, slug: str, version: int) -> HttpRespon
     return response
 
 
-@require_POST
+@form_view("modelhub:report")
 def report_stop(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Stop computing the report; what asked for it says so."""
     study = get_study_to_unblind(request, slug, version, leaves_it=True)

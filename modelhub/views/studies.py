@@ -4,10 +4,9 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST
 
 from annotation.errors import ServiceError
-from annotation.http import get_study_for_researcher, read_view, request_user
+from annotation.http import form_view, get_study_for_researcher, read_view, request_user
 from annotation.models import Persona, Study
 from annotation.services.log import audit_log
 from annotation.services.outputs import outputs_exclude, outputs_include
@@ -26,7 +25,7 @@ def scan(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     return _scan_page(request, study)
 
 
-@require_POST
+@form_view("modelhub:scan")
 def scan_exclude(request: HttpRequest, slug: str, version: int, persona_key: str) -> HttpResponse:
     """Leave a pair out, both arms together."""
     study = get_study_for_researcher(request, slug, version)
@@ -42,7 +41,7 @@ def scan_exclude(request: HttpRequest, slug: str, version: int, persona_key: str
     return _back_to_page(request, study)
 
 
-@require_POST
+@form_view("modelhub:scan")
 def scan_include(request: HttpRequest, slug: str, version: int, persona_key: str) -> HttpResponse:
     """Undo an exclusion."""
     study = get_study_for_researcher(request, slug, version)
