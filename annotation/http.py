@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods
 
 from annotation.frozen import study_as_it_stands
+from annotation.languages import speak
 from annotation.models import Assignment, Participant, Study, StudyMember, User
 from annotation.permissions import NO_ROLE, READS_ONLY, AccessRefused, attached_role, has_role, visible_studies
 from annotation.prepared import KeptQuery
@@ -101,7 +102,9 @@ def participant_view(*methods: str) -> Callable[[ParticipantView], Callable[...,
     def decorate(view: ParticipantView) -> Callable[..., HttpResponse]:
         @wraps(view)
         def guarded(request: HttpRequest, token: str, **kwargs: Any) -> HttpResponse:
-            return view(request, get_participant(token), **kwargs)
+            participant = get_participant(token)
+            speak(request, participant.study, participant)
+            return view(request, participant, **kwargs)
 
         return cast("Callable[..., HttpResponse]", login_not_required(require_http_methods(list(methods))(guarded)))
 

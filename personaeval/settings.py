@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_noop
 
 from personaeval.private import tighten
 
@@ -139,6 +140,7 @@ MIDDLEWARE = [
     "personaeval.middleware.SecurityHeadersMiddleware",
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -161,7 +163,9 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "annotation.languages.page_language",
             ],
+            "builtins": ["django.templatetags.i18n"],
         },
     },
 ]
@@ -191,7 +195,7 @@ ERASURE_HOOKS = ["modelhub.hooks.erase_records"]
 # Stands on the receipt of an erasure: what only the people who run the site can know.
 BACKUP_STATEMENT = env_str(
     "BACKUP_STATEMENT",
-    "Backups that were made before may still hold the data until they are replaced by newer ones.",
+    gettext_noop("Backups that were made before may still hold the data until they are replaced by newer ones."),
 )
 
 # --- Database --------------------------------------------------------------------------------------------------
@@ -234,8 +238,16 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Language and time -----------------------------------------------------------------------------------------
 
+# The source texts are English, so English needs no catalogue; the others are written by `make catalogues`.
 LANGUAGE_CODE = "en"
-USE_I18N = False
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("es", "Español"), ("ar", "العربية"), ("zh-hans", "简体中文")]
+LOCALE_PATHS = [BASE_DIR / "personaeval" / "locale"]
+USE_I18N = True
+# A researcher's choice. Participants have none: their pages are in the language of the study.
+LANGUAGE_COOKIE_AGE = 60 * 60 * 24 * 365
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = HTTPS
 TIME_ZONE = "UTC"
 USE_TZ = True
 

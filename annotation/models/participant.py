@@ -67,6 +67,7 @@ class Participant(models.Model):
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.PERSON)
     token = models.CharField(max_length=40, unique=True, default=link_token)
     completion_code = models.CharField(max_length=12, default=completion_code)
+    language = models.CharField(max_length=12, blank=True, help_text="Chosen; with the consent it is fixed.")
     practice_done = models.PositiveSmallIntegerField(default=0, help_text="Practice items finished.")
     quiz_attempts = models.PositiveSmallIntegerField(default=0)
     consent_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the consent text agreed to.")

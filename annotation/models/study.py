@@ -61,6 +61,10 @@ class Study(models.Model):
     screening = models.JSONField(default=dict, blank=True)
     elicitation = models.JSONField(default=dict, blank=True)
 
+    # Empty where all is English. The texts above are in the first language, those in the others lie in `translations`.
+    languages = models.JSONField(default=list, blank=True, help_text="Codes, in the order of the study file.")
+    translations = models.JSONField(default=dict, blank=True, help_text="{language: texts}; see study_texts.py.")
+
     demonstration = models.BooleanField(default=False, help_text="Some outputs come from the scripted engine.")
     protocol_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256, taken when the study opens.")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -176,6 +180,7 @@ class Item(models.Model):
     stratum = models.CharField(max_length=80, blank=True, help_text="The data set it comes from.")
     warning = models.CharField(max_length=300, blank=True)
     answer_start = models.CharField(max_length=200, blank=True)
+    language = models.CharField(max_length=35, blank=True, help_text="Of its texts, where the study file says it.")
     # Planted items only: the part of the study they stand in, and the aspect on which the bad output must score lower.
     planted_part = models.PositiveSmallIntegerField(null=True, blank=True)
     planted_aspect = models.CharField(max_length=40, blank=True)

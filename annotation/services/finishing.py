@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Aspect, Assignment, Event
@@ -131,7 +132,7 @@ def _complete(assignment: Assignment) -> None:
     if not may_hold or not update(_COMPLETE_HELD, state.COMPLETED, now, False, assignment.pk, state.OPEN, now):
         study_lock(study_id=participant.study_id)
         if not update(_COMPLETE, state.COMPLETED, now, is_place_filled(assignment), assignment.pk, state.OPEN):
-            raise NotAllowedNow("This part has been finished already; its answers can no longer be changed.")
+            raise NotAllowedNow(_("This part has been finished already; its answers can no longer be changed."))
         assignment_recount(assignment=assignment)
     event_log(participant=participant, kind=Event.Kind.ASSIGNMENT_COMPLETED, assignment=assignment)
 

@@ -8,14 +8,17 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Max, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.keys import link_token, visit_token
+from annotation.languages import languages_of
 from annotation.models import Event, OpenLink, Participant, Study, User
 from annotation.recruitment import RecruitmentEvent
 from annotation.services.locks import study_lock
 from annotation.services.log import audit_log, event_log
 from annotation.services.platform import platform_move, quota_has_room
+from annotation.study_texts import study_in
 
 MAX_LINKS_AT_ONCE = 500
 
@@ -67,17 +70,19 @@ def open_link_deactivate(*, open_link: OpenLink, user: User | None) -> None:
         audit_log(user=user, action="open_link_deactivate", study=open_link.study, open_link=open_link.pk)
 
 
-def open_link_join(*, open_link: OpenLink, visit: uuid.UUID) -> Participant:
+def open_link_join(*, open_link: OpenLink, visit: uuid.UUID, language: str = "") -> Participant:
     """Create the participant behind a click on "Start"; a second click on the page of the same `visit` finds them.
+
+    `language` is the one that they chose, among those of the study.
 
     Raises:
         NotAllowedNow: the link is switched off, all its places are taken, the study is not open, or only a recruiting
             platform sends people to it.
     """
     if open_link.study.state != Study.State.OPEN:
-        raise NotAllowedNow("This study is not open at the moment.")
+        raise NotAllowedNow(_("This study is not open at the moment."))
     if open_link.study.recruitment.get("prolific"):
-        raise NotAllowedNow("This study takes people who come from Prolific. Open it from there.")
+        raise NotAllowedNow(_("This study takes people who come from Prolific. Open it from there."))
     token = visit_token(settings.SECRET_KEY, open_link.pk, visit)
     with transaction.atomic():
         study_lock(study_id=open_link.study_id)
@@ -85,7 +90,7 @@ def open_link_join(*, open_link: OpenLink, visit: uuid.UUID) -> Participant:
         if joined_before:
             return joined_before
         place_take(open_link=open_link)
-        values = {"open_link": open_link, "origin": Participant.Origin.OPEN_LINK, "token": token}
+        values = {"open_link": open_link, "origin": Participant.Origin.OPEN_LINK, "token": token, "language": language}
         return participants_number(study=open_link.study, external_ids=[""], **values)[0]
 
 
@@ -94,11 +99,13 @@ def place_take(*, open_link: OpenLink) -> None:
     # Conditional update: two people never share the last place.
     free = OpenLink.objects.filter(pk=open_link.pk, is_active=True, joined__lt=F("cap"))
     if free.update(joined=F("joined") + 1) != 1:
-        raise NotAllowedNow("All places of this link are taken.")
+        raise NotAllowedNow(_("All places of this link are taken."))
 
 
-def participant_consent(*, participant: Participant) -> None:
-    """Record agreement to the consent text as it stands; a second click changes nothing.
+def participant_consent(*, participant: Participant, language: str = "") -> None:
+    """Record agreement to the consent text as it stands in this language; a second click changes nothing.
+
+    The language, by default the study's first, is fixed with it.
 
     Nothing is recorded either where the study's quota has been filled since the page was opened.
     """
@@ -107,8 +114,26 @@ def participant_consent(*, participant: Participant) -> None:
         if not quota_has_room(participant):
             return
         fresh = _staying(participant).filter(consented_at__isnull=True)
-        if fresh.update(consented_at=timezone.now(), declined_at=None, consent_hash=consent_hash(participant.study)):
+        language = language or languages_of(participant.study)[0]
+        text = consent_hash(study_in(participant.study, language))
+        if fresh.update(consented_at=timezone.now(), declined_at=None, consent_hash=text, language=language):
             event_log(participant=participant, kind=Event.Kind.CONSENTED)
+
+
+def participant_language_choose(*, participant: Participant, language: str) -> None:
+    """Keep the language that a participant chose; once they have consented it stays as it is.
+
+    Raises:
+        ServiceError: the study is not in that language.
+    """
+    languages = languages_of(participant.study)
+    if language not in languages:
+        raise ServiceError(
+            _("This study is not in the language “%(language)s”; choose one of %(languages)s.")
+            % {"language": language[:20], "languages": ", ".join(languages)}
+        )
+    with transaction.atomic():
+        _staying(participant).filter(consented_at__isnull=True).update(language=language)
 
 
 def participant_decline(*, participant: Participant) -> None:

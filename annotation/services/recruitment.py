@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import OpenLink, Participant, Study, User
@@ -27,8 +28,8 @@ class Submission:
     event: RecruitmentEvent | None
 
 
-def participant_arrive(*, open_link: OpenLink, person: str, session: str) -> Participant:
-    """Return the participant whom the platform calls `person`, created at the first arrival.
+def participant_arrive(*, open_link: OpenLink, person: str, session: str, language: str = "") -> Participant:
+    """Return the participant whom the platform calls `person`, created at the first arrival, with that language.
 
     Whoever arrives is told at once if no place is left: the participant is then over quota and asked for nothing.
 
@@ -38,16 +39,16 @@ def participant_arrive(*, open_link: OpenLink, person: str, session: str) -> Par
     """
     study = open_link.study
     if not study.recruitment.get("prolific") or study.state == Study.State.DRAFT:
-        raise NotAllowedNow("This study takes nobody from Prolific at the moment.")
+        raise NotAllowedNow(_("This study takes nobody from Prolific at the moment."))
     with transaction.atomic():
         study_lock(study_id=study.pk)
         participant = Participant.objects.select_related("study").filter(study=study, external_id=person).first()
         if participant is None:
             place_take(open_link=open_link)
-            origin = Participant.Origin.PROLIFIC
-            participant = participants_number(study=study, external_ids=[person], origin=origin, open_link=open_link)[0]
+            values = {"origin": Participant.Origin.PROLIFIC, "open_link": open_link, "language": language}
+            participant = participants_number(study=study, external_ids=[person], **values)[0]
         elif participant.origin != Participant.Origin.PROLIFIC:
-            raise NotAllowedNow("This study takes nobody from Prolific by this id.")
+            raise NotAllowedNow(_("This study takes nobody from Prolific by this id."))
         _arrive(participant, session)
     return participant
 

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
+from django.utils.translation import gettext as _
 from pydantic import BeforeValidator, Discriminator, Field, StrictBool, StrictInt, Tag
 
 from annotation.models import Aspect, Study
@@ -42,12 +43,12 @@ class RatingAspect(FileSection):
 
 
 class ComparisonOptions(FileSection):
-    """The words of the four answers; sides are those that the participant sees."""
+    """The words of the four answers, by default in the study's language; sides are those that the participant sees."""
 
-    left: Line = "Response A is better"
-    right: Line = "Response B is better"
-    tie: Line = "About equally good"
-    both_bad: Line = "Both are bad"
+    left: Line = Field(default_factory=lambda: _("Response A is better"))
+    right: Line = Field(default_factory=lambda: _("Response B is better"))
+    tie: Line = Field(default_factory=lambda: _("About equally good"))
+    both_bad: Line = Field(default_factory=lambda: _("Both are bad"))
 
 
 class ComparisonAspect(FileSection):
@@ -58,14 +59,14 @@ class ComparisonAspect(FileSection):
     type: Literal["comparison"]
     question: Question
     question_for_others: Question | None = None
-    options: ComparisonOptions = ComparisonOptions()
+    options: ComparisonOptions = Field(default_factory=ComparisonOptions)
 
 
 class PickOptions(FileSection):
-    """The words of the two answers; sides are those that the participant sees."""
+    """The words of the two answers, by default in the study's language; sides are those that the participant sees."""
 
-    left: Line = "Response A"
-    right: Line = "Response B"
+    left: Line = Field(default_factory=lambda: _("Response A"))
+    right: Line = Field(default_factory=lambda: _("Response B"))
 
 
 class PickAspect(FileSection):
@@ -76,7 +77,7 @@ class PickAspect(FileSection):
     type: Literal["pick"]
     question: Question
     question_for_others: Question | None = None
-    options: PickOptions = PickOptions()
+    options: PickOptions = Field(default_factory=PickOptions)
 
 
 def _aspect_type(value: Any) -> str:

@@ -1,20 +1,25 @@
 """The participant's one page, and the steps around the work: joining, consent, instructions, practice."""
 
 import uuid
+from contextlib import suppress
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from annotation.blinding import practice_view
-from annotation.errors import NotAllowedNow
+from annotation.errors import NotAllowedNow, ServiceError
 from annotation.flow import Step
 from annotation.http import parse_int, parse_uuid, participant_view, to_page
+from annotation.languages import CHOSEN, language_choices, languages_of, speak
 from annotation.models import OpenLink, Participant
 from annotation.services import participants as services
 from annotation.services.assignments import assignment_mark_shown
 from annotation.services.places import participant_place
+from annotation.study_texts import study_shown
 from annotation.views.pages import render_place
 
 
@@ -23,16 +28,18 @@ from annotation.views.pages import render_place
 def join(request: HttpRequest, token: str) -> HttpResponse:
     """Let somebody in through an open link. Only the click on "Start" takes a place; looking does not."""
     link = get_object_or_404(OpenLink.objects.select_related("study"), token=token)
-    refusal = "" if link.is_active and link.joined < link.cap else "All places of this link are taken."
+    language = speak(request, link.study)
+    refusal = "" if link.is_active and link.joined < link.cap else _("All places of this link are taken.")
     if request.method == "POST":
         try:
             # Without the field a click is a visit of its own.
             visit = parse_uuid(request.POST.get("visit", str(uuid.uuid4())), "visit")
-            return to_page(services.open_link_join(open_link=link, visit=visit))
+            return to_page(services.open_link_join(open_link=link, visit=visit, language=language))
         except NotAllowedNow as error:
             refusal = str(error)
     status = 409 if request.method == "POST" else 200
-    context = {"study": link.study, "refusal": refusal, "visit": uuid.uuid4()}
+    context = {"study": study_shown(link.study), "refusal": refusal, "visit": uuid.uuid4()}
+    context["choices"] = language_choices(languages_of(link.study))
     return render(request, "annotation/join.html", context, status=status)
 
 
@@ -50,11 +57,19 @@ def consent(request: HttpRequest, participant: Participant) -> HttpResponse:
     """Take the answer to the consent form."""
     answer = request.POST.get("answer")
     if answer == "agree":
-        services.participant_consent(participant=participant)
+        services.participant_consent(participant=participant, language=get_language() or "")
     elif answer == "decline":
         services.participant_decline(participant=participant)
     elif answer == "reconsider":
         services.participant_reconsider(participant=participant)
+    return to_page(participant)
+
+
+@participant_view("POST")
+def language(request: HttpRequest, participant: Participant) -> HttpResponse:
+    """Keep the language that was chosen, and show the page in it."""
+    with suppress(ServiceError):  # none of the study's: the page stays as it is
+        services.participant_language_choose(participant=participant, language=request.POST.get(CHOSEN, ""))
     return to_page(participant)
 
 
