@@ -90,11 +90,12 @@ def preset_aspects(name: str, scales: Mapping[str, str]) -> list[dict[str, Any]]
     `scales` names those not asked on five points.
     """
     rated = [] if name == "persona_pick" else [_rated(scale, scales) for scale in _SCALES]
-    return (
-        rated
-        if name == "persona_assessment"
-        else [*rated, {**_PICK, "name": _(_PICK["name"]), "question": _(_PICK["question"])}]
-    )
+    return rated if name == "persona_assessment" else [*rated, {**_PICK, **_said(_PICK)}]
+
+
+def _said(entry: Mapping[str, Any], question: str = "question") -> dict[str, str]:
+    name, asked = entry["name"], entry[question]
+    return {"name": _(name), "question": _(asked)}
 
 
 def _rated(scale: dict[str, Any], scales: Mapping[str, str]) -> dict[str, Any]:
@@ -102,9 +103,8 @@ def _rated(scale: dict[str, Any], scales: Mapping[str, str]) -> dict[str, Any]:
     labels = scale["labels"] if points == FIVE_POINTS else (gettext_noop("No"), gettext_noop("Yes"))
     return {
         "key": scale["key"],
-        "name": _(scale["name"]),
         "type": "persona",
         "level": "ordinal" if points == FIVE_POINTS else "nominal",
-        "question": _(scale[points]),
+        **_said(scale, points),
         "scale": dict(enumerate((_(label) for label in labels), start=1)),
     }

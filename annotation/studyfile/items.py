@@ -13,12 +13,14 @@ from annotation.studyfile.messages import unknown_key
 from annotation.studyfile.problems import Problem, StudyFileError
 from annotation.studyfile.rows import read_rows
 from annotation.studyfile.schema import ItemFile
-from annotation.studyfile.text import check_line, check_text
+from annotation.studyfile.text import check_language, check_line, check_text
 from annotation.studyfile.yamltree import YamlTree, format_path
 
-FIELDS = ("id", "prompt", "stratum", "persona", "warning", "answer_start")
+FIELDS = ("id", "prompt", "stratum", "persona", "warning", "answer_start", "language")
+# Columns of these names are read without being named. A column `language` is not: many tables have one of another kind.
+_FOUND_BY_NAME = FIELDS[:-1]
 _NO_OPTIONS = ItemFile(file="-")
-_COLUMNS = {"key": "id", "stratum": "stratum", "warning": "warning", "answer_start": "answer_start"}
+_COLUMNS = {"key": "id", **{name: name for name in ("stratum", "warning", "answer_start", "language")}}
 _LENGTHS = {
     _COLUMNS[field.name]: field.max_length
     for field in Item._meta.fields
@@ -84,7 +86,9 @@ def _rows_of_file(
         message = f"{source.file!r} does not exist; looked for {path} (paths are relative to the study file)"
         problems.append(tree.problem([*location, "file"], message))
         return
-    columns = source.columns.model_dump(exclude_none=True) if source.columns else {name: name for name in FIELDS}
+    columns = (
+        source.columns.model_dump(exclude_none=True) if source.columns else {name: name for name in _FOUND_BY_NAME}
+    )
     required = set(columns.values()) if source.columns else {"prompt"}
     try:
         for number, (place, values) in enumerate(read_rows(path, required), start=1):
@@ -118,6 +122,7 @@ def _item(row: Row, options: ItemFile, problems: list[Problem]) -> ItemDefinitio
         stratum=values["stratum"] or options.stratum,
         warning=values["warning"] or options.warning,
         answer_start=values["answer_start"] or "",
+        language=values["language"] or options.language,
     )
 
 
@@ -136,6 +141,7 @@ def _value(row: Row, name: str, problems: list[Problem]) -> str | None:
     )  # a table saved on Windows; what is shown and sent to models has plain line ends
     try:
         checked = check_text(value) if name in ("prompt", "persona", "answer_start") else check_line(value)
+        checked = check_language(checked) if name == "language" else checked
     except ValueError as error:
         problems.append(row.problem(name, str(error)))
         return None

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
+from django.conf import settings
 from django.utils.translation import gettext as _
-from pydantic import BeforeValidator, Discriminator, Field, StrictBool, StrictInt, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, StrictBool, StrictInt, Tag
 
 from annotation.models import Aspect, Study
 from annotation.presets import ASPECTS_WITH_SCALES, PRESETS, SCALES
@@ -21,9 +22,11 @@ from annotation.studyfile.schema_options import (
     ScreeningSection,
     SkipReason,
 )
-from annotation.studyfile.text import parse_scale
+from annotation.studyfile.text import check_language, parse_scale
 
 MAX_ARMS = 5
+Language = Literal[tuple(code for code, name in settings.LANGUAGES)]  # type: ignore[valid-type]
+LanguageTag = Annotated[Line, AfterValidator(check_language)]
 
 # One place for field lengths: the columns that the values are stored in.
 _study = {field.name: getattr(field, "max_length", None) for field in Study._meta.fields}
@@ -154,6 +157,7 @@ class ItemColumns(FileSection):
     persona: Line | None = None
     warning: Line | None = None
     answer_start: Line | None = None
+    language: Line | None = None
 
 
 class ItemFile(FileSection):
@@ -163,6 +167,7 @@ class ItemFile(FileSection):
     columns: ItemColumns | None = None
     stratum: Line = ""
     warning: Line = ""
+    language: LanguageTag = ""
     id_prefix: Annotated[Line, Field(max_length=40)] = ""
     limit: Annotated[StrictInt, Field(ge=1)] | None = None
 
@@ -195,6 +200,8 @@ class StudyFile(FileSection):
     slug: Annotated[Line, Field(pattern=SLUG, max_length=_study["slug"])]
     title: Annotated[Line, Field(max_length=_study["title"])]
     kind: Literal["output_rating", "persona_assessment"]
+    language: Language | None = None
+    languages: Annotated[list[Language], Field(min_length=1)] | None = None
     contact: Annotated[Line, Field(max_length=_study["contact"])] = ""
     consent: Text
     instructions: Text
