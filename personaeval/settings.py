@@ -15,11 +15,15 @@ from urllib.parse import quote
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.translation import gettext_noop
 
 from personaeval.private import tighten
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def gettext_noop(message: str) -> str:
+    """Mark a default that pages show for translation; Django's own of that name needs the settings."""
+    return message
 
 
 def env_str(name: str, default: str) -> str:
