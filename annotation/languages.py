@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.translation import activate, get_language, get_language_bidi, get_language_info
+from django.utils.translation import activate, get_language, get_language_bidi
 from django.utils.translation.trans_real import parse_accept_lang_header
 
 from annotation.catalogue import catalogue_version
@@ -81,4 +81,5 @@ def language_choices(languages: list[str]) -> list[dict[str, str]]:
     """Return what a switch offers: each language's code, and its name in itself; nothing where there is no choice."""
     if len(languages) < 2:
         return []
-    return [{"code": code, "name": str(get_language_info(code)["name_local"])} for code in languages]
+    names = dict(settings.LANGUAGES)
+    return [{"code": code, "name": names[code]} for code in languages]

@@ -6,7 +6,7 @@ import re
 import pytest
 from django.conf import settings
 from django.core.management import call_command
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from annotation.models import OpenLink, Participant, Rating, Study
 from annotation.services.studies import study_open, study_save
@@ -50,7 +50,7 @@ class Walk:
         self.language = language
 
     def go_on(self) -> None:
-        leave(self.page, self.page.locator("main form button[type=submit]").first.click)
+        leave(self.page, self.page.locator(":is(.actions, .row) button[type=submit]").first.click)
 
     consent = instructions = warning = go_on
 
@@ -81,7 +81,7 @@ class Walk:
 @pytest.mark.browser_context_args(viewport=PHONE, has_touch=True, is_mobile=True)
 def test_the_study_is_taken_to_its_end(page: Page, link: OpenLink, language: str) -> None:
     page.goto(f"/join/{link.token}/")
-    page.locator(f"a[lang={language}]").click()
+    leave(page, page.locator(f"a[lang={language}]").click)
     walk = Walk(page, language)
     walk.go_on()
     steps = []
@@ -105,7 +105,7 @@ def test_what_scripts_say_is_in_the_language_too(page: Page, link: OpenLink) -> 
     walk.go_on()
     while (step := step_of(page)) != "rate":
         getattr(walk, step)()
-    page.route("**/answers/**", Route.abort)
+    page.route("**/answers/**", lambda route: route.abort())
     page.locator("[data-scale]").first.locator("label.option").first.click()
     expect(page.locator("[data-save-state].failed").first).to_contain_text(WORDS["ar"]["lost"])
 

@@ -17,6 +17,7 @@ _READ = {
     "placeholder",
     "label",
 }
+_READ |= {"data-label", "data-unanswered"}  # which the style sheet shows
 _NOT_READ = {"script", "style", "code", "kbd"}
 _LETTERS = re.compile(r"[^\W\d_]")
 _WORDS = re.compile(r"[^\W\d_]+,? [^\W\d_]+")
