@@ -1,5 +1,7 @@
 """Errors that services raise. Their message is written for the person who has to act on it."""
 
+from datetime import timedelta
+
 
 class ServiceError(Exception):
     """Something was asked for that cannot be done. The message says what, where, and what would be right."""
@@ -7,6 +9,18 @@ class ServiceError(Exception):
 
 class NotAllowedNow(ServiceError):
     """The state of the study, participant or assignment does not allow this step."""
+
+
+class TooMany(NotAllowedNow):
+    """More was asked for than is let through within a time; `wait` is when to try again."""
+
+    def __init__(self, message: str, *, wait: timedelta) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+class NotProven(NotAllowedNow):
+    """Somebody comes under a known id, and nothing shows that they are that person."""
 
 
 class UnknownQuestion(ServiceError):

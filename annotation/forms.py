@@ -4,12 +4,14 @@ from typing import Any
 
 from django import forms
 
-from annotation.models import StudyMember
+from annotation.models import OpenLink, StudyMember
 from annotation.queries_participants import EXCLUDED, STATES, Search
+from annotation.services.entrance import Terms
 from annotation.services.exclusions import MAX_REASON
 from annotation.services.participants import MAX_LINKS_AT_ONCE
 
 MAX_CAP = 100_000
+MAX_HOLD_MINUTES = 24 * 60
 
 
 class StateForm(forms.Form):
@@ -42,14 +44,64 @@ class InvitationsForm(forms.Form):
 
 
 class OpenLinkForm(forms.Form):
-    """How many people may join by an open link."""
+    """On which terms an open link lets people in."""
 
     cap = forms.IntegerField(
-        label="At most",
+        label="At most", min_value=1, max_value=MAX_CAP, help_text="People who may join by this one link."
+    )
+    hold_minutes = forms.IntegerField(
+        label="Minutes a place is held",
+        required=False,
+        min_value=1,
+        max_value=MAX_HOLD_MINUTES,
+        initial=Terms.hold_minutes,
+        help_text="For who has started: until they agree to take part, and then until they have read the instructions.",
+    )
+    per_hour = forms.IntegerField(
+        label="At most in an hour",
+        required=False,
         min_value=1,
         max_value=MAX_CAP,
-        help_text="People who may join by this one link.",
+        initial=Terms.per_hour,
+        help_text="People let in within an hour. Raise it before you send the link to many at once.",
     )
+    per_network = forms.IntegerField(
+        label="At most in an hour from one network address",
+        required=False,
+        min_value=1,
+        max_value=MAX_CAP,
+        initial=Terms.per_network,
+        help_text="A room or a campus often has one address. Raise it before a session in a laboratory.",
+    )
+    shared_browsers = forms.BooleanField(
+        label="Several people start in one browser",
+        required=False,
+        help_text="For computers of a laboratory. Otherwise a browser that comes back is offered its own work.",
+    )
+    question = forms.CharField(
+        label="Question before the start (optional)",
+        required=False,
+        max_length=300,
+        help_text="Proof that a person has read your invitation, such as “Which word is in capitals in our e-mail?”",
+    )
+    answers = forms.CharField(
+        label="Answers that are taken, one on each line",
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+    def terms(self) -> Terms:
+        """Return what the valid form says; a limit that is left empty is the usual one."""
+        given = {name: value for name, value in self.cleaned_data.items() if value is not None}
+        lines = [line.strip() for line in given.pop("answers").splitlines()]
+        return Terms(**given, answers=[line for line in lines if line])
+
+    @classmethod
+    def of(cls, link: OpenLink) -> "OpenLinkForm":
+        """Return the form with the terms of a link."""
+        fields = {name: getattr(link, name) for name in cls.base_fields}
+        return cls(initial={**fields, "answers": "\n".join(link.answers)})
 
 
 class SearchForm(forms.Form):

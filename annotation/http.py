@@ -1,10 +1,12 @@
 """Guards for views, and the shapes of answers they share. A guard answers 404 to strangers."""
 
+import ipaddress
 import uuid
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, cast
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest
 from django.db.models import F
@@ -18,6 +20,7 @@ from annotation.models import Assignment, Participant, Study, StudyMember, User
 from annotation.permissions import NO_ROLE, READS_ONLY, AccessRefused, attached_role, has_role, visible_studies
 from annotation.prepared import KeptQuery
 from annotation.services.places import assignment_by_key
+from personaeval.operations.access import FORWARDED
 
 ParticipantView = Callable[..., HttpResponse]
 
@@ -126,6 +129,25 @@ def get_assignment(participant: Participant, key: str, *, with_outputs: bool = T
 def to_page(participant: Participant) -> HttpResponseRedirect:
     """Send the browser to the participant's one page, where the server decides what comes."""
     return redirect("annotation:participant", token=participant.token)
+
+
+def client_network(request: HttpRequest) -> str:
+    """Return the network that a request comes from: an IPv4 address or the first half of an IPv6 one; "" if unknown.
+
+    Behind proxies that is what the outermost of our own (TRUSTED_PROXIES of them) wrote. Behind one that the settings
+    do not know everybody would seem to come from it, so nobody's network is known.
+    """
+    if settings.TRUSTED_PROXIES:
+        addresses = request.headers.get("X-Forwarded-For", "").split(",")
+        address = addresses[-settings.TRUSTED_PROXIES] if len(addresses) >= settings.TRUSTED_PROXIES else ""
+    else:
+        is_direct = not any(name.startswith(FORWARDED) for name in request.META)
+        address = request.META.get("REMOTE_ADDR", "") if is_direct else ""
+    try:
+        found = ipaddress.ip_address(address.strip())
+    except ValueError:
+        return ""
+    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
 
 
 def parse_uuid(text: str, field: str) -> uuid.UUID:

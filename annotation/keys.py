@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+import unicodedata
 import uuid
 
 # Without look-alikes (0/O, 1/I/L), since people type completion codes by hand.
@@ -20,13 +21,23 @@ def link_token() -> str:
     return secrets.token_urlsafe(24)
 
 
-def visit_token(secret: str, open_link: int, visit: uuid.UUID) -> str:
+def visit_token(secret: str, open_link: int, visit: uuid.UUID, person: str = "") -> str:
     """Return the secret part of the link that one visit to an open link leads to: the same one, however often asked.
 
-    Nobody can compute it who does not hold `secret`, the site's key.
+    `person` is the key of the id under which a recruiting platform sends somebody. Nobody can compute the token without
+    `secret`, the site's key.
     """
-    digest = hmac.new(secret.encode(), f"visit:{open_link}:{visit}".encode(), hashlib.sha256).digest()
+    named = f":{person}" if person else ""
+    digest = hmac.new(secret.encode(), f"visit:{open_link}:{visit}{named}".encode(), hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest[:24]).decode()
+
+
+def id_key(known_as: str) -> str:
+    """Return what an id of a platform or an invitation list is compared by: without regard to case.
+
+    Ids are typed, pasted and passed through spreadsheets, so compatible forms of a letter are one letter too.
+    """
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", known_as).casefold())
 
 
 def arm_code() -> str:

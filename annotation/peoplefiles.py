@@ -8,6 +8,7 @@ import io
 from collections.abc import Iterator
 
 from annotation.errors import ServiceError
+from annotation.keys import id_key
 from annotation.models import Participant
 from annotation.recruitment import RecruitmentEvent
 from annotation.services.recruitment import Submission
@@ -38,17 +39,18 @@ def read_invitations(content: bytes) -> list[str]:
     column = next((name for name in ID_COLUMNS if name in header), None)
     if column is None:
         raise ServiceError("The first line names no column `id` or `label`; name one, with an id for each person.")
-    ids: dict[str, int] = {}
-    problems = []
+    keys: dict[str, int] = {}
+    ids, problems = [], []
     for number, row in rows:
         known_as = row[column]
-        if problem := _id_problem(known_as) or _repeated(ids.get(known_as)):
+        if problem := _id_problem(known_as) or _repeated(keys.get(id_key(known_as))):
             problems.append(f"row {number}: {problem}")
-        ids.setdefault(known_as, number)
+        keys.setdefault(id_key(known_as), number)
+        ids.append(known_as)
     _refuse(problems)
     if not ids:
         raise ServiceError("The file names nobody; write one line for each person below the header.")
-    return list(ids)
+    return ids
 
 
 def read_submissions(content: bytes) -> list[Submission]:
@@ -66,11 +68,11 @@ def read_submissions(content: bytes) -> list[Submission]:
     for number, row in rows:
         person, session = row["participant id"], row.get("submission id", "")
         status = row["status"].upper().replace("TIMED OUT", "TIMED-OUT")
-        if problem := _id_problem(person) or _repeated(seen.get((person, session))):
+        if problem := _id_problem(person) or _repeated(seen.get((id_key(person), id_key(session)))):
             problems.append(f"row {number}: {problem}")
         if status not in STATUSES:
             problems.append(f"row {number}: the status is none that Prolific has; it has {', '.join(sorted(STATUSES))}")
-        seen.setdefault((person, session), number)
+        seen.setdefault((id_key(person), id_key(session)), number)
         submissions.append(Submission(person, session, STATUSES.get(status)))
     _refuse(problems)
     return submissions

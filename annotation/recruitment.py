@@ -80,6 +80,7 @@ LOGGED: Mapping[RecruitmentEvent, Event.Kind] = {
 # Longer than any id that a platform makes, and free of anything that could be markup or a template's placeholder.
 _ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 PARAMETERS = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID")
+TOKEN_PARAMETER = "prolific_token"
 
 
 def arrival(state: State, *, new_session: bool, room: bool) -> RecruitmentEvent | None:

@@ -48,6 +48,7 @@ urlpatterns = [
     path(f"{study_urls}links/personal/", research_links.participants_create, name="participants_create"),
     path(f"{study_urls}links/invitations/", research_links.participants_invite, name="participants_invite"),
     path(f"{study_urls}links/open/", research_links.open_link_create, name="open_link_create"),
+    path(f"{study_urls}links/open/<int:pk>/", research_links.open_link, name="open_link"),
     path(f"{study_urls}links/open/<int:pk>/off/", research_links.open_link_deactivate, name="open_link_deactivate"),
     path(f"{study_urls}export/<slug:table>.<slug:format>", research_export.export_download, name="export_download"),
 ]

@@ -47,7 +47,7 @@ participant_urls = [
 urlpatterns = [
     path("", home.home, name="home"),
     path("arrive/<slug:token>/", arrival.arrive, name="arrive"),
-    path("join/<slug:token>/", participant.join, name="join"),
+    path("join/<slug:token>/", arrival.join, name="join"),
     path("p/<slug:token>/leave/", withdrawal.leave, name="leave"),
     path("p/<slug:token>/", include(participant_urls)),
     path("research/", include("annotation.research_urls")),

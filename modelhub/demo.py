@@ -18,13 +18,13 @@ from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.core.management import call_command
 from django.db import transaction
-from django.db.models import F
 
 from annotation.errors import ServiceError
 from annotation.models import OpenLink, Study, User
 from annotation.permissions import Role
+from annotation.services.entrance import Terms, places_taken
 from annotation.services.members import role_give
-from annotation.services.participants import open_link_create
+from annotation.services.openlinks import open_link_create
 from annotation.services.studies import study_open, study_save
 from annotation.studyfile import read_study_file
 from modelhub.prompting.layouts import PersonaStyle
@@ -160,8 +160,10 @@ def _study(researcher: User) -> Study:
 
 def free_link(study: Study, researcher: User) -> OpenLink:
     """Return a link with free places: the same in every run, until it is full."""
-    free = OpenLink.objects.filter(study=study, is_active=True, joined__lt=F("cap")).order_by("pk").first()
-    return free or open_link_create(study=study, cap=LINK_CAP, user=researcher)
+    links = OpenLink.objects.filter(study=study, is_active=True).order_by("pk")
+    free = next((link for link in links if places_taken(link) < link.cap), None)
+    # Somebody who tries it out starts more than once in one browser.
+    return free or open_link_create(study=study, terms=Terms(cap=LINK_CAP, shared_browsers=True), user=researcher)
 
 
 def _start(*arguments: str) -> "subprocess.Popen[bytes]":

@@ -74,6 +74,14 @@ def env_seconds(name: str, default: int) -> int:
     return int(value)
 
 
+def env_count(name: str, default: int) -> int:
+    """Return a variable that is a whole number from 0 to 9."""
+    value = env_str(name, str(default))
+    if not re.fullmatch("[0-9]", value):
+        raise ImproperlyConfigured(f"{name}={value!r} is no number of them; use a whole number from 0 to 9.")
+    return int(value)
+
+
 def env_folder(name: str, default: Path) -> Path:
     """Return a folder, made where it is missing, for the account alone that runs this."""
     folder = Path(env_str(name, str(default))).absolute()
@@ -118,6 +126,8 @@ SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "annotation.views.errors.csrf_failure"
+# How many proxies of ours write X-Forwarded-For, one behind the other. 0: nobody's network is known behind a proxy.
+TRUSTED_PROXIES = env_count("TRUSTED_PROXIES", 0)
 SECURE_REFERRER_POLICY = "same-origin"  # participant links hold a secret token
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"

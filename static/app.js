@@ -43,16 +43,55 @@
     setTimeout(() => delete form.dataset.sent, DOUBLE_CLICK_MS);
   };
 
+  // What has not arrived yet, kept in this browser for a reload. A browser may refuse: storage is switched off, full, or
+  // holds what somebody else wrote. Then this page alone remembers, and nothing that is sent waits for it.
+  class Kept {
+    constructor() {
+      this.here = new Map();
+      this.isLeaving = false;
+      // A reply that comes while the next page is on its way: that page may have been made before, and then has to show
+      // what is kept.
+      window.addEventListener("beforeunload", () => (this.isLeaving = true));
+      document.addEventListener("input", () => (this.isLeaving = false), true); // the page stayed after all
+    }
+
+    attempt(act) {
+      try {
+        return act(window.localStorage);
+      } catch {
+        return null; // which error it is depends on the browser and on why it refuses
+      }
+    }
+
+    get(key) {
+      const text = this.attempt((storage) => storage.getItem(key));
+      return text === null ? (this.here.get(key) ?? null) : this.attempt(() => JSON.parse(text));
+    }
+
+    set(key, value) {
+      this.here.set(key, value);
+      this.attempt((storage) => storage.setItem(key, JSON.stringify(value)));
+    }
+
+    remove(key) {
+      if (this.isLeaving) return;
+      this.here.delete(key);
+      this.attempt((storage) => storage.removeItem(key));
+    }
+  }
+
+  const kept = new Kept();
+
   // The text of a persona is kept in this browser until it has arrived; see draft.js.
   const forgetArrivedDraft = () => {
-    const sent = localStorage.getItem("draft-sent");
+    const sent = kept.get("draft-sent");
     if (!sent || !AFTER_WRITING.includes(document.querySelector("main")?.dataset.step)) return;
-    localStorage.removeItem(sent);
-    localStorage.removeItem(sent.replace("draft:", "elicited:")); // see elicitation.js
-    localStorage.removeItem("draft-sent");
+    kept.remove(sent);
+    kept.remove(sent.replace("draft:", "elicited:")); // see elicitation.js
+    kept.remove("draft-sent");
   };
 
-  window.personaeval = { fill, gettext, ngettext, timed };
+  window.personaeval = { fill, gettext, kept, ngettext, timed };
 
   document.addEventListener("DOMContentLoaded", () => {
     localise(document);

@@ -5,6 +5,7 @@
   const { gettext } = window.personaeval;
   const RETRY_FIRST_MS = 1000;
   const RETRY_LAST_MS = 15000;
+  const { kept } = window.personaeval;
 
   class Draft {
     constructor(form) {
@@ -16,7 +17,7 @@
       this.area.addEventListener("htmx:afterRequest", (event) => this.after(event.detail));
       form.addEventListener("click", (event) => this.choose(event.target.closest("[data-keep]")));
       // Kept until a later page shows that it has arrived; see app.js.
-      form.addEventListener("submit", () => localStorage.setItem("draft-sent", this.storageKey));
+      form.addEventListener("submit", () => kept.set("draft-sent", this.storageKey));
       window.addEventListener("online", () => this.failed && this.save());
       this.restore();
     }
@@ -26,16 +27,16 @@
     }
 
     keep() {
-      localStorage.setItem(this.storageKey, JSON.stringify({ text: this.area.value, version: this.version.value }));
+      kept.set(this.storageKey, { text: this.area.value, version: this.version.value });
     }
 
     // A text that never reached the server, because the page was closed or reloaded too soon. It goes with the version
     // it was typed over, so that what another device has saved since is not overwritten unseen.
     restore() {
-      const kept = JSON.parse(localStorage.getItem(this.storageKey));
-      if (kept === null || kept.text === this.area.value) return;
-      this.area.value = kept.text;
-      this.version.value = kept.version;
+      const typed = kept.get(this.storageKey);
+      if (typed === null || typed.text === this.area.value) return;
+      this.area.value = typed.text;
+      this.version.value = typed.version;
       this.save();
     }
 
@@ -60,7 +61,7 @@
       }
       this.delay = RETRY_FIRST_MS;
       if (xhr.status === 200) {
-        if (requestConfig.parameters.text === this.area.value) localStorage.removeItem(this.storageKey);
+        if (requestConfig.parameters.text === this.area.value) kept.remove(this.storageKey);
         else this.keep();
       } else if (xhr.status !== 409 && xhr.status !== 422) {
         // The page's form token is no longer accepted; after a reload the kept text is sent with a new one.

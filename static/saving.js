@@ -2,7 +2,7 @@
 //
 // A control sends one request at a time. A change during a request waits for its reply, because the reply carries the
 // version that the next save has to name. A request that fails is sent again with the same key until the server has
-// said what became of it, so nothing is saved twice. What is under way is also kept in localStorage, for a reload.
+// said what became of it, so nothing is saved twice. What is under way is also kept in this browser, for a reload.
 "use strict";
 
 (() => {
@@ -10,6 +10,7 @@
   const RETRY_FIRST_MS = 1000;
   const RETRY_LAST_MS = 15000;
   const REPLY_LIMIT_MS = 20000; // a connection that has gone silent counts as lost
+  const { kept } = window.personaeval;
 
   const uuid = () => {
     if (crypto.randomUUID) return crypto.randomUUID();
@@ -65,17 +66,17 @@
     }
 
     remember() {
-      if (this.isSettled) return localStorage.removeItem(this.storageKey);
+      if (this.isSettled) return kept.remove(this.storageKey);
       const { sent, next } = this;
-      localStorage.setItem(this.storageKey, JSON.stringify({ sent, next, version: this.version.value }));
+      kept.set(this.storageKey, { sent, next, version: this.version.value });
     }
 
     // Take up what a reload or a closed tab left behind, with the version that it was made over: what another device
     // has saved since is not overwritten unseen.
     resume() {
-      const stored = this.url && localStorage.getItem(this.storageKey);
+      const stored = this.url && kept.get(this.storageKey);
       if (!stored) return;
-      const { sent, next, version } = JSON.parse(stored);
+      const { sent, next, version } = stored;
       this.sent = sent ?? null;
       this.next = next ?? null;
       if (this.isSettled) return;
@@ -116,7 +117,7 @@
       else this.refused(json);
     }
 
-    // Return the reply and what it holds; no reply where the network was lost, nothing held where it is a page.
+    // Return the reply and what it holds; no reply where it was lost or cut short, nothing held where it is a page.
     async reach() {
       const body = new URLSearchParams({ csrfmiddlewaretoken: this.token, version: this.sent.version, client_key: this.sent.key });
       for (const [name, value] of this.fields(this.sent.content)) body.append(name, value);
@@ -126,8 +127,8 @@
         const isJson = (reply.headers.get("Content-Type") ?? "").includes("application/json");
         return { reply, json: isJson ? await reply.json() : null };
       } catch (error) {
-        // fetch reports a lost network as a TypeError, also in the middle of an answer
-        if (!(error instanceof TypeError) && error.name !== "TimeoutError") throw error;
+        // A network that is lost, silent or in the middle of an answer has many names; whatever it is, it is sent again.
+        console.warn(error);
         return { reply: null, json: null };
       }
     }

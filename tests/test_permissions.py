@@ -121,7 +121,7 @@ MATRIX: dict[str, Row] = {
     "set_language": Row(data={"language": "de"}, post=everybody(302)),
     "words": Row(("language",), get=everybody(200), head=everybody(200)),
     "annotation:home": Row(get=accounts(302, signed_out=200), head=accounts(302, signed_out=200)),
-    "annotation:arrive": Row(("arrival",), get=everybody(400)),
+    "annotation:arrive": Row(("arrival",), get=everybody(400), head=everybody(400), post=everybody(400)),
     "annotation:join": Row(("open",), get=everybody(200), head=everybody(200), post=everybody(302)),
     "annotation:participant": Row(("token",), get=everybody(200), head=everybody(200)),
     "annotation:leave": Row(("token",), get=everybody(200), head=everybody(200), post=everybody(302)),
@@ -162,6 +162,9 @@ MATRIX: dict[str, Row] = {
     "annotation:participants_create": action(*STUDY, post=running(302), data={"count": "1"}),
     "annotation:participants_invite": action(*STUDY, post=running(422)),
     "annotation:open_link_create": action(*STUDY, post=running(302), data={"cap": "1"}),
+    "annotation:open_link": Row(
+        (*STUDY, "link"), get=running(200), head=running(200), post=running(302), data={"cap": "2"}
+    ),
     "annotation:open_link_deactivate": action(*STUDY, "link", post=running(302)),
     "annotation:participant_exclude": action(*NUMBER, post=running(302), data={"reason": "r"}),
     "annotation:participant_include": action(*NUMBER, post=running(409), data={"reason": "r"}),

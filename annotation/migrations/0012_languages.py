@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("annotation", "0009_failed_outputs"),
+        ("annotation", "0010_entrance"),
     ]
 
     operations = [

@@ -5,7 +5,7 @@ from annotation.models.hold import GuardCheck, PersonaFinding, PersonaHold
 from annotation.models.log import AuditLog, Event
 from annotation.models.member import StudyMember
 from annotation.models.output import Output
-from annotation.models.participant import OpenLink, Participant
+from annotation.models.participant import Arrival, OpenLink, Participant
 from annotation.models.persona import Persona
 from annotation.models.rating import Assignment, Followup, PageVisit, QuestionnaireAnswer, Rating, Slot
 from annotation.models.study import Arm, Aspect, Item, Study
@@ -16,6 +16,7 @@ from annotation.models.worker import ArmTrouble, OutputWorker
 __all__ = [
     "Arm",
     "ArmTrouble",
+    "Arrival",
     "Aspect",
     "Assignment",
     "AuditLog",

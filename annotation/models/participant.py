@@ -8,23 +8,42 @@ from annotation.models.study import Study
 
 
 class OpenLink(models.Model):
-    """A link that anybody may follow until `cap` people have joined."""
+    """A link that anybody may follow while it has places; see services/entrance.py for what takes one."""
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="open_links")
     token = models.CharField(max_length=40, unique=True, default=link_token)
     cap = models.PositiveIntegerField()
-    joined = models.PositiveIntegerField(default=0)
     is_active = models.BooleanField(default=True)
+    hold_minutes = models.PositiveSmallIntegerField(default=15, help_text="For how long a place is held.")
+    per_hour = models.PositiveIntegerField(default=300, help_text="Arrivals in an hour.")
+    per_network = models.PositiveIntegerField(default=30, help_text="Arrivals in an hour from one network address.")
+    shared_browsers = models.BooleanField(default=False, help_text="Several people may start in one browser.")
+    question = models.CharField(max_length=300, blank=True, help_text="Asked of whoever starts, as proof of a person.")
+    answers = models.JSONField(default=list, blank=True, help_text="The answers to the question that are taken.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [
-            models.CheckConstraint(condition=Q(joined__lte=models.F("cap")), name="open_link_within_cap"),
-        ]
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
         return f"open link {self.pk} of {self.study_id}"
+
+
+class Arrival(models.Model):
+    """Somebody was let in by a link. Kept for an hour, to count; says nothing of who it was.
+
+    `network` is a keyed digest of the network address, blank where that is not known.
+    """
+
+    open_link = models.ForeignKey(OpenLink, on_delete=models.CASCADE, related_name="arrivals")
+    network = models.CharField(max_length=32, blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["open_link", "at"], name="arrival_link_at")]
+
+    def __str__(self) -> str:
+        return f"arrival by open link {self.open_link_id}"
 
 
 class Participant(models.Model):
@@ -60,6 +79,7 @@ class Participant(models.Model):
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="participants")
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.PERSONAL)
     external_id = models.CharField(max_length=100, blank=True, help_text="From the platform or the invitation list.")
+    external_key = models.CharField(max_length=300, blank=True, help_text="What `external_id` is compared by.")
     session_id = models.CharField(max_length=100, blank=True, help_text="The platform's session, the latest one.")
     platform_state = models.CharField(max_length=14, choices=PlatformState, default=PlatformState.NONE, blank=True)
     open_link = models.ForeignKey(OpenLink, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
@@ -95,7 +115,11 @@ class Participant(models.Model):
                 condition=Q(consented_at__isnull=True) | ~Q(consent_hash=""), name="participant_consent_has_version"
             ),
             models.UniqueConstraint(
-                fields=["study", "external_id"], condition=~Q(external_id=""), name="participant_study_external_id"
+                fields=["study", "external_key"], condition=~Q(external_key=""), name="participant_study_external_key"
+            ),
+            models.CheckConstraint(
+                condition=Q(external_id="", external_key="") | (~Q(external_id="") & ~Q(external_key="")),
+                name="participant_external_id_has_key",
             ),
             models.CheckConstraint(
                 condition=Q(excluded_at__isnull=True) | ~Q(excluded_reason=""), name="participant_exclusion_has_reason"

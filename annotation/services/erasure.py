@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -14,7 +14,6 @@ from annotation.models import (
     Event,
     Followup,
     GuardCheck,
-    OpenLink,
     Output,
     PageVisit,
     Participant,
@@ -68,14 +67,13 @@ def data_erase(participant: Participant) -> dict[str, int]:
 
 def person_forget(participant: Participant) -> None:
     """Blank everything on the participant's own row that says who they are or what they did, and close the link."""
-    if participant.open_link_id:
-        OpenLink.objects.filter(pk=participant.open_link_id, joined__gt=0).update(joined=F("joined") - 1)
     times = ("consented", "declined", "instructed", "surveyed_before", "quiz_passed", "screened_out",
              "surveyed_after", "completed", "excluded")  # fmt: skip
     Participant.objects.filter(pk=participant.pk).update(
         **{f"{name}_at": None for name in times},
         token=link_token(),
         external_id="",
+        external_key="",
         session_id="",
         completion_code="",
         consent_hash="",

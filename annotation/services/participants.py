@@ -1,20 +1,19 @@
 """Create participants and move them through consent, instructions, practice and completion."""
 
 import hashlib
-import uuid
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Max, QuerySet
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotation.errors import NotAllowedNow, ServiceError
-from annotation.keys import link_token, visit_token
+from annotation.keys import id_key, link_token
 from annotation.languages import languages_of
 from annotation.models import Event, OpenLink, Participant, Study, User
 from annotation.recruitment import RecruitmentEvent
+from annotation.services.entrance import link_has_room
 from annotation.services.locks import study_lock
 from annotation.services.log import audit_log, event_log
 from annotation.services.platform import platform_move, quota_has_room
@@ -40,66 +39,11 @@ def participants_create(*, study: Study, count: int, user: User | None) -> list[
     """
     if not 1 <= count <= MAX_LINKS_AT_ONCE:
         raise ServiceError(f"{count} links were asked for; ask for 1 to {MAX_LINKS_AT_ONCE} at a time.")
-    _refuse_closed(study)
+    refuse_closed(study)
     with transaction.atomic():
         created = participants_number(study=study, external_ids=[""] * count)
         audit_log(user=user, action="participants_create", study=study, first=created[0].code, last=created[-1].code)
     return created
-
-
-def open_link_create(*, study: Study, cap: int, user: User | None) -> OpenLink:
-    """Create a link that up to `cap` people may follow; logged.
-
-    Raises:
-        ServiceError: `cap` is below 1.
-        NotAllowedNow: the study is closed.
-    """
-    if cap < 1:
-        raise ServiceError(f"A cap of {cap} lets nobody in; it must be at least 1.")
-    _refuse_closed(study)
-    with transaction.atomic():
-        link = OpenLink.objects.create(study=study, cap=cap)
-        audit_log(user=user, action="open_link_create", study=study, open_link=link.pk, cap=cap)
-    return link
-
-
-def open_link_deactivate(*, open_link: OpenLink, user: User | None) -> None:
-    """Stop an open link from letting more people in; who joined by it goes on. Logged."""
-    with transaction.atomic():
-        OpenLink.objects.filter(pk=open_link.pk).update(is_active=False)
-        audit_log(user=user, action="open_link_deactivate", study=open_link.study, open_link=open_link.pk)
-
-
-def open_link_join(*, open_link: OpenLink, visit: uuid.UUID, language: str = "") -> Participant:
-    """Create the participant behind a click on "Start"; a second click on the page of the same `visit` finds them.
-
-    `language` is the one that they chose, among those of the study.
-
-    Raises:
-        NotAllowedNow: the link is switched off, all its places are taken, the study is not open, or only a recruiting
-            platform sends people to it.
-    """
-    if open_link.study.state != Study.State.OPEN:
-        raise NotAllowedNow(_("This study is not open at the moment."))
-    if open_link.study.recruitment.get("prolific"):
-        raise NotAllowedNow(_("This study takes people who come from Prolific. Open it from there."))
-    token = visit_token(settings.SECRET_KEY, open_link.pk, visit)
-    with transaction.atomic():
-        study_lock(study_id=open_link.study_id)
-        joined_before = Participant.objects.filter(token=token).first()
-        if joined_before:
-            return joined_before
-        place_take(open_link=open_link)
-        values = {"open_link": open_link, "origin": Participant.Origin.OPEN_LINK, "token": token, "language": language}
-        return participants_number(study=open_link.study, external_ids=[""], **values)[0]
-
-
-def place_take(*, open_link: OpenLink) -> None:
-    """Take one of the link's places, inside the caller's transaction; raise NotAllowedNow if none is left."""
-    # Conditional update: two people never share the last place.
-    free = OpenLink.objects.filter(pk=open_link.pk, is_active=True, joined__lt=F("cap"))
-    if free.update(joined=F("joined") + 1) != 1:
-        raise NotAllowedNow(_("All places of this link are taken."))
 
 
 def participant_consent(*, participant: Participant, language: str = "") -> None:
@@ -107,11 +51,12 @@ def participant_consent(*, participant: Participant, language: str = "") -> None
 
     The language, by default the study's first, is fixed with it.
 
-    Nothing is recorded either where the study's quota has been filled since the page was opened.
+    Nothing is recorded either where the study's quota, or the link they came by, has been filled since the page was
+    opened.
     """
     with transaction.atomic():
         study_lock(study_id=participant.study_id)
-        if not quota_has_room(participant):
+        if not (quota_has_room(participant) and link_has_room(participant)):
             return
         fresh = _staying(participant).filter(consented_at__isnull=True)
         language = language or languages_of(participant.study)[0]
@@ -190,7 +135,7 @@ def participants_number(*, study: Study, external_ids: list[str], **values: Any)
     study_lock(study_id=study.pk)
     last = Participant.objects.filter(study=study).aggregate(last=Max("number"))["last"] or 0
     return Participant.objects.bulk_create(
-        Participant(study=study, number=number, external_id=external_id, **values)
+        Participant(study=study, number=number, external_id=external_id, external_key=id_key(external_id), **values)
         for number, external_id in enumerate(external_ids, start=last + 1)
     )
 
@@ -213,6 +158,7 @@ def _staying(participant: Participant) -> QuerySet[Participant]:
     return Participant.objects.filter(pk=participant.pk, withdrawn_at__isnull=True)
 
 
-def _refuse_closed(study: Study) -> None:
+def refuse_closed(study: Study) -> None:
+    """Raise NotAllowedNow where a study takes no more participants, ever."""
     if study.state == Study.State.CLOSED:
         raise NotAllowedNow(f"{study} is closed, and closed is final: it takes no more participants.")

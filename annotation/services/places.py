@@ -7,6 +7,7 @@ from annotation.holding import hold_stage, with_hold_stage
 from annotation.models import Assignment, Output, Participant, Slot, Study
 from annotation.prepared import KeptQuery, attach
 from annotation.recruitment import PAGES, RecruitmentEvent
+from annotation.services.entrance import link_has_room
 from annotation.services.handout import assignment_next, has_free_unit
 from annotation.services.participants import participant_complete
 from annotation.services.platform import platform_move, quota_has_room
@@ -23,6 +24,8 @@ _ASKED = KeptQuery(lambda assignment: Slot.objects.filter(assignment=assignment)
 _SHOWN = KeptQuery(
     lambda assignment: Slot.objects.filter(assignment=assignment).select_related("output"), numbers=("assignment",)
 )
+# What is done before a place of an open link is somebody's for good; see services/entrance.py.
+HELD_FOR_A_TIME = (Step.CONSENT, Step.SURVEY_BEFORE, Step.INSTRUCTIONS)
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ def participant_place(*, participant: Participant, at_hand: Assignment | None = 
     step = step_before_work(_facts(participant))
     if step == Step.CONSENT and not (quota_has_room(participant) and has_free_unit(participant)):
         return _full(participant)  # told before any work is asked for
+    if step in HELD_FOR_A_TIME and not link_has_room(participant):
+        return _full(participant)  # somebody else has begun in the place that was held for them
     if step == Step.CLOSED and _arrived_only(participant):
         return _full(participant)  # with the platform's code, which a closed study has for nobody else
     if step is not None:

@@ -1,6 +1,7 @@
 """Let participants leave, with their data kept or erased, and finish what an interrupted erasure left to do."""
 
 import logging
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -19,6 +20,8 @@ from annotation.services.tallies import participant_recount
 logger = logging.getLogger(__name__)
 
 RECEIPT_LENGTH = 12
+# Erasures of a while share one cleaning, so that many of them cannot keep the database busy.
+CLEAN_EVERY = timedelta(minutes=5)
 
 
 def receipt_code(token: str) -> str:
@@ -45,8 +48,9 @@ def participant_erase(*, participant: Participant, user: User | None = None, act
     """Erase the participant's data and return the tombstone that is left, with counts only.
 
     Everything in the database happens in one transaction, or nothing does. Then the files are cleaned of deleted
-    text; where that fails, the tombstone says so and `erasures_finish` tries again. `action` is logged for an erasure
-    by a researcher.
+    text, unless that was done a moment ago: it costs a copy of the whole database, and one cleaning serves many
+    erasures. Where it is still to be done, or fails, the tombstone says so and the worker sees to it. `action` is
+    logged for an erasure by a researcher.
 
     Raises:
         NotAllowedNow: the data have been erased already.
@@ -65,8 +69,17 @@ def participant_erase(*, participant: Participant, user: User | None = None, act
             audit_log(user=user, action=action, study=participant.study, participant=participant.code)
     # Outside the database, for whoever restores a backup that still holds them.
     logger.info("erased participant %s of %s", participant.code, participant.study)
-    erasures_finish()
+    erasures_clean()
     return Participant.objects.select_related("study").get(pk=participant.pk)
+
+
+def erasures_clean() -> int:
+    """Clean the files as `erasures_finish` does, unless they were cleaned a moment ago; return how many still wait."""
+    cleaned = Participant.objects.filter(erased_at__isnull=False, tombstone__files_cleaned=True)
+    last = cleaned.order_by("-erased_at").values_list("tombstone__cleaned_at", flat=True).first()
+    if last and timezone.now() - datetime.fromisoformat(last) < CLEAN_EVERY:
+        return Participant.objects.filter(erased_at__isnull=False, tombstone__files_cleaned=False).count()
+    return erasures_finish()
 
 
 def erasures_finish() -> int:
@@ -79,7 +92,8 @@ def erasures_finish() -> int:
     if not left or not deleted_text_clean():
         return len(left)
     for pk, tombstone in left:
-        Participant.objects.filter(pk=pk).update(tombstone={**tombstone, "files_cleaned": True})
+        seen = {**tombstone, "files_cleaned": True, "cleaned_at": timezone.now().isoformat()}
+        Participant.objects.filter(pk=pk).update(tombstone=seen)
     return 0
 
 

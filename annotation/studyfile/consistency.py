@@ -112,7 +112,7 @@ def _share_problems(source: str, having: str, wanted: int, there: int, tree: Yam
 
 def _recruitment_problems(recruitment: Recruitment, tree: YamlTree) -> Iterator[Problem]:
     """Equal codes would say of everybody that the first of them happened."""
-    codes = recruitment.prolific.model_dump() if recruitment.prolific else {}
+    codes = recruitment.prolific.model_dump(exclude={"signed"}) if recruitment.prolific else {}
     first: dict[str, str] = {}
     for name, code in codes.items():
         if first.setdefault(code, name) != name:

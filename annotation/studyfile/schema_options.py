@@ -139,12 +139,13 @@ Code = Annotated[Line, AfterValidator(_check_code)]
 
 
 class Prolific(FileSection):
-    """The codes that Prolific gave for what can become of a submission."""
+    """The codes that Prolific gave for what can become of a submission, and whether it signs who it sends."""
 
     completed: Code
     screened_out: Code
     no_consent: Code
     over_quota: Code
+    signed: StrictBool | None = None
 
 
 class Recruitment(FileSection):

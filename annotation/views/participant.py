@@ -1,46 +1,20 @@
-"""The participant's one page, and the steps around the work: joining, consent, instructions, practice."""
+"""The participant's one page, and the steps around the work: consent, instructions, practice."""
 
-import uuid
 from contextlib import suppress
 
-from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
 from django.utils.translation import get_language
-from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
 
 from annotation.blinding import practice_view
-from annotation.errors import NotAllowedNow, ServiceError
+from annotation.errors import ServiceError
 from annotation.flow import Step
-from annotation.http import parse_int, parse_uuid, participant_view, to_page
-from annotation.languages import CHOSEN, language_choices, languages_of, speak
-from annotation.models import OpenLink, Participant
+from annotation.http import parse_int, participant_view, to_page
+from annotation.languages import CHOSEN
+from annotation.models import Participant
 from annotation.services import participants as services
 from annotation.services.assignments import assignment_mark_shown
 from annotation.services.places import participant_place
-from annotation.study_texts import study_shown
 from annotation.views.pages import render_place
-
-
-@login_not_required
-@require_http_methods(["GET", "HEAD", "POST"])
-def join(request: HttpRequest, token: str) -> HttpResponse:
-    """Let somebody in through an open link. Only the click on "Start" takes a place; looking does not."""
-    link = get_object_or_404(OpenLink.objects.select_related("study"), token=token)
-    language = speak(request, link.study)
-    refusal = "" if link.is_active and link.joined < link.cap else _("All places of this link are taken.")
-    if request.method == "POST":
-        try:
-            # Without the field a click is a visit of its own.
-            visit = parse_uuid(request.POST.get("visit", str(uuid.uuid4())), "visit")
-            return to_page(services.open_link_join(open_link=link, visit=visit, language=language))
-        except NotAllowedNow as error:
-            refusal = str(error)
-    status = 409 if request.method == "POST" else 200
-    context = {"study": study_shown(link.study), "refusal": refusal, "visit": uuid.uuid4()}
-    context["choices"] = language_choices(languages_of(link.study))
-    return render(request, "annotation/join.html", context, status=status)
 
 
 @participant_view("GET", "HEAD")

@@ -8,16 +8,17 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from annotation import queries
 from annotation.errors import ServiceError
 from annotation.forms import InvitationsForm, OpenLinkForm, ParticipantsForm
 from annotation.http import get_study_to_run, request_user
-from annotation.models import Participant, Study
+from annotation.models import OpenLink, Participant, Study
 from annotation.peoplefiles import read_invitations
+from annotation.services import openlinks, recruitment
 from annotation.services import participants as services
-from annotation.services import recruitment
+from annotation.services.entrance import links_standing
 from annotation.services.log import audit_log
 
 PAGE_SIZE = 100
@@ -86,10 +87,29 @@ def open_link_create(request: HttpRequest, slug: str, version: int) -> HttpRespo
     if not form.is_valid():
         return _links_page(request, study, open_form=form, status=422)
     try:
-        services.open_link_create(study=study, cap=form.cleaned_data["cap"], user=request_user(request))
+        openlinks.open_link_create(study=study, terms=form.terms(), user=request_user(request))
     except ServiceError as error:
-        return _links_page(request, study, problem=str(error), status=409)
+        return _links_page(request, study, open_form=form, problem=str(error), status=409)
     messages.success(request, "Made an open link.")
+    return redirect("annotation:participant_links", slug, version)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def open_link(request: HttpRequest, slug: str, version: int, pk: int) -> HttpResponse:
+    """Show the terms of an open link, and change them."""
+    study = get_study_to_run(request, slug, version)
+    link = get_object_or_404(study.open_links, pk=pk)
+    form = OpenLinkForm(request.POST) if request.method == "POST" else OpenLinkForm.of(link)
+    context = {"study": study, "link": link, "address": _open_address(request, link), "form": form}
+    if request.method != "POST":
+        return render(request, "annotation/research/open_link.html", context)
+    if not form.is_valid():
+        return render(request, "annotation/research/open_link.html", context, status=422)
+    try:
+        openlinks.open_link_change(open_link=link, terms=form.terms(), user=request_user(request))
+    except ServiceError as error:
+        return render(request, "annotation/research/open_link.html", {**context, "problem": str(error)}, status=409)
+    messages.success(request, "Changed the open link. Who has a place keeps it.")
     return redirect("annotation:participant_links", slug, version)
 
 
@@ -98,7 +118,7 @@ def open_link_deactivate(request: HttpRequest, slug: str, version: int, pk: int)
     """Stop an open link from letting more people in."""
     study = get_study_to_run(request, slug, version)
     link = get_object_or_404(study.open_links, pk=pk)
-    services.open_link_deactivate(open_link=link, user=request_user(request))
+    openlinks.open_link_deactivate(open_link=link, user=request_user(request))
     messages.success(request, "Switched the open link off. Who joined by it goes on.")
     return redirect("annotation:participant_links", slug, version)
 
@@ -113,7 +133,6 @@ def _links_page(
     problem: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    entrance = "arrive" if study.recruitment.get("prolific") else "join"
     page = Paginator(queries.personal_links(study), PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
         "study": study,
@@ -123,8 +142,8 @@ def _links_page(
             for participant in page
         ],
         "open_links": [
-            (link, request.build_absolute_uri(reverse(f"annotation:{entrance}", args=[link.token])))
-            for link in study.open_links.order_by("pk")
+            (link, _open_address(request, link), taken, lately)
+            for link, taken, lately in links_standing(list(study.open_links.select_related("study").order_by("pk")))
         ],
         "personal_form": personal_form or ParticipantsForm(),
         "open_form": open_form or OpenLinkForm(),
@@ -132,6 +151,11 @@ def _links_page(
         "problem": problem,
     }
     return render(request, "annotation/research/links.html", context, status=status)
+
+
+def _open_address(request: HttpRequest, link: OpenLink) -> str:
+    entrance = "arrive" if link.study.recruitment.get("prolific") else "join"
+    return request.build_absolute_uri(reverse(f"annotation:{entrance}", args=[link.token]))
 
 
 def _personal_link(request: HttpRequest, participant: Participant) -> str:

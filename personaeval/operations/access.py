@@ -8,7 +8,7 @@ from django.http.request import split_domain_port
 from django.utils.crypto import constant_time_compare
 
 # A proxy on this computer asks from 127.0.0.1 as well, for whoever asked it; these say that there was one.
-_FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_", "HTTP_X_REAL_IP", "HTTP_VIA")
+FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_", "HTTP_X_REAL_IP", "HTTP_VIA")
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -16,7 +16,7 @@ def may_read_metrics(request: HttpRequest) -> bool:
     """Whether the request has the token or, without METRICS_TOKEN, comes straight from this computer."""
     if settings.METRICS_TOKEN:
         return constant_time_compare(request.headers.get("Authorization", ""), f"Bearer {settings.METRICS_TOKEN}")
-    return _comes_from_here(request) and not any(name.startswith(_FORWARDED) for name in request.META)
+    return _comes_from_here(request) and not any(name.startswith(FORWARDED) for name in request.META)
 
 
 def _comes_from_here(request: HttpRequest) -> bool:

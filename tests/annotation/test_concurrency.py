@@ -14,9 +14,9 @@ from annotation.errors import NotAllowedNow, StaleVersion, UnknownQuestion
 from annotation.flow import Step
 from annotation.models import Assignment, OpenLink, Output, Participant, Persona, Rating, Slot
 from annotation.services.assignments import assignment_mark_shown
+from annotation.services.entrance import Terms
+from annotation.services.openlinks import open_link_create, open_link_join
 from annotation.services.participants import (
-    open_link_create,
-    open_link_join,
     participant_consent,
     participant_create,
     participant_instructed,
@@ -70,7 +70,7 @@ def test_one_participant_in_many_tabs_gets_one_assignment():
 
 
 def test_an_open_link_never_lets_in_more_than_its_cap():
-    link = open_link_create(study=make_study(), cap=3, user=None)
+    link = open_link_create(study=make_study(), terms=Terms(cap=3), user=None)
     links = [OpenLink.objects.select_related("study").get(pk=link.pk) for _ in range(8)]
     results = at_once([partial(open_link_join, open_link=one, visit=uuid.uuid4()) for one in links])
     assert sum(isinstance(result, NotAllowedNow) for result in results) == 5
@@ -78,7 +78,7 @@ def test_an_open_link_never_lets_in_more_than_its_cap():
 
 
 def test_a_link_started_twice_at_once_from_one_page_makes_one_participant_even_of_its_last_place():
-    link = open_link_create(study=make_study(), cap=1, user=None)
+    link = open_link_create(study=make_study(), terms=Terms(cap=1), user=None)
     links = [OpenLink.objects.select_related("study").get(pk=link.pk) for _ in range(4)]
     visit = uuid.uuid4()
     joined = at_once([partial(open_link_join, open_link=one, visit=visit) for one in links])

@@ -14,7 +14,6 @@ from annotation.models import (
     AuditLog,
     Event,
     Followup,
-    OpenLink,
     Output,
     PageVisit,
     Participant,
@@ -23,7 +22,9 @@ from annotation.models import (
     Rating,
     Slot,
 )
-from annotation.services.participants import open_link_create, open_link_join, participant_consent, participant_create
+from annotation.services.entrance import Terms, places_taken
+from annotation.services.openlinks import open_link_create, open_link_join
+from annotation.services.participants import participant_consent, participant_create
 from annotation.services.queue import output_fill, outputs_claim
 from annotation.services.withdrawal import participant_erase
 from tests.annotation.leaving import HERS, SECRET, call, live_study, rows_of, save, walked
@@ -133,12 +134,12 @@ def test_an_erasure_gives_back_the_place_of_an_open_link_and_of_a_quota() -> Non
     study = live_study()
     study.recruitment = {"quota": 1}
     study.save(update_fields=["recruitment"])
-    link = open_link_create(study=study, cap=1, user=None)
+    link = open_link_create(study=study, terms=Terms(cap=1), user=None)
     person = open_link_join(open_link=link, visit=uuid.uuid4())
     Walker(study, person).begin()
     assert Walker(study).step == "full"
     participant_erase(participant=Participant.objects.select_related("study").get(pk=person.pk))
-    assert OpenLink.objects.get().joined == 0
+    assert places_taken(link) == 0
     assert Walker(study).step == "consent"
 
 

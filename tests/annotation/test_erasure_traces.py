@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from annotation.models import (
     Participant,
     Persona,
 )
+from annotation.services import withdrawal
 from annotation.services.participants import participant_create
 from annotation.services.withdrawal import erasures_finish, participant_erase
 from modelhub.models import Generation, Run
@@ -153,3 +155,22 @@ def test_an_erasure_that_finds_the_files_held_says_so_and_is_finished_later(read
     assert traces() == []
     assert Participant.objects.get().tombstone["files_cleaned"] is True
     assert erasures_finish() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_erasures_that_follow_each_other_share_one_cleaning_which_the_worker_sees_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cleanings: list[None] = []
+    clean = withdrawal.deleted_text_clean
+    monkeypatch.setattr(withdrawal, "deleted_text_clean", lambda: cleanings.append(None) or clean())
+    study = live_study()
+    for _ in range(5):
+        walked(study).post("leave/", choice="erase")
+    assert len(cleanings) == 1
+    assert sum(not erased.tombstone["files_cleaned"] for erased in Participant.objects.all()) == 4
+    monkeypatch.setattr(withdrawal, "CLEAN_EVERY", timedelta(0))
+    call("run_worker", "--once")
+    assert len(cleanings) == 2
+    assert all(erased.tombstone["files_cleaned"] for erased in Participant.objects.all())
+    assert traces() == []

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from annotation.models import Assignment, AuditLog, Event, Study
-from tests.annotation.prolific import PID, SESSION, link_of, prolific_study, walker_of
+from tests.annotation.prolific import PID, SESSION, a_browser, link_of, prolific_study, walker_of
 
 pytestmark = pytest.mark.django_db
 NEXT_SESSION = "bbbbbbbbbbbbbbbbbbbbbbbb"
@@ -23,16 +23,17 @@ def sync(study: Study, folder: Path, *rows: tuple[str, str, str]) -> None:
 def test_a_prolific_arrival_returns_times_out_and_reopens(tmp_path: Path) -> None:
     study = prolific_study(quota=1, given_items=2, given_per_participant=2, raters_per_item=1)
     link = link_of(study)
-    walker = walker_of(link).begin()
+    browser = a_browser()
+    walker = walker_of(link, browser=browser).begin()
     walker.complete()
     walker.get()
 
     sync(study, tmp_path, (SESSION, PID, "RETURNED"))
     assert walker.step == "returned"
     assert Assignment.objects.get(state="open").expires_at <= timezone.now()
-    assert walker_of(link).step == "returned"  # the old session is over
+    assert walker_of(link, browser=browser).step == "returned"  # the old session is over
 
-    reopened = walker_of(link, session=NEXT_SESSION)
+    reopened = walker_of(link, session=NEXT_SESSION, browser=browser)
     assert reopened.participant == walker.participant
     assert reopened.step == "rate"
 
@@ -40,12 +41,12 @@ def test_a_prolific_arrival_returns_times_out_and_reopens(tmp_path: Path) -> Non
     assert walker.step == "returned" and "run out" in walker.get().content.decode()
     other = walker_of(link, person="other0person").begin()
     assert other.step == "rate"  # the place has come back
-    full = walker_of(link, session="third0session")
+    full = walker_of(link, session="third0session", browser=browser)
     assert full.step == "full" and "COVERQU" in full.get().content.decode()
 
     other.complete()
     sync(study, tmp_path, ("", "other0person", "RETURNED"))
-    back = walker_of(link, session="third0session")
+    back = walker_of(link, session="third0session", browser=browser)
     assert back.step == "rate"
     back.complete()
     assert back.step == "done" and "CDONE11" in back.get().content.decode()

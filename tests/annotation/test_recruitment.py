@@ -1,6 +1,7 @@
 """Recruiting on a platform: the state machine, arrivals over HTTP, and quotas."""
 
 import logging
+import uuid
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -14,13 +15,14 @@ from django.utils import timezone
 from annotation.flow import Step
 from annotation.models import Assignment, Event, OpenLink, Participant, Study
 from annotation.recruitment import TRANSITIONS, RecruitmentEvent, State, arrival, platform_code
+from annotation.services.entrance import places_taken
 from annotation.services.exclusions import participant_exclude
 from annotation.services.participants import participant_consent, participant_create
 from annotation.services.places import participant_place
 from annotation.services.platform import holding_places
-from annotation.services.recruitment import participant_arrive, participants_invite
+from annotation.services.recruitment import Proof, participant_arrive, participants_invite
 from personaeval.logs import HideTokens, hide_tokens
-from tests.annotation.prolific import CODES, PID, SESSION, arrive, link_of, prolific_study, query, walker_of
+from tests.annotation.prolific import CODES, PID, SESSION, a_browser, arrive, link_of, prolific_study, query, walker_of
 from tests.annotation.studyfiles import complaints, definition, study_data, write
 from tests.annotation.test_concurrency import at_once
 from tests.annotation.walking import Walker, step_of
@@ -121,15 +123,15 @@ def test_the_study_file_refuses_codes_that_are_missing_malformed_or_the_same(tmp
 
 def test_an_arrival_leads_to_a_link_of_ones_own_and_always_to_the_same() -> None:
     link = link_of(prolific_study())
-    first, again = arrive(link), arrive(link)
+    browser = a_browser()
+    first, again = arrive(link, browser=browser), arrive(link, browser=browser)
     assert first.status_code == again.status_code == 302
     assert first["Location"] == again["Location"]
     assert PID not in first["Location"]
     person = Participant.objects.get()
     assert (person.external_id, person.session_id, person.platform_state) == (PID, SESSION, State.ACTIVE)
     assert person.origin == Participant.Origin.PROLIFIC
-    link.refresh_from_db()
-    assert link.joined == 1
+    assert places_taken(link) == 1
 
 
 @pytest.mark.parametrize("name", ["PROLIFIC_PID", "STUDY_ID", "SESSION_ID"])
@@ -158,9 +160,10 @@ def test_nobody_arrives_by_a_link_that_does_not_exist_is_used_up_or_belongs_to_a
     assert arrive(link_of(make_study(slug="no-platform"))).status_code == 409
     assert arrive(link_of(prolific_study(slug="draft", state="draft"))).status_code == 409
     link = link_of(prolific_study(), cap=1)
-    assert arrive(link).status_code == 302
+    inside = a_browser()
+    assert arrive(link, browser=inside).status_code == 302
     assert arrive(link, person="another0person").status_code == 409
-    assert arrive(link).status_code == 302  # who is in stays in
+    assert arrive(link, browser=inside).status_code == 302  # who is in stays in
     assert Participant.objects.count() == 1
 
 
@@ -296,9 +299,10 @@ def test_an_excluded_participant_gives_the_place_of_the_quota_back() -> None:
     link = link_of(prolific_study(quota=1, given_per_participant=1))
     walker = walker_of(link).begin()
     walker.complete()
-    assert walker.step == "done" and walker_of(link, person="late0person").step == "full"
+    late = a_browser()
+    assert walker.step == "done" and walker_of(link, person="late0person", browser=late).step == "full"
     participant_exclude(participant=walker.participant, reason="checks", user=None)
-    assert walker_of(link, person="late0person").step == "consent"
+    assert walker_of(link, person="late0person", browser=late).step == "consent"
 
 
 def test_a_quota_holds_for_links_without_a_platform_too() -> None:
@@ -325,10 +329,10 @@ def test_a_quota_holds_when_everybody_agrees_at_once() -> None:
 def test_one_person_who_arrives_many_times_at_once_is_one_participant() -> None:
     link = link_of(prolific_study())
     links = [OpenLink.objects.select_related("study").get(pk=link.pk) for _ in range(6)]
-    made = at_once([partial(participant_arrive, open_link=x, person=PID, session=SESSION) for x in links])
+    proof = Proof(visits=(uuid.uuid4(),))
+    made = at_once([partial(participant_arrive, open_link=x, person=PID, session=SESSION, proof=proof) for x in links])
     assert len({person.pk for person in made}) == 1
-    link.refresh_from_db()
-    assert link.joined == 1
+    assert places_taken(link) == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -337,6 +341,8 @@ def test_a_real_server_lets_people_in_and_writes_no_id_to_its_log(server: Server
     with Visitor(server.base_url) as visitor:
         address = f"/arrive/{link.token}/"
         visitor.get(f"{address}?{urlencode(query())}")
+        assert visitor.step == "arrive" and not Participant.objects.exists()
+        visitor.send("")
         assert visitor.step == "consent" and visitor.response and visitor.response.url.query == b""
         visitor.send("/consent/", answer="agree")
         visitor.send("/instructions/")

@@ -175,7 +175,7 @@ def test_bots_are_counted_only_when_asked_for(study: Study, researcher: Client) 
     assert all("include_bots=on" in download for download in downloads)
 
 
-@pytest.mark.parametrize(("name", "number"), [("study", 28), ("participant_links", 9), ("study_list", 6)])
+@pytest.mark.parametrize(("name", "number"), [("study", 28), ("participant_links", 11), ("study_list", 6)])
 def test_a_page_costs_the_same_queries_however_big_the_study(
     name: str,
     number: int,

@@ -10,7 +10,9 @@ from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
 
 from annotation.models import Output, Participant, Persona, Rating, Study
-from annotation.services.participants import open_link_create, participant_create
+from annotation.services.entrance import Terms
+from annotation.services.openlinks import open_link_create
+from annotation.services.participants import participant_create
 from tests.browser.walk import Pointer, walk
 from tests.factories import make_study
 from tests.tools.processes import Server
@@ -240,7 +242,7 @@ def test_a_text_kept_offline_does_not_overwrite_what_another_device_saved_since(
 
 
 def test_a_second_click_sends_nothing_while_the_answer_is_on_its_way(page: Page, study: Study) -> None:
-    link = open_link_create(study=study, cap=5, user=None)
+    link = open_link_create(study=study, terms=Terms(cap=5), user=None)
     page.goto(f"/join/{link.token}/")
     held: list[Route] = []
     page.route(re.compile("/join/"), lambda route: held.append(route))

@@ -55,6 +55,7 @@ def walk(base_url: str, study: Study) -> tuple[Participant, dict[str, httpx.Resp
     with Visitor(base_url) as visitor:
         visitor.client.headers["User-Agent"] = AGENT
         visitor.get(f"/arrive/{link.token}/?{httpx.QueryParams(query())}")
+        visitor.send("")
         participant = Participant.objects.get(external_id=PID)
         home = f"/p/{participant.token}/"
         bare = httpx.Client(base_url=base_url, headers={"User-Agent": AGENT})

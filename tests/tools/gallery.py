@@ -22,7 +22,7 @@ from annotation.services import participants as services
 from annotation.services.places import participant_place
 from annotation.services.previews import preview_start
 from annotation.services.queue import MAX_ATTEMPTS
-from annotation.services.recruitment import participant_arrive
+from annotation.services.recruitment import Proof, participant_arrive
 from annotation.services.withdrawal import participant_withdraw
 from annotation.views import errors
 from modelhub.demo import USERNAME, Demo
@@ -115,7 +115,8 @@ def _standing_spots() -> list[Spot]:
         spots.append(Spot(name, path_of(services.participant_create(study=study))))
     full = make_study(slug="gallery-full", given_items=1, given_per_participant=1, raters_per_item=1)
     participant_place(participant=participant_at_work(full))
-    link = OpenLink.objects.create(study=full, cap=1, joined=1)
+    link = OpenLink.objects.create(study=full, cap=1)
+    services.participant_create(study=full, open_link=link)
     return [
         *spots,
         *_leaving_spots(),
@@ -150,20 +151,27 @@ def _prolific_spots() -> list[Spot]:
     Study.objects.filter(pk=study.pk).update(recruitment={"prolific": PROLIFIC_CODES})
     link = OpenLink.objects.create(study=study, cap=10)
     arrive = reverse("annotation:arrive", args=[link.token])
-    refused = OpenLink.objects.create(study=study, cap=1, joined=1)
+    refused = OpenLink.objects.create(study=study, cap=1)
+    services.participant_create(study=study, open_link=refused)
     query = "PROLIFIC_PID=someone000&STUDY_ID=somestudy&SESSION_ID=somesession"
     spots = [
         Spot("arrive-wrong", arrive, status=400),
-        Spot("arrive-used-up", f"{reverse('annotation:arrive', args=[refused.token])}?{query}", status=409),
+        Spot("arrive", f"{arrive}?{query}"),
+        Spot("arrive-used-up", f"{reverse('annotation:arrive', args=[refused.token])}?{query}", act=_press_start),
     ]
     ends = ("no_consent", "over_quota", "returned", "timed_out", "screened_out", "completed")
     for number, end in enumerate(ends):
-        person = participant_arrive(open_link=OpenLink.objects.get(pk=link.pk), person=f"person{number}", session="s")
+        person = participant_arrive(open_link=link, person=f"person{number}", session="s", proof=Proof())
         times = {"no_consent": "declined_at", "screened_out": "screened_out_at", "completed": "completed_at"}
         reached = {times[end]: timezone.now()} if end in times else {}
         Participant.objects.filter(pk=person.pk).update(platform_state=end, **reached)
         spots.append(Spot(f"prolific-{end.replace('_', '-')}", path_of(person)))
     return spots
+
+
+def _press_start(page: Page) -> None:
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_role("alert")).to_be_visible()
 
 
 def _type_a_persona(page: Page) -> None:

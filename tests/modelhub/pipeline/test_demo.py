@@ -19,6 +19,7 @@ from django.core.management import CommandError, call_command
 
 from annotation.errors import ServiceError
 from annotation.models import Assignment, Output, Persona, Study, User
+from annotation.services.participants import participant_create
 from modelhub import demo
 from modelhub.engines.base import EngineSettings, GenerationRequest
 from modelhub.engines.scripted import create, read_script
@@ -92,7 +93,8 @@ def test_a_set_up_that_was_interrupted_is_completed_by_the_next_run(
 @pytest.mark.django_db
 def test_a_full_or_deactivated_link_is_replaced() -> None:
     first = demo.demo_prepare()
-    first.study.open_links.update(joined=demo.LINK_CAP)
+    for _ in range(demo.LINK_CAP):
+        participant_create(study=first.study, open_link=first.link)
 
     assert demo.demo_prepare().link != first.link
 
