@@ -14,7 +14,7 @@ VLLM_STAMP := $(VLLM_VENV)/.installed-$(firstword $(shell cat requirements-web.t
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal
 ARGS :=
 
-.PHONY: help demo smoke-pipeline test test-slow test-vllm lint format pictures docs catalogues
+.PHONY: help demo smoke-pipeline test test-slow test-vllm lint audit format pictures docs catalogues
 help:
 	@echo "make demo      install the web application and start it with a demonstration study"
 	@echo "make smoke-pipeline  train and compare two tiny models on a CPU, and serve a study of what they answer"
@@ -23,7 +23,8 @@ help:
 	@echo "make test-slow run the rest: studies of full size, simulations, trainings that are killed, every page on a"
 	@echo "               phone, and on PostgreSQL what make test leaves out"
 	@echo "make test-vllm test the vllm engine on a CPU, in an environment of its own (3.5 GB)"
-	@echo "make lint      check style, types, migrations and settings"
+	@echo "make lint      check style, types, faults of security, dependencies, migrations and settings"
+	@echo "make audit     ask for known faults of what is installed (needs the network)"
 	@echo "make format    format the code"
 	@echo "make docs      write docs/stages.md from what the stages declare, and the schema of results.json"
 	@echo "make catalogues  gather the interface's messages, and update and compile the translations"
@@ -62,8 +63,14 @@ lint: $(DEV_STAMP)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	$(PY) -m bandit --quiet --severity-level medium --configfile pyproject.toml --recursive \
+		annotation modelhub personaeval plots deploy manage.py
+	$(PIP) check
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py check --fail-level WARNING
+
+audit: $(DEV_STAMP)
+	@$(PY) -m pip_audit --skip-editable --local
 
 format: $(DEV_STAMP)
 	$(PY) -m ruff check --fix .

@@ -1,9 +1,16 @@
 """Who sees what next, and where: a pure function of the seed and the counts so far.
 
-An *order* is a tuple of arm numbers: `order[i]` stands at position `i + 1`. Positions are counterbalanced twice:
-within a participant, strictly (after every assignment each arm has stood at each position equally often, give or
-take one), and within an item as far as a unit can still be chosen that allows it. A unit may belong to a *block*: as
-long as places last, a participant sees equally many units of every block, give or take one.
+An *order* is a tuple of arm numbers: `order[i]` stands at position `i + 1`. Positions are counterbalanced within an
+item, over the people who see it: each takes one of the orders that leave the arms' positions there most even, drawn
+among equals. That is a permuted block for every item (Zelen 1974, J. Chronic Dis. 27). Who sees an item knows nothing
+of the others there, so nobody can tell a side from those they have seen: were sides balanced within a participant,
+every part would give the next one away (Blackwell & Hodges 1957, Ann. Math. Stat. 28; Efron 1971, Biometrika 58). For
+the same reason an item that somebody meets again is placed by lot, whatever stood where before.
+
+Within a participant chance balances. Only where the positions of an arm lie further apart than a coin leaves them for
+one in some hundred people (BOUND) is a unit preferred that allows a step back, as in the big stick design (Soares & Wu
+1983, Commun. Stat. 12), with a stick long enough to be met by hardly anybody. A unit may belong to a *block*: as long
+as places last, a participant sees equally many units of every block, give or take one.
 
 Units are looked up, not gone through. Each has a *draw*, a seeded hash, by which the units of a *level*, those of one
 block that equally many people hold, stand in a ring. Every part of every participant starts at a seeded point of the
@@ -18,13 +25,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from heapq import merge, nsmallest
 from itertools import islice, permutations
-from math import ceil, floor
+from math import ceil, floor, sqrt
 from typing import Generic, Protocol, TypeVar
 
 # Parts that stand between a part and its repetition, where there are enough.
 REPEAT_DISTANCE = 2
 # Units of one level that a choice compares at most. Where there are no more, nothing better is left out of sight.
 LOOKED_AT = 64
+# Standard deviations of a coin's balance beyond which a participant's sides are led back.
+BOUND = 3
 # Draws lie in a ring of so many.
 RING = 2**63
 
@@ -40,7 +49,8 @@ class Unit:
     """Something that can be assigned: a given persona, or an item to write a persona for.
 
     `taken` is how many hold or have filled a place (live and completed assignments), `sides` the positions those gave
-    to the arms. `draw` is its place in the ring, made by `draw_of` from what is the same in every database.
+    to the arms. `draw` is its place in the ring, made by `draw_of` from what is the same in every database. `by_lot`
+    says that the participant knows something of those positions, since they have seen the item.
     """
 
     key: int
@@ -48,6 +58,7 @@ class Unit:
     taken: int
     sides: Sides = field(default_factory=Counter)
     block: str = ""
+    by_lot: bool = False
 
 
 UnitT = TypeVar("UnitT", bound=Unit)
@@ -102,13 +113,14 @@ def choose_unit(
 ) -> Choice[UnitT] | None:
     """Return what the participant sees as their part number `part`, or None when no unit has a place left.
 
-    Units of the block that the participant has seen least of come first, then those that keep the item's sides
-    balanced, then those that fewest people hold, then those that come first in the ring from this part's own point on.
+    Units of the block that the participant has seen least of come first, then those that fewest people hold, then those
+    that come first in the ring from this part's own point on. Only a participant whose sides are far out of balance
+    gets, among these, the first one that leads back.
     """
-    orders = _orders_balancing(participant_sides, arms)
+    allowed = _orders_within_bound(participant_sides, arms)
     start = draw_of(seed, participant, part, "start")
     for levels in _by_block(pool.levels(), participant_blocks or {}):
-        best = _best_unit(_in_turn(pool, levels, start), orders, arms)
+        best = _best_unit(_in_turn(pool, levels, start), allowed, arms)
         if best:
             unit, fitting = best
             return Choice(unit, _pick(fitting, (seed, participant, unit.draw)))
@@ -118,9 +130,10 @@ def choose_unit(
 def choose_order(
     *, seed: int, participant: int, key: Hashable, arms: int, participant_sides: Sides, item_sides: Sides
 ) -> Order:
-    """Return the order of the arms for a unit that is already chosen."""
-    _, fitting = _least(_orders_balancing(participant_sides, arms), item_sides, arms)
-    return _pick(fitting, (seed, participant, key))
+    """Return the order of the arms for a unit that is already chosen; `item_sides` are empty to draw it by lot."""
+    balancing = _orders_balancing(item_sides, arms)
+    allowed = _orders_within_bound(participant_sides, arms)
+    return _pick([order for order in balancing if order in allowed] or balancing, (seed, participant, key))
 
 
 def choose_repeat(*, seed: int, participant: int, done: Mapping[int, int], next_part: int) -> int | None:
@@ -188,16 +201,15 @@ def _in_turn(pool: Pool[UnitT], levels: list[Level], start: int) -> Iterator[Uni
         yield from islice(merge(*rings, key=_distance(start)), LOOKED_AT)
 
 
-def _best_unit(units: Iterable[UnitT], orders: "list[_Placing]", arms: int) -> "tuple[UnitT, list[_Placing]] | None":
-    """Return the first unit that keeps its item's sides balanced, else the one that comes nearest, with its orders."""
-    best, nearest = None, 0
+def _best_unit(units: Iterable[UnitT], allowed: "list[_Placing]", arms: int) -> "tuple[UnitT, list[_Placing]] | None":
+    """Return the first unit of which one of the orders that balance it best is allowed, else the first, with these."""
+    first = None
     for unit in units:
-        spread, fitting = _least(orders, unit.sides, arms)
-        if spread <= 1:
+        balancing = _orders_balancing(Counter() if unit.by_lot else unit.sides, arms)
+        if fitting := [order for order in balancing if order in allowed]:
             return unit, fitting
-        if best is None or spread < nearest:
-            best, nearest = (unit, fitting), spread
-    return best
+        first = first or (unit, balancing)
+    return first
 
 
 # An order, and for each of its places where the spread of that arm's row stands among `_spreads`.
@@ -213,15 +225,24 @@ def _placings(arms: int) -> list[_Placing]:
 
 
 def _orders_balancing(sides: Sides, arms: int) -> list[_Placing]:
-    return _least(_placings(arms), sides, arms)[1]
-
-
-def _least(orders: list[_Placing], sides: Sides, arms: int) -> tuple[int, list[_Placing]]:
-    """Return the least imbalance that any of the orders leaves, and the orders that do."""
-    spread = _spreads(sides, arms).__getitem__
-    costs = [max(map(spread, places), default=0) for _, places in orders]
+    """Return the orders after which the positions of every arm lie least far apart."""
+    costs = _costs(sides, arms)
     least = min(costs)
-    return least, [order for order, cost in zip(orders, costs, strict=True) if cost == least]
+    return [order for order, cost in zip(_placings(arms), costs, strict=True) if cost == least]
+
+
+def _orders_within_bound(sides: Sides, arms: int) -> list[_Placing]:
+    """Return the orders after which they lie no further apart than BOUND, or than now where that is further."""
+    parts = sum(sides[0, position] for position in range(1, arms + 1)) + 1
+    costs = _costs(sides, arms)
+    bound = max(BOUND * sqrt(parts), min(costs))
+    return [order for order, cost in zip(_placings(arms), costs, strict=True) if cost <= bound]
+
+
+def _costs(sides: Sides, arms: int) -> list[int]:
+    """Return, for every order, how far the positions of an arm would lie apart at most."""
+    spread = _spreads(sides, arms).__getitem__
+    return [max(map(spread, places), default=0) for _, places in _placings(arms)]
 
 
 def _spreads(sides: Sides, arms: int) -> list[int]:

@@ -1,11 +1,15 @@
 """System checks: dangerous configuration is named at start-up, with what to do about it."""
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+from personaeval.private import others_may
 
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]", ".localhost", "testserver"}
 PLACEHOLDERS = ("django-insecure", "change", "secret", "placeholder", "example", "password", "your")
@@ -75,4 +79,26 @@ def debug_is_local(*, app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
             hint="Unset DEBUG, or keep ALLOWED_HOSTS to localhost and 127.0.0.1.",
             id="annotation.E004",
         )
+    ]
+
+
+@register(Tags.database)
+def sqlite_is_private(
+    *, app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """W001: a database that others may read, and that is not ours to close to them; our own is closed when opened."""
+    files = [
+        Path(f"{config['NAME']}{beside}")
+        for config in settings.DATABASES.values()
+        if config["ENGINE"] in ("django.db.backends.sqlite3", "personaeval.sqlite")
+        for beside in ("", "-wal", "-shm")
+    ]
+    return [
+        Warning(
+            f"Others on this computer may read or change {file}, with all that participants wrote.",
+            hint=f"Its owner, or an admin of the computer, closes it: chmod 600 {file}",
+            id="annotation.W001",
+        )
+        for file in files
+        if others_may(file) and file.stat().st_uid != os.geteuid()
     ]

@@ -3,17 +3,45 @@
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from annotation.fields import LONGEST_REASON, check_reason, whole_number
 from annotation.models import OpenLink, StudyMember
 from annotation.queries_participants import EXCLUDED, STATES, Search
-from annotation.services.entrance import Terms
-from annotation.services.exclusions import MAX_REASON
+from annotation.services.entrance import MAX_CAP, Terms
 from annotation.services.participants import MAX_LINKS_AT_ONCE
 
-MAX_CAP = 100_000
 MAX_HOLD_MINUTES = 24 * 60
+
+
+class ReasonField(forms.CharField):
+    """Why something is decided, held to what services hold it to."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=LONGEST_REASON, **options)
+
+    def clean(self, value: Any) -> Any:
+        """Return the reason in one line; raise ValidationError with what is wrong."""
+        found = super().clean(value)
+        try:
+            return check_reason(found)
+        except ValueError as error:
+            raise ValidationError(f"This {error}.") from error
+
+
+class WholeNumberField(forms.IntegerField):
+    """A number in digits and nothing else: 1.0 and other scripts' digits are refused, as everywhere."""
+
+    def clean(self, value: Any) -> Any:
+        """Return the number; raise ValidationError where it is none."""
+        try:
+            if value not in self.empty_values:
+                whole_number(str(value).strip())
+        except ValueError as error:
+            raise ValidationError(f"This {error}.") from error
+        return super().clean(value)
 
 
 class StateForm(forms.Form):
@@ -26,7 +54,7 @@ class StateForm(forms.Form):
 class ParticipantsForm(forms.Form):
     """How many personal links to make."""
 
-    count = forms.IntegerField(
+    count = WholeNumberField(
         label=_("How many people"),
         min_value=1,
         max_value=MAX_LINKS_AT_ONCE,
@@ -48,10 +76,10 @@ class InvitationsForm(forms.Form):
 class OpenLinkForm(forms.Form):
     """On which terms an open link lets people in."""
 
-    cap = forms.IntegerField(
+    cap = WholeNumberField(
         label=_("At most"), min_value=1, max_value=MAX_CAP, help_text=_("People who may join by this one link.")
     )
-    hold_minutes = forms.IntegerField(
+    hold_minutes = WholeNumberField(
         label=_("Minutes a place is held"),
         required=False,
         min_value=1,
@@ -61,7 +89,7 @@ class OpenLinkForm(forms.Form):
             "For who has started: until they agree to take part, and then until they have read the instructions."
         ),
     )
-    per_hour = forms.IntegerField(
+    per_hour = WholeNumberField(
         label=_("At most in an hour"),
         required=False,
         min_value=1,
@@ -69,7 +97,7 @@ class OpenLinkForm(forms.Form):
         initial=Terms.per_hour,
         help_text=_("People let in within an hour. Raise it before you send the link to many at once."),
     )
-    per_network = forms.IntegerField(
+    per_network = WholeNumberField(
         label=_("At most in an hour from one network address"),
         required=False,
         min_value=1,
@@ -129,7 +157,7 @@ class SearchForm(forms.Form):
 class ReasonForm(forms.Form):
     """Why a participant is excluded or included again."""
 
-    reason = forms.CharField(label=_("Reason"), max_length=MAX_REASON)
+    reason = ReasonField(label=_("Reason"))
 
 
 class MemberForm(forms.Form):
@@ -144,6 +172,7 @@ class ExportForm(forms.Form):
 
     include_bots = forms.BooleanField(required=False)
     formula_safe = forms.BooleanField(required=False)
+    release = forms.BooleanField(required=False)
 
     def options(self) -> dict[str, Any]:
         """Return the checked options; a checkbox is never wrong, so neither is the form."""

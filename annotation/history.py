@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from annotation.allocation import Sides, repeats_of
+from annotation.armorder import arm_numbers
 from annotation.models import Assignment, Participant, Persona, Study
 from annotation.prepared import KeptQuery
 
@@ -16,7 +17,7 @@ _PLANNED = {
 HELD = (_State.OPEN, _State.COMPLETED)
 _PART = ("pk", "kind", "state", "ordinal", "repeat_of_id", "persona_id", "persona__item_id", "persona__source",
          "persona__block", "persona__item__stratum", "persona__condition")  # fmt: skip
-_STOOD = ("slots__output__arm__ordinal", "slots__position")
+_STOOD = ("slots__output__arm__code", "slots__position")
 _FIELDS = ("withdrawn_at", "excluded_at", *(f"assignments__{name}" for name in (*_PART, *_STOOD)))
 _ROWS = KeptQuery(
     lambda pk: Participant.objects.filter(pk=pk).order_by("assignments__ordinal").values_list(*_FIELDS),
@@ -72,6 +73,11 @@ class History:
         """How many parts have been chosen for the participant: neither planted ones nor repetitions."""
         return sum(part.kind in (_Kind.MAIN, _Kind.OVERLAP) for part in self.parts)
 
+    @property
+    def items_seen(self) -> set[int]:
+        """The items of which responses have been shown to the participant, or may have been."""
+        return {part.item for part in self.parts}
+
     def held(self, kind: Assignment.Kind) -> list[PastPart]:
         """Return the parts of this kind that count."""
         return [part for part in self.parts if part.kind == kind and part.state in HELD]
@@ -116,13 +122,14 @@ def history_of(participant: Participant, *, shows: bool = False) -> History:
     """Return what the database holds of the participant's work; they have left where their row is gone."""
     rows = _ROWS.rows(pk=participant.pk)
     has_left, is_excluded, parts, sides = True, False, dict[int, PastPart](), Sides()
+    numbers = arm_numbers(participant.study)
     for withdrawn_at, excluded_at, *values, arm, position in rows:
         has_left, is_excluded = withdrawn_at is not None, excluded_at is not None
         if values[0] is None:  # no part yet
             continue
         part = parts.setdefault(values[0], PastPart(*values))
         if arm is not None and part.state in HELD and part.kind != _Kind.CHECK:
-            sides[arm - 1, position] += 1
+            sides[numbers[arm], position] += 1
     return History(participant, has_left, is_excluded, list(parts.values()), sides, shows)
 
 

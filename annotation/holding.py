@@ -2,9 +2,9 @@
 
 from typing import Any, TypeVar
 
-from django.db.models import CharField, Model, OuterRef, QuerySet, Subquery
+from django.db.models import Case, CharField, F, Max, Model, OuterRef, Q, QuerySet, Subquery, When
 
-from annotation.models import Assignment, PersonaHold
+from annotation.models import Assignment, Output, PersonaHold
 
 _ROW = TypeVar("_ROW", bound=Model)
 _NAME = "hold_stage"
@@ -18,6 +18,19 @@ def standing_holds() -> QuerySet[PersonaHold]:
 def unmade_holds() -> QuerySet[PersonaHold]:
     """Return those because of which no output of their persona is made."""
     return standing_holds().exclude(stage=PersonaHold.Stage.OUTPUTS)
+
+
+def with_told_time(holds: QuerySet[PersonaHold]) -> QuerySet[Any]:
+    """Add `told_at`: since when a persona is held, as blinded people are told it.
+
+    Outputs are held with the first find in one of them. Were that told, it would say whether the output in which it
+    was found came before the others; so their hold counts from when all were there.
+    """
+    made = Output.objects.filter(persona=OuterRef("persona")).order_by().values("persona")
+    last = Subquery(made.annotate(last=Max("ready_at")).values("last"))
+    is_late = Q(stage=PersonaHold.Stage.OUTPUTS, last_ready__gt=F("at"))
+    later = Case(When(is_late, then=F("last_ready")), default=F("at"))
+    return holds.annotate(last_ready=last).annotate(told_at=later)
 
 
 def with_hold_stage(queryset: QuerySet[_ROW, Any], *, persona: str) -> QuerySet[_ROW, Any]:

@@ -1,28 +1,72 @@
 """Guards for views, and the shapes of answers they share. A guard answers 404 to strangers."""
 
-import ipaddress
 import uuid
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest
+from django.db import transaction
 from django.db.models import F
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
 from django.shortcuts import get_object_or_404, redirect
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
+from annotation.fields import plain_lines, whole_number
 from annotation.frozen import study_as_it_stands
 from annotation.languages import speak
 from annotation.models import Assignment, Participant, Study, StudyMember, User
-from annotation.permissions import NO_ROLE, READS_ONLY, AccessRefused, attached_role, has_role, visible_studies
+from annotation.permissions import (
+    KEY_ONLY,
+    NO_ROLE,
+    READS_ONLY,
+    AccessRefused,
+    attached_role,
+    has_role,
+    may_have_key,
+    visible_studies,
+)
 from annotation.prepared import KeptQuery
 from annotation.services.places import assignment_by_key
-from personaeval.operations.access import FORWARDED
 
 ParticipantView = Callable[..., HttpResponse]
+P = ParamSpec("P")
+Answer = TypeVar("Answer", bound=HttpResponseBase)
+
+
+def read_view(view: Callable[Concatenate[HttpRequest, P], Answer]) -> Callable[Concatenate[HttpRequest, P], Answer]:
+    """Turn a view into one for GET and HEAD. HEAD gets the headers that GET gets, and changes nothing."""
+    return require_safe(head_changes_nothing(view))
+
+
+def head_changes_nothing(
+    view: Callable[Concatenate[HttpRequest, P], Answer],
+) -> Callable[Concatenate[HttpRequest, P], Answer]:
+    """Take back what the view has written where only the headers were asked for, as mail scanners do with links.
+
+    The web server leaves the body out; one that would be made while it is sent is not even begun.
+    """
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> Answer:
+        if request.method != "HEAD":
+            return view(request, *args, **kwargs)
+        with transaction.atomic():
+            response = view(request, *args, **kwargs)
+            transaction.set_rollback(True)
+        if isinstance(response, StreamingHttpResponse):
+            response.streaming_content = ()
+        return response
+
+    return answer
 
 
 def request_user(request: HttpRequest) -> User:
@@ -72,6 +116,18 @@ def get_study_to_run(request: HttpRequest, slug: str, version: int) -> Study:
     return study
 
 
+def get_study_with_key(request: HttpRequest, slug: str, version: int) -> Study:
+    """Return the study to those who may have the key that says which participant is whom.
+
+    Raises:
+        AccessRefused, Http404: as `get_study_for_researcher`; AccessRefused also for whoever is attached to the study.
+    """
+    study = get_study_for_researcher(request, slug, version)
+    if not may_have_key(request_user(request), study):
+        raise AccessRefused(KEY_ONLY)
+    return study
+
+
 _BY_TOKEN = KeptQuery(
     lambda token: Participant.objects.filter(token=token, erased_at__isnull=True).annotate(
         study_state=F("study__state"), study_hash=F("study__protocol_hash"), study_opened_at=F("study__opened_at")
@@ -103,6 +159,7 @@ def participant_view(*methods: str) -> Callable[[ParticipantView], Callable[...,
     """
 
     def decorate(view: ParticipantView) -> Callable[..., HttpResponse]:
+        @head_changes_nothing
         @wraps(view)
         def guarded(request: HttpRequest, token: str, **kwargs: Any) -> HttpResponse:
             participant = get_participant(token)
@@ -131,25 +188,6 @@ def to_page(participant: Participant) -> HttpResponseRedirect:
     return redirect("annotation:participant", token=participant.token)
 
 
-def client_network(request: HttpRequest) -> str:
-    """Return the network that a request comes from: an IPv4 address or the first half of an IPv6 one; "" if unknown.
-
-    Behind proxies that is what the outermost of our own (TRUSTED_PROXIES of them) wrote. Behind one that the settings
-    do not know everybody would seem to come from it, so nobody's network is known.
-    """
-    if settings.TRUSTED_PROXIES:
-        addresses = request.headers.get("X-Forwarded-For", "").split(",")
-        address = addresses[-settings.TRUSTED_PROXIES] if len(addresses) >= settings.TRUSTED_PROXIES else ""
-    else:
-        is_direct = not any(name.startswith(FORWARDED) for name in request.META)
-        address = request.META.get("REMOTE_ADDR", "") if is_direct else ""
-    try:
-        found = ipaddress.ip_address(address.strip())
-    except ValueError:
-        return ""
-    return str(found) if found.version == 4 else str(ipaddress.ip_network((found, 64), strict=False))
-
-
 def parse_uuid(text: str, field: str) -> uuid.UUID:
     """Return the UUID in a form field.
 
@@ -168,6 +206,12 @@ def parse_int(text: str, field: str) -> int:
     Raises:
         BadRequest: it is none, or has more than nine digits.
     """
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise BadRequest(f"{field} must be a whole number")
-    return int(text)
+    try:
+        return whole_number(text)
+    except ValueError as error:
+        raise BadRequest(f"{field} {error}") from error
+
+
+def posted_text(request: HttpRequest, field: str) -> str:
+    """Return what was typed into a form field, with plain line ends; "" where the form lacks it."""
+    return plain_lines(request.POST.get(field, ""))

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 import secrets
-import unicodedata
 import uuid
 
 # Without look-alikes (0/O, 1/I/L), since people type completion codes by hand.
@@ -30,14 +29,6 @@ def visit_token(secret: str, open_link: int, visit: uuid.UUID, person: str = "")
     named = f":{person}" if person else ""
     digest = hmac.new(secret.encode(), f"visit:{open_link}:{visit}{named}".encode(), hashlib.sha256).digest()
     return base64.urlsafe_b64encode(digest[:24]).decode()
-
-
-def id_key(known_as: str) -> str:
-    """Return what an id of a platform or an invitation list is compared by: without regard to case.
-
-    Ids are typed, pasted and passed through spreadsheets, so compatible forms of a letter are one letter too.
-    """
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", known_as).casefold())
 
 
 def arm_code() -> str:

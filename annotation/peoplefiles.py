@@ -8,12 +8,14 @@ import io
 from collections.abc import Iterator
 
 from annotation.errors import ServiceError
-from annotation.keys import id_key
+from annotation.fields import check_id, check_storable, id_key
 from annotation.models import Participant
+from annotation.parsing import MIB, TooMuch, check_bytes
 from annotation.recruitment import RecruitmentEvent
 from annotation.services.recruitment import Submission
 
 MAX_ROWS = 20_000
+MAX_BYTES = 8 * MIB  # four times as much as so many rows with the longest ids and statuses take
 MAX_ID = Participant._meta.get_field("external_id").max_length or 0
 ID_COLUMNS = ("id", "label")
 # The statuses of Prolific's submissions. Whether the work was finished is known here better than there.
@@ -39,13 +41,13 @@ def read_invitations(content: bytes) -> list[str]:
     column = next((name for name in ID_COLUMNS if name in header), None)
     if column is None:
         raise ServiceError("The first line names no column `id` or `label`; name one, with an id for each person.")
-    keys: dict[str, int] = {}
-    ids, problems = [], []
+    seen: dict[str, int] = {}
+    problems, ids = [], []
     for number, row in rows:
         known_as = row[column]
-        if problem := _id_problem(known_as) or _repeated(keys.get(id_key(known_as))):
+        if problem := _id_problem(known_as) or _repeated(seen.get(id_key(known_as))):
             problems.append(f"row {number}: {problem}")
-        keys.setdefault(id_key(known_as), number)
+        seen.setdefault(id_key(known_as), number)
         ids.append(known_as)
     _refuse(problems)
     if not ids:
@@ -79,10 +81,10 @@ def read_submissions(content: bytes) -> list[Submission]:
 
 
 def _id_problem(known_as: str) -> str:
-    if not known_as:
-        return "the id is blank"
-    if len(known_as) > MAX_ID or not known_as.isprintable():
-        return f"the id is longer than {MAX_ID} characters or holds some that cannot be printed"
+    try:
+        check_storable(check_id(known_as), most=MAX_ID)
+    except ValueError as error:
+        return f"the id {error}"
     return ""
 
 
@@ -93,8 +95,11 @@ def _repeated(first: int | None) -> str:
 def _table(content: bytes) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]]]:
     """Return the header in lower case, and the rows with their number in the file; blank lines are passed over."""
     try:
+        check_bytes(len(content), MAX_BYTES, "take some of the rows at a time")
         text = content.decode("utf-8-sig")
         lines = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except TooMuch as error:
+        raise ServiceError(f"The file {error}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise ServiceError(f"This is no CSV file in UTF-8: {error}. Save it as CSV UTF-8.") from error
     if len(lines) > MAX_ROWS:

@@ -34,6 +34,7 @@ READS_ONLY = gettext_lazy(
     "You are attached to this study as an analyst: you may read it, and changing it is left to its researchers, who "
     "are blinded."
 )
+KEY_ONLY = gettext_lazy("The key that says which participant is whom is for the owner of this study and for admins.")
 OWNER_ONLY = gettext_lazy("Only the owner of this study decides who else may see it.")
 
 
@@ -61,6 +62,14 @@ def attached_role(user: User, study: Study) -> str | None:
         return None
     member = StudyMember.objects.filter(study=study, user=user).first()
     return member.role if member else None
+
+
+def may_have_key(user: User, study: Study) -> bool:
+    """Return whether the user may have, or destroy, the key that says which participant is whom.
+
+    It takes more than running the study: of those attached to it nobody may.
+    """
+    return user.is_active and (user.is_superuser or study.owner_id == user.pk)
 
 
 def may_share(user: User, study: Study) -> bool:

@@ -18,7 +18,7 @@ from annotation.allocation import LOOKED_AT, RING, Level, Sides, Unit
 from annotation.history import History
 from annotation.models import Arm, Assignment, Item, Output, Persona, Study, UnitTally
 
-FIRST_LOOK = 8  # units that are read at once: one of them nearly always keeps its item's sides balanced
+FIRST_LOOK = 8  # units that are read at once: one of them is nearly always new to the participant
 _Source = UnitTally.Source
 _TABLES = {
     "tally": UnitTally._meta.db_table, "arm": Arm._meta.db_table, "item": Item._meta.db_table,
@@ -115,6 +115,8 @@ class TallyPool:
         self._levels = [level for level in board.levels.get(source, []) if level[1] < places]
         self._of = (study.pk, history.participant.kind, source)
         self._seen = _seen(history, source)
+        # A second rater's side must follow neither from the author's nor from what they saw of the item before.
+        self._by_lot = None if source == _Source.OVERLAP else history.items_seen
 
     def levels(self) -> Collection[Level]:
         """Return the levels whose units have a place left."""
@@ -152,7 +154,7 @@ class TallyPool:
                 continue
             yield TallyUnit(
                 key=row.key, draw=row.draw, taken=taken, sides=sides_read(row.sides), block=block, item=row.item,
-                persona=row.persona,
+                persona=row.persona, by_lot=self._by_lot is None or row.item in self._by_lot,
             )  # fmt: skip
 
 

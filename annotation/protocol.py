@@ -27,7 +27,7 @@ def definition_document(study: Study) -> dict[str, Any]:
         "written_personas_per_participant", "given_personas_per_participant", "raters_per_item",
         "assignment_hours", "seed", "overlap_share", "repeat_share", "blocks", "show_responses", "quiz",
         "questionnaires", "followup", "skip_reasons", "exclusion_rules", "recruitment", "analysis",
-        "elicitation", "screening", "items_imported", "languages", "translations",
+        "elicitation", "screening", "retention", "items_imported", "languages", "translations",
     )  # fmt: skip
     aspect_fields = (
         "key", "name", "kind", "level", "question", "question_for_others", "minimum", "maximum", "labels",
@@ -96,7 +96,7 @@ def _arm_problems(arm: Arm, study: Study, included: QuerySet[Persona]) -> list[s
     ready = Q(outputs__arm=arm, outputs__sample=0, outputs__state=Output.State.READY)
     counts = Counter(included.annotate(ready=Count("outputs", filter=ready)).values_list("ready", flat=True))
     total, missing = counts.total(), counts[0]
-    name = f"Arm {arm.ordinal} ({arm.code})"
+    name = f"Arm {arm.ordinal}"  # without its code, by which blinded people know it: this is told to them
     problems = []
     if not arm.fingerprint and study.written_personas_per_participant:
         problems.append(f"{name} has no system to answer written personas; bind one with bind_arms.")

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 
-from annotation.holding import standing_holds
+from annotation.holding import standing_holds, with_told_time
 from annotation.models import Assignment, Output, PersonaFinding, PersonaHold, Study
 
 
@@ -24,14 +25,16 @@ def undecided_holds(study: Study) -> QuerySet[PersonaHold]:
     """
     waiting = Assignment.objects.filter(persona=OuterRef("persona"), state=Assignment.State.OPEN)
     holds = _open_holds(study).filter(_UNDECIDED).annotate(is_waited_for=Exists(waiting))
-    return holds.select_related("persona__item").order_by("at", "pk")
+    return with_told_time(holds).select_related("persona__item").order_by(F("told_at"), "persona__key")
 
 
 def decided_holds(study: Study) -> QuerySet[PersonaHold]:
     """Return what somebody has released or refused, the newest first; a hold that ended by itself is none."""
     holds = PersonaHold.objects.filter(persona__item__study=study).exclude(released_at=None, refused_at=None)
     decided = holds.exclude(stage=PersonaHold.Stage.GUARD)
-    return decided.select_related("persona__item", "released_by", "refused_by").order_by("-pk")
+    return decided.select_related("persona__item", "released_by", "refused_by").order_by(
+        Coalesce("released_at", "refused_at").desc(), "persona__key"
+    )
 
 
 def persona_findings(study: Study) -> QuerySet[PersonaFinding]:

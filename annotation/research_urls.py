@@ -2,16 +2,18 @@
 
 from django.urls import path
 
+from annotation import converters as converters  # registers `number`
 from annotation.views import (
     research,
     research_dashboard,
+    research_ethics,
     research_export,
     research_links,
     research_members,
     research_participants,
 )
 
-study_urls = "<slug:slug>/v<int:version>/"
+study_urls = "<slug:slug>/v<number:version>/"
 
 urlpatterns = [
     path("", research.study_list, name="study_list"),
@@ -23,23 +25,25 @@ urlpatterns = [
     path(f"{study_urls}log/", research_participants.audit, name="audit"),
     path(f"{study_urls}sharing/", research_members.members, name="members"),
     path(f"{study_urls}sharing/add/", research_members.member_add, name="member_add"),
-    path(f"{study_urls}sharing/<int:pk>/remove/", research_members.member_remove, name="member_remove"),
+    path(f"{study_urls}sharing/<number:pk>/remove/", research_members.member_remove, name="member_remove"),
     path(f"{study_urls}participants/", research_participants.participants, name="participants"),
     path(
-        f"{study_urls}participants/<int:number>/", research_participants.participant_change, name="participant_change"
+        f"{study_urls}participants/<number:number>/",
+        research_participants.participant_change,
+        name="participant_change",
     ),
     path(
-        f"{study_urls}participants/<int:number>/exclude/",
+        f"{study_urls}participants/<number:number>/exclude/",
         research_participants.participant_exclude,
         name="participant_exclude",
     ),
     path(
-        f"{study_urls}participants/<int:number>/include/",
+        f"{study_urls}participants/<number:number>/include/",
         research_participants.participant_include,
         name="participant_include",
     ),
     path(
-        f"{study_urls}participants/<int:number>/link/",
+        f"{study_urls}participants/<number:number>/link/",
         research_participants.participant_link_replace,
         name="participant_link_replace",
     ),
@@ -48,7 +52,12 @@ urlpatterns = [
     path(f"{study_urls}links/personal/", research_links.participants_create, name="participants_create"),
     path(f"{study_urls}links/invitations/", research_links.participants_invite, name="participants_invite"),
     path(f"{study_urls}links/open/", research_links.open_link_create, name="open_link_create"),
-    path(f"{study_urls}links/open/<int:pk>/", research_links.open_link, name="open_link"),
-    path(f"{study_urls}links/open/<int:pk>/off/", research_links.open_link_deactivate, name="open_link_deactivate"),
+    path(f"{study_urls}links/open/<number:pk>/", research_links.open_link, name="open_link"),
+    path(f"{study_urls}links/open/<number:pk>/off/", research_links.open_link_deactivate, name="open_link_deactivate"),
+    path(f"{study_urls}ethics/", research_ethics.ethics, name="ethics"),
+    path(f"{study_urls}ethics.md", research_ethics.ethics_download, name="ethics_download"),
+    path(f"{study_urls}key.csv", research_ethics.key, name="key"),
+    path(f"{study_urls}key/destroy/", research_ethics.key_destroyed, name="key_destroyed"),
+    path(f"{study_urls}release/", research_export.release, name="release"),
     path(f"{study_urls}export/<slug:table>.<slug:format>", research_export.export_download, name="export_download"),
 ]

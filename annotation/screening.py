@@ -6,6 +6,7 @@ from django.conf import settings as site
 from django.utils.translation import get_language, gettext_noop
 from django.utils.translation import gettext as _
 
+from annotation.fields import LONGEST_WRITTEN
 from annotation.models import PersonaFinding, Study
 from annotation.persona_advice import Advice, persona_advice
 from annotation.persona_screening import screen_text
@@ -47,8 +48,11 @@ def action_of(setting: str) -> PersonaFinding.Action:
 
 
 def writing_advice(study: Study, text: str) -> list[Advice]:
-    """Return all hints for a persona as it stands; those of the screening only where something was found."""
-    settings = screening_of(study)
+    """Return all hints for a persona as it stands; those of the screening only where something was found.
+
+    What is longer than a persona may be is refused anyway, and would take minutes to look through.
+    """
+    text, settings = text[:LONGEST_WRITTEN], screening_of(study)
     found = {finding.kind: finding.detail for finding in screen_text(text) if settings.of(finding.kind) != OFF}
     return [*persona_advice(text), *(_hint(kind, detail, settings) for kind, detail in found.items())]
 

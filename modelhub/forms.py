@@ -8,9 +8,9 @@ from django.http import QueryDict
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from annotation.fields import LONGEST_REASON
+from annotation.forms import ReasonField, WholeNumberField
 from annotation.models import Study
-from annotation.services.holds import MAX_REFUSAL
-from annotation.services.outputs import MAX_REASON
 from modelhub.models import PersonaSource, Run
 from modelhub.pipeline_results.judged import Matched
 from modelhub.prompting.output_judging import METRICS
@@ -27,28 +27,19 @@ OUTCOMES = {
 }
 
 
+_TOO_LONG = {"max_length": format_lazy(_("Say it in at most {most} characters."), most=LONGEST_REASON)}
+
+
 class ExcludeForm(forms.Form):
     """Why a pair is left out."""
 
-    reason = forms.CharField(
-        max_length=MAX_REASON,
-        error_messages={
-            "required": "Say why this pair is left out.",
-            "max_length": format_lazy(_("Say it in at most {most} characters."), most=MAX_REASON),
-        },
-    )
+    reason = ReasonField(error_messages={"required": _("Say why this pair is left out."), **_TOO_LONG})
 
 
 class RefuseForm(forms.Form):
     """Why a held persona is left out."""
 
-    reason = forms.CharField(
-        max_length=MAX_REFUSAL,
-        error_messages={
-            "required": "Say why this is refused.",
-            "max_length": format_lazy(_("Say it in at most {most} characters."), most=MAX_REFUSAL),
-        },
-    )
+    reason = ReasonField(error_messages={"required": _("Say why this is refused."), **_TOO_LONG})
 
 
 class RunForm(forms.Form):
@@ -123,7 +114,7 @@ class WordsForm(forms.Form):
 
     dataset = forms.ChoiceField(label=_("Data set"), required=False)
     system = forms.ChoiceField(label=_("Personas inferred by"), required=False)
-    min_count = forms.IntegerField(label=_("In at least this many personas"), min_value=1, max_value=10_000)
+    min_count = WholeNumberField(label=_("In at least this many personas"), min_value=1, max_value=10_000)
 
     def __init__(self, data: Mapping[str, Any], *, sources: Sequence[tuple[str, str]]) -> None:
         dataset = data.get("dataset") or next((name for name, _ in sources), "")

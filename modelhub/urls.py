@@ -2,11 +2,12 @@
 
 from django.urls import path
 
+from annotation import converters as converters  # registers `number`
 from modelhub.views import holds, inference, judgements, pairs, report, rewards, runs, studies, systems, training
 
 app_name = "modelhub"
 
-_STUDY = "<slug:slug>/v<int:version>/"
+_STUDY = "<slug:slug>/v<number:version>/"
 
 urlpatterns = [
     path(f"{_STUDY}scan/", studies.scan, name="scan"),
@@ -25,14 +26,14 @@ urlpatterns = [
     path("runs/<slug:key>/curves/", training.run_curves, name="run_curves"),
     path("training/", training.training, name="training"),
     path("pairs/", pairs.pairs, name="pairs"),
-    path("pairs/<int:number>/", pairs.pair, name="pair"),
+    path("pairs/<number:number>/", pairs.pair, name="pair"),
     path("systems/", systems.systems, name="systems"),
-    path("systems/<int:number>/", systems.system, name="system"),
+    path("systems/<number:number>/", systems.system, name="system"),
     path("outputs/", systems.outputs, name="outputs"),
     path("personas/accuracy/", inference.persona_accuracy, name="persona_accuracy"),
     path("personas/words/", inference.persona_words_page, name="persona_words"),
     path("preferences/attributes/", rewards.preference_attributes, name="preference_attributes"),
     path("judgements/", judgements.judgements, name="judgements"),
     path("judgements/pairs/", judgements.judged_pairs, name="judged_pairs"),
-    path("judgements/<int:base>/<int:test>/", judgements.judged_pair, name="judged_pair"),
+    path("judgements/<number:base>/<number:test>/", judgements.judged_pair, name="judged_pair"),
 ]

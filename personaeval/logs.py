@@ -36,6 +36,27 @@ def hide_personal(text: str, current: CurrentRequest | None) -> str:
     return hide_tokens(text)
 
 
+class RefusalsInOneLine(logging.Filter):
+    """Make one line, a warning, of what Django writes about a request that is at fault itself.
+
+    Anybody can send such requests, as scanners do by the thousand: tracebacks of them hide those that matter. `level`
+    is the lowest that is written.
+    """
+
+    def __init__(self, level: str) -> None:
+        super().__init__()
+        self._level = logging.getLevelNamesMapping()[level]
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not 400 <= getattr(record, "status_code", 0) < 500:
+            return True
+        record.msg, record.args = " ".join(record.getMessage().split()), ()
+        record.exc_info = record.exc_text = None
+        if record.levelno > logging.WARNING:
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return record.levelno >= self._level
+
+
 class HideTokens(logging.Filter):
     """A logging filter that never drops a record; it renders the message and removes what is secret from it."""
 

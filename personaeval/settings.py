@@ -9,11 +9,13 @@ import os
 import re
 import secrets
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import dj_database_url
+import phonenumbers
 from django.core.exceptions import ImproperlyConfigured
 
 from personaeval.private import tighten
@@ -82,6 +84,14 @@ def env_count(name: str, default: int) -> int:
     return int(value)
 
 
+def env_sub_path(name: str) -> str:
+    """Return a path such as `/studies`, without a slash at its end; "" where the variable is not set."""
+    value = env_str(name, "").rstrip("/")
+    if not re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)*", value) or {".", ".."} & set(value.split("/")):
+        raise ImproperlyConfigured(f"{name}={value!r} is no path below a host; write it as /studies.")
+    return value
+
+
 def env_folder(name: str, default: Path) -> Path:
     """Return a folder, made where it is missing, for the account alone that runs this."""
     folder = Path(env_str(name, str(default))).absolute()
@@ -117,6 +127,11 @@ SECRET_KEY = env_str("SECRET_KEY", "") or local_secret(VAR_DIR / "secret_key")
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS", "")
 
+# Below which path of the host the site lies: "" or, say, "/studies".
+SUB_PATH = env_sub_path("SUB_PATH")
+FORCE_SCRIPT_NAME = SUB_PATH or None
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = f"{SUB_PATH}/"  # another site of the host has cookies of its own
+
 # HTTPS=1 behind a proxy that terminates TLS and sets X-Forwarded-Proto.
 HTTPS = env_bool("HTTPS", False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
@@ -131,6 +146,9 @@ TRUSTED_PROXIES = env_count("TRUSTED_PROXIES", 0)
 SECURE_REFERRER_POLICY = "same-origin"  # participant links hold a secret token
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
+# Whether all names below this one speak HTTPS, and whether browsers are to be told so in advance, is for those who run
+# them to say.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 # --- Applications ----------------------------------------------------------------------------------------------
 
@@ -142,6 +160,10 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_htmx",
     "template_partials",
+    "axes",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "annotation",
     "modelhub",
 ]
@@ -150,8 +172,11 @@ MIDDLEWARE = [
     "personaeval.operations.middleware.RequestsMiddleware",
     "personaeval.operations.middleware.ProbesMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    # What adds headers stands before what answers for static files: these carry the same ones.
     "personaeval.middleware.SecurityHeadersMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "personaeval.middleware.OddRequestsMiddleware",
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -160,8 +185,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "personaeval.urls"
@@ -190,6 +215,20 @@ AUTH_USER_MODEL = "annotation.User"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "annotation:study_list"
 LOGOUT_REDIRECT_URL = "login"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+# Guesses are counted for a name and an address together, so that nobody locks a name for everybody else.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_CLIENT_IP_CALLABLE = "personaeval.clients.client_address"
+AXES_WHITELIST_CALLABLE = "personaeval.accounts.browsers.is_known"
+AXES_LOCKOUT_CALLABLE = "personaeval.accounts.views.locked_out"
+AXES_DISABLE_ACCESS_LOG = True  # our own lines say who signed in; no address is kept longer than the lock
+AXES_SENSITIVE_PARAMETERS = ["username", "password", "code", "csrfmiddlewaretoken"]
+AXES_ENABLE_ADMIN = False
+OTP_TOTP_ISSUER = "personaeval"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -203,6 +242,8 @@ AUTH_PASSWORD_VALIDATORS = [
 DISCARD_HOOKS = ["modelhub.hooks.discard_records"]
 # The same, in the transaction that erases a participant's data.
 ERASURE_HOOKS = ["modelhub.hooks.erase_records"]
+# How far what participants of a study write travels to models: none, here, network or outside.
+PERSONAS_REACH = "modelhub.hooks.personas_reach"
 
 # --- Privacy -----------------------------------------------------------------------------------------------------
 
@@ -211,6 +252,11 @@ BACKUP_STATEMENT = env_str(
     "BACKUP_STATEMENT",
     gettext_noop("Backups that were made before may still hold the data until they are replaced by newer ones."),
 )
+
+# Where people dial as the numbers in their texts are written; those in international form are found anywhere.
+PHONE_REGIONS = env_list("PHONE_REGIONS", "US,CA,GB,IE,AU,IN,ZA,DE,AT,CH,FR,ES,IT,NL,PL,PT")
+if unknown := sorted(set(PHONE_REGIONS) - set(phonenumbers.SUPPORTED_REGIONS)):
+    raise ImproperlyConfigured(f"PHONE_REGIONS names {', '.join(unknown)}; use codes of countries such as DE or US.")
 
 # --- Database --------------------------------------------------------------------------------------------------
 
@@ -267,12 +313,13 @@ USE_TZ = True
 
 # --- Static files ----------------------------------------------------------------------------------------------
 
-STATIC_URL = "static/"
+STATIC_URL = f"{SUB_PATH}/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Compressed, hashed names once `collectstatic` has run; straight from static/ before, so no step is required.
 STATIC_COLLECTED = (STATIC_ROOT / "staticfiles.json").exists() and not DEBUG
 WHITENOISE_USE_FINDERS = not STATIC_COLLECTED
+WHITENOISE_ALLOW_ALL_ORIGINS = False  # pages of others have no use for them
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -300,22 +347,28 @@ LOG_FORMAT = env_choice("LOG_FORMAT", "plain", "json")
 LOG_LEVEL = env_choice("LOG_LEVEL", "INFO", "WARNING", "ERROR")
 LOG_REQUESTS = env_bool("LOG_REQUESTS", LOG_FORMAT == "json")
 
-# Participant links hold a secret token: the filter takes it out of every path before a line is written.
+# Participant links hold a secret token: a filter takes it out of every path before a line is written. Another makes one
+# line of what is wrong with a request.
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"hide_tokens": {"()": "personaeval.logs.HideTokens"}},
+    "filters": {
+        "refusals": {"()": "personaeval.logs.RefusalsInOneLine", "level": LOG_LEVEL},
+        "hide_tokens": {"()": "personaeval.logs.HideTokens"},
+    },
     "formatters": {
         "plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
         "json": {"()": "personaeval.logs.JsonLines"},
     },
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "filters": ["hide_tokens"], "formatter": LOG_FORMAT},
+        "stderr": {"class": "logging.StreamHandler", "filters": ["refusals", "hide_tokens"], "formatter": LOG_FORMAT},
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
         "django.server": {"handlers": [], "level": LOG_LEVEL, "propagate": True},
         "httpx": {"level": "WARNING"},
+        # It names whatever was typed as a name, which may be a password; personaeval.accounts says what happened.
+        "axes": {"level": "ERROR"},
     },
 }

@@ -1,16 +1,18 @@
 """All addresses: for machines in operations, participants and researchers in annotation, unblinded in modelhub."""
 
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.views import LoginView, LogoutView, PasswordChangeDoneView, PasswordChangeView
+from django.contrib.auth.views import LogoutView, PasswordChangeDoneView, PasswordChangeView
 from django.urls import include, path
 from django.views.decorators.http import require_POST
 from django.views.i18n import set_language
 
+from personaeval.accounts.views import SignIn, second_factor
 from personaeval.words import words
 
 urlpatterns = [
     path("", include("personaeval.operations.urls")),
-    path("accounts/login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("accounts/login/", SignIn.as_view(), name="login"),
+    path("accounts/second-factor/", second_factor, name="second_factor"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("accounts/password/", PasswordChangeView.as_view(), name="password_change"),
     path("accounts/password/done/", PasswordChangeDoneView.as_view(), name="password_change_done"),

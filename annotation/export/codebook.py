@@ -39,7 +39,8 @@ def codebook_data(
         "followup": study.followup,
         "skip_reasons": study.skip_reasons,
         "elicitation": study.elicitation,
-        "arms": list(study.arms.order_by("code").values("code", "is_control")),
+        # Which of them is a control would say which system it is, or nearly so; the unblinded export says it.
+        "arms": list(study.arms.order_by("code").values("code")),
         "tables": [
             {
                 "name": table.name,
@@ -113,7 +114,7 @@ def codebook_markdown(codebook: dict[str, Any]) -> str:
         f"- Study `{study['slug']}`, version {study['version']}, {study['state']}",
         f"- Protocol hash: `{study['protocol_hash'] or 'none: the study is a draft'}`",
         f"- Bots and previews: {codebook['bots_and_previews']}",
-        f"- Arms: {', '.join(_arm(arm) for arm in codebook['arms'])}",
+        f"- Arms: {', '.join('`' + arm['code'] + '`' for arm in codebook['arms'])}",
         f"- Made {made['at']} by `{made['command']}`",
         f"- Versions: {', '.join(f'{name} {version}' for name, version in made['versions'].items())}",
         "",
@@ -128,10 +129,6 @@ def codebook_markdown(codebook: dict[str, Any]) -> str:
     for table in codebook["tables"]:
         lines += _table_lines(table)
     return "\n".join(lines) + "\n"
-
-
-def _arm(arm: dict[str, Any]) -> str:
-    return f"`{arm['code']}`" + (" (control)" if arm["is_control"] else "")
 
 
 def _aspect_lines(aspect: dict[str, Any]) -> list[str]:

@@ -10,12 +10,16 @@ ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `values` maps each allowed value to its meaning; empty where any value may stand."""
+    """One column. `values` maps each allowed value to its meaning; empty where any value may stand.
+
+    `typed` columns hold people's own words, or what was made from them: they may tell who somebody is.
+    """
 
     name: str
     type: ColumnType
     meaning: str
     values: dict[str, str] = field(default_factory=dict)
+    typed: bool = False
 
 
 STUDY = (

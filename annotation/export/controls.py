@@ -41,7 +41,7 @@ FOLLOWUPS = (
     Column("position", "integer", "Where that stood on the page."),
     Column("output", "string", "Random key of the output; null (CSV: empty) for a persona."),
     Column("chips", "string", "The chosen reasons, one per line."),
-    Column("text", "string", "What was added, exactly as typed."),
+    Column("text", "string", "What was added, exactly as typed.", typed=True),
     Column("saved_at", "timestamp", "When it was saved last (UTC)."),
 )
 QUESTIONNAIRES = (
@@ -49,8 +49,9 @@ QUESTIONNAIRES = (
     Column("page", "string", "Where it was asked.", {Page.BEFORE.value: Page.BEFORE.label,
            Page.AFTER.value: Page.AFTER.label}),
     Column("question", "string", "The question's key in the study file."),
-    Column("value", "string", "The answer: a text exactly as typed, a choice's words, or a scale's number from 1."),
-    Column("label", "string", "The words that the answer stands for."),
+    Column("value", "string", "The answer: a text exactly as typed, a choice's words, or a scale's number from 1.",
+           typed=True),
+    Column("label", "string", "The words that the answer stands for.", typed=True),
     Column("saved_at", "timestamp", "When it was saved last (UTC)."),
 )  # fmt: skip
 QUIZ = (

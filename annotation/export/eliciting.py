@@ -19,12 +19,12 @@ _FIRST = (
 ANSWERS = (
     *_FIRST,
     Column("question", "string", "The question's key in the study file; its words are listed under `elicitation`."),
-    Column("text", "string", "The answer, exactly as typed, or the words of the option chosen."),
+    Column("text", "string", "The answer, exactly as typed, or the words of the option chosen.", typed=True),
     Column("saved_at", "timestamp", "When it was saved last (UTC)."),
 )
 PROPOSALS = (
     *_FIRST,
-    Column("text", "string", "The persona that was proposed."),
+    Column("text", "string", "The persona that was proposed.", typed=True),
     Column("attributes", "string", "What it names that the participant's preferred responses had in common, one per "
            "line: `length:less` for shorter ones."),
     Column("decision", "string", "What the participant decided; empty where nothing was.",

@@ -9,6 +9,7 @@ from annotation.export.columns import STUDY, Column
 from annotation.export.querysets import personas_of
 from annotation.export.rows import Row, read
 from annotation.export.scope import Scope
+from annotation.holding import with_told_time
 from annotation.models import PersonaFinding, PersonaHold
 
 FINDINGS = (
@@ -16,7 +17,7 @@ FINDINGS = (
     Column("persona", "string", "Random key of the persona."),
     Column("item", "string", "The item's id in the study file."),
     Column("kind", "string", "What was found.", dict(PersonaFinding.Kind.choices)),
-    Column("detail", "string", "What exactly, in the persona's words or the guard model's."),
+    Column("detail", "string", "What exactly, in the persona's words or the guard model's.", typed=True),
     Column("source", "string", "What found it.", dict(PersonaFinding.Source.choices)),
     Column("action", "string", "What was done about it.", dict(PersonaFinding.Action.choices)),
     Column("at", "timestamp", "When it was found (UTC)."),
@@ -30,7 +31,7 @@ HOLDS = (
     Column("held_at", "timestamp", "Since when it was held (UTC)."),
     Column("released_at", "timestamp", "When it was let go on, by a researcher or by the guard's verdict (UTC)."),
     Column("refused_at", "timestamp", "When a researcher left it out (UTC)."),
-    Column("refused_reason", "string", "Why; empty for all others."),
+    Column("refused_reason", "string", "Why; empty for all others.", typed=True),
 )
 
 
@@ -51,7 +52,7 @@ def findings(scope: Scope) -> Iterator[Row]:
     """Yield what was found, by item."""
     paths = {"persona": "persona__key", "item": "persona__item__key"}
     paths |= {name: name for name in ("kind", "detail", "source", "action", "at")}
-    for row in read(findings_of(scope).order_by("persona__item__ordinal", "persona", "pk"), paths):
+    for row in read(findings_of(scope).order_by("persona__item__ordinal", "persona__key", "pk"), paths):
         yield {**scope.study_cells, **row}
 
 
@@ -63,8 +64,9 @@ def holds_of(scope: Scope) -> QuerySet[PersonaHold]:
 def holds(scope: Scope) -> Iterator[Row]:
     """Yield the holds, by item. Who decided stays behind: that is in the log."""
     paths = {"persona": "persona__key", "item": "persona__item__key", "stage": "stage", "reason": "reason"}
-    paths |= {"held_at": "at"} | {name: name for name in ("released_at", "refused_at", "refused_reason")}
-    for row in read(holds_of(scope).order_by("persona__item__ordinal", "persona", "pk"), paths):
+    paths |= {"held_at": "told_at"} | {name: name for name in ("released_at", "refused_at", "refused_reason")}
+    rows = with_told_time(holds_of(scope)).order_by("persona__item__ordinal", "persona__key", "stage")
+    for row in read(rows, paths):
         yield {**scope.study_cells, **row}
 
 

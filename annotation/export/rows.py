@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 
 from annotation.export import querysets as q
 from annotation.export.flagged import FIELDS, participant_facts
 from annotation.export.scope import Scope
-from annotation.models import Assignment, Participant
+from annotation.models import Assignment, Output, Participant, Persona
 from annotation.models.participant import participant_code
 
 CHUNK = 1000
@@ -99,7 +101,8 @@ def history(scope: Scope) -> Iterator[Row]:
 
 
 def personas(scope: Scope) -> Iterator[Row]:
-    """Yield the personas, by item."""
+    """Yield the personas, by item. Given ones bear one time: when those of a condition were brought is not told."""
+    given_at = q.personas_of(scope).filter(source=Persona.Source.GIVEN).aggregate(last=Max("submitted_at"))["last"]
     paths = {
         "persona": "key",
         "item": "item__key",
@@ -114,7 +117,9 @@ def personas(scope: Scope) -> Iterator[Row]:
         **HOW_WRITTEN_PATHS,
         "offered_text": "offered_text",
     }
-    for row in read(q.personas_of(scope).order_by("item__ordinal", "pk"), paths):
+    for row in read(q.personas_of(scope).order_by("item__ordinal", "key"), paths):
+        if row["persona_source"] == Persona.Source.GIVEN:
+            row["submitted_at"] = given_at
         yield {
             **scope.study_cells,
             **{name: row[name] for name in ("persona", "item", "stratum", "persona_source", "block")},
@@ -126,7 +131,11 @@ def personas(scope: Scope) -> Iterator[Row]:
 
 
 def outputs(scope: Scope) -> Iterator[Row]:
-    """Yield the outputs, by item. Their errors stay behind: an error may name a system."""
+    """Yield the outputs, by item. Their errors stay behind: an error may name a system.
+
+    What an arm does sooner, later or not at all would tell one from another, so state and time are those of the unit:
+    the outputs of one persona, which are shown together or not at all. Nor is a text told before all are there.
+    """
     paths = {
         "output": "key",
         "persona": "persona__key",
@@ -140,8 +149,24 @@ def outputs(scope: Scope) -> Iterator[Row]:
         "excluded_reason": "excluded_reason",
         "excluded_at": "excluded_at",
     }
-    for row in read(q.outputs_of(scope).order_by("persona__item__ordinal", "persona", "arm__code", "sample"), paths):
-        yield {**scope.study_cells, **row, "arm": None if row["planted"] else row["arm"]}
+    rows = q.outputs_of(scope).order_by("persona__item__ordinal", "persona__key", "arm__code", "sample")
+    for _, unit in groupby(read(rows, paths), key=itemgetter("persona")):
+        made = list(unit)
+        together = _together(made)
+        for row in made:
+            yield {**scope.study_cells, **row, **together, "arm": None if row["planted"] else row["arm"]}
+
+
+# The state of a unit is that of the output that is least far.
+_LEAST_FAR = (Output.State.FAILED, Output.State.REQUESTED, Output.State.READY)
+
+
+def _together(unit: list[Row]) -> Row:
+    """Return the columns in which the outputs of one persona do not differ."""
+    state = min((row["state"] for row in unit), key=_LEAST_FAR.index)
+    if state != Output.State.READY:
+        return {"state": state, "text": "", "ready_at": None}
+    return {"ready_at": max(row["ready_at"] for row in unit)}
 
 
 def participants(scope: Scope) -> Iterator[Row]:

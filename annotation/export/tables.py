@@ -75,7 +75,7 @@ UNIT = (
     BLOCK,
     Column("is_author", "boolean", "The participant wrote this persona and was asked the aspect's `question`; "
            "otherwise `question_for_others`."),
-    Column("persona_text", "string", "The persona, exactly as typed or given."),
+    Column("persona_text", "string", "The persona, exactly as typed or given.", typed=True),
 )  # fmt: skip
 TIMES = tuple(
     Column(f"{phase}_{kind}_seconds", "number", f"Seconds on the {page} of this assignment {how}.")
@@ -132,7 +132,7 @@ def _wide(scope: Scope) -> tuple[Column, ...]:
         *columns,
         Column("shown_at", "timestamp", "When the outputs first stood on the page (UTC)."),
         Column("completed_at", "timestamp", "When the assignment was completed (UTC)."),
-        Column("skip_reason", "string", "Why it was skipped; empty where it was not."),
+        Column("skip_reason", "string", "Why it was skipped; empty where it was not.", typed=True),
         *TIMES,
         *HOW_WRITTEN,
     )
@@ -178,14 +178,19 @@ def _personas() -> tuple[Column, ...]:
         Column("persona_source", "string", "Where its text comes from.", dict(Persona.Source.choices)),
         BLOCK,
         Column("author", "string", "Code of the participant who wrote it; null (CSV: empty) for given ones."),
-        Column("text", "string", "The persona, exactly as typed or given."),
+        Column("text", "string", "The persona, exactly as typed or given.", typed=True),
         Column("drafts_saved", "integer", "How often a draft was saved while writing."),
-        Column("submitted_at", "timestamp", "When it was submitted, or given (UTC)."),
+        Column(
+            "submitted_at",
+            "timestamp",
+            "When it was submitted (UTC); of given ones, when the last was given.",
+        ),
         *HOW_WRITTEN,
         Column(
             "offered_text",
             "string",
             "The sentence that was last put into the box, from answers or as a proposal; empty where none was.",
+            typed=True,
         ),
     )
 
@@ -204,10 +209,15 @@ def _outputs() -> tuple[Column, ...]:
             {value: str(label) for value, label in Output.Planted.choices if value},
         ),
         Column("sample", "integer", "0 for the first output of this arm for this persona."),
-        Column("state", "string", "Whether it exists yet.", dict(Output.State.choices)),
-        Column("text", "string", "The output, exactly as made or imported."),
-        Column("ready_at", "timestamp", "When it was made or imported (UTC)."),
-        Column("excluded_reason", "string", "Why it is not shown to participants; empty where it is."),
+        Column("state", "string", "Whether all outputs of the persona exist yet.", dict(Output.State.choices)),
+        Column(
+            "text",
+            "string",
+            "The output, exactly as made or imported; empty until all of the persona are there.",
+            typed=True,
+        ),
+        Column("ready_at", "timestamp", "When the last output of the persona was made or imported (UTC)."),
+        Column("excluded_reason", "string", "Why it is not shown to participants; empty where it is.", typed=True),
         Column("excluded_at", "timestamp", "Since when it is not shown (UTC)."),
     )
 
@@ -249,7 +259,7 @@ def _participants(scope: Scope) -> tuple[Column, ...]:
         ),
         *(Column(f"{step}_at", "timestamp", f"When the participant {done} (UTC).") for step, done in _STEPS.items()),
         Column("excluded_at", "timestamp", "When a researcher excluded the participant (UTC)."),
-        Column("excluded_reason", "string", "Why; empty for all others."),
+        Column("excluded_reason", "string", "Why; empty for all others.", typed=True),
         Column("consent_hash", "string", "SHA-256 of the consent text agreed to; empty before."),
         Column("language", "string", "The language in which the study is read; fixed with the consent.", _LANGUAGES),
         Column("practice_done", "integer", "Practice items finished."),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from annotation.errors import ServiceError
@@ -29,3 +30,11 @@ class ProjectCommand(BaseCommand):
             raise CommandError(str(error), returncode=self.refused) from error
         except KeyboardInterrupt as error:
             raise CommandError(self.stopped, returncode=INTERRUPTED) from error
+
+
+def page_address(site: str, path: str) -> str:
+    """Return the address of a page, of the address that people know the site by and the page's path on its host.
+
+    Below SUB_PATH the site may be given with that or without.
+    """
+    return site.rstrip("/").removesuffix(settings.SUB_PATH) + path

@@ -5,7 +5,7 @@ from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
-from annotation.keys import id_key
+from annotation.fields import id_key
 
 
 def key_ids(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:

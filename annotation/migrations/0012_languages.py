@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("annotation", "0010_entrance"),
+        ("annotation", "0011_blinding_and_retention"),
     ]
 
     operations = [

@@ -8,6 +8,7 @@ from annotation.models.output import Output
 from annotation.models.participant import Arrival, OpenLink, Participant
 from annotation.models.persona import Persona
 from annotation.models.rating import Assignment, Followup, PageVisit, QuestionnaireAnswer, Rating, Slot
+from annotation.models.retention import RetentionStep
 from annotation.models.study import Arm, Aspect, Item, Study
 from annotation.models.tally import UnitTally
 from annotation.models.user import User
@@ -36,6 +37,7 @@ __all__ = [
     "PersonaProposal",
     "QuestionnaireAnswer",
     "Rating",
+    "RetentionStep",
     "Slot",
     "Study",
     "StudyMember",

@@ -58,3 +58,9 @@ class AuditLog(models.Model):
 
     def __str__(self) -> str:
         return self.action
+
+    @property
+    def told(self) -> dict[str, object]:
+        """Return what blinded people are told of it: how many arms it was about, never which ones came first."""
+        arms = self.data.get("arms")
+        return {**self.data, "arms": len(arms)} if isinstance(arms, list) else self.data

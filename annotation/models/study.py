@@ -61,6 +61,7 @@ class Study(models.Model):
     analysis = models.JSONField(default=dict, blank=True)
     screening = models.JSONField(default=dict, blank=True)
     elicitation = models.JSONField(default=dict, blank=True)
+    retention = models.JSONField(default=dict, blank=True)
 
     # Empty where all is English. The texts above are in the first language, those in the others lie in `translations`.
     languages = models.JSONField(default=list, blank=True, help_text="Codes, in the order of the study file.")
@@ -71,6 +72,7 @@ class Study(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     opened_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
+    key_destroyed_at = models.DateTimeField(null=True, blank=True, help_text="Since when nobody can say who is whom.")
     # Updated first in every transaction that hands out places, which makes those transactions take turns.
     allocation_turn = models.PositiveIntegerField(default=0)
 

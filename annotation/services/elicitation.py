@@ -11,9 +11,10 @@ from django.utils.translation import gettext as _
 from annotation.elicitation.questions import MAX_ANSWER_LENGTH
 from annotation.elicitation.sentences import assembled_sentence
 from annotation.errors import NotAllowedNow, ServiceError, StaleVersion
+from annotation.fields import is_blank
 from annotation.models import Assignment, ElicitationAnswer, Persona
 from annotation.services.personas import persona_draft_save
-from annotation.services.text import storable_text
+from annotation.services.text import answer_text
 from annotation.services.touch import assignment_touch
 
 NOTHING_KEPT = ""
@@ -100,7 +101,7 @@ def sentence_of(assignment: Assignment, kept: KeptAnswers) -> str:
 
 def may_replace(persona: Persona, text: str) -> bool:
     """Whether a text in the box is nobody's: blank, or what was last put there by us."""
-    return not text.strip() or text == persona.offered_text
+    return is_blank(text) or text == persona.offered_text
 
 
 def sentence_put(*, assignment: Assignment, sentence: str, source: Persona.WrittenAs, box: BoxDraft) -> Persona:
@@ -131,5 +132,5 @@ def _checked(assignment: Assignment, answers: Mapping[str, str]) -> dict[str, st
                 _("“%(question)s” has no answer “%(answer)s”; choose one of those on the page.")
                 % {"question": question["question"], "answer": text[:80]}
             )
-        given[question["key"]] = storable_text(text) if text.strip() else ""
+        given[question["key"]] = answer_text(text)
     return given

@@ -18,11 +18,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from annotation.errors import NotAllowedNow, ServiceError, TooMany
-from annotation.keys import id_key
+from annotation.fields import id_key
 from annotation.models import Arrival, OpenLink, Participant
 
 logger = logging.getLogger(__name__)
 
+MAX_CAP = 100_000
 WINDOW = timedelta(hours=1)
 # Who has done that has done some of the work.
 BEGUN = Q(surveyed_before_at__isnull=False) | Q(instructed_at__isnull=False) | Q(completed_at__isnull=False)
@@ -45,7 +46,9 @@ def check_terms(terms: Terms) -> None:
     """Raise ServiceError unless the question has answers and the limits let somebody in."""
     if bool(terms.question) != bool(terms.answers):
         raise ServiceError("A question needs answers that are taken, and answers need a question; give both or none.")
-    if min(terms.cap, terms.hold_minutes, terms.per_hour, terms.per_network) < 1:
+    if not 1 <= terms.cap <= MAX_CAP:
+        raise ServiceError(f"{terms.cap} people were to be let in by one link; let in 1 to {MAX_CAP}.")
+    if min(terms.hold_minutes, terms.per_hour, terms.per_network) < 1:
         raise ServiceError("A limit below 1 lets nobody in; switch the link off instead.")
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -24,10 +24,24 @@ from annotation.models import (
     QuestionnaireAnswer,
     Rating,
     Slot,
+    Study,
 )
 from annotation.services.tallies import items_of, units_recount
 
 State = Assignment.State
+
+# What `data_erase` and `person_forget` do, in words; tests/annotation/test_ethics.py holds them to it.
+DELETED = (
+    "answers with all earlier versions",
+    "reasons and remarks",
+    "answers in questionnaires and the quiz",
+    "answers that helped to write a persona, and what was proposed",
+    "times on pages",
+    "steps through the study",
+    "what was found in personas, and what was held because of it",
+)
+BLANKED = ("personas", "the responses made from them")
+FORGOTTEN = ("link", "completion code", "ids from a platform or list", "times of consent and completion")
 
 
 def rows_lock(participant: Participant) -> None:
@@ -62,6 +76,39 @@ def data_erase(participant: Participant) -> dict[str, int]:
     counts["outputs"] = outputs.count()
     units_recount(study=participant.study, kind=participant.kind, items=items)
     _delete_unrated(personas)
+    return counts
+
+
+def free_text_erase(study: Study) -> dict[str, int]:
+    """Blank what the study's participants wrote, and what was made from it, inside the caller's transaction.
+
+    Ratings, chosen options and times stay. Returns what was erased, counted.
+    """
+    personas = Persona.objects.filter(item__study=study, source=Persona.Source.WRITTEN)
+    outputs = Output.objects.filter(persona__in=personas)
+    typed = [
+        (page, question["key"])
+        for page, questions in study.questionnaires.items()
+        for question in questions
+        if question["type"] == "text"
+    ]
+    typed_answers = Q(pk__in=[])
+    for page, key in typed:
+        typed_answers |= Q(page=page, key=key)
+    steps: dict[str, QuerySet[Any]] = {
+        "questionnaire_answers": QuestionnaireAnswer.objects.filter(typed_answers, participant__study=study),
+        "elicitation_answers": ElicitationAnswer.objects.filter(persona__in=personas),
+        "persona_proposals": PersonaProposal.objects.filter(persona__in=personas),
+    }
+    counts = {"personas": personas.exclude(text="").count(), "outputs": outputs.exclude(text="").count()}
+    _blank(personas, outputs)
+    _run_hooks(outputs, personas)
+    counts["followups"] = Followup.objects.filter(slot__assignment__participant__study=study).exclude(text="").update(
+        text=""
+    )  # fmt: skip
+    for name, rows in steps.items():
+        counts[name] = rows.count()
+        rows.delete()
     return counts
 
 

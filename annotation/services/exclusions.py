@@ -3,14 +3,13 @@
 from django.db import transaction
 from django.utils import timezone
 
-from annotation.errors import NotAllowedNow, ServiceError
+from annotation.errors import NotAllowedNow
 from annotation.models import Assignment, Participant, User
 from annotation.services.locks import study_lock
 from annotation.services.log import audit_log
 from annotation.services.tallies import participant_recount
+from annotation.services.text import reason_text
 from annotation.units import is_place_filled
-
-MAX_REASON = 200  # characters, as in Participant.excluded_reason
 
 
 def participant_exclude(*, participant: Participant, reason: str, user: User | None) -> None:
@@ -20,9 +19,7 @@ def participant_exclude(*, participant: Participant, reason: str, user: User | N
         ServiceError: there is no reason, or it is too long.
         NotAllowedNow: the participant is excluded already, or their data has been erased.
     """
-    reason = reason.strip()
-    if not 1 <= len(reason) <= MAX_REASON:
-        raise ServiceError(f"Give a reason of 1 to {MAX_REASON} characters for excluding {participant.code}.")
+    reason = reason_text(reason, what=f"excluding {participant.code}")
     with transaction.atomic():
         study_lock(study_id=participant.study_id)
         included = Participant.objects.filter(pk=participant.pk, excluded_at__isnull=True, erased_at__isnull=True)
@@ -39,9 +36,7 @@ def participant_include(*, participant: Participant, reason: str, user: User | N
         ServiceError: there is no reason, or it is too long.
         NotAllowedNow: the participant is not excluded.
     """
-    reason = reason.strip()
-    if not 1 <= len(reason) <= MAX_REASON:
-        raise ServiceError(f"Give a reason of 1 to {MAX_REASON} characters for including {participant.code} again.")
+    reason = reason_text(reason, what=f"including {participant.code} again")
     with transaction.atomic():
         study_lock(study_id=participant.study_id)  # nobody is handed a place while it is counted
         excluded = Participant.objects.filter(pk=participant.pk, excluded_at__isnull=False)

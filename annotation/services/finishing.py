@@ -13,7 +13,7 @@ from annotation.models import Aspect, Assignment, Event
 from annotation.questions import QuestionState, questions_of, standing_ratings
 from annotation.services.locks import study_lock
 from annotation.services.log import event_log
-from annotation.services.ratings import TRIES, GivenAnswer, answer_check, ratings_write, sent_answer
+from annotation.services.ratings import KEY_USED, TRIES, GivenAnswer, answer_check, ratings_write, sent_answer
 from annotation.services.statements import update
 from annotation.services.tallies import assignment_recount
 from annotation.services.touch import assignment_touch, work_check
@@ -55,10 +55,10 @@ def assignment_finish(*, assignment: Assignment, answers: Mapping[Key, GivenAnsw
         NotAllowedNow: the assignment is finished already, or the study is closed.
     """
     for further_tries in reversed(range(TRIES)):
-        form = _sorted(assignment, answers)
+        form = _sorted(assignment, answers, again=further_tries < TRIES - 1)
         try:
             finish = _write(assignment, form, hold)
-        except IntegrityError:  # another request has answered one of the questions since they were read
+        except IntegrityError:  # another request has answered a question since they were read, or a key is used
             if not further_tries:
                 raise
             continue
@@ -68,7 +68,8 @@ def assignment_finish(*, assignment: Assignment, answers: Mapping[Key, GivenAnsw
     raise AssertionError("unreachable")
 
 
-def _sorted(assignment: Assignment, answers: Mapping[Key, GivenAnswer]) -> _Form:
+def _sorted(assignment: Assignment, answers: Mapping[Key, GivenAnswer], *, again: bool) -> _Form:
+    """Sort the answers; `again`, where the database has refused some, looks up which have been sent before."""
     aspects = assignment.participant.study.aspects.all()
     questions = questions_of(assignment, aspects, standing_ratings(assignment))
     new: dict[Key, GivenAnswer] = {}
@@ -80,9 +81,14 @@ def _sorted(assignment: Assignment, answers: Mapping[Key, GivenAnswer]) -> _Form
             answer_check(question, answer)
             if question.value == answer.value:
                 continue
-            if question.version == answer.version:
+            if any(answer.client_key == other.client_key for other in new.values()):
+                raise ServiceError(_(KEY_USED))
+            is_current = question.version == answer.version
+            if (again or not is_current) and sent_answer(question, answer):
+                continue
+            if is_current:
                 new[key] = answer
-            elif not sent_answer(question, answer):
+            else:
                 conflicts.add(key)
         except ServiceError as error:
             refused = refused or error

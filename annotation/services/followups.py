@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from annotation.errors import ServiceError, StaleVersion
 from annotation.models import Followup, Slot, Study
-from annotation.services.text import storable_text
+from annotation.services.text import answer_text
 from annotation.services.touch import assignment_touch
 
 KINDS = (Slot.Kind.OUTPUT, Slot.Kind.PERSONA)
@@ -56,4 +56,4 @@ def _checked(slot: Slot, chips: Sequence[str], text: str) -> tuple[list[str], st
         raise ServiceError(_("“%(reason)s” is none of the reasons on the page.") % {"reason": unknown[0][:80]})
     if text and not study.followup["text"]:
         raise ServiceError(_("No text is asked for here."))
-    return [chip for chip in offered if chip in chips], storable_text(text) if text.strip() else ""
+    return [chip for chip in offered if chip in chips], answer_text(text)

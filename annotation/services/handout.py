@@ -229,15 +229,19 @@ def _create(
 
 
 def _place_outputs(assignment: Assignment, persona: Persona, history: History) -> None:
-    """Choose the order of the outputs by where the arms have stood for this participant and this item so far."""
+    """Choose the order of the outputs by where the arms have stood for this item, or by lot if the participant has
+    seen responses to it before."""
     participant = history.participant
+    is_new = all(part.item != persona.item_id for part in history.parts if part.pk != assignment.pk)
     order = choose_order(
         seed=participant.study.seed,
         participant=participant.number,
         key=(persona.item.key, assignment.repeat),
         arms=len(persona.outputs.all()),
         participant_sides=history.sides,
-        item_sides=item_sides(study=participant.study, kind=participant.kind, item=persona.item_id),
+        item_sides=item_sides(study=participant.study, kind=participant.kind, item=persona.item_id)
+        if is_new
+        else Counter(),
     )
     _create_slots(assignment, persona, order)
 
@@ -246,12 +250,12 @@ _PERSONA = KeptQuery(
     lambda pk: with_hold_stage(Persona.objects.select_related("item"), persona="pk").filter(pk=pk), numbers=("pk",)
 )
 _OUTPUTS = KeptQuery(
-    lambda persona: Output.objects.filter(persona=persona, sample=0).order_by("arm__ordinal"), numbers=("persona",)
+    lambda persona: Output.objects.filter(persona=persona, sample=0).order_by("arm__code"), numbers=("persona",)
 )
 
 
 def _persona(pk: int) -> Persona:
-    """Return a persona with its outputs in the arms' order: two of a planted pair, however many arms there are."""
+    """Return a persona with its outputs by the arms' codes: two of a planted pair, however many arms there are."""
     persona = _PERSONA.first(pk=pk)
     assert persona is not None
     attach(persona, "outputs", list(_OUTPUTS.objects(persona=pk)))

@@ -4,14 +4,14 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from annotation.errors import NotAllowedNow, ServiceError
+from annotation.errors import NotAllowedNow
 from annotation.models import Assignment, Event, Output, Persona, PersonaHold, Study, User
 from annotation.services.locks import study_lock
 from annotation.services.log import audit_log, event_log
 from annotation.services.queue import outputs_relax
 from annotation.services.tallies import assignment_recount, tallies_drop
+from annotation.services.text import reason_text
 
-MAX_REFUSAL = 200  # characters, as in PersonaHold.refused_reason
 MAX_KINDS = 200  # characters, as in PersonaHold.reason
 Stage = PersonaHold.Stage
 
@@ -71,9 +71,7 @@ def hold_refuse(*, hold: PersonaHold, reason: str, user: User | None) -> None:
         ServiceError: there is no reason, or it is too long.
         NotAllowedNow: it has been decided already, or outputs of it are still being made.
     """
-    reason, study = reason.strip(), hold.persona.item.study
-    if not reason or len(reason) > MAX_REFUSAL:
-        raise ServiceError(f"Give a reason of 1 to {MAX_REFUSAL} characters for refusing this.")
+    reason, study = reason_text(reason, what="refusing this"), hold.persona.item.study
     now = timezone.now()
     with transaction.atomic():
         study_lock(study_id=study.pk)

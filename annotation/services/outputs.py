@@ -6,12 +6,12 @@ from django.utils import timezone
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Arm, Assignment, Output, Persona, Study, User
+from annotation.protocol import given_personas
 from annotation.services.locks import study_lock
 from annotation.services.log import audit_log
 from annotation.services.queue import next_turn
 from annotation.services.tallies import tallies_drop
-
-MAX_REASON = 200  # characters, as in Output.excluded_reason
+from annotation.services.text import reason_text
 
 
 def outputs_request(*, persona: Persona) -> None:
@@ -25,9 +25,7 @@ def outputs_request(*, persona: Persona) -> None:
 
 def outputs_request_missing(*, study: Study) -> None:
     """Queue the outputs that given personas in use still lack. Does nothing where all are there or asked for."""
-    included = Persona.objects.filter(item__study=study, source=Persona.Source.GIVEN).exclude(
-        outputs__excluded_at__isnull=False
-    )
+    included = given_personas(study).exclude(outputs__excluded_at__isnull=False)
     lacking = included.annotate(there=Count("outputs")).filter(there__lt=study.arms.count()).select_related("item")
     first = next_turn(study_id=study.pk, urgency=Output.Urgency.BULK)
     for turn, persona in enumerate(lacking.order_by("pk"), start=first):
@@ -48,8 +46,8 @@ def outputs_request_draft(*, study: Study, user: User | None) -> int:
     """
     with transaction.atomic():
         _hold_draft(study, "Outputs can be made ahead")
-        if unbound := list(study.arms.filter(fingerprint="").values_list("code", flat=True)):
-            raise ServiceError(f"{', '.join(unbound)} of {study} have no system yet; see bind_arms.")
+        if unbound := list(study.arms.filter(fingerprint="").values_list("ordinal", flat=True)):
+            raise ServiceError(f"Arm {', '.join(map(str, unbound))} of {study} has no system yet; see bind_arms.")
         outputs = Output.objects.filter(arm__study=study)
         before = outputs.count()
         outputs_request_missing(study=study)
@@ -120,9 +118,7 @@ def outputs_exclude(*, persona: Persona, reason: str, user: User | None) -> None
     Raises NotAllowedNow unless the study is a draft, ServiceError without a reason or without outputs.
     """
     study = persona.item.study
-    reason = reason.strip()
-    if not reason or len(reason) > MAX_REASON:
-        raise ServiceError(f"Give a reason of 1 to {MAX_REASON} characters for leaving out item {persona.item.key}.")
+    reason = reason_text(reason, what=f"leaving out item {persona.item.key}")
     with transaction.atomic():
         _hold_draft(study, "Outputs can be excluded")
         excluded = persona.outputs.update(excluded_reason=reason, excluded_at=timezone.now())

@@ -9,7 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotation.errors import NotAllowedNow, ServiceError
-from annotation.keys import id_key, link_token
+from annotation.fields import id_key
+from annotation.keys import link_token
 from annotation.languages import languages_of
 from annotation.models import Event, OpenLink, Participant, Study, User
 from annotation.recruitment import RecruitmentEvent

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from annotation.elicitation.outcomes import written_as_sent
 from annotation.errors import NotAllowedNow, ServiceError, StaleVersion
+from annotation.fields import LONGEST_WRITTEN, is_blank
 from annotation.models import Assignment, Event, Persona
 from annotation.services.handout import slots_create
 from annotation.services.locks import study_lock
@@ -17,7 +18,7 @@ from annotation.services.screening import persona_screen
 from annotation.services.text import storable_text
 from annotation.services.touch import assignment_touch
 
-MAX_PERSONA_LENGTH = 2000
+MAX_PERSONA_LENGTH = LONGEST_WRITTEN
 
 
 def persona_draft_save(*, assignment: Assignment, text: str, version: int, tab: uuid.UUID) -> Persona:
@@ -31,12 +32,7 @@ def persona_draft_save(*, assignment: Assignment, text: str, version: int, tab: 
         NotAllowedNow: the persona has been submitted.
         ServiceError: the text is longer than 2,000 characters, or holds what databases cannot store.
     """
-    if len(text) > MAX_PERSONA_LENGTH:
-        raise ServiceError(
-            _("This is %(length)s characters long; a persona holds at most %(most)s.")
-            % {"length": len(text), "most": MAX_PERSONA_LENGTH}
-        )
-    storable_text(text)
+    text = storable_text(text, most=MAX_PERSONA_LENGTH)
     with transaction.atomic():
         assignment_touch(assignment=assignment)
         persona = Persona.objects.get(pk=assignment.persona_id)
@@ -60,7 +56,7 @@ def persona_submit(*, assignment: Assignment, text: str, version: int, tab: uuid
         ServiceError: the text is blank or too long.
         StaleVersion, NotAllowedNow: as for `persona_draft_save`.
     """
-    if not text.strip():
+    if is_blank(text):
         raise ServiceError(_("Write a sentence about a person first: the responses are made for that person."))
     with transaction.atomic():
         study_lock(study_id=assignment.participant.study_id)  # first of all, for the order in which outputs are placed

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Participant, QuestionnaireAnswer
-from annotation.services.text import storable_text
+from annotation.services.text import answer_text
 
 Page = QuestionnaireAnswer.Page
 _SENT_AT = {Page.BEFORE: "surveyed_before_at", Page.AFTER: "surveyed_after_at"}
@@ -57,7 +57,7 @@ def questionnaire_answers(participant: Participant, page: Page) -> dict[str, str
 
 def _checked(question: Mapping[str, Any], value: str) -> str:
     if question["type"] == "text":
-        return storable_text(value) if value.strip() else ""
+        return answer_text(value)
     numbers = [str(number) for number in range(1, len(question["labels"]) + 1)]
     allowed = question["options"] if question["type"] == "choice" else numbers
     if value and value not in allowed:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from django.utils.translation import activate
+from django.utils.translation import activate, gettext_noop
 from django.utils.translation import gettext as _
 
 from annotation.errors import ServiceError, StaleVersion, UnknownQuestion, ValueOutOfScale
@@ -19,6 +19,7 @@ from annotation.services.touch import work_touch
 MAX_VISIT_MS = 24 * 60 * 60 * 1000
 # How often a save looks again because another request for the same question was first.
 TRIES = 5
+KEY_USED = gettext_noop("This request's key was used for another answer; reload the page and answer again.")
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def sent_answer(question: QuestionState, answer: GivenAnswer) -> Rating | None:
     if rating is None:
         return None
     if (rating.slot_id, rating.aspect_id, rating.value) != (question.slot_id, question.aspect_id, answer.value):
-        raise ServiceError(_("This request's key was used for another answer; reload the page and answer again."))
+        raise ServiceError(_(KEY_USED))
     return rating
 
 

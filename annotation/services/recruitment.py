@@ -12,7 +12,8 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext as _
 
 from annotation.errors import NotAllowedNow, NotProven, ServiceError
-from annotation.keys import id_key, visit_token
+from annotation.fields import id_key
+from annotation.keys import visit_token
 from annotation.models import OpenLink, Participant, Study, User
 from annotation.recruitment import RecruitmentEvent, arrival
 from annotation.services.entrance import check_answer, place_take

@@ -5,13 +5,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotation.errors import NotAllowedNow, ServiceError
+from annotation.fields import is_blank
 from annotation.flow import takes_work
 from annotation.models import Assignment, Event
 from annotation.services.locks import study_lock
 from annotation.services.log import event_log
 from annotation.services.tallies import assignment_recount
+from annotation.services.text import reason_text
 
-MAX_REASON_LENGTH = 200  # characters, as in Assignment.skip_reason
 WARNING_REASON = "The warning"
 
 
@@ -23,11 +24,9 @@ def assignment_skip(*, assignment: Assignment, reason: str) -> None:
         NotAllowedNow: the assignment is over, the study is not running, or neither its file nor a warning that has
             not been accepted allows skipping.
     """
-    reason = reason.strip()
-    if not reason:
+    if is_blank(reason):
         raise ServiceError(_("Choose a reason, or write one, before you skip this."))
-    if len(reason) > MAX_REASON_LENGTH or "\x00" in reason:
-        raise ServiceError(_("A reason holds at most %(most)s characters.") % {"most": MAX_REASON_LENGTH})
+    reason = reason_text(reason, what=_("skipping this"))
     study = assignment.participant.study
     if not takes_work(study.state, assignment.participant.kind):
         raise NotAllowedNow(_("The study is not open at the moment."))

@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from annotation.allocation import Order, Sides, draw_of, sides_of
+from annotation.armorder import arm_numbers
 from annotation.models import Assignment, Item, Participant, Persona, Study, UnitTally
 from annotation.pools import TallyUnit, sides_written
 
@@ -26,7 +27,7 @@ _COUNTED = ("taken", "sides", "recount_at")
 _HOLDING = (
     "pk", "kind", "state", "surplus", "expires_at", "persona_id", "persona__item_id", "persona__source",
     "participant__number", "participant__excluded_at", "participant__withdrawn_at",
-    "slots__output__arm__ordinal", "slots__position",
+    "slots__output__arm__code", "slots__position",
 )  # fmt: skip
 
 # In one statement: the sides are those of the item, which may have several units, and the rest is of this one alone.
@@ -161,7 +162,8 @@ def _holding(kind: str) -> QuerySet[Assignment]:
 
 
 def _count(assignments: QuerySet[Assignment], study: Study) -> _Counts:
-    counts, now, seen = _Counts(arms=study.arms.count()), timezone.now(), set[int]()
+    numbers = arm_numbers(study)
+    counts, now, seen = _Counts(arms=len(numbers)), timezone.now(), set[int]()
     for pk, *values, arm, position in assignments.order_by().values_list(*_HOLDING):
         held = _Held(*values)
         if held.excluded_at:
@@ -170,7 +172,7 @@ def _count(assignments: QuerySet[Assignment], study: Study) -> _Counts:
             seen.add(pk)
             _count_one(counts, held, now, overlap=bool(study.overlap_share))
         if arm is not None and held.kind == _Kind.MAIN and held.is_live(now):
-            counts.sides[held.item][arm - 1, position] += 1
+            counts.sides[held.item][numbers[arm], position] += 1
     return counts
 
 

@@ -2,18 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from annotation.fields import check_id, check_line, check_text, id_key, is_blank
 from annotation.models import Item
 from annotation.studyfile.definition import ItemDefinition
 from annotation.studyfile.messages import unknown_key
 from annotation.studyfile.problems import Problem, StudyFileError
 from annotation.studyfile.rows import read_rows
 from annotation.studyfile.schema import ItemFile
-from annotation.studyfile.text import check_language, check_line, check_text
+from annotation.studyfile.text import check_language
 from annotation.studyfile.yamltree import YamlTree, format_path
 
 FIELDS = ("id", "prompt", "stratum", "persona", "warning", "answer_start", "language")
@@ -21,6 +22,9 @@ FIELDS = ("id", "prompt", "stratum", "persona", "warning", "answer_start", "lang
 _FOUND_BY_NAME = FIELDS[:-1]
 _NO_OPTIONS = ItemFile(file="-")
 _COLUMNS = {"key": "id", **{name: name for name in ("stratum", "warning", "answer_start", "language")}}
+_CHECKS: Mapping[str, Callable[[Any], str]] = {
+    "id": check_id, "language": check_language, **dict.fromkeys(("prompt", "persona", "answer_start"), check_text)
+}  # fmt: skip
 _LENGTHS = {
     _COLUMNS[field.name]: field.max_length
     for field in Item._meta.fields
@@ -48,14 +52,15 @@ def read_items(
     """Return the items, or None after adding what is wrong with them to `problems`."""
     found: list[Problem] = []
     items: list[ItemDefinition] = []
-    places: dict[str, int | str] = {}
+    places: dict[str, tuple[int | str, str]] = {}
     for row, options in _rows(source, tree, folder, found):
         item = _item(row, options, found)
         if item is None:
             continue
-        if item.key in places:
-            found.append(_repeated(row, item.key, places[item.key]))
-        places.setdefault(item.key, row.place)
+        known_as = id_key(item.key)
+        if known_as in places:
+            found.append(_repeated(row, item.key, *places[known_as]))
+        places.setdefault(known_as, (row.place, item.key))
         items.append(item)
     problems += found
     return None if found else items
@@ -129,19 +134,12 @@ def _item(row: Row, options: ItemFile, problems: list[Problem]) -> ItemDefinitio
 def _value(row: Row, name: str, problems: list[Problem]) -> str | None:
     """Return one field as text, None where the row leaves it blank."""
     value = row.values.get(name)
-    if name == "id" and type(value) is int:  # ids are often numbers
-        value = str(value)
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if value is None or (isinstance(value, str) and is_blank(value)):
         return None
-    if not isinstance(value, str):
-        problems.append(row.problem(name, f"expected text, found {value!r}; put it in quotes"))
-        return None
-    value = value.replace(
-        "\r\n", "\n"
-    )  # a table saved on Windows; what is shown and sent to models has plain line ends
     try:
-        checked = check_text(value) if name in ("prompt", "persona", "answer_start") else check_line(value)
-        checked = check_language(checked) if name == "language" else checked
+        if name != "id" and not isinstance(value, str):
+            raise ValueError(f"expected text, found {value!r}; put it in quotes")
+        checked = _CHECKS.get(name, check_line)(value)
     except ValueError as error:
         problems.append(row.problem(name, str(error)))
         return None
@@ -152,10 +150,12 @@ def _value(row: Row, name: str, problems: list[Problem]) -> str | None:
     return checked
 
 
-def _repeated(row: Row, key: str, first: int | str) -> Problem:
+def _repeated(row: Row, key: str, first: int | str, first_key: str) -> Problem:
     where = f"line {first}" if isinstance(first, int) else first
     if row.values.get("id") is None:
         return row.problem("prompt", f"is, with its persona, the same as {where}; remove one, or give both an id")
+    if key != first_key:
+        return row.problem("id", f"{key!r} differs from {first_key!r} of {where} in nothing that is seen but case")
     return row.problem("id", f"{key!r} is the id of {where} too; ids must differ")
 
 

@@ -30,6 +30,7 @@ def optional_parts(parts: dict[str, Any]) -> dict[str, Any]:
         "analysis": parts["analysis"].model_dump(exclude_defaults=True),
         "screening": parts["screening"].model_dump(exclude_defaults=True),
         "elicitation": elicitation_part(parts["elicitation"]),
+        "retention": parts["retention"].model_dump(exclude_none=True),
     }
 
 

@@ -39,7 +39,7 @@ def read_study_file(path: Path) -> StudyDefinition:
     """
     tree = load_yaml(path, str(path))
     languages = declared_languages(tree)
-    problems = [*tree.repeated_keys(), *language_problems(tree, languages)]
+    problems = [*tree.repeated_keys(), *tree.rewritten_numbers(), *language_problems(tree, languages)]
     read = {language: _read_in(language, tree, path.parent) for language in languages}
     for language, (_, found) in read.items():
         others = [problems_there for other, (_, problems_there) in read.items() if other != language]

@@ -2,11 +2,11 @@
 
 import csv
 import io
-import json
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from annotation.parsing import TooMuch, check_columns, json_value, parquet_rows
 from annotation.studyfile.problems import Problem, StudyFileError
 from annotation.studyfile.yamltree import read_text
 
@@ -46,6 +46,7 @@ def _csv_rows(path: Path, required: Collection[str]) -> Iterator[Placed]:
     problems, line = [], 1
     try:
         header = next(reader, [])
+        check_columns(header)
         _check_columns(path, 1, header, required)
         line = reader.line_num + 1
         for cells in reader:
@@ -57,6 +58,8 @@ def _csv_rows(path: Path, required: Collection[str]) -> Iterator[Placed]:
             line = reader.line_num + 1
     except csv.Error as error:
         problems.append(Problem(str(path), line, "", f"is not valid CSV: {error}"))
+    except TooMuch as error:
+        problems.append(Problem(str(path), line, "", str(error)))
     if problems:
         raise StudyFileError(problems)
 
@@ -69,7 +72,10 @@ def _jsonl_rows(path: Path, required: Collection[str]) -> Iterator[Placed]:
         if not text.strip():
             continue
         try:
-            row = json.loads(text)
+            row = json_value(text)
+        except TooMuch as error:
+            problems.append(Problem(str(path), line, "", str(error)))
+            continue
         except ValueError as error:
             problems.append(Problem(str(path), line, "", f"is not JSON ({error}); write one object per line"))
             continue
@@ -85,15 +91,13 @@ def _jsonl_rows(path: Path, required: Collection[str]) -> Iterator[Placed]:
 
 def _parquet_rows(path: Path, required: Collection[str]) -> Iterator[Placed]:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise StudyFileError([Problem(str(path), None, "", f"is not a readable Parquet file: {error}")]) from error
-    _check_columns(path, None, table.column_names, required)
-    number = 0
-    for batch in table.to_batches():
-        for row in batch.to_pylist():
-            number += 1
+        columns, rows = parquet_rows(path)
+        _check_columns(path, None, columns, required)
+        for number, row in enumerate(rows, start=1):
             yield f"row {number}", row
+    except TooMuch as error:
+        raise StudyFileError([Problem(str(path), None, "", str(error))]) from error
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise StudyFileError([Problem(str(path), None, "", f"is not a readable Parquet file: {error}")]) from error

@@ -6,9 +6,10 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, StrictBool, StrictInt, Tag
 
+from annotation.fields import Count, CountFromOne, Line, Seed, Share, Text
 from annotation.models import Aspect, Study
 from annotation.presets import ASPECTS_WITH_SCALES, PRESETS, SCALES
-from annotation.studyfile.schema_base import SLUG, Count, CountFromOne, FileSection, Line, Question, Share, Text
+from annotation.studyfile.schema_base import SLUG, FileSection, Question
 from annotation.studyfile.schema_elicitation import Elicitation
 from annotation.studyfile.schema_options import (
     Analysis,
@@ -19,6 +20,7 @@ from annotation.studyfile.schema_options import (
     Questionnaires,
     Quiz,
     Recruitment,
+    Retention,
     ScreeningSection,
     SkipReason,
 )
@@ -134,7 +136,7 @@ class Design(FileSection):
     written_personas_per_participant: Count = 0
     raters_per_item: CountFromOne = 1
     assignment_hours: CountFromOne = 24
-    seed: Annotated[StrictInt, Field(ge=0, le=2_147_483_647)] = 0
+    seed: Seed = 0
     overlap_share: Share = 0.0
     repeat_share: Share = 0.0
     blocks: Literal["none", "stratum", "condition"] = "none"
@@ -224,4 +226,5 @@ class StudyFile(FileSection):
     analysis: Analysis = Analysis()
     screening: ScreeningSection = ScreeningSection()
     elicitation: Elicitation | None = None
+    retention: Retention = Retention()
     items: AnyItems

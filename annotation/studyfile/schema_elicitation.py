@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from annotation.fields import CountFromOne, Line
 from annotation.models import ElicitationAnswer
-from annotation.studyfile.schema_base import SLUG, CountFromOne, FileSection, Line, Question
+from annotation.studyfile.schema_base import SLUG, FileSection, Question
 
 MOST_QUESTIONS = 3
 _LONGEST_OPENING = 40

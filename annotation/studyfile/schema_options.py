@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt
 
+from annotation.fields import CountFromOne, Id, Line, Text
 from annotation.models import Assignment, Item, QuestionnaireAnswer
-from annotation.studyfile.schema_base import SLUG, CountFromOne, FileSection, Line, Question, Text
+from annotation.studyfile.schema_base import SLUG, FileSection, Question
 from annotation.studyfile.text import parse_scale
 
 _LONGEST_REASON = Assignment._meta.get_field("skip_reason").max_length
@@ -44,7 +45,7 @@ class PlantedPair(FileSection):
     """An item with one good and one bad response, to be told apart on one aspect."""
 
     part: CountFromOne
-    id: Annotated[Line, Field(max_length=Item._meta.get_field("key").max_length)]
+    id: Annotated[Id, Field(max_length=Item._meta.get_field("key").max_length)]
     prompt: Text
     persona: Text
     good: Text
@@ -127,6 +128,17 @@ class ScreeningSection(FileSection):
     personas: ScreenedPersonas = ScreenedPersonas()
     guard: PersonaAction = "off"
     outputs: Literal["hold", "flag"] = "hold"
+
+
+Days = Annotated[StrictInt, Field(ge=0, le=36_500)]
+
+
+class Retention(FileSection):
+    """For how many days after its closing a study keeps what; without a limit, until somebody erases it."""
+
+    ids_days: Days | None = None
+    free_text_days: Days | None = None
+    everything_days: Days | None = None
 
 
 def _check_code(code: str) -> str:

@@ -1,30 +1,11 @@
-"""Checks of single values, shared by the study file and the rows of item files."""
+"""The scale of a question in a study file."""
 
 import re
 from typing import Any
 
+from annotation.fields import check_line
+
 SCALE_HELP = "write `scale: {1: Not at all, 2: A little, 3: Very}`, consecutive whole numbers, each with its label"
-
-
-def check_text(value: str) -> str:
-    """Return a text that is not blank and that every database can store. Raises ValueError."""
-    if not value.strip():
-        raise ValueError("is empty; write some text")
-    if "\x00" in value:
-        raise ValueError("holds the character NUL, which databases cannot store; remove it")
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise ValueError(f"holds half of a character (U+{ord(value[error.start]):04X}); write it whole") from error
-    return value
-
-
-def check_line(value: str) -> str:
-    """Return a text without line breaks, stripped. Raises ValueError."""
-    stripped = check_text(value).strip()
-    if len(stripped.splitlines()) > 1:
-        raise ValueError("holds a line break; write it in one line")
-    return stripped
 
 
 def check_language(value: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
+from annotation.parsing import LONGEST_YAML, TooMuch, check_bytes, children_of, is_rewritten, yaml_content
 from annotation.studyfile.problems import Problem, StudyFileError
 
 
@@ -35,6 +36,20 @@ class YamlTree:
     def repeated_keys(self) -> Iterator[Problem]:
         """Yield a problem for every key that a mapping holds twice: YAML would silently keep the last."""
         yield from self._repeated_keys(self.root, [], set())
+
+    def rewritten_numbers(self) -> Iterator[Problem]:
+        """Yield a problem for every number that YAML reads as another one, as it does 010 and 1:30."""
+        seen: set[int] = set()
+        left = [self.root]
+        while left:
+            node = left.pop()
+            if id(node) in seen:
+                continue
+            seen.add(id(node))
+            left += children_of(node)
+            if is_rewritten(node):
+                message = f"YAML reads {node.value} as another number; write it in plain digits, or put it in quotes"
+                yield Problem(self.file, node.start_mark.line + 1, "", message)
 
     def _repeated_keys(self, node: Node, path: list[str | int], seen: set[int]) -> Iterator[Problem]:
         if id(node) in seen:  # an alias; YAML allows loops
@@ -94,9 +109,10 @@ def load_yaml(path: Path, file: str) -> YamlTree:
     """Read a YAML file; `file` is its name in messages. Raises StudyFileError for what cannot be parsed."""
     text = read_text(path, file)
     try:
-        loader = yaml.SafeLoader(text)
-        root = loader.get_single_node()
-        data = loader.construct_document(root) if root is not None else None
+        check_bytes(len(text), LONGEST_YAML, "put the items into a file of their own")
+        root, data = yaml_content(yaml.SafeLoader(text))
+    except TooMuch as error:
+        raise StudyFileError([Problem(file, None, "", str(error))]) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         message = f"holds the control character U+{ord(text[error.position]):04X}; remove it"

@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from annotation.errors import NotAllowedNow, NotProven, ServiceError, TooMany
-from annotation.http import client_network, parse_uuid, to_page
+from annotation.http import parse_uuid, to_page
 from annotation.languages import asked_language, language_choices, languages_of, speak
 from annotation.models import OpenLink
 from annotation.prolific_tokens import KeysMissing, NotSigned, signed_ids
@@ -27,6 +27,7 @@ from annotation.services.openlinks import joined_before, open_link_join
 from annotation.services.recruitment import Asking, Proof, link_proof, participant_arrive, refuse_no_platform
 from annotation.study_texts import study_shown
 from annotation.views.browsers import HELD, VISIT, keep, kept_visit
+from personaeval.clients import client_network
 
 logger = logging.getLogger(__name__)
 

@@ -109,7 +109,8 @@ def _offer(request: HttpRequest, assignment: Assignment, outcome: HelpOutcome) -
         persona = _put(assignment, outcome, box)
     except StaleVersion as error:
         assert isinstance(error.current, Persona)
-        return _ask(request, assignment, outcome, error.current.draft_version, other_text=error.current.text)
+        theirs = error.current
+        return _ask(request, assignment, outcome, theirs.draft_version, other_text=theirs.text, status=409)
     assignment.persona = persona
     return _done(request, assignment, replace(outcome, is_put=True, version=persona.draft_version))
 
@@ -129,9 +130,15 @@ def _keep_box(assignment: Assignment, box: BoxDraft) -> Persona:
 
 
 def _ask(
-    request: HttpRequest, assignment: Assignment, outcome: HelpOutcome, version: int, other_text: str | None = None
+    request: HttpRequest,
+    assignment: Assignment,
+    outcome: HelpOutcome,
+    version: int,
+    *,
+    other_text: str | None = None,
+    status: int = 200,
 ) -> HttpResponse:
-    return _answer(request, assignment, replace(outcome, version=version, other_text=other_text))
+    return _answer(request, assignment, replace(outcome, version=version, other_text=other_text), status=status)
 
 
 def _done(request: HttpRequest, assignment: Assignment, outcome: HelpOutcome) -> HttpResponse:

@@ -1,11 +1,16 @@
 """Error pages. They say what happened and what to do, and nothing about how the application works inside."""
 
+import logging
+
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from annotation.permissions import AccessRefused
+
+logger = logging.getLogger(__name__)
 
 
 def _error(request: HttpRequest, *, status: int, title: str, text: str) -> HttpResponse:
@@ -58,6 +63,16 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 @login_not_required
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Say that a form cannot be taken; where no form can be, because of a setting, say who has to change it."""
+    if request.headers.get("X-Forwarded-Proto") == "https" and not settings.HTTPS:
+        logger.error("a form was refused: the proxy speaks HTTPS and HTTPS is not set; set HTTPS=1 (docs/settings.md)")
+        return _error(
+            request,
+            status=403,
+            title="This site is not set up completely",
+            text="Nothing can be sent here until the person who runs this site has set HTTPS=1, since it is reached by "
+            "HTTPS. Please tell them. Nothing that was saved before is lost.",
+        )
     return _error(
         request,
         status=403,

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from annotation.blinding import chips_name, text_name, version_name
 from annotation.errors import NotAllowedNow, ServiceError, StaleVersion
-from annotation.http import participant_view
+from annotation.http import participant_view, posted_text
 from annotation.models import Assignment, Followup, Participant, Slot
 from annotation.services.followups import asks_followup, followup_save, followup_version
 
@@ -71,9 +71,7 @@ def _asked(assignment: Assignment) -> list[Slot]:
 
 
 def _typed(request: HttpRequest, slot: Slot) -> dict[str, Any]:
-    # Browsers send line breaks as \r\n; what was typed is \n.
-    text = request.POST.get(text_name(slot.key), "").replace("\r\n", "\n")
-    return {"chips": request.POST.getlist(chips_name(slot.key)), "text": text}
+    return {"chips": request.POST.getlist(chips_name(slot.key)), "text": posted_text(request, text_name(slot.key))}
 
 
 def _saved(followup: Followup | None) -> dict[str, Any]:

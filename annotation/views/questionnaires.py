@@ -4,7 +4,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.flow import Step
-from annotation.http import participant_view, to_page
+from annotation.http import participant_view, posted_text, to_page
 from annotation.models import Participant, QuestionnaireAnswer
 from annotation.questionnaires import field_name
 from annotation.services.places import participant_place
@@ -42,6 +42,4 @@ def send(request: HttpRequest, participant: Participant, page: str) -> HttpRespo
 
 def _sent(request: HttpRequest, participant: Participant, page: str) -> dict[str, str]:
     questions = participant.study.questionnaires.get(page, [])
-    # Browsers send line breaks as \r\n; what was typed is \n.
-    values = {question["key"]: request.POST.get(field_name(question["key"]), "") for question in questions}
-    return {key: value.replace("\r\n", "\n") for key, value in values.items()}
+    return {question["key"]: posted_text(request, field_name(question["key"])) for question in questions}

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST
 
 from annotation import queries
 from annotation.dryrun import stored_dry_run
@@ -17,7 +17,7 @@ from annotation.export import FORMATS
 from annotation.export.scope import Scope
 from annotation.export.tables import study_tables
 from annotation.forms import ExportForm, StateForm
-from annotation.http import get_researcher, get_study_for_researcher, request_user
+from annotation.http import get_researcher, get_study_for_researcher, read_view, request_user
 from annotation.making import making
 from annotation.models import Study
 from annotation.permissions import may_share
@@ -34,14 +34,14 @@ ACTIONS: dict[str, tuple[Callable[..., Any], str]] = {
 }
 
 
-@require_GET
+@read_view
 def study_list(request: HttpRequest) -> HttpResponse:
     """Show the studies that are the researcher's own or shared with them."""
     found = queries.studies_of(get_researcher(request))
     return render(request, "annotation/research/study_list.html", {"studies": found})
 
 
-@require_GET
+@read_view
 def study(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Show one study; htmx asks for its progress part alone."""
     found = get_study_for_researcher(request, slug, version)

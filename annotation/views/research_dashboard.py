@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST
 
 from annotation import queries
 from annotation import queries_dashboard as dash
@@ -17,14 +17,14 @@ from annotation.errors import ServiceError
 from annotation.export.querysets import participants_of
 from annotation.export.scope import Scope
 from annotation.forms import ExportForm
-from annotation.http import get_study_for_researcher, request_user
+from annotation.http import get_study_for_researcher, read_view, request_user
 from annotation.models import Study, StudyMember
 from annotation.permissions import attached_role
 from annotation.services import outputs
 from plots.bars import BarRow, column_plot, row_plot
 
 
-@require_GET
+@read_view
 def dashboard(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Show the dashboard; htmx asks for its live part alone."""
     study = get_study_for_researcher(request, slug, version)

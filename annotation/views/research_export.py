@@ -2,19 +2,20 @@
 
 import json
 import tempfile
-from typing import BinaryIO
+from collections import Counter
+from typing import Any, BinaryIO
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
 
 from annotation.export.codebook import codebook_data, codebook_markdown
 from annotation.export.files import export_refusal
+from annotation.export.release import found_lines, looked_through
 from annotation.export.tables import Table, study_tables
 from annotation.export.writers import FORMATS, csv_lines, jsonl_lines, parquet_write
 from annotation.forms import ExportForm
-from annotation.http import get_study_for_researcher, request_user
+from annotation.http import get_study_for_researcher, read_view, request_user
 from annotation.models import Study
 from annotation.services.log import audit_log
 
@@ -26,9 +27,11 @@ CONTENT_TYPES = {
     "md": "text/markdown; charset=utf-8",
 }
 CODEBOOK_FORMATS = ("json", "md")
+# What is typed there stands in the table of personas.
+REPEATING = ("ratings", "ratings_wide")
 
 
-@require_GET
+@read_view
 def export_download(request: HttpRequest, slug: str, version: int, table: str, format: str) -> HttpResponseBase:
     """Send one table, or the codebook; logged. Refused with 409 where the frozen definition was changed."""
     study = get_study_for_researcher(request, slug, version)
@@ -42,18 +45,39 @@ def export_download(request: HttpRequest, slug: str, version: int, table: str, f
     audit_log(user=request_user(request), action="export_download", study=study, table=table, format=format, **options)
     if table == "codebook":
         command = f"download from {request.get_full_path()}"
-        response = _codebook(study, tables, format, command=command, include_bots=options["include_bots"])
+        response = _codebook(study, tables, format, command=command, options=options)
     else:
-        response = _table(tables[table], format, formula_safe=options["formula_safe"])
+        read = looked_through(tables[table], Counter(), release=options["release"])
+        response = _table(read, format, formula_safe=options["formula_safe"])
     response["Content-Disposition"] = f'attachment; filename="{study.slug}-v{study.version}-{table}.{format}"'
     return response
 
 
+@read_view
+def release(request: HttpRequest, slug: str, version: int) -> HttpResponse:
+    """Show where people typed e-mail addresses and telephone numbers, and offer downloads without them."""
+    study = get_study_for_researcher(request, slug, version)
+    tables, found = study_tables(study), Counter[tuple[str, str, str]]()
+    for table in tables.values():
+        if table.name not in REPEATING:
+            for _ in looked_through(table, found, release=False).rows():
+                pass
+    context = {
+        "study": study,
+        "found": found_lines(found),
+        "tables": list(tables.values()),
+        "formats": FORMATS,
+        "codebook_formats": CODEBOOK_FORMATS,
+    }
+    return render(request, "annotation/research/release.html", context)
+
+
 def _codebook(
-    study: Study, tables: dict[str, Table], format: str, *, command: str, include_bots: bool
+    study: Study, tables: dict[str, Table], format: str, *, command: str, options: dict[str, Any]
 ) -> HttpResponseBase:
     counts = {table.name: table.count() for table in tables.values()}
-    data = codebook_data(study, tables, counts=counts, command=command, include_bots=include_bots)
+    data = codebook_data(study, tables, counts=counts, command=command, include_bots=options["include_bots"])
+    data["free_text"] = {"released": options["release"]}
     text = codebook_markdown(data) if format == "md" else json.dumps(data, ensure_ascii=False, indent=2) + "\n"
     return HttpResponse(text, content_type=CONTENT_TYPES[format])
 

@@ -9,12 +9,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from annotation import queries
 from annotation.errors import ServiceError
 from annotation.forms import InvitationsForm, OpenLinkForm, ParticipantsForm
-from annotation.http import get_study_to_run, request_user
+from annotation.http import get_study_to_run, read_view, request_user
 from annotation.models import OpenLink, Participant, Study
 from annotation.peoplefiles import read_invitations
 from annotation.services import openlinks, recruitment
@@ -25,13 +25,13 @@ from annotation.services.log import audit_log
 PAGE_SIZE = 100
 
 
-@require_GET
+@read_view
 def participant_links(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """List the study's links, with the forms that make more."""
     return _links_page(request, get_study_to_run(request, slug, version))
 
 
-@require_GET
+@read_view
 def participant_links_csv(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Download id, code and link of every personal invitation, for mail merge; logged."""
     study = get_study_to_run(request, slug, version)

@@ -6,17 +6,17 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST
 
 from annotation.errors import ServiceError
 from annotation.forms import MemberForm
-from annotation.http import get_study_for_researcher, request_user
+from annotation.http import get_study_for_researcher, read_view, request_user
 from annotation.models import Study
 from annotation.permissions import OWNER_ONLY, AccessRefused, may_share
 from annotation.services import members as services
 
 
-@require_GET
+@read_view
 def members(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Show who else may see the study, with the form that adds somebody."""
     return _members_page(request, _own_study(request, slug, version))

@@ -9,11 +9,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST
 
 from annotation.errors import ServiceError
 from annotation.forms import ReasonForm, SearchForm
-from annotation.http import get_study_for_researcher, get_study_to_run, request_user
+from annotation.http import get_study_for_researcher, get_study_to_run, read_view, request_user
 from annotation.models import Participant, Study, StudyMember
 from annotation.permissions import attached_role
 from annotation.queries import participant_state
@@ -22,7 +22,7 @@ from annotation.services import exclusions
 from annotation.services import participants as services
 
 
-@require_GET
+@read_view
 def participants(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """List the participants that match a search. Labels from outside are for those who run the study."""
     study = get_study_for_researcher(request, slug, version)
@@ -39,7 +39,7 @@ def participants(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     return render(request, "annotation/research/participants.html", context)
 
 
-@require_GET
+@read_view
 def participant_change(request: HttpRequest, slug: str, version: int, number: int) -> HttpResponse:
     """Show one participant with what can be done."""
     return _participant_page(request, _participant(get_study_to_run(request, slug, version), number))
@@ -72,7 +72,7 @@ def participant_link_replace(request: HttpRequest, slug: str, version: int, numb
     return _participant_page(request, participant, new_link=request.build_absolute_uri(path))
 
 
-@require_GET
+@read_view
 def audit(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Show the log of all actions on a study."""
     study = get_study_for_researcher(request, slug, version)

@@ -10,7 +10,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from annotation.errors import NotAllowedNow, ServiceError, StaleVersion
 from annotation.flow import Step
-from annotation.http import get_assignment, parse_int, parse_uuid, participant_view, to_page
+from annotation.http import get_assignment, parse_int, parse_uuid, participant_view, posted_text, to_page
 from annotation.models import Assignment, Participant
 from annotation.screening import writing_advice
 from annotation.services.assignments import assignment_set_aside
@@ -112,8 +112,7 @@ def set_aside(request: HttpRequest, participant: Participant, key: str) -> HttpR
 
 def _form(request: HttpRequest) -> dict[str, Any]:
     return {
-        # Browsers send line breaks as \r\n; what was typed is \n.
-        "text": request.POST.get("text", "").replace("\r\n", "\n"),
+        "text": posted_text(request, "text"),
         "version": parse_int(request.POST.get("version", ""), "version"),
         "tab": parse_uuid(request.POST.get("tab", ""), "tab"),
     }

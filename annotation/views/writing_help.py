@@ -16,7 +16,7 @@ from annotation.elicitation.questions import (
     question_views,
 )
 from annotation.errors import NotAllowedNow, ServiceError, StaleVersion
-from annotation.http import parse_int, parse_uuid
+from annotation.http import parse_int, parse_uuid, posted_text
 from annotation.models import Assignment, PersonaProposal
 from annotation.services.elicitation import BoxDraft, KeptAnswers, answers_kept, answers_save, is_elicited
 from annotation.services.proposals import proposal_pending, proposal_take
@@ -74,18 +74,15 @@ def with_outcome(given: WritingHelp, outcome: HelpOutcome) -> WritingHelp:
 
 
 def typed_answers(request: HttpRequest, assignment: Assignment) -> dict[str, str]:
-    """Return the answers in a form by question; browsers send line breaks as \\r\\n, and what was typed is \\n."""
+    """Return the answers in a form by question."""
     questions = assignment.participant.study.elicitation.get("questions", [])
-    return {
-        question["key"]: request.POST.get(answer_field(question["key"]), "").replace("\r\n", "\n")
-        for question in questions
-    }
+    return {question["key"]: posted_text(request, answer_field(question["key"])) for question in questions}
 
 
 def typed_box(request: HttpRequest) -> BoxDraft:
     """Return what a form holds of the box; the version of a choice to replace it is newer than that of the page."""
     version = request.POST.get("replace") or request.POST.get("version", "")
-    text = request.POST.get("text", "").replace("\r\n", "\n")
+    text = posted_text(request, "text")
     return BoxDraft(text, parse_int(version, "version"), _tab(request))
 
 

@@ -31,6 +31,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from annotation.parsing import TooMuch, yaml_content
 from modelhub.engines.base import (
     Answer,
     EngineError,
@@ -155,10 +156,10 @@ def create(settings: EngineSettings) -> ScriptedEngine:
 def read_script(path: Path) -> Script:
     """Read and check a script file; raise EngineError listing every problem with its place in the file."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        _, content = yaml_content(yaml.SafeLoader(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise EngineError(f"The script {path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, TooMuch) as error:
         raise EngineError(f"The script {path} is not valid YAML in UTF-8: {error}") from error
     try:
         return Script.model_validate(content)

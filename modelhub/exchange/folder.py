@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from annotation.errors import ServiceError
+from annotation.parsing import TooMuch, check_parquet
 from modelhub.engines.base import GenerationFailure, GenerationRequest, GenerationResult
 from personaeval.backups.aside import put
 
@@ -209,8 +210,9 @@ def _outcome(row: dict[str, Any]) -> Outcome:
 
 def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
     try:
+        check_parquet(path)
         return pq.read_table(path, columns=columns)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, TooMuch) as error:
         raise ServiceError(f"{path} cannot be read: {error}. Delete it; its rows are asked for again.") from error
 
 

@@ -6,10 +6,10 @@ persona, with a column `direction` that says which response it explains.
 
 from collections.abc import Container, Iterator, Sequence
 
+from annotation.fields import check_name, check_storable, is_blank, optional
 from modelhub.files.pairs import DIRECTIONS, SOURCES, Columns, PersonaRow
 from modelhub.files.records import Record
 
-MAX_NAME = 80
 LAYOUTS = (
     "columns prompt, chosen, rejected with chosen_persona and rejected_persona (or …_gold, …_retr), or with persona, "
     "direction and inferring_system, one row per persona"
@@ -30,6 +30,15 @@ def stratum_of(record: Record, columns: Columns) -> str:
     return next((text for name in _STRATUM if (text := word_of(record, name))), columns.stratum)
 
 
+def name_problem(name: str) -> str:
+    """Return what keeps a name from being one; "" where nothing does, or there is none."""
+    try:
+        optional(check_name)(name)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 def text_of(record: Record, name: str, problems: list[str]) -> str:
     """Return a text exactly as it stands; "" where there is none, or after adding to `problems` what is wrong."""
     value = record.values.get(name)
@@ -38,10 +47,11 @@ def text_of(record: Record, name: str, problems: list[str]) -> str:
     if not isinstance(value, str):
         problems.append(f"{record.place}: {name!r} must be text, not {type(value).__name__}.")
         return ""
-    if "\x00" in value or not _is_unicode(value):
-        problems.append(f"{record.place}: {name!r} holds a character that cannot be stored; remove it.")
+    try:
+        return check_storable(value)
+    except ValueError as error:
+        problems.append(f"{record.place}: {name!r} {error}.")
         return ""
-    return value
 
 
 def word_of(record: Record, name: str) -> str:
@@ -61,11 +71,8 @@ def personas_of(
         found = list(_long(record, columns, problems))
     else:
         found = [one for one in _wide(record, columns, problems) if one.source in wide]
-    if found and not _is_name(found[0].system):
-        problems.append(
-            f"{record.place}: {_system(record)[0]!r} must name what inferred the personas: at most {MAX_NAME} letters, "
-            "no control characters."
-        )
+    if found and (wrong := name_problem(found[0].system)):
+        problems.append(f"{record.place}: {_system(record)[0]!r} must name what inferred the personas: it {wrong}.")
     return found
 
 
@@ -74,7 +81,7 @@ def _wide(record: Record, columns: Columns, problems: list[str]) -> Iterator[Per
     for source in SOURCES:
         for direction in DIRECTIONS:
             name = _column(record.values, direction, source)
-            if name and (text := text_of(record, name, problems).strip()):
+            if name and not is_blank(text := text_of(record, name, problems).strip()):
                 yield PersonaRow(record.place, text, direction, source, system)
 
 
@@ -86,7 +93,7 @@ def _long(record: Record, columns: Columns, problems: list[str]) -> Iterator[Per
         problems.append(f"{record.place}: direction must be {' or '.join(DIRECTIONS)}, not {direction!r}.")
     elif source not in SOURCES:
         problems.append(f"{record.place}: source must be {' or '.join(SOURCES)}, not {source!r}.")
-    elif not text and len(problems) == before:
+    elif is_blank(text) and len(problems) == before:
         problems.append(f"{record.place}: 'persona' is missing or empty.")
     else:
         yield PersonaRow(record.place, text, direction, source, _system(record)[1] or columns.system)
@@ -101,16 +108,3 @@ def _column(names: Container[str], direction: str, source: str) -> str:
 def _system(record: Record) -> tuple[str, str]:
     """Return the column that names what inferred the personas, and the name; both "" where the row does not say."""
     return next(((name, text) for name in _SYSTEM if (text := word_of(record, name))), ("", ""))
-
-
-def _is_name(text: str) -> bool:
-    return len(text) <= MAX_NAME and (text.isprintable() or not text)
-
-
-def _is_unicode(text: str) -> bool:
-    """Return whether the text can be written as UTF-8: JSON may hold halves of characters."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

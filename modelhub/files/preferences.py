@@ -10,8 +10,9 @@ import json
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from annotation.fields import is_blank
 from modelhub.files.pairs import DIRECTIONS, SOURCES, Columns, PersonaRow, pair_key
-from modelhub.files.personacolumns import is_long, personas_of, stratum_of, text_of
+from modelhub.files.personacolumns import is_long, name_problem, personas_of, stratum_of, text_of
 from modelhub.files.problems import first_lines
 from modelhub.files.records import Record
 
@@ -140,7 +141,9 @@ class PairReader:
             text_of(record, name, problems) for name in (columns.prompt, columns.chosen, columns.rejected)
         )
         personas = personas_of(record, columns, problems, long=long, wide=self._wide)
-        if not prompt.strip() and len(problems) == before:
+        if wrong := name_problem(stratum_of(record, columns)):
+            problems.append(f"{record.place}: the stratum {wrong}.")
+        if is_blank(prompt) and len(problems) == before:
             problems.append(f"{record.place}: {columns.prompt!r} is empty; every pair needs a prompt.")
         if len(problems) > before:
             return None
@@ -215,4 +218,4 @@ def _column_problems(records: Sequence[Record], columns: Columns) -> list[str]:
 
 def _side(text: str) -> str:
     """Return the text as it is; blanks alone are no response."""
-    return text if text.strip() else ""
+    return "" if is_blank(text) else text

@@ -6,8 +6,7 @@ Nothing is guessed silently: each bad row is reported with its file and place, a
 import csv
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,10 @@ import pyarrow
 import pyarrow.parquet
 
 from annotation.errors import ServiceError
+from annotation.parsing import LONGEST_ARRAY, LONGEST_LINE, TooMuch, check_columns, json_value, parquet_rows, repeated
 
 _READ_SIZE = 1 << 20  # bytes hashed at a time
+_PEEK = 1000  # characters in which an array has begun
 # Of one CSV field. Python's own limit (128 KiB) is below the longest answers and forum posts there are; it is set once
 # for the process, since it holds for all readers.
 csv.field_size_limit(2**31 - 1)
@@ -29,10 +30,6 @@ class RecordError(ServiceError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
-
-
-class _UnusableJson(ValueError):
-    """Valid JSON that is ambiguous, or that Python does not read."""
 
 
 @dataclass(frozen=True)
@@ -75,61 +72,42 @@ def read_records(path: Path) -> list[Record]:
 
 def _read_json(path: Path) -> Iterator[Record | str]:
     """Yield a Record, or the description of a problem, per row of a JSON array or of JSON lines."""
-    text = path.read_text(encoding="utf-8-sig")
-    if text.lstrip().startswith("["):
-        yield from _json_array(path.name, text)
-    else:
-        yield from _json_lines(path.name, text)
+    # Not splitlines(): it also breaks at characters that JSON strings may hold unescaped, such as U+2028.
+    with path.open(encoding="utf-8-sig", newline="\n") as handle:
+        start = handle.read(_PEEK)
+        handle.seek(0)
+        if start.lstrip().startswith("["):
+            yield from _json_array(path.name, handle.read(LONGEST_ARRAY + 1))
+        else:
+            yield from _json_lines(path.name, iter(lambda: handle.readline(LONGEST_LINE + 1), ""))
 
 
 def _json_array(name: str, text: str) -> Iterator[Record | str]:
     try:
-        rows = _decoded(text)
+        rows = json_value(text, most=LONGEST_ARRAY)
     except json.JSONDecodeError as error:
         yield f"{name} line {error.lineno}: not valid JSON: {error.msg}."
         return
-    except _UnusableJson as error:
+    except TooMuch as error:
         yield f"{name}: {error}."
         return
     for number, row in enumerate(rows, start=1):
         yield _object(f"{name} row {number}", row)
 
 
-def _json_lines(name: str, text: str) -> Iterator[Record | str]:
-    # Not splitlines(): it also breaks at characters that JSON strings may hold unescaped, such as U+2028.
-    for number, line in enumerate(text.split("\n"), start=1):
+def _json_lines(name: str, lines: Iterator[str]) -> Iterator[Record | str]:
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         place = f"{name} line {number}"
         try:
-            yield _object(place, _decoded(line))
+            yield _object(place, json_value(line))
         except json.JSONDecodeError as error:
             yield f"{place}: not valid JSON: {error.msg} at column {error.colno}."
-        except _UnusableJson as error:
+        except TooMuch as error:
             yield f"{place}: {error}."
-
-
-def _decoded(text: str) -> Any:
-    """Return the value of a JSON text; raise JSONDecodeError, or _UnusableJson for what JSON allows and we do not."""
-    try:
-        return json.loads(text, object_pairs_hook=_once)
-    except RecursionError as error:
-        raise _UnusableJson("brackets are nested too deeply") from error
-    except ValueError as error:
-        if isinstance(error, json.JSONDecodeError | _UnusableJson):
-            raise
-        raise _UnusableJson("a number has more digits than can be read") from error
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object's values by name; JSON itself would silently keep the last of those with one name."""
-    if twice := _repeated([name for name, _ in pairs]):
-        raise _UnusableJson(f"{', '.join(map(repr, twice))} stands twice in one object; keep one of the two")
-    return dict(pairs)
-
-
-def _repeated(names: Iterable[str]) -> list[str]:
-    return sorted(name for name, count in Counter(names).items() if count > 1)
+            if len(line) > LONGEST_LINE:  # what follows is the rest of it
+                return
 
 
 def _object(place: str, row: object) -> Record | str:
@@ -142,7 +120,8 @@ def _read_csv(path: Path) -> Iterator[Record | str]:
     with path.open(encoding="utf-8-sig", newline="") as handle:
         reader = csv.DictReader(handle, strict=True)
         try:
-            if twice := _repeated(reader.fieldnames or []):
+            check_columns(reader.fieldnames or [])
+            if twice := repeated(reader.fieldnames or []):
                 yield f"{path.name} line 1: several columns are called {', '.join(map(repr, twice))}; keep one."
                 return
             for row in reader:
@@ -153,19 +132,22 @@ def _read_csv(path: Path) -> Iterator[Record | str]:
                     yield Record(place, dict(row))
         except csv.Error as error:
             yield f"{path.name} line {reader.line_num}: not valid CSV: {error}."
+        except TooMuch as error:
+            yield f"{path.name}: {error}."
 
 
 def _read_parquet(path: Path) -> Iterator[Record | str]:
     try:
-        if twice := _repeated(pyarrow.parquet.read_schema(path).names):
+        if twice := repeated(pyarrow.parquet.read_schema(path).names):
             yield f"{path.name}: several columns are called {', '.join(map(repr, twice))}; keep one."
             return
-        table = pyarrow.parquet.read_table(path)
-    except pyarrow.ArrowInvalid as error:
+        _, rows = parquet_rows(path)
+        for number, row in enumerate(rows, start=1):
+            yield Record(f"{path.name} row {number}", row)
+    except TooMuch as error:
+        yield f"{path.name}: {error}."
+    except (pyarrow.ArrowInvalid, UnicodeDecodeError) as error:
         yield f"{path.name}: not a valid Parquet file: {str(error).rstrip('.')}."
-        return
-    for number, row in enumerate(table.to_pylist(), start=1):
-        yield Record(f"{path.name} row {number}", row)
 
 
 READERS: Mapping[str, Callable[[Path], Iterator[Record | str]]] = {

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from annotation.errors import ServiceError
+from annotation.parsing import TooMuch, json_value
 from modelhub.stats.effects import PairedRating
 from modelhub.stats.ratings import Level, Ratings, Value, make_ratings
 from modelhub.stats.winrate import ORDERS, PERSONALIZATION, QUALITY, Verdict
@@ -119,9 +120,11 @@ def read_verdicts(path: Path, *, metrics: Sequence[str] = (PERSONALIZATION, QUAL
 
 def _verdict(line: str, where: str, metrics: Sequence[str]) -> tuple[str, Verdict]:
     try:
-        row = json.loads(line)
+        row = json_value(line)
     except json.JSONDecodeError as error:
         raise TableError(f"{where}: not JSON: {error.msg}") from error
+    except TooMuch as error:
+        raise TableError(f"{where}: {error}") from error
     if not isinstance(row, dict):
         raise TableError(f"{where}: expected an object, found {line[:40]}")
     allowed = {"metric": tuple(metrics), "order": ORDERS, "verdict": VERDICTS}

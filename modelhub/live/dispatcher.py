@@ -26,7 +26,6 @@ from annotation.services.queue import (
     outputs_claim,
     outputs_release,
 )
-from annotation.services.withdrawal import erasures_clean
 from annotation.services.workers import Trouble, worker_end, worker_heard, worker_start, worker_troubles_set
 from modelhub.engines.base import GenerationFailure, GenerationResult
 from modelhub.engines.reasons import failure_of
@@ -35,6 +34,7 @@ from modelhub.live.desk import Desk, Flight, Looked
 from modelhub.live.desks import Desks
 from modelhub.live.figures import WorkerFigures
 from modelhub.live.guard import Guard
+from modelhub.live.housekeeping import Housekeeping
 from modelhub.live.identity import difference, learned, told_by_answer, told_by_list
 from modelhub.live.reporting import troubles_now
 from modelhub.live.storing import answer_store, served_learn
@@ -48,7 +48,6 @@ logger = logging.getLogger(__name__)
 
 SAY_SECONDS = 4.0  # between two signs of life
 EXPECT_SECONDS = 5.0  # between two looks at what may be needed soon
-CLEAN_SECONDS = 60.0  # between two looks at what erasures have left to do
 HOPELESS = 3  # times that a system was tried in vain before a worker that ends with the queue gives it up
 LOOKERS = 8  # threads that load engines and look after servers
 
@@ -76,13 +75,13 @@ class Dispatcher:
     failed: int = 0
     desks: Desks = field(default_factory=Desks)
     guard: Guard = field(init=False)
+    housekeeping: Housekeeping = field(default_factory=Housekeeping)
     _inbox: "SimpleQueue[Callable[[], None]]" = field(default_factory=SimpleQueue)
     _taken: deque[Callable[[], None]] = field(default_factory=deque)  # stays until it is stored
     _told: tuple[int, int] = (0, 0)
     _foresight: Foresight = field(init=False)
     _expected_at: float = float("-inf")
     _said_at: float = float("-inf")
-    _cleaned_at: float = float("-inf")
     _troubles: Sequence[Trouble] = ()
     _waits: Iterator[float] | None = None  # while the database is away
 
@@ -148,7 +147,7 @@ class Dispatcher:
         for desk in self.desks:
             desk.look_after(pool, lambda looked, desk=desk: self._inbox.put(partial(self._looked, desk, looked)))  # type: ignore[misc]
         self._say()
-        self._clean()
+        self.housekeeping.turn()
         return self.limits.once and self._is_over()
 
     def _receive(self) -> None:
@@ -264,12 +263,6 @@ class Dispatcher:
         if now - self._said_at >= SAY_SECONDS:
             worker_heard(key=self.key)
             self._said_at = now
-
-    def _clean(self) -> None:
-        """See to what erasures have left to do."""
-        if time.monotonic() - self._cleaned_at >= CLEAN_SECONDS:
-            erasures_clean()
-            self._cleaned_at = time.monotonic()
 
     def _flush(self) -> None:
         done, failed = self.done - self._told[0], self.failed - self._told[1]

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from annotation.errors import ServiceError
+from annotation.fields import Name
 from modelhub.models import PersonaSource
 from modelhub.queries.persona_sources import GOLD, RETRIEVED
 from modelhub.runs.parameters import Lease, Positive, message_of
@@ -17,7 +18,6 @@ from modelhub.screening.scan import LOOP_SHARE
 from modelhub.stages import stage_names
 from modelhub.training.config import Recipe, load_recipe
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
 Place = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]  # a path or a Hub name
 _GIVEN = tuple(str(source) for source in (*RETRIEVED, *GOLD))
 TAILORED, PLAIN = "tailored", "plain"
@@ -174,6 +174,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise ServiceError(f"{path}: the file cannot be read: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
         raise ServiceError(f"{path}: the file is not UTF-8 (byte {error.start}). Save it as UTF-8.") from error
+    except RecursionError as error:
+        raise ServiceError(f"{path}: not valid TOML: brackets are nested too deeply.") from error
     except tomllib.TOMLDecodeError as error:
         raise ServiceError(f"{path}: not valid TOML: {error}.") from error
 

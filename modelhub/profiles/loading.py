@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from annotation.errors import ServiceError
+from annotation.parsing import TooMuch, yaml_content
 from modelhub.profiles.profile import DatasetProfile
 
 _FOLDER = Path(__file__).parent / "builtin"
@@ -69,8 +70,8 @@ def _plain(name: str) -> str:
 def _read(path: Path) -> DatasetProfile:
     loader = _Loader(_text(path))
     try:
-        data = loader.get_single_data()
-    except yaml.YAMLError as error:
+        _, data = yaml_content(loader)
+    except (yaml.YAMLError, TooMuch) as error:
         raise ServiceError(f"The profile {path} is not readable as YAML: {error}") from error
     if not isinstance(data, dict):
         raise ServiceError(f"The profile {path} must be a mapping with the keys {_keys()}.")

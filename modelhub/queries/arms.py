@@ -33,7 +33,7 @@ def arm_rows(study: Study) -> list[ArmRow]:
     systems = {binding.arm_id: binding.system for binding in bindings}
     states = Output.State
     arms = Arm.objects.filter(study=study).annotate(
-        ready=Count("outputs", filter=Q(outputs__state=states.READY)),
+        ready=Count("outputs", filter=Q(outputs__state=states.READY, outputs__planted=Output.Planted.NO)),
         requested=Count("outputs", filter=Q(outputs__state=states.REQUESTED)),
         failed=Count("outputs", filter=Q(outputs__state=states.FAILED)),
     )

@@ -104,7 +104,8 @@ def _design(results: Results, facts: StudyFacts) -> dict[str, Any]:
         "3.3.5": f"Yes: a browser, any place and time; each part within {facts.hours_per_part} hours",
         "3.3.6": f"Before and during, in writing: {facts.contact}" if facts.contact else None,
         "3.3.7": "Blinding: no page names a system. Order of prompts and sides of responses are drawn for each "
-        f"participant from seed {facts.seed}, sides counterbalanced. Place, device and time of day are not controlled.",
+        f"participant from seed {facts.seed}, sides counterbalanced within items. Place, device and time of day are "
+        "not controlled.",
         "3.3.8": _differences(facts),
     }
 

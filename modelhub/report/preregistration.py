@@ -123,7 +123,7 @@ def _design(plan: Plan) -> Iterator[tuple[str, str]]:
         (
             "Which prompts a participant meets, their order, and the sides of responses are drawn from seed "
             f"{facts.seed} "
-            f"and the counts so far; sides are counterbalanced{_blocks(facts)}."
+            f"and the counts so far; sides are counterbalanced within items{_blocks(facts)}."
         ),
     )
 

@@ -1,6 +1,5 @@
 """What is held in a study as a page shows it: the personas, and the outputs in an order that tells no arm."""
 
-import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -25,7 +24,7 @@ def held_personas(study: Study, holds: Iterable[PersonaHold]) -> list[HeldPerson
     listed = list(holds)
     personas = [hold.persona_id for hold in listed]
     findings = PersonaFinding.objects.filter(persona__in=personas).order_by("pk")
-    made = Output.objects.filter(persona__in=personas, state=Output.State.READY).order_by("arm__ordinal")
+    made = Output.objects.filter(persona__in=personas, state=Output.State.READY).order_by("key")
     outputs = list(made.prefetch_related(Prefetch("findings", to_attr="found")))
     return [
         HeldPersona(
@@ -40,7 +39,6 @@ def held_personas(study: Study, holds: Iterable[PersonaHold]) -> list[HeldPerson
 def _texts(study: Study, hold: PersonaHold, outputs: list[Output]) -> tuple[ScannedText, ...]:
     if hold.stage != PersonaHold.Stage.OUTPUTS:
         return ()
-    random.Random(f"{study.seed}:{hold.persona.key}").shuffle(outputs)
     return tuple(ScannedText(output.text, _flags(output)) for output in outputs)
 
 

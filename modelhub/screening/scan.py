@@ -1,6 +1,5 @@
 """The scan before a study opens: outputs that reveal their system, loop, are empty or were cut off."""
 
-import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ class ScannedText:
 
 @dataclass(frozen=True)
 class ScannedPair:
-    """All outputs of a persona, in an order that is seeded and so the same at every look."""
+    """All outputs of a persona, in the order of their random keys: the same at every look, and it tells nothing."""
 
     persona_key: str
     item_key: str
@@ -65,15 +64,15 @@ def repeated_share(text: str) -> float:
 def scan_study(study: Study) -> list[ScannedPair]:
     """Return the study's units with a flag or an exclusion, in the order of its items."""
     names = revealing_names(study)
-    made = Output.objects.filter(state=Output.State.READY).select_related("generation").order_by("arm__ordinal")
+    made = Output.objects.filter(state=Output.State.READY).select_related("generation").order_by("key")
     personas = (
         Persona.objects.filter(item__study=study, outputs__state=Output.State.READY)
         .distinct()
         .select_related("item")
         .prefetch_related(Prefetch("outputs", queryset=made))
-        .order_by("item__ordinal", "pk")
+        .order_by("item__ordinal", "key")
     )
-    pairs = [_pair(study, persona, names) for persona in personas]
+    pairs = [_pair(persona, names) for persona in personas]
     return [pair for pair in pairs if pair.flagged or pair.excluded_reason]
 
 
@@ -95,9 +94,8 @@ def _reveals(text: str, names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _pair(study: Study, persona: Persona, names: Sequence[str]) -> ScannedPair:
+def _pair(persona: Persona, names: Sequence[str]) -> ScannedPair:
     outputs = list(persona.outputs.all())
-    random.Random(f"{study.seed}:{persona.key}").shuffle(outputs)
     return ScannedPair(
         persona_key=persona.key,
         item_key=persona.item.key,

@@ -10,9 +10,11 @@ from pydantic import Field
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Arm, Output, Persona, Study, User
+from annotation.protocol import given_personas
 from annotation.services.log import audit_log
 from annotation.services.outputs import output_import
 from annotation.studyref import study_from_reference
+from modelhub.files.personacolumns import text_of
 from modelhub.files.problems import refusal
 from modelhub.files.records import Record, RecordError, file_sha256, read_records
 from modelhub.models import ArmBinding, Generation, PersonaOrigin, Run
@@ -185,6 +187,8 @@ def _column_problems(records: Iterable[Record], columns: tuple[str, str]) -> lis
             )
         elif not isinstance(text := record.values[columns[1]], str):
             problems.append(f"{record.place}: {columns[1]} must be a string, not {type(text).__name__}.")
+        else:
+            text_of(record, columns[1], problems)
     return problems
 
 
@@ -257,7 +261,7 @@ def _store_origins(origins: Mapping[int, tuple[str, str]], run: Run) -> None:
 
 
 def _units(study: Study) -> list[GivenPersona]:
-    personas = Persona.objects.filter(item__study=study, source=Persona.Source.GIVEN).select_related("item")
+    personas = given_personas(study).select_related("item")  # not those of planted pairs, whose texts the file brings
     return [
         GivenPersona(
             persona_id=persona.pk,
@@ -272,7 +276,7 @@ def _units(study: Study) -> list[GivenPersona]:
 
 
 def _missing(study: Study) -> dict[str, int]:
-    given = Persona.objects.filter(item__study=study, source=Persona.Source.GIVEN)
+    given = given_personas(study)
     missing = {arm.code: given.exclude(outputs__arm=arm).count() for arm in study.arms.all()}
     return {code: count for code, count in missing.items() if count}
 

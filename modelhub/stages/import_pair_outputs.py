@@ -13,6 +13,7 @@ from pydantic import Field
 
 from annotation.errors import ServiceError
 from modelhub.engines import IMPORTED
+from modelhub.files.personacolumns import text_of
 from modelhub.files.problems import refusal
 from modelhub.files.records import Record, RecordError, file_sha256, read_records
 from modelhub.models import Generation, PairOutput, PersonaSource, PreferencePair, Run, System
@@ -160,6 +161,11 @@ def _column_problems(record: Record, *, released: bool) -> Iterable[str]:
         yield f"{record.place}: rows need text and key or prompt; or prompt and response, as in the released files."
     elif not isinstance(text := record.values["response" if released else "text"], str):
         yield f"{record.place}: {'response' if released else 'text'} must be a string, not {type(text).__name__}."
+    problems: list[str] = []
+    for name in ("response", "prompt") if released else ("text", "persona"):
+        if isinstance(record.values.get(name), str):
+            text_of(record, name, problems)
+    yield from problems
 
 
 def _conflicts(plans: Sequence[_FilePlan], system: System | None) -> list[str]:

@@ -12,7 +12,7 @@ from pydantic import Field
 from annotation.errors import ServiceError
 from modelhub.engines import IMPORTED
 from modelhub.files.pairs import DIRECTIONS, PersonaRow
-from modelhub.files.personacolumns import LAYOUTS, MAX_NAME
+from modelhub.files.personacolumns import LAYOUTS, name_problem
 from modelhub.files.preferences import PreferenceRow, SplitRows, is_swapped, read_split, split_digest
 from modelhub.files.problems import refusal
 from modelhub.files.records import RecordError, file_sha256
@@ -117,14 +117,9 @@ def preferences_left(wanted: PreferenceImport) -> Remaining:
 
 
 def _read(wanted: PreferenceImport) -> tuple[SourceRows, list[SplitRows]]:
-    problems = [] if wanted.dataset.strip() else ["--dataset: give the data set a name."]
-    if not wanted.dataset.isprintable() or wanted.dataset != wanted.dataset.strip():
-        problems.append(f"{wanted.dataset!r}: names of data sets have no control characters, nor blanks at their ends.")
-    problems += [
-        f"{name!r}: names of data sets and systems have at most {MAX_NAME} letters."
-        for name in (wanted.dataset, wanted.system_name)
-        if len(name) > MAX_NAME
-    ]
+    problems = [] if wanted.dataset else ["--dataset: give the data set a name."]
+    if wrong := name_problem(wanted.system_name):
+        problems.append(f"{wanted.system_name!r} would name what inferred the personas, and {wrong}.")
     try:
         sources = read_sources(wanted.sources, split=wanted.split)
     except RecordError as error:

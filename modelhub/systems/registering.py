@@ -11,7 +11,8 @@ from django.conf import settings
 from django.db import transaction
 
 from annotation.errors import NotAllowedNow, ServiceError
-from annotation.models import Arm, Study, User
+from annotation.fields import check_name
+from annotation.models import Arm, Output, Study, User
 from annotation.services.log import audit_log
 from annotation.services.outputs import arm_fingerprint_set, study_demonstration_set
 from modelhub.engines import IMPORTED, SCRIPTED, SHAPING_OPTIONS, engine_module
@@ -72,10 +73,18 @@ def is_registered(*, name: str, **settings: Any) -> bool:
 
 def system_register_imported(*, name: str, persona_style: str, sha256s: Sequence[str]) -> System:
     """Register a system whose outputs were made elsewhere; its fingerprint stands for the files they came in."""
+    name = _named(name)
     parts = {"engine": IMPORTED, "name": name, "files": sorted(sha256s)}
     return System.objects.create(
         name=name, engine=IMPORTED, persona_style=persona_style, fingerprint=_digest(parts)
     )  # fmt: skip
+
+
+def _named(name: str) -> str:
+    try:
+        return check_name(name)
+    except ValueError as error:
+        raise ServiceError(f"The name of a system {error}.") from error
 
 
 def arms_bind(*, study: Study, bindings: Mapping[str, str], user: User | None = None) -> list[ArmBinding]:
@@ -88,7 +97,7 @@ def arms_bind(*, study: Study, bindings: Mapping[str, str], user: User | None = 
     pairs = _resolve(study, bindings)
     with transaction.atomic():
         bound = [arm_bind(arm=arm, system=system) for arm, system in pairs.items()]
-        audit_log(user=user, action="arms_bound", study=study, arms=[arm.code for arm in pairs])
+        audit_log(user=user, action="arms_bound", study=study, arms=len(pairs))
     return bound
 
 
@@ -210,7 +219,7 @@ def _described(
 ) -> System:
     """Return the system that these settings describe, not stored, with its fingerprint."""
     system = System(
-        name=name, engine=engine, model=_stored_path(model), adapter=_stored_path(adapter), endpoint=endpoint,
+        name=_named(name), engine=engine, model=_stored_path(model), adapter=_stored_path(adapter), endpoint=endpoint,
         persona_style=persona_style, decoding=dict(decoding), options=dict(options or {}),
         exemplars=[dict(one) for one in exemplars],
     )  # fmt: skip
@@ -266,7 +275,8 @@ def _binding_problems(arm: Arm, system: System) -> list[str]:
             "what they are now under another name."
         )
     binding = ArmBinding.objects.filter(arm=arm).first()
-    if binding is not None and binding.system_id != system.pk and arm.outputs.exists():
+    made = arm.outputs.filter(planted=Output.Planted.NO)
+    if binding is not None and binding.system_id != system.pk and made.exists():
         problems.append(f"Arm {arm.ordinal} already has outputs of another system. Load the study anew to start over.")
     return problems
 

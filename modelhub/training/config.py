@@ -141,6 +141,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise ServiceError(f"{path}: the file cannot be read: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
         raise ServiceError(f"{path}: the file is not UTF-8 (byte {error.start}). Save it as UTF-8.") from error
+    except RecursionError as error:
+        raise ServiceError(f"{path}: not valid TOML: brackets are nested too deeply.") from error
     except tomllib.TOMLDecodeError as error:
         raise ServiceError(f"{path}: not valid TOML: {error}.") from error
 

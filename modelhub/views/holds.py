@@ -5,10 +5,10 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST
 
 from annotation.errors import ServiceError
-from annotation.http import get_study_for_researcher, request_user
+from annotation.http import get_study_for_researcher, read_view, request_user
 from annotation.models import PersonaHold, Study, StudyMember
 from annotation.permissions import attached_role
 from annotation.queries_holds import decided_holds, hold_counts, persona_findings, undecided_holds
@@ -20,7 +20,7 @@ HOLDS_PER_PAGE = 10
 LATEST = 50  # decisions and findings that are listed
 
 
-@require_GET
+@read_view
 def held(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Show what waits for a decision, what was decided, and what was found in personas."""
     return _held_page(request, get_study_for_researcher(request, slug, version))

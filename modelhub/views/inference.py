@@ -5,8 +5,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
 
+from annotation.http import read_view
 from modelhub.forms import ResultsForm, WordsForm
 from modelhub.http import get_pipeline_reader
 from modelhub.models import Direction, System
@@ -21,7 +21,7 @@ WORDS_SHOWN = 25
 _DIRECTIONS = {"chosen": "Chosen", "rejected": "Rejected", "both": "Both"}
 
 
-@require_GET
+@read_view
 def persona_accuracy(request: HttpRequest) -> HttpResponse:
     """Show the accuracy of inferred personas and which of a pair's two is better, as plots and tables."""
     get_pipeline_reader(request)
@@ -36,7 +36,7 @@ def persona_accuracy(request: HttpRequest) -> HttpResponse:
     return render(request, "modelhub/persona_accuracy.html", context)
 
 
-@require_GET
+@read_view
 def persona_words_page(request: HttpRequest) -> HttpResponse:
     """Show the words most telling of either side."""
     get_pipeline_reader(request)

@@ -11,8 +11,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
 
+from annotation.http import read_view
 from modelhub.forms import OUTCOMES, JudgedForm, ResultsForm
 from modelhub.http import get_pipeline_reader
 from modelhub.models import Judgement
@@ -42,7 +42,7 @@ _SHORT = {
 }  # fmt: skip
 
 
-@require_GET
+@read_view
 def judgements(request: HttpRequest) -> HttpResponse:
     """Show win, tie and loss of everything that was compared, as bars and as a table, with Delta-PQ."""
     get_pipeline_reader(request)
@@ -54,7 +54,7 @@ def judgements(request: HttpRequest) -> HttpResponse:
     return render(request, "modelhub/judgements.html", {"form": form, "page": page, "panels": panels})
 
 
-@require_GET
+@read_view
 def judged_pairs(request: HttpRequest) -> HttpResponse:
     """List the pairs of one comparison, by metric and outcome."""
     get_pipeline_reader(request)
@@ -75,7 +75,7 @@ def judged_pairs(request: HttpRequest) -> HttpResponse:
     return render(request, "modelhub/judgements_pairs.html", context)
 
 
-@require_GET
+@read_view
 def judged_pair(request: HttpRequest, base: int, test: int) -> HttpResponse:
     """Show two outputs for one prompt, with every verdict on them in both orders and what the judges wrote."""
     get_pipeline_reader(request)

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_GET
 
+from annotation.http import read_view
 from modelhub.forms import PairForm
 from modelhub.http import get_pipeline_reader
 from modelhub.models import PreferencePair
@@ -20,7 +20,7 @@ from modelhub.queries.pairs import (
 )
 
 
-@require_GET
+@read_view
 def pairs(request: HttpRequest) -> HttpResponse:
     """List the pairs that match a search, with the personas that one system inferred from them."""
     get_pipeline_reader(request)
@@ -31,7 +31,7 @@ def pairs(request: HttpRequest) -> HttpResponse:
     return render(request, "modelhub/pairs.html", context)
 
 
-@require_GET
+@read_view
 def pair(request: HttpRequest, number: int) -> HttpResponse:
     """Show a pair: responses, personas, flags, verdicts in both orders, and what was retrieved for it.
 

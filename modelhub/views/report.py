@@ -3,10 +3,10 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST
 
 from annotation.export import export_refusal
-from annotation.http import get_study_for_researcher, request_user
+from annotation.http import get_study_for_researcher, read_view, request_user
 from annotation.models import Study
 from annotation.services.log import audit_log
 from modelhub.http import get_study_to_unblind
@@ -15,7 +15,7 @@ from modelhub.report.live import agreement_so_far, answers_to_wait_for, report_r
 from modelhub.runs.lifecycle import RunStopped, ScopeTaken, run_stop
 
 
-@require_GET
+@read_view
 def report(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Show the study's report. Needs the permission to unblind; each look is logged.
 
@@ -27,7 +27,8 @@ def report(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     context = {"study": study, "command": command, "include_bots": include_bots}
     if refusal := export_refusal(study):
         return render(request, "modelhub/report/page.html", {**context, "refusal": refusal}, status=409)
-    asked_for = request.headers.get("HX-Request") == "true" or "now" in request.GET
+    # For the headers alone, nothing that takes long is computed.
+    asked_for = request.method == "GET" and (request.headers.get("HX-Request") == "true" or "now" in request.GET)
     if not asked_for and (answers := answers_to_wait_for(study, include_bots=include_bots)):
         return render(request, "modelhub/report/page.html", {**context, "answers": answers})
     # Logged before it is computed: an analysis that fails half-way has still been looked at.
@@ -41,7 +42,7 @@ def report(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     return render(request, "modelhub/report/page.html", {**context, "document": document})
 
 
-@require_GET
+@read_view
 def report_progress(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Show how far the report is that is being computed for a page: a part of that page.
 
@@ -73,7 +74,7 @@ def _progress(study: Study) -> RunProgress | None:
     return RunProgress(run, timezone.now()) if run else None
 
 
-@require_GET
+@read_view
 def agreement_panel(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Show agreement so far, all arms together: a part of the dashboard, or a page of its own without JavaScript."""
     study = get_study_for_researcher(request, slug, version)

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
 
+from annotation.http import read_view
 from annotation.models import Study
 from annotation.permissions import visible_studies
 from modelhub.access import may_unblind
@@ -23,7 +23,7 @@ _NAMES = {attribute.key: attribute.name for attribute in ATTRIBUTES}
 _WHO = {"preferences": "Preferences", "judge": "Judge", "people": "People"}
 
 
-@require_GET
+@read_view
 def preference_attributes(request: HttpRequest) -> HttpResponse:
     """Show what chosen texts have more of, as marks and tables, and who else weighs it how."""
     user = get_pipeline_reader(request)

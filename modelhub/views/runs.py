@@ -6,8 +6,8 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_GET
 
+from annotation.http import read_view
 from annotation.models import User
 from annotation.services.log import audit_log
 from modelhub.forms import RunForm
@@ -26,7 +26,7 @@ from modelhub.queries.runs import (
 from modelhub.queries.training import is_training, training_shown
 
 
-@require_GET
+@read_view
 def runs(request: HttpRequest) -> HttpResponse:
     """List the runs, newest first; htmx asks for the list alone while one of them is running."""
     user = get_pipeline_reader(request)
@@ -37,7 +37,7 @@ def runs(request: HttpRequest) -> HttpResponse:
     return _live(request, "modelhub/runs.html", context)
 
 
-@require_GET
+@read_view
 def run(request: HttpRequest, key: str) -> HttpResponse:
     """Show one run with all that was recorded of it. A look at a study's run is logged: it names systems."""
     user = get_pipeline_reader(request)

@@ -5,10 +5,10 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_POST
 
 from annotation.errors import ServiceError
-from annotation.http import get_study_for_researcher, request_user
+from annotation.http import get_study_for_researcher, read_view, request_user
 from annotation.models import Persona, Study
 from annotation.services.log import audit_log
 from annotation.services.outputs import outputs_exclude, outputs_include
@@ -20,7 +20,7 @@ from modelhub.screening.scan import scan_study
 PAIRS_PER_PAGE = 10
 
 
-@require_GET
+@read_view
 def scan(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Show the pairs with a flag or an exclusion, without saying which arm a text is from."""
     study = get_study_for_researcher(request, slug, version)
@@ -56,7 +56,7 @@ def scan_include(request: HttpRequest, slug: str, version: int, persona_key: str
     return _back_to_page(request, study)
 
 
-@require_GET
+@read_view
 def arms(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Show which system each arm is. Needs the permission to unblind; each look is logged."""
     study = get_study_to_unblind(request, slug, version)

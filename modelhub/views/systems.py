@@ -5,8 +5,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_GET
 
+from annotation.http import read_view
 from annotation.services.log import audit_log
 from modelhub.forms import OutputsForm
 from modelhub.http import get_pipeline_reader
@@ -22,7 +22,7 @@ from modelhub.queries.systems import (
 )
 
 
-@require_GET
+@read_view
 def systems(request: HttpRequest) -> HttpResponse:
     """List the registered systems with what they made."""
     get_pipeline_reader(request)
@@ -30,7 +30,7 @@ def systems(request: HttpRequest) -> HttpResponse:
     return render(request, "modelhub/systems.html", {"page": page})
 
 
-@require_GET
+@read_view
 def system(request: HttpRequest, number: int) -> HttpResponse:
     """Show one system. A look at it is logged with every study in which it stands behind an arm."""
     user = get_pipeline_reader(request)
@@ -50,7 +50,7 @@ def system(request: HttpRequest, number: int) -> HttpResponse:
     return render(request, "modelhub/system.html", context)
 
 
-@require_GET
+@read_view
 def outputs(request: HttpRequest) -> HttpResponse:
     """Show what two to four systems answered to the same pairs, unblinded."""
     get_pipeline_reader(request)

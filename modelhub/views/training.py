@@ -4,8 +4,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET
 
+from annotation.http import read_view
 from modelhub.http import get_pipeline_reader
 from modelhub.models import Run
 from modelhub.pipeline_results.training_curves import (
@@ -27,7 +27,7 @@ from modelhub.queries.training import (
 )
 
 
-@require_GET
+@read_view
 def run_curves(request: HttpRequest, key: str) -> HttpResponse:
     """Answer htmx with the curves of a training run as they are now; anybody else finds them on the run's page."""
     user = get_pipeline_reader(request)
@@ -37,7 +37,7 @@ def run_curves(request: HttpRequest, key: str) -> HttpResponse:
     return render(request, "modelhub/_training_renewed.html", {"run": run, **training_shown(run)})
 
 
-@require_GET
+@read_view
 def training(request: HttpRequest) -> HttpResponse:
     """Compare the validation losses of chosen training runs. SFT and DPO measure different things: a plot for each."""
     user = get_pipeline_reader(request)

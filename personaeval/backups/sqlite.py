@@ -105,7 +105,8 @@ def _checked(database: sqlite3.Connection) -> Contents:
 
 def _contents(database: sqlite3.Connection) -> Contents:
     names = database.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-    rows = {name: database.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for (name,) in names.fetchall()}
+    count = 'SELECT count(*) FROM "{}"'  # of names that the file itself has told
+    rows = {name: database.execute(count.format(name)).fetchone()[0] for (name,) in names.fetchall()}
     if "django_migrations" not in rows:
         return Contents([], rows)
     applied = database.execute("SELECT app || '.' || name FROM django_migrations ORDER BY app, name")

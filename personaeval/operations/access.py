@@ -7,8 +7,8 @@ from django.http import HttpRequest
 from django.http.request import split_domain_port
 from django.utils.crypto import constant_time_compare
 
-# A proxy on this computer asks from 127.0.0.1 as well, for whoever asked it; these say that there was one.
-FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_", "HTTP_X_REAL_IP", "HTTP_VIA")
+from personaeval.clients import FORWARDED
+
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
 
 

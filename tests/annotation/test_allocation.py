@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from annotation.allocation import (
     LOOKED_AT,
     REPEAT_DISTANCE,
+    RING,
     Order,
     Sides,
     Unit,
@@ -23,6 +24,7 @@ from annotation.allocation import (
     repeats_of,
     sides_of,
 )
+from tests.predicting import Leaks, side_clues
 
 
 class Simulation:
@@ -34,6 +36,7 @@ class Simulation:
         self.unit_sides: dict[int, Sides] = {unit: Counter() for unit in range(units)}
         self.participant_sides: dict[int, Sides] = {}
         self.seen: dict[int, set[int]] = {}
+        self.orders: defaultdict[int, list[Order]] = defaultdict(list)
 
     def step(self, participant: int) -> int | None:
         seen = self.seen.setdefault(participant, set())
@@ -60,6 +63,7 @@ class Simulation:
         seen.add(unit)
         self.taken[unit] += 1
         sides.update(sides_of(choice.order))
+        self.orders[participant].append(choice.order)
         self.unit_sides[unit].update(sides_of(choice.order))
         return unit
 
@@ -88,13 +92,64 @@ arrivals = st.lists(st.integers(0, 9), max_size=120)
     order=arrivals,
 )
 @settings(max_examples=150, deadline=None)
-def test_positions_of_an_arm_never_differ_by_more_than_one_within_a_participant(
+def test_positions_of_an_arm_differ_within_a_unit_by_as_little_as_can_be(
     seed: int, arms: int, units: int, places: int, order: list[int]
 ) -> None:
     study = Simulation(seed=seed, arms=arms, units=units, places=places)
     for participant in order:
         study.step(participant)
-        assert spread(study.participant_sides[participant], arms) <= 1
+        for unit, sides in study.unit_sides.items():
+            assert spread(sides, arms) <= 1, unit
+
+
+def test_no_side_can_be_told_from_those_that_a_participant_has_seen() -> None:
+    leaks = Leaks()
+    for seed in range(40):
+        study = Simulation(seed=seed, arms=2, units=18, places=20)
+        for _ in range(18):
+            for participant in range(20):
+                study.step(participant)
+        for orders in study.orders.values():
+            for clues, side in side_clues([-1 if order == (0, 1) else 1 for order in orders]):
+                leaks.note(clues, truth=side, of="the next side")
+    assert min(leaks.said.values()) > 3000
+    assert not leaks.found(), leaks.found()
+
+
+def test_sides_of_a_participant_stay_within_a_wide_bound_where_units_allow_it() -> None:
+    """All is drawn to one side here; a unit that allows the other one is taken as soon as the bound is met."""
+    one_sided: Sides = Counter({(0, 1): 30, (1, 2): 30})
+    due = Unit(key=1, draw=5, taken=0, sides=Counter({(0, 2): 1, (1, 1): 1}))  # only arm 0 on the left evens it out
+    free = Unit(key=2, draw=RING // 2, taken=0)
+    drawn = [
+        choose_unit(
+            seed=seed, participant=1, part=1, arms=2, pool=UnitList([due, free], places=9), participant_sides=mine
+        )
+        for mine in (Counter(), one_sided)
+        for seed in range(40)
+    ]
+    balanced, led_back = drawn[:40], drawn[40:]
+    assert {choice.unit.key for choice in balanced if choice} == {1, 2}
+    assert {(choice.unit.key, choice.order) for choice in led_back if choice} == {(2, (1, 0))}
+
+
+def test_what_a_participant_has_met_before_is_placed_whatever_stood_where() -> None:
+    sides: Sides = Counter({(0, 1): 1, (1, 2): 1})
+    orders = {
+        by_lot: Counter(
+            choice.order
+            for seed in range(60)
+            if (
+                choice := choose_unit(
+                    seed=seed, participant=1, part=2, arms=2, participant_sides=Counter(),
+                    pool=UnitList([Unit(key=1, draw=1, taken=0, sides=sides, by_lot=by_lot)], places=2),
+                )
+            )
+        )
+        for by_lot in (False, True)
+    }  # fmt: skip
+    assert orders[False] == {(1, 0): 60}
+    assert min(orders[True].values()) > 15
 
 
 @given(seed=st.integers(0, 2**31), units=st.integers(1, 12), places=st.integers(1, 6), order=arrivals)
@@ -180,17 +235,6 @@ def test_the_first_side_is_not_the_same_for_everybody() -> None:
     assert 70 <= orders[0, 1] <= 130
 
 
-def test_sides_alternate_once_a_participant_is_out_of_balance() -> None:
-    sides: Sides = Counter()
-    orders = []
-    for key in range(6):
-        order = choose_order(seed=5, participant=1, key=key, arms=2, participant_sides=sides, item_sides=Counter())
-        sides.update(sides_of(order))
-        orders.append(order)
-    assert all(first != second for first, second in list(pairwise(orders))[::2])
-    assert imbalance(sides, (0, 1), 2) == 1
-
-
 @given(
     seed=st.integers(0, 2**31),
     arms=st.integers(2, 4),
@@ -218,20 +262,16 @@ def test_among_as_few_units_as_a_choice_looks_at_it_is_the_best_of_all(
         seed=seed, participant=1, part=1, arms=arms, pool=UnitList(units, places=raters), participant_sides=mine,
         participant_blocks=blocks,
     )  # fmt: skip
-    least = min(imbalance(mine, order, arms) for order in orders)
-    allowed = [order for order in orders if imbalance(mine, order, arms) == least]
 
-    def rank(unit: Unit) -> tuple[int, int, int]:
-        spread = min(imbalance(unit.sides, order, arms) for order in allowed)
-        return blocks[unit.block], max(0, spread - 1), unit.taken
+    def rank(unit: Unit) -> tuple[int, int]:
+        return blocks[unit.block], unit.taken
 
     ranks = [rank(unit) for unit in units if unit.taken < raters]
     assert (choice is None) == (not ranks)
     if choice:
         assert rank(choice.unit) == min(ranks)
-        assert choice.order in allowed
         assert imbalance(choice.unit.sides, choice.order, arms) == min(
-            imbalance(choice.unit.sides, order, arms) for order in allowed
+            imbalance(choice.unit.sides, order, arms) for order in orders
         )
 
 
@@ -244,8 +284,8 @@ def test_a_choice_looks_at_so_many_units_of_a_level_and_at_no_more() -> None:
                 looked.append(unit.taken)
                 yield unit
 
-    one_sided: Sides = Counter({(0, 1): 3, (1, 2): 3})
-    mine: Sides = Counter({(0, 2): 1, (1, 1): 1})  # leaves one order, which no unit is in need of
+    one_sided: Sides = Counter({(0, 1): 1, (1, 2): 1})
+    mine: Sides = Counter({(0, 2): 30, (1, 1): 30})  # far out of balance: no unit allows the order that leads back
     units = [Unit(key=key, draw=key, taken=key % 2, sides=one_sided) for key in range(10 * LOOKED_AT)]
     pool = Counting(units, places=2)
     choice = choose_unit(seed=1, participant=1, part=1, arms=2, pool=pool, participant_sides=mine)

@@ -11,12 +11,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
-from annotation.http import client_network
 from annotation.models import Arrival, AuditLog, OpenLink, Participant, Persona, Study
 from annotation.services.entrance import Terms, network_key, places_taken
 from annotation.services.openlinks import open_link_create
 from annotation.services.participants import participant_link_replace
 from annotation.services.withdrawal import participant_erase, participant_withdraw
+from personaeval.clients import client_network
 from personaeval.settings import env_count
 from tests.annotation.prolific import PID, SESSION, a_browser, address_of, arrive, link_of, prolific_study, walker_of
 from tests.annotation.test_research import researcher as researcher  # fixtures

@@ -161,9 +161,14 @@ def test_an_erasure_that_finds_the_files_held_says_so_and_is_finished_later(read
 def test_erasures_that_follow_each_other_share_one_cleaning_which_the_worker_sees_to(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    cleanings: list[None] = []
+    cleanings: list[bool] = []
     clean = withdrawal.deleted_text_clean
-    monkeypatch.setattr(withdrawal, "deleted_text_clean", lambda: cleanings.append(None) or clean())
+
+    def counted() -> bool:
+        cleanings.append(clean())
+        return cleanings[-1]
+
+    monkeypatch.setattr(withdrawal, "deleted_text_clean", counted)
     study = live_study()
     for _ in range(5):
         walked(study).post("leave/", choice="erase")

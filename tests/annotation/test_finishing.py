@@ -83,8 +83,8 @@ def test_an_answer_that_is_clicked_while_the_form_is_being_taken_is_a_conflict(w
     slot, aspect = names(form)[0].split("-")[1:]
     read = finishing._sorted
 
-    def read_and_be_overtaken(*given: Any) -> Any:
-        found = read(*given)
+    def read_and_be_overtaken(*given: Any, **options: Any) -> Any:
+        found = read(*given, **options)
         if not Rating.objects.exists():
             walker.post(f"answers/{slot}/{aspect}/", value=5, version=0, client_key=uuid.uuid4())
         return found

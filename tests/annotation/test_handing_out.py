@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from annotation.errors import ServiceError
+from annotation.frozen import study_as_it_stands
 from annotation.models import Assignment, Output, Participant, Persona, Study, UnitTally
 from annotation.services.handout import assignment_next
 from annotation.services.imports import ImportedItem, ImportedPersona, personas_import
@@ -250,6 +251,9 @@ def costs(items: int, source: str) -> list[int]:
         statements(lambda: participant_consent(participant=one)),
     ]
     one = newcomer(study)
+    one.study = study_as_it_stands(  # as pages have it
+        pk=study.pk, state=study.state, protocol_hash=study.protocol_hash, opened_at=study.opened_at
+    )
     for _ in range(5):
         found.append(statements(lambda: participant_place(participant=one)))
         part = at_hand(one)

@@ -1,15 +1,18 @@
 """Screening at the door: what is noted, what is held, what its author is told, and what a decision does."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.export.scope import Scope
 from annotation.models import Assignment, AuditLog, Output, Participant, Persona, PersonaFinding, PersonaHold, Study
 from annotation.protocol import definition_document, protocol_hash
 from annotation.queries import study_summary
+from annotation.queries_holds import undecided_holds
 from annotation.services.holds import hold_place, hold_refuse, hold_release, outputs_hold
 from annotation.services.outputs import outputs_retry
 from annotation.services.participants import participant_create
@@ -175,6 +178,19 @@ def test_held_outputs_are_waited_for_until_all_are_there_and_then_looked_at_firs
     assert PersonaHold.objects.get().reason == "loop, reveal"
     hold_release(hold=PersonaHold.objects.get(), user=None)
     assert walker.step == "rate"
+
+
+def test_the_hold_of_outputs_counts_from_when_all_were_there_so_that_no_find_is_told_to_be_the_first() -> None:
+    study = make_study(given_items=1, given_per_participant=1)
+    persona = Persona.objects.get()
+    early, late = timezone.now() - timedelta(hours=2), timezone.now() - timedelta(hours=1)
+    for ordinal, ready_at in ((1, early), (2, late)):
+        Output.objects.filter(arm__ordinal=ordinal).update(ready_at=ready_at)
+    hold_place(persona_id=persona.pk, stage=PersonaHold.Stage.OUTPUTS, reason="loop")
+    PersonaHold.objects.update(at=early)
+    assert [row["held_at"] for row in rows_of(study, "holds")] == [late]
+    assert [hold.told_at for hold in undecided_holds(study)] == [late]  # type: ignore[attr-defined]
+    assert [row["ready_at"] for row in rows_of(study, "outputs")] == [late, late]
 
 
 def test_outputs_are_decided_on_when_all_are_there() -> None:

@@ -60,9 +60,9 @@ def test_every_mistake_is_named_by_its_row_and_nothing_is_made(tmp_path: Path) -
         invite(tmp_path, f"id,x\na,\n ,b\na,\n{'l' * 101},\nok,\n")
     lines = str(caught.value).splitlines()
     assert lines[1:] == [
-        "row 3: the id is blank",
+        "row 3: the id is empty; write some text",
         "row 4: the same id stands in row 2",
-        "row 5: the id is longer than 100 characters or holds some that cannot be printed",
+        "row 5: the id is 101 characters long; at most 100 can be kept",
     ]
     assert not Participant.objects.exists() and not (tmp_path / "links.csv").exists()
 

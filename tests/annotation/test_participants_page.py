@@ -196,6 +196,16 @@ def test_a_participant_of_another_study_is_not_found(study: Study, researcher: C
         assert researcher.post(url(name, study, 1), {"reason": "r"}).status_code == 404
 
 
+# --- The log, blinded -------------------------------------------------------------------------------------------
+
+
+def test_the_log_tells_how_many_arms_were_bound_and_not_which_came_first(study: Study, researcher: Client) -> None:
+    codes = list(study.arms.order_by("ordinal").values_list("code", flat=True))
+    AuditLog.objects.create(study=study, action="arms_bound", data={"arms": codes})  # as it was once written
+    page = parsed(researcher.get(url("audit", study)).content.decode())
+    assert "arms: 2" in page.text_content() and not any(code in page.text_content() for code in codes)
+
+
 # --- The log -----------------------------------------------------------------------------------------------------
 
 

@@ -64,7 +64,7 @@ def test_the_list_is_checked_as_a_whole_before_anything_moves(tmp_path: Path) ->
     with pytest.raises(CommandError) as caught:
         sync(study, tmp_path, (SESSION, PID, "RETURNED"), ("x", "", "RETURNED"), ("y", "someone1", "GONE"))
     message = str(caught.value)
-    assert "row 3: the id is blank" in message and "row 4: the status" in message
+    assert "row 3: the id is empty" in message and "row 4: the status" in message
     assert PID not in message and "someone1" not in message
     assert walker.step == "rate"
     with pytest.raises(CommandError, match="no column participant id"):

@@ -127,7 +127,7 @@ items:
         ({"kind": "survey"}, "kind: 'survey' is not one of the values it can have: output_rating"),
         ({"title": "two\nlines"}, "title: holds a line break"),
         ({"title": "t" * 201}, "title: is 201 characters long; 200 fit"),
-        ({"consent": "nul \0 inside"}, "consent: holds the character NUL"),
+        ({"consent": "nul \0 inside"}, "consent: holds a character that cannot be stored (NUL)"),
         ({"items": []}, "items: has 0 entries"),
         ({"items": "items.csv"}, "items: expected a list, found 'items.csv'"),
         ({"items": [{"prompt": "x", "id": "i" * 81}]}, "items[0].id: is 81 characters long; 80 fit"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from annotation.checks import sqlite_is_private
 from personaeval.private import tighten
 from personaeval.settings import local_secret
 from tests.deploy.sites import original
@@ -63,6 +64,43 @@ def test_a_database_that_others_could_read_is_closed_to_them_at_the_next_start(
         path.chmod(0o644)
     run(*command, VAR_DIR=str(place))
     assert readable_by_others(place) == []
+
+
+def test_closing_a_file_to_others_is_a_line_in_the_log_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "db.sqlite3"
+    path.touch()
+    path.chmod(0o644)
+    for _ in range(2):
+        tighten(path)
+    assert [record.message for record in caplog.records] == [
+        f"{path} had the rights 644: others could reach it. They cannot now."
+    ]
+
+
+def test_a_database_that_others_may_read_and_that_is_not_ours_to_close_is_named_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "db.sqlite3"
+    path.touch()
+    monkeypatch.setitem(settings.DATABASES["default"], "ENGINE", "personaeval.sqlite")
+    monkeypatch.setitem(settings.DATABASES["default"], "NAME", str(path))
+    path.chmod(0o644)
+    assert sqlite_is_private(app_configs=None) == []  # ours: closed when it is opened
+    monkeypatch.setattr("annotation.checks.os.geteuid", lambda: path.stat().st_uid + 1)
+    (warning,) = sqlite_is_private(app_configs=None)
+    assert warning.id == "annotation.W001" and f"chmod 600 {path}" in str(warning.hint)
+    path.chmod(0o600)
+    assert sqlite_is_private(app_configs=None) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_exports_over_files_that_others_could_read_are_for_their_account(tmp_path: Path) -> None:
+    study = make_study(state="draft")
+    site = original().environment
+    (tmp_path / "ratings.csv").touch()
+    (tmp_path / "ratings.csv").chmod(0o666)
+    run("manage.py", "export_ratings", study.slug, "--out", tmp_path, **site)
+    assert [path for path in readable_by_others(tmp_path) if path.endswith((".csv", ".md", ".json"))] == []
 
 
 def test_a_secret_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from django.core.management.base import CommandParser
 from django.urls import reverse
 
 from annotation.errors import ServiceError
-from annotation.management.base import ProjectCommand
+from annotation.management.base import ProjectCommand, page_address
 from annotation.models import Participant, Study
 from annotation.services.participants import participant_create, participants_create
 from annotation.studyref import study_from_reference
@@ -32,7 +32,7 @@ class Command(ProjectCommand):
         writer.writerow(["code", "link"])
         for participant in made:
             path = reverse("annotation:participant", args=[participant.token])
-            writer.writerow([participant.code, options["url"].rstrip("/") + path])
+            writer.writerow([participant.code, page_address(options["url"], path)])
 
 
 def _people(study: Study, count: int) -> list[Participant]:

@@ -2,12 +2,14 @@
 
 import shlex
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
 from annotation.export import FORMATS, export_write
+from annotation.export.release import Found, found_lines
 from annotation.management.base import ProjectCommand
 from annotation.services.log import audit_log
 from annotation.studyref import study_from_reference
@@ -27,7 +29,13 @@ class Command(ProjectCommand):
         parser.add_argument(
             "--include-external-ids",
             action="store_true",
-            help="The ids of invitation lists and platforms, which may tell who somebody is. Logged.",
+            help="Going; use export_key. The ids of lists and platforms, which may tell who somebody is. Logged.",
+        )
+
+        parser.add_argument(
+            "--release",
+            action="store_true",
+            help="For others' eyes: [e-mail] and [telephone] stand where people typed addresses and numbers.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -36,6 +44,11 @@ class Command(ProjectCommand):
             raise CommandError(
                 f"--formula-safe is for spreadsheets, so it needs --format csv, not {options['format']}."
             )
+        if options["include_external_ids"]:
+            self.stderr.write("--include-external-ids will go: export_key writes them into a file of their own.")
+        if options["release"] and options["include_external_ids"]:
+            raise CommandError("A release tells nobody who participants are: leave --include-external-ids out.")
+        found: Found = Counter()
         try:
             study = study_from_reference(options["study"])
             counts = export_write(
@@ -46,12 +59,24 @@ class Command(ProjectCommand):
                 formula_safe=options["formula_safe"],
                 include_bots=options["include_bots"],
                 external_ids=options["include_external_ids"],
+                release=options["release"],
+                found=found,
                 progress=lambda name: self.stderr.write(f"writing {name} …"),
             )
         except OSError as error:
             raise CommandError(f"The export cannot be written to {options['out']}: {error}") from error
-        asked = {"format": options["format"], "external_ids": options["include_external_ids"]}
+        asked = {name: options[name] for name in ("format", "release")}
+        asked["external_ids"] = options["include_external_ids"]
         audit_log(user=None, action="export", study=study, rows=counts, **asked)
         for name, rows in counts.items():
             self.stdout.write(f"{name}.{options['format']}: {rows} rows")
         self.stdout.write(f"codebook.json, codebook.md: what every column means. All in {options['out']}.")
+        self._tell(found, released=options["release"])
+
+    def _tell(self, found: Found, *, released: bool) -> None:
+        lines = found_lines(found)
+        if not lines:
+            self.stdout.write("No e-mail address and no telephone number was found in what people typed.")
+            return
+        did = "Replaced by marks" if released else "Left as they are; --release puts marks in their places"
+        self.stdout.write("\n".join([f"E-mail addresses and telephone numbers in what people typed. {did}:", *lines]))

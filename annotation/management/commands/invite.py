@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.urls import reverse
 
-from annotation.management.base import ProjectCommand
+from annotation.management.base import ProjectCommand, page_address
 from annotation.peoplefiles import read_invitations
 from annotation.services.recruitment import participants_invite
 from annotation.studyref import study_from_reference
@@ -36,7 +36,7 @@ class Command(ProjectCommand):
                 writer.writerow(["id", "code", "link"])
                 for person in people:
                     path = reverse("annotation:participant", args=[person.token])
-                    writer.writerow([person.external_id, person.code, options["url"].rstrip("/") + path])
+                    writer.writerow([person.external_id, person.code, page_address(options["url"], path)])
         except OSError as error:
             raise CommandError(f"{error.filename}: {error.strerror}") from error
         self.stdout.write(f"{len(people)} links are in {out}. Send each one to one person only.")

@@ -61,7 +61,8 @@ def _summary(study: Study) -> list[str]:
         ),
     ]
     for arm in study.arms.order_by("ordinal"):
-        lines.append(f"  arm {arm.ordinal} = {arm.code}{' (control)' if arm.is_control else ''}")
+        # By number alone: whoever loads a study may be blinded, and its pages and exports know arms by their codes.
+        lines.append(f"  arm {arm.ordinal}{' (control)' if arm.is_control else ''}")
     if study.state == Study.State.DRAFT:
         lines += ["Next:", *_next_steps(study, name)]
     return lines

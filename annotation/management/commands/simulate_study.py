@@ -15,7 +15,7 @@ from tqdm import tqdm
 from annotation.botattention import AnswerKey, answer_key_of
 from annotation.botopinions import Effect, Opinions, effects_of
 from annotation.bots import Bot, BotReport
-from annotation.management.base import ProjectCommand
+from annotation.management.base import ProjectCommand, page_address
 from annotation.models import Participant, Study
 from annotation.services.participants import participant_create
 from annotation.studyref import study_from_reference
@@ -115,7 +115,7 @@ def _make_bot(study: Study, settings: _BotSettings) -> Bot:
     seed = f"{settings.seed} {participant.number}"
     opinions = Opinions(study, settings.effects, seed=settings.seed, code=participant.code)
     return Bot(
-        settings.url + path,
+        page_address(settings.url, path),
         code=participant.code,
         seed=seed,
         care=0 if Random(f"{seed} careless").random() < settings.careless else 1,

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from annotation.models import Arm, Output, Study
+from modelhub.files.personacolumns import name_problem
 from modelhub.files.records import Record
 from modelhub.models import ArmBinding, System
 from modelhub.prompting.layouts import PersonaStyle
@@ -24,13 +25,17 @@ class ArmNames:
         self._by_system: dict[str, list[Arm]] = defaultdict(list)
         for binding in bindings:
             self._by_system[binding.system.name].append(binding.arm)
-        filled = set(Output.objects.filter(arm__study=study).values_list("arm", flat=True))
+        # Planted pairs take an arm's place on the page, but no arm made them.
+        made = Output.objects.filter(arm__study=study, planted=Output.Planted.NO)
+        filled = set(made.values_list("arm", flat=True))
         self._free = [arm for arm in study.arms.all() if arm.pk not in self._systems and arm.pk not in filled]
         self._new: dict[int, str] = {}
 
     def resolve(self, record: Record) -> Arm | str:
         """Return the row's arm, or what is wrong with how it is named."""
         own_arm, own_system = _column(record, "arm"), _column(record, "system")
+        if wrong := name_problem(own_system):
+            return f"the name of its system {wrong}"
         if own_arm or own_system:
             return self._find(own_arm, own_system)
         return self._find(*self._default)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from annotation.fields import check_id, id_key
 from modelhub.files.records import Record
 from modelhub.prompting.endings import Completion, completion
 from modelhub.prompting.layouts import PersonaStyle, render_prompt
@@ -92,6 +93,8 @@ def match_generic(records: Sequence[Record], units: Sequence[GivenPersona]) -> M
     by_item: dict[str, list[GivenPersona]] = defaultdict(list)
     for unit in units:
         by_item[unit.item_key].append(unit)
+    for key in list(by_item):  # ids differ in more than case; those of older studies may not
+        by_item.setdefault(id_key(key), by_item[key])
     matched: list[Match] = []
     unmatched: list[str] = []
     for record in records:
@@ -112,8 +115,12 @@ def _lookup(units: Iterable[GivenPersona], style: PersonaStyle) -> Mapping[str, 
 
 
 def _generic(record: Record, by_item: Mapping[str, Sequence[GivenPersona]]) -> GivenPersona | str:
-    item, persona = _text(record.values.get("item")), _text(record.values.get("persona"))
-    candidates = by_item.get(item, ())
+    try:
+        item = check_id(record.values.get("item"))
+    except ValueError as error:
+        return f"{record.place}: the item's id {error}."
+    persona = _text(record.values.get("persona"))
+    candidates = by_item.get(item) or by_item.get(id_key(item), ())
     if not candidates:
         return f"{record.place}: the study has no item {item!r} with a given persona."
     if persona:

@@ -4,12 +4,14 @@ from typing import Annotated
 
 from pydantic import Field
 
+from annotation.fields import OptionalName
 from modelhub.files.pairs import Columns
 from modelhub.queries.persona_sources import Origin
 from modelhub.runs.parameters import Option, Parameters, Positive
 
-Name = Annotated[str, Option(metavar="NAME")]
-Names = Annotated[tuple[str, ...], Option(metavar="NAME")]
+Name = Annotated[OptionalName, Option(metavar="NAME")]
+Names = Annotated[tuple[OptionalName, ...], Option(metavar="NAME")]
+Place = Annotated[str, Option(metavar="NAME")]  # a name, or a path, which may be longer
 Study = Annotated[str, Option(positional=True)]
 STUDY = "slug, or slug@version; the newest version if none is given"
 
@@ -38,7 +40,7 @@ class OfOrigin(Parameters):
     inferring_system: Name = Field(default="", description="whose personas; default: the only one")
     retriever: Name = Field(default="", description="what retrieved; default: the only one")
     rank: Annotated[Positive, Option(metavar="N")] = Field(default=1, description="of what was retrieved")
-    profile: Name = Field(default="", description="or a YAML file, for how answers start; default: the data set")
+    profile: Place = Field(default="", description="or a YAML file, for how answers start; default: the data set")
 
     @property
     def origin(self) -> Origin:
