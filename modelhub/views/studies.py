@@ -52,7 +52,7 @@ def scan_include(request: HttpRequest, slug: str, version: int, persona_key: str
         outputs_include(persona=persona, user=request_user(request))
     except ServiceError as error:
         return _scan_page(request, study, problem=str(error), problem_at=persona.key, status=409)
-    messages.success(request, f"{persona.item.key} is part of the study again.")
+    messages.success(request, _("%(key)s is part of the study again.") % {"key": persona.item.key})
     return _back_to_page(request, study)
 
 
