@@ -179,7 +179,7 @@ def participants(scope: Scope) -> Iterator[Row]:
         **person_paths(""),
         "_origin": "origin",
         "_external_id": "external_id",
-        **{name: name for name in (*names, "consent_hash", "practice_done", "personas_submitted")},
+        **{name: name for name in (*names, "consent_hash", "language", "practice_done", "personas_submitted")},
         "assignments": "assignments_begun",
         "assignments_completed": "assignments_completed",
         "assignments_set_aside": "assignments_set_aside",
