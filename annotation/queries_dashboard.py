@@ -168,7 +168,7 @@ def failed_outputs(scope: Scope) -> FailedOutputs:
         total=counts["total"],
         personas=counts["personas"],
         retryable=outputs_retryable(scope.study).count() if counts["total"] else 0,
-        reasons=tuple((*reason, number) for reason, number in by_reason if number),
+        reasons=tuple((str(said), behind, number) for (said, behind), number in by_reason if number),
     )
 
 

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.utils.translation import override
 from django.views.decorators.http import require_safe
 from django.views.i18n import JavaScriptCatalog
@@ -14,7 +14,7 @@ _catalog = JavaScriptCatalog.as_view(domain="djangojs")
 
 @login_not_required
 @require_safe
-def words(request: HttpRequest, language: str) -> HttpResponse:
+def words(request: HttpRequest, language: str) -> HttpResponseBase:
     """Return the catalogue; for good where the address names its version, since another state has another address."""
     if language not in dict(settings.LANGUAGES) or language == settings.LANGUAGE_CODE:
         raise Http404("There is no such catalogue.")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from babel.messages.catalog import Message
+from babel.messages.catalog import Catalog, Message
 from django.conf import settings
 from django.template import engines
 from django.utils.translation import override
@@ -19,6 +19,7 @@ from tests.tools.catalogues import (
     messages_of,
     path_of,
     read_catalogue,
+    said,
 )
 from tests.tools.templatetexts import texts_outside_gettext
 
@@ -75,23 +76,23 @@ def test_no_catalogue_is_behind(language: str, domain: str) -> None:
 
 
 def _id(message: Message) -> str:
-    return message.id if isinstance(message.id, str) else message.id[0]
+    return str(message.id) if isinstance(message.id, str) else str(message.id[0])
 
 
-def _find(catalogue: object, message: Message) -> Message | None:
+def _find(catalogue: Catalog, message: Message) -> Message | None:
     return catalogue.get(_id(message), message.context)
 
 
 def _faults(message: Message, forms: int) -> Iterator[str]:
-    said = [message.string] if isinstance(message.id, str) else list(message.string)
+    forms_said = said(message)
     name = _id(message)
     if message.fuzzy:
         yield f"fuzzy: {name}"
-    if not any(said):
+    if not any(forms_said):
         yield f"not translated: {name}"
-    elif not isinstance(message.id, str) and (len(said) != forms or not all(said)):
+    elif not isinstance(message.id, str) and (len(forms_said) != forms or not all(forms_said)):
         yield f"{forms} plural forms are needed: {name}"
-    for text in filter(None, said):
+    for text in filter(None, forms_said):
         # A form for one or two of something may say so in a word instead of the number.
         wanted, has = set(_PLACEHOLDER.findall(name)), set(_PLACEHOLDER.findall(text))
         if has - wanted or (isinstance(message.id, str) and has != wanted):

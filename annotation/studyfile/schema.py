@@ -27,7 +27,7 @@ from annotation.studyfile.schema_options import (
 from annotation.studyfile.text import check_language, parse_scale
 
 MAX_ARMS = 5
-Language = Literal[tuple(code for code, name in settings.LANGUAGES)]  # type: ignore[valid-type]
+LANGUAGES = tuple(code for code, _name in settings.LANGUAGES)
 LanguageTag = Annotated[Line, AfterValidator(check_language)]
 
 # One place for field lengths: the columns that the values are stored in.
@@ -202,8 +202,8 @@ class StudyFile(FileSection):
     slug: Annotated[Line, Field(pattern=SLUG, max_length=_study["slug"])]
     title: Annotated[Line, Field(max_length=_study["title"])]
     kind: Literal["output_rating", "persona_assessment"]
-    language: Language | None = None
-    languages: Annotated[list[Language], Field(min_length=1)] | None = None
+    language: Literal[LANGUAGES] | None = None  # type: ignore[valid-type]
+    languages: Annotated[list[Literal[LANGUAGES]], Field(min_length=1)] | None = None  # type: ignore[valid-type]
     contact: Annotated[Line, Field(max_length=_study["contact"])] = ""
     consent: Text
     instructions: Text

@@ -5,10 +5,12 @@ from datetime import datetime
 from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 
 from annotation.blinding import QuestionView
+from annotation.languages import languages_of
 from annotation.markdown import render_markdown
+from annotation.models import Study
 
 register = template.Library()
 
@@ -17,6 +19,13 @@ register = template.Library()
 def markdown(text: str) -> SafeString:
     """Render a study's Markdown text as clean HTML."""
     return render_markdown(text)
+
+
+@register.simple_tag
+def study_lang(study: Study) -> SafeString:
+    """Say the language and direction of words quoted from a study, where it is another one than the page's."""
+    language = languages_of(study)[0]
+    return SafeString("") if language == get_language() else format_html('lang="{}" dir="auto"', language)
 
 
 @register.simple_tag

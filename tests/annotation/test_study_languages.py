@@ -350,3 +350,10 @@ def test_the_export_says_the_language_of_each_participant(study: Study, tmp_path
 
 def test_outputs_of_the_example_are_there_for_every_arm(study: Study) -> None:
     assert Output.objects.filter(arm__study=study, state="ready").count() == 4
+
+
+def test_a_study_s_title_says_its_language_on_pages_in_another(study: Study, client: Client) -> None:
+    client.force_login(study.owner)
+    for address in ("/research/", f"/research/{study.slug}/v{study.version}/"):
+        assert f'lang="de" dir="auto">{TITLES["de"]}<' in page_in(client, address)
+        assert 'lang="de" dir="auto"' not in page_in(client, address, accept="de")

@@ -77,7 +77,7 @@ def _extracted(path: Path) -> Iterator[_Found]:
         # What stands around the messages comes as X; without indents it can be read as Python.
         text = "\n".join(line.lstrip() for line in templatize(text, origin=str(path)).splitlines())
     method = "javascript" if path.suffix == ".js" else "python"
-    yield from extract(method, io.BytesIO(text.encode("utf-8")), keywords=KEYWORDS, comment_tags=("Translators:",))  # type: ignore[arg-type]
+    yield from extract(method, io.BytesIO(text.encode("utf-8")), keywords=KEYWORDS, comment_tags=("Translators:",))
 
 
 def read_catalogue(language: str, domain: str) -> Catalog:
@@ -101,7 +101,7 @@ def read_catalogue(language: str, domain: str) -> Catalog:
         revision_date=WRITTEN,
     )
     if language in PLURALS:
-        catalog._num_plurals, catalog._plural_expr = PLURALS[language]
+        catalog._num_plurals, catalog._plural_expr = PLURALS[language]  # type: ignore[assignment]
     return catalog
 
 
@@ -134,9 +134,14 @@ def untranslated(catalog: Catalog) -> list[Message]:
 
 def is_translated(message: Message, catalog: Catalog) -> bool:
     """Whether a message has its translation; one with a plural has as many as the language has forms."""
-    if isinstance(message.id, str):
-        return bool(message.string)
-    return len(message.string) == catalog.num_plurals and all(message.string)
+    forms = said(message)
+    return all(forms) and len(forms) == (1 if isinstance(message.id, str) else catalog.num_plurals)
+
+
+def said(message: Message) -> list[str]:
+    """Return the translations of a message: one, or one for each form of a plural; "" where there is none."""
+    text = message.string or ""
+    return [text] if isinstance(text, str) else list(text)
 
 
 def main() -> None:
