@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from annotation.holding import standing_holds, with_told_time
@@ -25,7 +25,7 @@ def undecided_holds(study: Study) -> QuerySet[PersonaHold]:
     """
     waiting = Assignment.objects.filter(persona=OuterRef("persona"), state=Assignment.State.OPEN)
     holds = _open_holds(study).filter(_UNDECIDED).annotate(is_waited_for=Exists(waiting))
-    return with_told_time(holds).select_related("persona__item").order_by("told_at", "persona__key")
+    return with_told_time(holds).select_related("persona__item").order_by(F("told_at"), "persona__key")
 
 
 def decided_holds(study: Study) -> QuerySet[PersonaHold]:

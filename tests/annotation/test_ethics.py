@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -173,12 +172,12 @@ def test_an_erasure_removes_what_the_page_says() -> None:
     PersonaFinding.objects.create(persona=persona, kind="harmful", detail="d", source="rule", action="advised")
     PersonaHold.objects.create(persona=persona, stage="persona", at=timezone.now())
     participant_erase(participant=walker.participant)
-    models: dict[str, tuple[type[Model], ...]] = {
+    models: dict[str, tuple[Any, ...]] = {
         DELETED[0]: (Rating,), DELETED[1]: (Followup,), DELETED[2]: (QuestionnaireAnswer,),
         DELETED[3]: (ElicitationAnswer, PersonaProposal), DELETED[4]: (PageVisit,), DELETED[5]: (Event,),
         DELETED[6]: (PersonaFinding, PersonaHold),
     }  # fmt: skip
-    assert [what for what in DELETED if any(model._default_manager.exists() for model in models[what])] == []
+    assert [what for what in DELETED if any(model.objects.exists() for model in models[what])] == []
     assert len(BLANKED) == 2 and not Persona.objects.exclude(text="").exists()
     left = Participant.objects.get(pk=walker.participant.pk)
     assert len(FORGOTTEN) == 4 and left.token != walker.participant.token

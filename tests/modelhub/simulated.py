@@ -255,7 +255,7 @@ def blinded_pages(study: Study) -> dict[str, str]:
             continue
         response = client.get(reverse(name, kwargs={one: known[one] for one in parameters}))
         if response.status_code == 200:
-            body = response.getvalue()
+            body = getattr(response, "content", b"") if not response.streaming else response.getvalue()
             headers = "\n".join(f"{header}: {value}" for header, value in sorted(response.headers.items()))
             pages[name] = f"{headers}\n{body.decode()}"
     return pages
