@@ -149,7 +149,7 @@ def outputs(scope: Scope) -> Iterator[Row]:
         "excluded_reason": "excluded_reason",
         "excluded_at": "excluded_at",
     }
-    rows = q.outputs_of(scope).order_by("persona__item__ordinal", "persona__key", "arm__code", "sample")
+    rows = q.whole_outputs_of(scope).order_by("persona__item__ordinal", "persona__key", "arm__code", "sample")
     for _, unit in groupby(read(rows, paths), key=itemgetter("persona")):
         made = list(unit)
         together = _together(made)
