@@ -21,17 +21,15 @@ LOGGED_OR_NOT_AT_ALL = {"annotation:key"}
 @contextmanager
 def nothing_stored() -> Iterator[None]:
     """A database that takes nothing, as on a disk that is full: every write fails, every read works."""
-    on, off = ("PRAGMA query_only = 1", "PRAGMA query_only = 0")
-    if connection.vendor == "postgresql":
-        on, off = ("SET LOCAL transaction_read_only = on", "")
-    with connection.cursor() as cursor:
-        cursor.execute(on)
-    try:
-        yield
-    finally:
-        if off:
-            with connection.cursor() as cursor:
-                cursor.execute(off)
+    is_sqlite = connection.vendor == "sqlite"
+    with transaction.atomic(), connection.cursor() as cursor:  # PostgreSQL forgets with the savepoint
+        cursor.execute("PRAGMA query_only = 1" if is_sqlite else "SET LOCAL transaction_read_only = on")
+        try:
+            yield
+        finally:
+            if is_sqlite:
+                cursor.execute("PRAGMA query_only = 0")
+            transaction.set_rollback(True)
 
 
 @pytest.mark.parametrize("role", ["participant", "admin"])
