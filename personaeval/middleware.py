@@ -1,11 +1,17 @@
 """What every request has to pass, and the headers that every answer carries."""
 
+import logging
 from collections.abc import Callable
 
 from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from whitenoise.middleware import WhiteNoiseFileResponse
+
+from annotation.views.errors import nothing_stored
+from personaeval.storage import storage_problem
+
+logger = logging.getLogger(__name__)
 
 # No inline script or style exists in any template, so nothing has to be allowed beyond our own files.
 CONTENT_SECURITY_POLICY = (
@@ -37,6 +43,25 @@ class OddRequestsMiddleware:
             kept = {name: value for name, value in request.COOKIES.items() if value.isprintable()}
             request.COOKIES = kept
         return self.get_response(request)
+
+
+class FullStorageMiddleware:
+    """Say with 507 that nothing can be stored, where a disk is full or a database takes nothing. Reading goes on."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
+        said = storage_problem(exception)
+        if not said:
+            return None
+        logger.error("%s", said)
+        response = nothing_stored(request)
+        response._has_been_logged = True  # type: ignore[attr-defined]
+        return response
 
 
 class SecurityHeadersMiddleware:

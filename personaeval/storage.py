@@ -1,10 +1,14 @@
 """Say in plain words that a disk is full, or a database cannot be written, and what to do about it."""
 
 import errno
+import logging
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
+
+logger = logging.getLogger(__name__)
 
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # SQLite reports a full disk also as an input or output error, where the file beside the database could not grow.
@@ -24,6 +28,19 @@ def storage_problem(error: BaseException) -> str:
         if isinstance(one, DatabaseError) and (said := _database_problem(one)):
             return said
     return ""
+
+
+@contextmanager
+def reading_goes_on(what: str) -> Iterator[None]:
+    """Let what is only noted beside reading fail where nothing can be stored; the log says so with `what` it was."""
+    try:
+        with transaction.atomic():
+            yield
+    except DatabaseError as error:
+        said = storage_problem(error)
+        if not said:
+            raise
+        logger.error("not stored: %s. %s", what, said)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

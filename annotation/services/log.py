@@ -5,6 +5,7 @@ from typing import Any
 
 from annotation.models import Assignment, AuditLog, Event, Participant, Study, User
 from annotation.services.statements import insert
+from personaeval.storage import reading_goes_on
 
 
 def event_log(*, participant: Participant, kind: Event.Kind, assignment: Assignment | None = None) -> None:
@@ -15,6 +16,12 @@ def event_log(*, participant: Participant, kind: Event.Kind, assignment: Assignm
 def events_log(*, participant: Participant, kinds: Sequence[Event.Kind], assignment: Assignment | None = None) -> None:
     """Record several steps of a participant at once, in their order."""
     insert([Event(participant=participant, kind=kind, assignment=assignment) for kind in kinds])
+
+
+def look_log(*, user: User, action: str, study: Study | None = None, **data: Any) -> None:
+    """Record that somebody has looked at something. Where nothing can be stored, the process's log has it alone."""
+    with reading_goes_on(f"{action} by {user} of {study}, {data}"):
+        audit_log(user=user, action=action, study=study, **data)
 
 
 def audit_log(*, user: User | None, action: str, study: Study | None = None, **data: Any) -> None:

@@ -62,6 +62,18 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
+def nothing_stored(request: HttpRequest) -> HttpResponse:
+    return _error(
+        request,
+        status=507,
+        title="Nothing can be saved at the moment",
+        text="The disk of this site is full, or its database takes nothing. What you have just sent was not saved: go "
+        "back, leave the page open and send it again later. All that was saved before is kept and can be read. Please "
+        "tell the person who runs this site.",
+    )
+
+
+@login_not_required
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Say that a form cannot be taken; where no form can be, because of a setting, say who has to change it."""
     if request.headers.get("X-Forwarded-Proto") == "https" and not settings.HTTPS:

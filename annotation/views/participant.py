@@ -15,6 +15,7 @@ from annotation.services import participants as services
 from annotation.services.assignments import assignment_mark_shown
 from annotation.services.places import participant_place
 from annotation.views.pages import render_place
+from personaeval.storage import reading_goes_on
 
 
 @participant_view("GET", "HEAD")
@@ -22,7 +23,8 @@ def page(request: HttpRequest, participant: Participant) -> HttpResponse:
     """Show where the participant belongs."""
     place = participant_place(participant=participant, shows=True)
     if place.step == Step.RATE and place.assignment and place.assignment.shown_at is None:
-        assignment_mark_shown(assignment=place.assignment)
+        with reading_goes_on("when responses were first shown"):
+            assignment_mark_shown(assignment=place.assignment)
     return render_place(request, participant, place)
 
 

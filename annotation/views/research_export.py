@@ -17,7 +17,7 @@ from annotation.export.writers import FORMATS, csv_lines, jsonl_lines, parquet_w
 from annotation.forms import ExportForm
 from annotation.http import get_study_for_researcher, read_view, request_user
 from annotation.models import Study
-from annotation.services.log import audit_log
+from annotation.services.log import look_log
 
 CONTENT_TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -42,7 +42,7 @@ def export_download(request: HttpRequest, slug: str, version: int, table: str, f
         raise Http404
     if refusal := export_refusal(study):
         return render(request, "annotation/research/refused.html", {"study": study, "reason": refusal}, status=409)
-    audit_log(user=request_user(request), action="export_download", study=study, table=table, format=format, **options)
+    look_log(user=request_user(request), action="export_download", study=study, table=table, format=format, **options)
     if table == "codebook":
         command = f"download from {request.get_full_path()}"
         response = _codebook(study, tables, format, command=command, options=options)

@@ -20,7 +20,7 @@ from annotation.peoplefiles import read_invitations
 from annotation.services import openlinks, recruitment
 from annotation.services import participants as services
 from annotation.services.entrance import links_standing
-from annotation.services.log import audit_log
+from annotation.services.log import look_log
 
 PAGE_SIZE = 100
 
@@ -41,7 +41,7 @@ def participant_links_csv(request: HttpRequest, slug: str, version: int) -> Http
     writer = csv.writer(response)
     writer.writerow(["id", "code", "link"])
     writer.writerows([person.external_id, person.code, _personal_link(request, person)] for person in invited)
-    audit_log(user=request_user(request), action="links_download", study=study, links=len(invited))
+    look_log(user=request_user(request), action="links_download", study=study, links=len(invited))
     return response
 
 

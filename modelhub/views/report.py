@@ -7,7 +7,7 @@ from django.utils import timezone
 from annotation.export import export_refusal
 from annotation.http import form_view, get_study_for_researcher, read_view, request_user
 from annotation.models import Study
-from annotation.services.log import audit_log
+from annotation.services.log import look_log
 from modelhub.http import get_study_to_unblind
 from modelhub.queries.runs import RunProgress
 from modelhub.report.live import agreement_so_far, answers_to_wait_for, report_run, study_document
@@ -31,7 +31,7 @@ def report(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     if not asked_for and (answers := answers_to_wait_for(study, include_bots=include_bots)):
         return render(request, "modelhub/report/page.html", {**context, "answers": answers})
     # Logged before it is computed: an analysis that fails half-way has still been looked at.
-    audit_log(user=request_user(request), action="report_seen", study=study, include_bots=include_bots)
+    look_log(user=request_user(request), action="report_seen", study=study, include_bots=include_bots)
     try:
         document = study_document(study, command=command, include_bots=include_bots)
     except ScopeTaken:

@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, render
 
 from annotation.http import read_view
 from annotation.models import User
-from annotation.services.log import audit_log
+from annotation.services.log import look_log
 from modelhub.forms import RunForm
 from modelhub.http import get_pipeline_reader
 from modelhub.models import Run
@@ -44,7 +44,7 @@ def run(request: HttpRequest, key: str) -> HttpResponse:
     found = get_object_or_404(visible_runs(user), key=key)
     part = _is_part(request)
     if found.study and not part:
-        audit_log(user=user, action="run_seen", study=found.study, run=found.key)
+        look_log(user=user, action="run_seen", study=found.study, run=found.key)
     (progress,) = progress_of([found])
     context: dict[str, Any] = {"run": found, "row": progress, "alive": progress.is_running}
     if not part:

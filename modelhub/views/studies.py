@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from annotation.errors import ServiceError
 from annotation.http import form_view, get_study_for_researcher, read_view, request_user
 from annotation.models import Persona, Study
-from annotation.services.log import audit_log
+from annotation.services.log import look_log
 from annotation.services.outputs import outputs_exclude, outputs_include
 from modelhub.forms import ExcludeForm
 from modelhub.http import get_study_to_unblind
@@ -59,7 +59,7 @@ def scan_include(request: HttpRequest, slug: str, version: int, persona_key: str
 def arms(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Show which system each arm is. Needs the permission to unblind; each look is logged."""
     study = get_study_to_unblind(request, slug, version)
-    audit_log(user=request_user(request), action="arms_seen", study=study)
+    look_log(user=request_user(request), action="arms_seen", study=study)
     return render(request, "modelhub/arms.html", {"study": study, "rows": arm_rows(study), "runs": runs_of(study)})
 
 

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
 from annotation.http import read_view
-from annotation.services.log import audit_log
+from annotation.services.log import look_log
 from modelhub.forms import OutputsForm
 from modelhub.http import get_pipeline_reader
 from modelhub.models import System
@@ -38,7 +38,7 @@ def system(request: HttpRequest, number: int) -> HttpResponse:
     bindings = bindings_of(found, user)
     for study in {binding.arm.study for binding in bindings}:
         # Without its name: people who are blinded in the study may read its log.
-        audit_log(user=user, action="system_seen", study=study)
+        look_log(user=user, action="system_seen", study=study)
     context: dict[str, Any] = {
         "system": found,
         "decoding": _facts(found.decoding),

@@ -8,7 +8,7 @@ import json
 import random
 import re
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -41,6 +41,9 @@ from tests.predicting import Row
 WORKER = "worker"
 GIVEN, WRITTEN = 4, 3  # parts of each participant
 PEOPLE = 2
+
+
+Look = Callable[[Study, str], None]
 
 
 class Clock:
@@ -85,20 +88,25 @@ class Simulated:
         return -1 if arm == self.codes[0] else 1
 
 
-def simulate(folder: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> Simulated:
-    """Return a study of two arms with given and written personas and a planted pair, worked on by PEOPLE people."""
+def simulate(folder: Path, seed: int, monkeypatch: pytest.MonkeyPatch, look: Look) -> Simulated:
+    """Return a study of two arms with given and written personas and a planted pair, worked on by PEOPLE people.
+
+    `look` is called with the study and the name of the moment when one arm is ahead of the other.
+    """
     chance, clock = random.Random(seed), Clock()
     monkeypatch.setattr("annotation.keys.secrets", seeded_keys(chance))
     monkeypatch.setattr(timezone, "now", clock.now)
     study = _draft(folder, seed)
     slow = chance.choice(list(study.arms.order_by("ordinal")))
-    _bind_and_import(study, folder, slow, chance, clock)
+    _bind_and_import(study, folder, slow, chance, clock, look)
     study_open(study=study, user=study.owner)
     worker_start(key=f"{WORKER}-{seed}", study=study, host="here")
     codes: list[str] = sorted(arm.code for arm in study.arms.all())
     done = Simulated(study, study.arms.get(ordinal=1).code, slow.code, (codes[0], codes[1]))
     for number in range(PEOPLE):
-        _Person(done, slow, chance, clock, f"{WORKER}-{seed}").work(fails=number == 0)
+        person = _Person(done, slow, chance, clock, f"{WORKER}-{seed}")
+        person.look = look if number == 0 else None
+        person.work(fails=number == 0)
     _afterwards(study, slow, clock, f"{WORKER}-{seed}")
     return done
 
@@ -120,7 +128,7 @@ def _draft(folder: Path, seed: int) -> Study:
     return study_save(definition=file, owner=make_user())
 
 
-def _bind_and_import(study: Study, folder: Path, slow: Arm, chance: random.Random, clock: Clock) -> None:
+def _bind_and_import(study: Study, folder: Path, slow: Arm, chance: random.Random, clock: Clock, look: Look) -> None:
     script = str(write_script(folder))
     for number, style in ((1, "none"), (2, "field")):
         name = f"{study.slug}-{number}"
@@ -133,6 +141,8 @@ def _bind_and_import(study: Study, folder: Path, slow: Arm, chance: random.Rando
         for row in rows:
             row["text"] = f"Response {chance.randbytes(8).hex()}."
         _import(study, folder, rows, ImportOptions(arm=str(number)))
+        if number == 1:
+            look(study, "between two imports")
         clock.wait(600)
     replaced = [{**rows[0], "text": f"Response {chance.randbytes(8).hex()}."}]
     _import(study, folder, replaced, ImportOptions(arm=str(slow.ordinal), replace=True))
@@ -152,6 +162,7 @@ class _Person:
         self.walker = Walker(done.study).begin()
         self.sides: list[int] = []
         self.fails = False
+        self.look: Look | None = None
 
     def work(self, *, fails: bool) -> None:
         """Go through the whole study; where it `fails`, the slow arm cannot answer the first persona."""
@@ -171,6 +182,9 @@ class _Person:
         held = self.chance.random() < 0.3
         for output in sorted(self._claim(), key=lambda one: one.arm_id == self.slow.pk):
             is_slow = output.arm_id == self.slow.pk
+            if is_slow and self.look and not self.fails:
+                self.look(self.done.study, "while one response is waited for")
+                self.look = None
             self.clock.wait(self.chance.uniform(15, 30) if is_slow else self.chance.uniform(1, 3))
             if is_slow and self.fails:
                 output_fail(output_id=output.pk, holder=self.worker, error="It broke.", final=True)
@@ -247,7 +261,7 @@ def blinded_pages(study: Study) -> dict[str, str]:
     """Return every page about the study that its owner, who may not unblind it, can open: whatever address has it."""
     client = Client(headers={"host": "localhost"})
     client.force_login(study.owner)
-    number = Participant.objects.filter(study=study).order_by("number").values_list("number", flat=True)[0]
+    number = Participant.objects.filter(study=study).order_by("number").values_list("number", flat=True).first() or 1
     known = {"slug": study.slug, "version": study.version, "number": number}
     pages = {}
     for name, parameters in _addresses(get_resolver().url_patterns):
@@ -255,7 +269,7 @@ def blinded_pages(study: Study) -> dict[str, str]:
             continue
         response = client.get(reverse(name, kwargs={one: known[one] for one in parameters}))
         if response.status_code == 200:
-            body = response.getvalue()
+            body = getattr(response, "content", b"") if not response.streaming else response.getvalue()
             headers = "\n".join(f"{header}: {value}" for header, value in sorted(response.headers.items()))
             pages[name] = f"{headers}\n{body.decode()}"
     return pages
