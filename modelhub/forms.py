@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.http import QueryDict
+from django.utils.functional import Promise
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -205,7 +206,7 @@ class JudgedForm(forms.Form):
         return Matched(**{name: self.cleaned_data[name] for name in Matched.__dataclass_fields__})
 
 
-def _choose(form: forms.Form, name: str, anything: str, values: Iterable[str]) -> None:
+def _choose(form: forms.Form, name: str, anything: str | Promise, values: Iterable[str]) -> None:
     """Let a field be one of `values`, or empty under the name `anything` if it has one."""
     choices = [*([("", anything)] if anything else []), *((value, value) for value in values)]
     _choice_field(form, name).choices = choices
