@@ -15,7 +15,7 @@ from typing import Any
 Row = Mapping[str, Any]
 Clues = dict[str, int]
 # Chance that any clue at all is taken for a leak where there is none.
-FAMILY_LEVEL = 0.001
+FAMILY_LEVEL = 0.01
 
 
 class Leaks:
@@ -137,6 +137,8 @@ def _number(cell: Any) -> float | None:
     if isinstance(cell, datetime):
         return cell.timestamp()
     if isinstance(cell, bool | int | float):
+        return float(cell)
+    if isinstance(cell, str) and cell.isascii() and cell.isdigit():  # CSV knows no numbers
         return float(cell)
     with_time = isinstance(cell, str) and cell[:4].isdigit() and cell.endswith("Z")
     return datetime.fromisoformat(cell).timestamp() if with_time else None
