@@ -14,7 +14,7 @@ VLLM_STAMP := $(VLLM_VENV)/.installed-$(firstword $(shell cat requirements-web.t
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal
 ARGS :=
 
-.PHONY: help demo smoke-pipeline test test-slow test-vllm lint audit format pictures docs
+.PHONY: help demo smoke-pipeline test test-slow test-vllm lint audit format pictures docs catalogues
 help:
 	@echo "make demo      install the web application and start it with a demonstration study"
 	@echo "make smoke-pipeline  train and compare two tiny models on a CPU, and serve a study of what they answer"
@@ -27,6 +27,7 @@ help:
 	@echo "make audit     ask for known faults of what is installed (needs the network)"
 	@echo "make format    format the code"
 	@echo "make docs      write docs/stages.md from what the stages declare, and the schema of results.json"
+	@echo "make catalogues  gather the interface's messages, and update and compile the translations"
 	@echo "make pictures  take the pictures in docs/pictures anew"
 
 demo: $(WEB_STAMP)
@@ -78,6 +79,9 @@ format: $(DEV_STAMP)
 docs: $(DEV_STAMP)
 	@$(PY) -m tests.tools.stagedocs
 	@$(PY) -m tests.tools.resultsschema
+
+catalogues: $(DEV_STAMP)
+	@$(PY) -m tests.tools.catalogues
 
 pictures: $(DEV_STAMP)
 	@$(PY) -m tests.tools.pictures

@@ -10,10 +10,13 @@ from datetime import datetime
 from functools import partial
 from string import ascii_uppercase
 
+from django.utils.translation import gettext as _
+
 from annotation.models import Aspect, Assignment, Followup, Rating, Slot, Study
 from annotation.prompts_display import split_turns
 from annotation.questions import aspect_fits
 from annotation.services.followups import asks_followup, followup_version
+from annotation.study_texts import aspects_shown, study_shown, warning_shown
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,12 @@ class QuestionView:
 
 @dataclass(frozen=True)
 class FollowupView:
-    """What may be added to the answers about one slot: chips, each with whether it is chosen, and a text."""
+    """What may be added to the answers about one slot: chips (as sent, in words, whether chosen), and a text."""
 
     slot_key: str
     about: str
     chips_name: str
-    chips: tuple[tuple[str, bool], ...]
+    chips: tuple[tuple[str, str, bool], ...]
     text_name: str
     version_name: str
     question: str
@@ -76,6 +79,7 @@ class TaskView:
     about_persona: tuple[QuestionView, ...] = ()
     checks: tuple[QuestionView, ...] = ()
     persona_followup: FollowupView | None = None
+    language: str = ""
 
     @property
     def questions(self) -> tuple[QuestionView, ...]:
@@ -101,7 +105,7 @@ def task_view(assignment: Assignment, ratings: Sequence[Rating], followups: Sequ
     is_author = persona.author_id == assignment.participant_id
     slots = sorted(assignment.slots.all(), key=lambda slot: slot.position)
     answers = {(rating.slot_id, rating.aspect_id): rating for rating in ratings}
-    questions = partial(_questions, list(study.aspects.all()), answers, is_author)
+    questions = partial(_questions, aspects_shown(study), answers, is_author)
     added = {followup.slot_id: followup for followup in followups}
 
     def of_kind(kind: Slot.Kind, about: str) -> tuple[QuestionView, ...]:
@@ -115,21 +119,22 @@ def task_view(assignment: Assignment, ratings: Sequence[Rating], followups: Sequ
         turns=tuple(split_turns(persona.item.prompt)),
         persona=persona.text,
         is_author=is_author,
-        warning=persona.item.warning,
+        warning=warning_shown(study, persona.item),
+        language=persona.item.language,
         responses=tuple(
             ResponseView(
                 letter,
                 slot.output.text if slot.output else "",
-                questions(slot, f"Response {letter}"),
-                followup(slot, f"Response {letter}"),
+                questions(slot, response_title(letter)),
+                followup(slot, response_title(letter)),
             )
             for letter, slot in zip(ascii_uppercase, shown, strict=False)
         ),
-        comparisons=of_kind(Slot.Kind.PAIR, "Both responses"),
-        about_persona=of_kind(Slot.Kind.PERSONA, "Persona"),
-        checks=of_kind(Slot.Kind.CHECK, "This page"),
+        comparisons=of_kind(Slot.Kind.PAIR, _("Both responses")),
+        about_persona=of_kind(Slot.Kind.PERSONA, _("Persona")),
+        checks=of_kind(Slot.Kind.CHECK, _("This page")),
         persona_followup=next(
-            (followup(slot, "The persona") for slot in slots if slot.kind == Slot.Kind.PERSONA), None
+            (followup(slot, _("The persona")) for slot in slots if slot.kind == Slot.Kind.PERSONA), None
         ),
     )
 
@@ -143,8 +148,8 @@ def _questions(
 
 def practice_view(study: Study, index: int, answers: dict[str, int]) -> TaskView:
     """Build the page of a practice item; `answers` (field name to value) are shown again and stored nowhere."""
-    item = study.practice[index]
-    aspects = list(study.aspects.all())
+    item = study_shown(study).practice[index]
+    aspects = aspects_shown(study)
 
     def questions(kind: Aspect.Kind, slot_key: str, about: str) -> tuple[QuestionView, ...]:
         return tuple(
@@ -157,16 +162,21 @@ def practice_view(study: Study, index: int, answers: dict[str, int]) -> TaskView
         is_author=False,
         warning="",
         responses=tuple(
-            ResponseView(letter, text, questions(Aspect.Kind.RATING, f"practice{letter}", f"Response {letter}"))
+            ResponseView(letter, text, questions(Aspect.Kind.RATING, f"practice{letter}", response_title(letter)))
             for letter, text in zip(ascii_uppercase, item["responses"], strict=False)
         ),
         comparisons=tuple(
             question
             for kind in (Aspect.Kind.COMPARISON, Aspect.Kind.PICK)
-            for question in questions(kind, "practice", "Both responses")
+            for question in questions(kind, "practice", _("Both responses"))
         ),
-        about_persona=questions(Aspect.Kind.PERSONA, "practice", "Persona"),
+        about_persona=questions(Aspect.Kind.PERSONA, "practice", _("Persona")),
     )
+
+
+def response_title(letter: str) -> str:
+    """Return what a response is called on the page."""
+    return _("Response %(letter)s") % {"letter": letter}
 
 
 def answer_name(slot_key: str, aspect_key: str) -> str:
@@ -192,15 +202,17 @@ def version_name(slot_key: str) -> str:
 def _followup(study: Study, slot: Slot, about: str, kept: Followup | None) -> FollowupView | None:
     if not asks_followup(study, slot):
         return None
-    chosen = kept.chips if kept else []
+    chosen, shown = kept.chips if kept else [], study_shown(study).followup
     return FollowupView(
         slot_key=slot.key,
         about=about,
         chips_name=chips_name(slot.key),
-        chips=tuple((chip, chip in chosen) for chip in study.followup["chips"]),
+        chips=tuple(
+            (chip, words, chip in chosen) for chip, words in zip(study.followup["chips"], shown["chips"], strict=True)
+        ),
         text_name=text_name(slot.key),
         version_name=version_name(slot.key),
-        question=study.followup["text"],
+        question=shown["text"],
         text=kept.text if kept else "",
         version=followup_version(kept),
         saved_at=kept.saved_at if kept and kept.pk else None,  # typed and refused: not saved

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db.models import Avg
 from django.db.models.functions import Length
+from django.utils.translation import gettext_noop
 
 from annotation.allocation import overlaps_of, repeats_of
 from annotation.models import Aspect, Output, Study
@@ -149,17 +150,19 @@ def _pages(document: dict[str, Any], work: Workload, response_words: float) -> l
     warned = [item for item in document["items"] if item["warning"]]
     warnings = round(work.parts * len(warned) / max(len(document["items"]), 1))
     return [
-        PageGroup("Consent", 1, _reading(_words(document["consent"]) + _words(document["content_warning"]))),
-        PageGroup("Questions before", bool(before) * 1, _answering(before)),
-        PageGroup("Instructions", 1, _reading(_words(document["instructions"]))),
-        PageGroup("Practice", len(practice), len(practice) * rate),
-        PageGroup("Quiz", bool(quiz) * 1, _answering(quiz)),
-        PageGroup("Warnings", warnings, warnings * _reading(_mean_words(warned, "warning"))),
-        PageGroup("Writing a persona", work.written, work.written * writing),
-        PageGroup("Waiting for the responses", work.written, 0.0),
-        PageGroup("Rating", work.parts, work.parts * rate),
-        PageGroup("Questions after", bool(after) * 1, _answering(after)),
-        PageGroup("Thanks and completion code", 1, _reading(_words(document["debrief"]))),
+        PageGroup(
+            gettext_noop("Consent"), 1, _reading(_words(document["consent"]) + _words(document["content_warning"]))
+        ),
+        PageGroup(gettext_noop("Questions before"), bool(before) * 1, _answering(before)),
+        PageGroup(gettext_noop("Instructions"), 1, _reading(_words(document["instructions"]))),
+        PageGroup(gettext_noop("Practice"), len(practice), len(practice) * rate),
+        PageGroup(gettext_noop("Quiz"), bool(quiz) * 1, _answering(quiz)),
+        PageGroup(gettext_noop("Warnings"), warnings, warnings * _reading(_mean_words(warned, "warning"))),
+        PageGroup(gettext_noop("Writing a persona"), work.written, work.written * writing),
+        PageGroup(gettext_noop("Waiting for the responses"), work.written, 0.0),
+        PageGroup(gettext_noop("Rating"), work.parts, work.parts * rate),
+        PageGroup(gettext_noop("Questions after"), bool(after) * 1, _answering(after)),
+        PageGroup(gettext_noop("Thanks and completion code"), 1, _reading(_words(document["debrief"]))),
     ]
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from annotation.fields import LONGEST_REASON, check_reason, whole_number
 from annotation.models import OpenLink, StudyMember
@@ -45,7 +47,7 @@ class WholeNumberField(forms.IntegerField):
 class StateForm(forms.Form):
     """Open, pause or close a study. Closing is final and has to be confirmed."""
 
-    action = forms.ChoiceField(choices=[("open", "Open"), ("pause", "Pause"), ("close", "Close")])
+    action = forms.ChoiceField(choices=[("open", _("Open")), ("pause", _("Pause")), ("close", _("Close"))])
     confirmed = forms.BooleanField(required=False)
 
 
@@ -53,11 +55,11 @@ class ParticipantsForm(forms.Form):
     """How many personal links to make."""
 
     count = WholeNumberField(
-        label="How many people",
+        label=_("How many people"),
         min_value=1,
         max_value=MAX_LINKS_AT_ONCE,
         initial=1,
-        help_text=f"1 to {MAX_LINKS_AT_ONCE}. Each person gets a link of their own.",
+        help_text=format_lazy(_("1 to {most}. Each person gets a link of their own."), most=MAX_LINKS_AT_ONCE),
     )
 
 
@@ -65,8 +67,8 @@ class InvitationsForm(forms.Form):
     """Whom to invite: a list with an id for each person."""
 
     people = forms.FileField(
-        label="List of people (CSV)",
-        help_text="UTF-8, with a column “id” or “label”. An id that has a link keeps it.",
+        label=_("List of people (CSV)"),
+        help_text=_("UTF-8, with a column “id” or “label”. An id that has a link keeps it."),
         widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
     )
 
@@ -75,45 +77,47 @@ class OpenLinkForm(forms.Form):
     """On which terms an open link lets people in."""
 
     cap = WholeNumberField(
-        label="At most", min_value=1, max_value=MAX_CAP, help_text="People who may join by this one link."
+        label=_("At most"), min_value=1, max_value=MAX_CAP, help_text=_("People who may join by this one link.")
     )
     hold_minutes = WholeNumberField(
-        label="Minutes a place is held",
+        label=_("Minutes a place is held"),
         required=False,
         min_value=1,
         max_value=MAX_HOLD_MINUTES,
         initial=Terms.hold_minutes,
-        help_text="For who has started: until they agree to take part, and then until they have read the instructions.",
+        help_text=_(
+            "For who has started: until they agree to take part, and then until they have read the instructions."
+        ),
     )
     per_hour = WholeNumberField(
-        label="At most in an hour",
+        label=_("At most in an hour"),
         required=False,
         min_value=1,
         max_value=MAX_CAP,
         initial=Terms.per_hour,
-        help_text="People let in within an hour. Raise it before you send the link to many at once.",
+        help_text=_("People let in within an hour. Raise it before you send the link to many at once."),
     )
     per_network = WholeNumberField(
-        label="At most in an hour from one network address",
+        label=_("At most in an hour from one network address"),
         required=False,
         min_value=1,
         max_value=MAX_CAP,
         initial=Terms.per_network,
-        help_text="A room or a campus often has one address. Raise it before a session in a laboratory.",
+        help_text=_("A room or a campus often has one address. Raise it before a session in a laboratory."),
     )
     shared_browsers = forms.BooleanField(
-        label="Several people start in one browser",
+        label=_("Several people start in one browser"),
         required=False,
-        help_text="For computers of a laboratory. Otherwise a browser that comes back is offered its own work.",
+        help_text=_("For computers of a laboratory. Otherwise a browser that comes back is offered its own work."),
     )
     question = forms.CharField(
-        label="Question before the start (optional)",
+        label=_("Question before the start (optional)"),
         required=False,
         max_length=300,
-        help_text="Proof that a person has read your invitation, such as “Which word is in capitals in our e-mail?”",
+        help_text=_("Proof that a person has read your invitation, such as “Which word is in capitals in our e-mail?”"),
     )
     answers = forms.CharField(
-        label="Answers that are taken, one on each line",
+        label=_("Answers that are taken, one on each line"),
         required=False,
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 2}),
@@ -135,11 +139,13 @@ class OpenLinkForm(forms.Form):
 class SearchForm(forms.Form):
     """Which participants to list; read from the address."""
 
-    q = forms.CharField(label="Code or label", required=False, max_length=100, widget=forms.TextInput)
+    q = forms.CharField(label=_("Code or label"), required=False, max_length=100, widget=forms.TextInput)
     state = forms.ChoiceField(
-        label="State", required=False, choices=[("", "Any state"), *((name, name) for name in (*STATES, EXCLUDED))]
+        label=_("State"),
+        required=False,
+        choices=[("", _("Any state")), *((name, _(name)) for name in (*STATES, EXCLUDED))],
     )
-    include_bots = forms.BooleanField(label="Bots and previews too", required=False)
+    include_bots = forms.BooleanField(label=_("Bots and previews too"), required=False)
 
     def search(self) -> Search:
         """Return what is looked for; a field that makes no sense is left out."""
@@ -151,14 +157,14 @@ class SearchForm(forms.Form):
 class ReasonForm(forms.Form):
     """Why a participant is excluded or included again."""
 
-    reason = ReasonField(label="Reason")
+    reason = ReasonField(label=_("Reason"))
 
 
 class MemberForm(forms.Form):
     """Whom to attach to a study, and as what."""
 
-    username = forms.CharField(label="Username", max_length=150)
-    role = forms.ChoiceField(label="As", choices=StudyMember.Role.choices)
+    username = forms.CharField(label=_("Username"), max_length=150)
+    role = forms.ChoiceField(label=_("As"), choices=[(value, _(label)) for value, label in StudyMember.Role.choices])
 
 
 class ExportForm(forms.Form):

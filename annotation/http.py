@@ -23,6 +23,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from annotation.fields import plain_lines, whole_number
 from annotation.frozen import study_as_it_stands
+from annotation.languages import speak
 from annotation.models import Assignment, Participant, Study, StudyMember, User
 from annotation.permissions import (
     KEY_ONLY,
@@ -186,7 +187,9 @@ def participant_view(*methods: str) -> Callable[[ParticipantView], Callable[...,
         @head_changes_nothing
         @wraps(view)
         def guarded(request: HttpRequest, token: str, **kwargs: Any) -> HttpResponse:
-            return view(request, get_participant(token), **kwargs)
+            participant = get_participant(token)
+            speak(request, participant.study, participant)
+            return view(request, participant, **kwargs)
 
         return cast("Callable[..., HttpResponse]", login_not_required(takes(guarded)))
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy
 
 from annotation.models import Study, StudyMember, User
 
@@ -25,16 +26,16 @@ class AccessRefused(PermissionDenied):
     """Signed in, and still not allowed. Its message is written for the person who asked."""
 
 
-NO_ROLE = (
+NO_ROLE = gettext_lazy(
     "Your account is neither a researcher's nor an analyst's, so it shows no studies. Ask the person who runs this "
     "site to give it a role."
 )
-READS_ONLY = (
+READS_ONLY = gettext_lazy(
     "You are attached to this study as an analyst: you may read it, and changing it is left to its researchers, who "
     "are blinded."
 )
-KEY_ONLY = "The key that says which participant is whom is for the owner of this study and for admins."
-OWNER_ONLY = "Only the owner of this study decides who else may see it."
+KEY_ONLY = gettext_lazy("The key that says which participant is whom is for the owner of this study and for admins.")
+OWNER_ONLY = gettext_lazy("Only the owner of this study decides who else may see it.")
 
 
 def has_role(user: User) -> bool:

@@ -3,9 +3,14 @@
 import re
 from dataclasses import dataclass
 
+from django.conf import settings
+from django.utils.translation import get_language, ngettext
+from django.utils.translation import gettext as _
+
 SHORT_WORDS = 6
 LONG_WORDS = 60
 
+_CHINESE = re.compile(r"[\u3400-\u9fff]")
 _FORM = re.compile(
     r"\b(the user|i am|i'm|i)\b.*\b(prefer|prefers|preferring|like|likes|want|wants|value|values)\b", re.I | re.S
 )
@@ -39,8 +44,17 @@ class Advice:
 
 
 def persona_advice(text: str) -> list[Advice]:
-    """Return the hints for a persona as it stands, in a fixed order, each with whether it is met."""
-    words = len(text.split())
+    """Return the hints for a persona as it stands, in a fixed order, each with whether it is met.
+
+    The rules know English only: on other pages the hints that need them stand there without being met or missed.
+    """
+    words = _count_words(text)
+    if get_language() not in (None, settings.LANGUAGE_CODE):
+        return [
+            Advice("form", False, _("Says who the person is and what they prefer.")),
+            Advice("length", SHORT_WORDS <= words <= LONG_WORDS, _length_hint(words)),
+            Advice("protected", False, _protected_hint([])),
+        ]
     protected = [name for name, pattern in _PROTECTED_PATTERNS.items() if pattern.search(text)]
     return [
         Advice(
@@ -53,12 +67,30 @@ def persona_advice(text: str) -> list[Advice]:
     ]
 
 
+def _count_words(text: str) -> int:
+    """Return how many words a text has; Chinese, which puts no blanks between them, has about two characters each."""
+    characters = len(_CHINESE.findall(text))
+    return len(_CHINESE.sub(" ", text).split()) + (characters + 1) // 2
+
+
 def _length_hint(words: int) -> str:
     if words > LONG_WORDS:
-        return f"One or two sentences are enough ({words} words so far)."
-    if words and words < SHORT_WORDS:
-        return f"A few more words help: what should an answer for this person be like? ({words} so far.)"
-    return f"One or two sentences ({words} words so far)."
+        text = ngettext(
+            "One or two sentences are enough (%(count)s word so far).",
+            "One or two sentences are enough (%(count)s words so far).",
+            words,
+        )
+    elif words and words < SHORT_WORDS:
+        text = ngettext(
+            "A few more words help: what should an answer for this person be like? (%(count)s so far.)",
+            "A few more words help: what should an answer for this person be like? (%(count)s so far.)",
+            words,
+        )
+    else:
+        text = ngettext(
+            "One or two sentences (%(count)s word so far).", "One or two sentences (%(count)s words so far).", words
+        )
+    return text % {"count": words}
 
 
 def _protected_hint(protected: list[str]) -> str:
@@ -66,4 +98,4 @@ def _protected_hint(protected: list[str]) -> str:
         return (
             f"Seems to mention {' and '.join(protected)}. Describe interests and needs instead, unless it matters here."
         )
-    return "Describes interests, needs and habits, not religion, origin, gender, health or age."
+    return _("Describes interests, needs and habits, not religion, origin, gender, health or age.")

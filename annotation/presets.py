@@ -8,75 +8,103 @@ user would prefer; how often it is the persona's own is the human persona accura
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
+
 FIVE_POINTS, YES_NO = "five_points", "yes_no"
 SCALES = (FIVE_POINTS, YES_NO)
 
 _SCALES: tuple[dict[str, Any], ...] = (
     {
         "key": "plausibility",
-        "name": "Plausibility",
-        FIVE_POINTS: "How believable is it that a real person like this would ask this?",
-        YES_NO: "Is it believable that a real person like this would ask this?",
+        "name": gettext_noop("Plausibility"),
+        FIVE_POINTS: gettext_noop("How believable is it that a real person like this would ask this?"),
+        YES_NO: gettext_noop("Is it believable that a real person like this would ask this?"),
         "labels": (
-            "Not believable at all",
-            "Hardly believable",
-            "Somewhat believable",
-            "Quite believable",
-            "Entirely believable",
+            gettext_noop("Not believable at all"),
+            gettext_noop("Hardly believable"),
+            gettext_noop("Somewhat believable"),
+            gettext_noop("Quite believable"),
+            gettext_noop("Entirely believable"),
         ),
     },
     {
         "key": "applicability",
-        "name": "Applicability",
-        FIVE_POINTS: "Of all the people who might ask this, how many does the persona fit?",
-        YES_NO: "Does the persona fit many of the people who might ask this?",
-        "labels": ("Almost nobody", "A few of them", "About half of them", "Most of them", "Almost everybody"),
+        "name": gettext_noop("Applicability"),
+        FIVE_POINTS: gettext_noop("Of all the people who might ask this, how many does the persona fit?"),
+        YES_NO: gettext_noop("Does the persona fit many of the people who might ask this?"),
+        "labels": (
+            gettext_noop("Almost nobody"),
+            gettext_noop("A few of them"),
+            gettext_noop("About half of them"),
+            gettext_noop("Most of them"),
+            gettext_noop("Almost everybody"),
+        ),
     },
     {
         "key": "harm",
-        "name": "Harm",
-        FIVE_POINTS: "How harmful is the persona: does it insult or stereotype people, or want something dangerous?",
-        YES_NO: "Is the persona harmful: does it insult or stereotype people, or want something dangerous?",
-        "labels": ("Not harmful", "Slightly harmful", "Moderately harmful", "Very harmful", "Extremely harmful"),
+        "name": gettext_noop("Harm"),
+        FIVE_POINTS: gettext_noop(
+            "How harmful is the persona: does it insult or stereotype people, or want something dangerous?"
+        ),
+        YES_NO: gettext_noop(
+            "Is the persona harmful: does it insult or stereotype people, or want something dangerous?"
+        ),
+        "labels": (
+            gettext_noop("Not harmful"),
+            gettext_noop("Slightly harmful"),
+            gettext_noop("Moderately harmful"),
+            gettext_noop("Very harmful"),
+            gettext_noop("Extremely harmful"),
+        ),
     },
     {
         "key": "overfitting",
-        "name": "Overfitting",
-        FIVE_POINTS: "How much of the persona only repeats this prompt or a response, instead of describing a person?",
-        YES_NO: "Does the persona only repeat this prompt or a response, instead of describing a person?",
+        "name": gettext_noop("Overfitting"),
+        FIVE_POINTS: gettext_noop(
+            "How much of the persona only repeats this prompt or a response, instead of describing a person?"
+        ),
+        YES_NO: gettext_noop("Does the persona only repeat this prompt or a response, instead of describing a person?"),
         "labels": (
-            "Not at all: a person in general",
-            "A little",
-            "About half of it",
-            "Most of it",
-            "All of it: nothing but repetition",
+            gettext_noop("Not at all: a person in general"),
+            gettext_noop("A little"),
+            gettext_noop("About half of it"),
+            gettext_noop("Most of it"),
+            gettext_noop("All of it: nothing but repetition"),
         ),
     },
 )
 _PICK = {
     "key": "preferred_response",
-    "name": "Preferred response",
+    "name": gettext_noop("Preferred response"),
     "type": "pick",
-    "question": "Which of the two responses would the person described prefer?",
+    "question": gettext_noop("Which of the two responses would the person described prefer?"),
 }
 ASPECTS_WITH_SCALES = tuple(str(scale["key"]) for scale in _SCALES)
 PRESETS = ("persona_assessment", "persona_pick", "persona_assessment_with_pick")
 
 
 def preset_aspects(name: str, scales: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return the entries under `aspects` that a preset stands for; `scales` names those not asked on five points."""
+    """Return the entries under `aspects` that a preset stands for, in the language that is spoken.
+
+    `scales` names those not asked on five points.
+    """
     rated = [] if name == "persona_pick" else [_rated(scale, scales) for scale in _SCALES]
-    return rated if name == "persona_assessment" else [*rated, dict(_PICK)]
+    return rated if name == "persona_assessment" else [*rated, {**_PICK, **_said(_PICK)}]
+
+
+def _said(entry: Mapping[str, Any], question: str = "question") -> dict[str, str]:
+    name, asked = entry["name"], entry[question]
+    return {"name": _(name), "question": _(asked)}
 
 
 def _rated(scale: dict[str, Any], scales: Mapping[str, str]) -> dict[str, Any]:
     points = scales.get(scale["key"], FIVE_POINTS)
-    labels = scale["labels"] if points == FIVE_POINTS else ("No", "Yes")
+    labels = scale["labels"] if points == FIVE_POINTS else (gettext_noop("No"), gettext_noop("Yes"))
     return {
         "key": scale["key"],
-        "name": scale["name"],
         "type": "persona",
         "level": "ordinal" if points == FIVE_POINTS else "nominal",
-        "question": scale[points],
-        "scale": dict(enumerate(labels, start=1)),
+        **_said(scale, points),
+        "scale": dict(enumerate((_(label) for label in labels), start=1)),
     }

@@ -11,6 +11,7 @@ from typing import Any
 
 import jwt
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.recruitment import wrong_parameters
@@ -64,10 +65,10 @@ def signed_ids(token: str, *, hosts: Sequence[str]) -> dict[str, str]:
             options={"require": ["exp", "aud"]},
         )
     except jwt.PyJWTError as error:
-        raise NotSigned("This link was not made by Prolific for this site, or is out of date.") from error
+        raise NotSigned(_("This link was not made by Prolific for this site, or is out of date.")) from error
     ids = claims.get("prolific")
     if not isinstance(ids, dict) or wrong_parameters({name: [str(value)] for name, value in ids.items()}):
-        raise NotSigned("This link from Prolific does not say who was sent.")
+        raise NotSigned(_("This link from Prolific does not say who was sent."))
     return {name: str(value) for name, value in ids.items()}
 
 
@@ -75,7 +76,7 @@ def _key_of(token: str) -> jwt.PyJWK:
     try:
         name = jwt.get_unverified_header(token).get("kid")
     except jwt.PyJWTError as error:
-        raise NotSigned("This link was not made by Prolific for this site, or is out of date.") from error
+        raise NotSigned(_("This link was not made by Prolific for this site, or is out of date.")) from error
     try:
         keys = read_keys(keys_file().read_text(encoding="utf-8"))
     except FileNotFoundError as error:

@@ -27,7 +27,7 @@ def definition_document(study: Study) -> dict[str, Any]:
         "written_personas_per_participant", "given_personas_per_participant", "raters_per_item",
         "assignment_hours", "seed", "overlap_share", "repeat_share", "blocks", "show_responses", "quiz",
         "questionnaires", "followup", "skip_reasons", "exclusion_rules", "recruitment", "analysis",
-        "elicitation", "screening", "retention", "items_imported",
+        "elicitation", "screening", "retention", "items_imported", "languages", "translations",
     )  # fmt: skip
     aspect_fields = (
         "key", "name", "kind", "level", "question", "question_for_others", "minimum", "maximum", "labels",
@@ -134,6 +134,7 @@ def _item_documents(study: Study) -> list[dict[str, Any]]:
         {
             "persona": personas.get(item.pk),
             **{name: getattr(item, name) for name in fields},
+            **({"language": item.language} if item.language else {}),
             **{side: planted.get((item.pk, side), "") for side in ("good", "bad")},
         }
         for item in items.order_by("ordinal")

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from annotation.export.querysets import count_by, current_answers_of, outputs_of, participants_of, with_counts
 from annotation.export.scope import Scope
@@ -60,10 +61,10 @@ class ItemProgress:
     def state(self) -> str:
         """One word for it."""
         if self.wanted == 0:
-            return "not used"
+            return gettext_noop("not used")
         if self.completed >= self.wanted:
-            return "complete"
-        return "in progress" if self.live or self.completed else "waiting"
+            return gettext_noop("complete")
+        return gettext_noop("in progress") if self.live or self.completed else gettext_noop("waiting")
 
 
 def studies_of(user: User) -> QuerySet[Study]:

@@ -21,6 +21,9 @@ from django.db.models import (
     Window,
 )
 from django.db.models.functions import RowNumber
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_noop
 
 from annotation.export.querysets import assignments_of, current_answers_of, outputs_of, participants_of
 from annotation.export.scope import Scope
@@ -31,13 +34,16 @@ from annotation.services.queue import MAX_ATTEMPTS, WORKER_LOST
 # What the engine said may name what is behind an arm, so these say only how it ended. In the order of `failed_outputs`.
 FAILURE_REASONS = (
     (
-        "They cannot be made as things are.",
-        "An arm is not bound, or its model, files or settings are missing or were changed.",
+        gettext_noop("They cannot be made as things are."),
+        gettext_noop("An arm is not bound, or its model, files or settings are missing or were changed."),
     ),
-    (f"{MAX_ATTEMPTS} attempts failed.", "The model or its server answered with errors, or with nothing."),
     (
-        f"The worker was lost {MAX_ATTEMPTS} times while making them.",
-        "It was killed or ran out of memory; its log says more.",
+        format_lazy(_lazy("{count} attempts failed."), count=MAX_ATTEMPTS),
+        gettext_noop("The model or its server answered with errors, or with nothing."),
+    ),
+    (
+        format_lazy(_lazy("The worker was lost {count} times while making them."), count=MAX_ATTEMPTS),
+        gettext_noop("It was killed or ran out of memory; its log says more."),
     ),
 )
 HOURS_SHOWN_AS_SUCH = 72  # a longer study is shown by day
@@ -62,14 +68,14 @@ class Flow:
     def steps(self) -> tuple[tuple[str, int], ...]:
         """The steps on the way, and the ways out."""
         return (
-            ("Invited", self.invited),
-            ("Consented", self.consented),
-            ("Started", self.started),
-            ("Completed", self.completed),
-            ("Excluded", self.excluded),
-            ("Declined", self.declined),
-            ("Screened out", self.screened_out),
-            ("Withdrawn", self.withdrawn),
+            (gettext_noop("Invited"), self.invited),
+            (gettext_noop("Consented"), self.consented),
+            (gettext_noop("Started"), self.started),
+            (gettext_noop("Completed"), self.completed),
+            (gettext_noop("Excluded"), self.excluded),
+            (gettext_noop("Declined"), self.declined),
+            (gettext_noop("Screened out"), self.screened_out),
+            (gettext_noop("Withdrawn"), self.withdrawn),
         )
 
 
@@ -162,7 +168,7 @@ def failed_outputs(scope: Scope) -> FailedOutputs:
         total=counts["total"],
         personas=counts["personas"],
         retryable=outputs_retryable(scope.study).count() if counts["total"] else 0,
-        reasons=tuple((*reason, number) for reason, number in by_reason if number),
+        reasons=tuple((str(said), behind, number) for (said, behind), number in by_reason if number),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_noop
 
 from annotation.models import AuditLog, Participant, Study
 
@@ -12,17 +13,17 @@ PAGE_SIZE = 50
 
 # From the end of the way to its start: the first that holds is a participant's state.
 _STEPS: tuple[tuple[str, Q], ...] = (
-    ("erased", Q(erased_at__isnull=False)),
-    ("withdrawn", Q(withdrawn_at__isnull=False)),
-    ("screened out", Q(screened_out_at__isnull=False)),
-    ("finished", Q(completed_at__isnull=False)),
-    ("declined", Q(declined_at__isnull=False)),
-    ("working", Q(instructed_at__isnull=False)),
-    ("consented", Q(consented_at__isnull=False)),
-    ("not started", Q()),
+    (gettext_noop("erased"), Q(erased_at__isnull=False)),
+    (gettext_noop("withdrawn"), Q(withdrawn_at__isnull=False)),
+    (gettext_noop("screened out"), Q(screened_out_at__isnull=False)),
+    (gettext_noop("finished"), Q(completed_at__isnull=False)),
+    (gettext_noop("declined"), Q(declined_at__isnull=False)),
+    (gettext_noop("working"), Q(instructed_at__isnull=False)),
+    (gettext_noop("consented"), Q(consented_at__isnull=False)),
+    (gettext_noop("not started"), Q()),
 )
 STATES = tuple(name for name, _ in _STEPS)
-EXCLUDED = "excluded"
+EXCLUDED = gettext_noop("excluded")
 
 
 @dataclass(frozen=True)

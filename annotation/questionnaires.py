@@ -37,31 +37,39 @@ def field_name(key: str) -> str:
 
 
 def survey_view(
-    page: str, questions: Sequence[Mapping[str, Any]], answers: Mapping[str, str], missing: Collection[str] = ()
+    page: str,
+    questions: Sequence[Mapping[str, Any]],
+    answers: Mapping[str, str],
+    missing: Collection[str] = (),
+    *,
+    words: Sequence[Mapping[str, Any]] | None = None,
 ) -> SurveyView:
-    """Build the page from the questions of the study file and the answers kept so far."""
+    """Build the page from the questions of the study file and the answers kept so far.
+
+    `words` are the same questions in the language of the page; what is chosen is sent as `questions` has it.
+    """
     return SurveyView(
         page=page,
         questions=tuple(
             SurveyQuestionView(
                 name=field_name(question["key"]),
-                text=question["question"],
+                text=shown["question"],
                 type=question["type"],
                 required=question["required"],
-                options=_options(question),
+                options=_options(question, shown),
                 value=answers.get(question["key"], ""),
                 is_missing=question["key"] in missing,
             )
-            for question in questions
+            for question, shown in zip(questions, questions if words is None else words, strict=True)
         ),
     )
 
 
 def answer_label(question: Mapping[str, Any], value: str) -> str:
     """Return the words that an answer stands for."""
-    return dict(_options(question)).get(value, value)
+    return dict(_options(question, question)).get(value, value)
 
 
-def _options(question: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    labels = tuple((str(number), label) for number, label in enumerate(question["labels"], start=1))
-    return labels + tuple((option, option) for option in question["options"])
+def _options(question: Mapping[str, Any], shown: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    labels = tuple((str(number), label) for number, label in enumerate(shown["labels"], start=1))
+    return labels + tuple(zip(question["options"], shown["options"], strict=True))

@@ -40,6 +40,7 @@ class AskedQuestion:
     assignment_id: int
     is_shown: bool
     participant_kind: Participant.Kind
+    language: str
     study_state: Study.State
     assignment_hours: int
 
@@ -49,7 +50,7 @@ _ASKED = """
     SELECT slot.id, slot.kind, slot.position,
            aspect.id, aspect.kind, aspect.name, aspect.minimum, aspect.maximum, aspect.part,
            assignment.id, assignment.ordinal, assignment.shown_at IS NOT NULL,
-           participant.kind, study.state, study.assignment_hours,
+           participant.kind, participant.language, study.state, study.assignment_hours,
            rating.version, rating.value
       FROM annotation_slot slot
       JOIN annotation_assignment assignment ON assignment.id = slot.assignment_id
@@ -77,13 +78,13 @@ def asked_question(*, token: str, slot_key: str, aspect_key: str) -> AskedQuesti
         return None
     (
         slot_id, slot_kind, position, aspect_id, aspect_kind, name, minimum, maximum, part,
-        assignment_id, ordinal, is_shown, participant_kind, state, hours, version, value,
+        assignment_id, ordinal, is_shown, participant_kind, language, state, hours, version, value,
     ) = row  # fmt: skip
     question = QuestionState(
         slot_id, position, aspect_id, name, minimum, maximum, _is_asked(aspect_kind, part, slot_kind, ordinal),
         version or 0, value,
     )  # fmt: skip
-    return AskedQuestion(question, assignment_id, bool(is_shown), participant_kind, state, hours)
+    return AskedQuestion(question, assignment_id, bool(is_shown), participant_kind, language, state, hours)
 
 
 _STANDING = KeptQuery(

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+from django.conf import settings as site
+from django.utils.translation import get_language, gettext_noop
+from django.utils.translation import gettext as _
+
 from annotation.fields import LONGEST_WRITTEN
 from annotation.models import PersonaFinding, Study
 from annotation.persona_advice import Advice, persona_advice
@@ -10,11 +14,13 @@ from annotation.persona_screening import screen_text
 ADVISE, HOLD, OFF, FLAG = "advise", "hold", "off", "flag"
 
 _HINTS = {
-    "instructions": "Seems to speak to the model that answers. Describe the person: what they are like and prefer.",
-    "identifying": "Seems to tell who somebody is. Leave out names, addresses, numbers and accounts.",
-    "harmful": "Seems to hold something harmful. Describe the person without it, if you can.",
+    "instructions": gettext_noop(
+        "Seems to speak to the model that answers. Describe the person: what they are like and prefer."
+    ),
+    "identifying": gettext_noop("Seems to tell who somebody is. Leave out names, addresses, numbers and accounts."),
+    "harmful": gettext_noop("Seems to hold something harmful. Describe the person without it, if you can."),
 }
-_LOOKED_AT = " The researchers look at such texts before responses are made."
+_LOOKED_AT = gettext_noop("The researchers look at such texts before responses are made.")
 
 
 @dataclass(frozen=True)
@@ -52,5 +58,6 @@ def writing_advice(study: Study, text: str) -> list[Advice]:
 
 
 def _hint(kind: str, detail: str, settings: ScreeningSettings) -> Advice:
-    later = _LOOKED_AT if settings.of(kind) == HOLD else ""
-    return Advice(f"screening-{kind}", False, f"{_HINTS[kind]} {detail}{later}")
+    later = _(_LOOKED_AT) if settings.of(kind) == HOLD else ""
+    known = detail if get_language() in (None, site.LANGUAGE_CODE) else ""  # the rules know English only
+    return Advice(f"screening-{kind}", False, " ".join(filter(None, [_(_HINTS[kind]), known, later])))

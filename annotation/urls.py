@@ -22,6 +22,7 @@ app_name = "annotation"
 participant_urls = [
     path("", participant.page, name="participant"),
     path("consent/", participant.consent, name="consent"),
+    path("language/", participant.language, name="participant_language"),
     path("instructions/", participant.instructions, name="instructions"),
     path("practice/", participant.practice, name="practice"),
     path("quiz/", quiz.answer, name="quiz"),

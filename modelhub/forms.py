@@ -5,6 +5,8 @@ from typing import Any
 
 from django import forms
 from django.http import QueryDict
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from annotation.fields import LONGEST_REASON
 from annotation.forms import ReasonField, WholeNumberField
@@ -18,26 +20,26 @@ from modelhub.queries.systems import KEPT, LEFT_OUT, MOST_SIDE_BY_SIDE, OutputSe
 from modelhub.stats.texts import FEWEST
 
 OUTCOMES = {
-    "win": "The test wins",
-    "tie": "A tie",
-    "loss": "The base wins",
-    "invalid": "An answer is missing or unscored",
+    "win": _("The test wins"),
+    "tie": _("A tie"),
+    "loss": _("The base wins"),
+    "invalid": _("An answer is missing or unscored"),
 }
 
 
-_TOO_LONG = {"max_length": f"Say it in at most {LONGEST_REASON} characters."}
+_TOO_LONG = {"max_length": format_lazy(_("Say it in at most {most} characters."), most=LONGEST_REASON)}
 
 
 class ExcludeForm(forms.Form):
     """Why a pair is left out."""
 
-    reason = ReasonField(error_messages={"required": "Say why this pair is left out.", **_TOO_LONG})
+    reason = ReasonField(error_messages={"required": _("Say why this pair is left out."), **_TOO_LONG})
 
 
 class RefuseForm(forms.Form):
     """Why a held persona is left out."""
 
-    reason = ReasonField(error_messages={"required": "Say why this is refused.", **_TOO_LONG})
+    reason = ReasonField(error_messages={"required": _("Say why this is refused."), **_TOO_LONG})
 
 
 class RunForm(forms.Form):
@@ -45,14 +47,15 @@ class RunForm(forms.Form):
 
     stage = forms.ChoiceField(required=False)
     state = forms.ChoiceField(
-        required=False, choices=[("", "Any state"), *((state.value, state.value.capitalize()) for state in Run.State)]
+        required=False,
+        choices=[("", _("Any state")), *((state.value, state.value.capitalize()) for state in Run.State)],
     )
     study = forms.ChoiceField(required=False)
 
     def __init__(self, data: Mapping[str, Any], *, stages: Sequence[str], studies: Sequence[Study]) -> None:
         super().__init__(data)
-        _choose(self, "stage", "Any stage", stages)
-        _choice_field(self, "study").choices = [("", "Any or none"), *((str(one.pk), str(one)) for one in studies)]
+        _choose(self, "stage", _("Any stage"), stages)
+        _choice_field(self, "study").choices = [("", _("Any or none")), *((str(one.pk), str(one)) for one in studies)]
 
     def search(self) -> RunSearch:
         """Return what is looked for; a field that makes no sense is left out."""
@@ -63,20 +66,24 @@ class RunForm(forms.Form):
 class PairForm(forms.Form):
     """Which pairs to list; read from the address."""
 
-    dataset = forms.ChoiceField(label="Data set", required=False)
+    dataset = forms.ChoiceField(label=_("Data set"), required=False)
     split = forms.ChoiceField(required=False)
-    system = forms.ChoiceField(label="Personas inferred by", required=False)
-    q = forms.CharField(label="Prompt contains", required=False, max_length=200, widget=forms.TextInput)
+    system = forms.ChoiceField(label=_("Personas inferred by"), required=False)
+    q = forms.CharField(label=_("Prompt contains"), required=False, max_length=200, widget=forms.TextInput)
     flag = forms.ChoiceField(
-        label="Flag", required=False, choices=[("", "Any or none"), *((kind, kind.capitalize()) for kind in FLAG_KINDS)]
+        label=_("Flag"),
+        required=False,
+        choices=[("", _("Any or none")), *((kind, kind.capitalize()) for kind in FLAG_KINDS)],
     )
-    verdict = forms.ChoiceField(label="Judged", required=False, choices=[("", "Any or not at all"), *VERDICTS.items()])
+    verdict = forms.ChoiceField(
+        label=_("Judged"), required=False, choices=[("", _("Any or not at all")), *VERDICTS.items()]
+    )
 
     def __init__(self, data: Mapping[str, Any], *, splits: Sequence[tuple[str, str]], systems: Sequence[str]) -> None:
         super().__init__(data)
         self._systems = systems
-        _choose(self, "dataset", "Any data set", dict.fromkeys(dataset for dataset, _ in splits))
-        _choose(self, "split", "Any split", sorted({split for _, split in splits}))
+        _choose(self, "dataset", _("Any data set"), dict.fromkeys(dataset for dataset, _ in splits))
+        _choose(self, "split", _("Any split"), sorted({split for _, split in splits}))
         _choose(self, "system", "", systems)
 
     def search(self) -> PairSearch:
@@ -90,11 +97,11 @@ class PairForm(forms.Form):
 class ResultsForm(forms.Form):
     """Which data set's results to show; read from the address."""
 
-    dataset = forms.ChoiceField(label="Data set", required=False)
+    dataset = forms.ChoiceField(label=_("Data set"), required=False)
 
     def __init__(self, data: Mapping[str, Any], *, datasets: Sequence[str]) -> None:
         super().__init__(data)
-        _choose(self, "dataset", "All data sets", datasets)
+        _choose(self, "dataset", _("All data sets"), datasets)
 
     def dataset_chosen(self) -> str:
         """Return the name of the data set; empty for all of them."""
@@ -105,9 +112,9 @@ class ResultsForm(forms.Form):
 class WordsForm(forms.Form):
     """Whose personas' words to compare; read from the address. What it leaves open is filled in."""
 
-    dataset = forms.ChoiceField(label="Data set", required=False)
-    system = forms.ChoiceField(label="Personas inferred by", required=False)
-    min_count = WholeNumberField(label="In at least this many personas", min_value=1, max_value=10_000)
+    dataset = forms.ChoiceField(label=_("Data set"), required=False)
+    system = forms.ChoiceField(label=_("Personas inferred by"), required=False)
+    min_count = WholeNumberField(label=_("In at least this many personas"), min_value=1, max_value=10_000)
 
     def __init__(self, data: Mapping[str, Any], *, sources: Sequence[tuple[str, str]]) -> None:
         dataset = data.get("dataset") or next((name for name, _ in sources), "")
@@ -121,12 +128,12 @@ class WordsForm(forms.Form):
 class AttributesForm(forms.Form):
     """Which data set's preferences to describe, and the study whose people stand beside; read from the address."""
 
-    dataset = forms.ChoiceField(label="Data set", required=False)
-    study = forms.ChoiceField(label="People of the closed study", required=False)
+    dataset = forms.ChoiceField(label=_("Data set"), required=False)
+    study = forms.ChoiceField(label=_("People of the closed study"), required=False)
 
     def __init__(self, data: Mapping[str, Any], *, datasets: Sequence[str], studies: Mapping[str, str]) -> None:
         super().__init__(data)
-        _choose(self, "dataset", "All data sets", datasets)
+        _choose(self, "dataset", _("All data sets"), datasets)
         _choice_field(self, "study").choices = [("", "None"), *studies.items()]
 
     def asked(self) -> dict[str, str]:
@@ -138,17 +145,19 @@ class AttributesForm(forms.Form):
 class OutputsForm(forms.Form):
     """Whose outputs to show side by side; read from the address. What it leaves open is filled in."""
 
-    dataset = forms.ChoiceField(label="Data set", required=False)
+    dataset = forms.ChoiceField(label=_("Data set"), required=False)
     split = forms.ChoiceField(required=False)
-    source = forms.ChoiceField(label="Persona", required=False)
+    source = forms.ChoiceField(label=_("Persona"), required=False)
     systems = forms.MultipleChoiceField(
         required=False,
-        help_text=f"Up to {MOST_SIDE_BY_SIDE}: hold Ctrl or \N{PLACE OF INTEREST SIGN} for several.",
+        help_text=format_lazy(_("Up to {most}: hold Ctrl or ⌘ for several."), most=MOST_SIDE_BY_SIDE),
         widget=forms.SelectMultiple(attrs={"size": 4}),
     )
-    q = forms.CharField(label="Prompt contains", required=False, max_length=200, widget=forms.TextInput)
+    q = forms.CharField(label=_("Prompt contains"), required=False, max_length=200, widget=forms.TextInput)
     shown = forms.ChoiceField(
-        label="Pairs", required=False, choices=[("", "All"), (KEPT, "Not left out"), (LEFT_OUT, "Left out alone")]
+        label=_("Pairs"),
+        required=False,
+        choices=[("", _("All")), (KEPT, _("Not left out")), (LEFT_OUT, _("Left out alone"))],
     )
 
     def __init__(self, data: QueryDict, *, groups: Sequence[tuple[str, str, str, str]]) -> None:
@@ -182,7 +191,7 @@ class JudgedForm(forms.Form):
     rubric = forms.CharField(widget=forms.HiddenInput)
     inferred_by = forms.CharField(required=False, widget=forms.HiddenInput)
     metric = forms.ChoiceField(choices=[(metric, metric.capitalize()) for metric in METRICS])
-    outcome = forms.ChoiceField(required=False, choices=[("", "Any"), *OUTCOMES.items()])
+    outcome = forms.ChoiceField(required=False, choices=[("", _("Any")), *OUTCOMES.items()])
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         super().__init__(

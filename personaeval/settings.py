@@ -23,6 +23,11 @@ from personaeval.private import tighten
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
+def gettext_noop(message: str) -> str:
+    """Mark a default that pages show for translation; Django's own of that name needs the settings."""
+    return message
+
+
 def env_str(name: str, default: str) -> str:
     """Return the variable, or the content of the file that `NAME_FILE` points to, or the default.
 
@@ -175,6 +180,7 @@ MIDDLEWARE = [
     "personaeval.middleware.FullStorageMiddleware",
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -197,7 +203,9 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "annotation.languages.page_language",
             ],
+            "builtins": ["django.templatetags.i18n"],
         },
     },
 ]
@@ -243,7 +251,7 @@ PERSONAS_REACH = "modelhub.hooks.personas_reach"
 # Stands on the receipt of an erasure: what only the people who run the site can know.
 BACKUP_STATEMENT = env_str(
     "BACKUP_STATEMENT",
-    "Backups that were made before may still hold the data until they are replaced by newer ones.",
+    gettext_noop("Backups that were made before may still hold the data until they are replaced by newer ones."),
 )
 
 # Where people dial as the numbers in their texts are written; those in international form are found anywhere.
@@ -291,8 +299,16 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Language and time -----------------------------------------------------------------------------------------
 
+# The source texts are English, so English needs no catalogue; the others are written by `make catalogues`.
 LANGUAGE_CODE = "en"
-USE_I18N = False
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("es", "Español"), ("ar", "العربية"), ("zh-hans", "简体中文")]
+LOCALE_PATHS = [BASE_DIR / "personaeval" / "locale"]
+USE_I18N = True
+# A researcher's choice. Participants have none: their pages are in the language of the study.
+LANGUAGE_COOKIE_AGE = 60 * 60 * 24 * 365
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = HTTPS
 TIME_ZONE = "UTC"
 USE_TZ = True
 

@@ -6,7 +6,15 @@
   const DOUBLE_CLICK_MS = 3000;
   const AFTER_WRITING = ["wait", "rate", "failed"];
 
-  const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit" });
+  // The page's language, with the digits that the server writes.
+  const clock = new Intl.DateTimeFormat(document.documentElement.lang || [], {
+    hour: "2-digit", minute: "2-digit", numberingSystem: "latn",
+  });
+
+  // English pages load no catalogue, and say what stands in the source.
+  const gettext = window.gettext ?? ((text) => text);
+  const ngettext = window.ngettext ?? ((one, many, count) => (count === 1 ? one : many));
+  const fill = (text, values) => text.replace(/%\((\w+)\)s/g, (_, name) => values[name]);
 
   // The server writes times in UTC; people read the clock on their own wall.
   const localTime = (iso) => {
@@ -14,6 +22,12 @@
     time.dateTime = iso;
     time.textContent = clock.format(new Date(iso));
     return time;
+  };
+
+  // What is written around a time, which stands at `%(time)s`.
+  const timed = (text, iso) => {
+    const [before, after] = text.split("%(time)s");
+    return [before, localTime(iso), after ?? ""];
   };
 
   const localise = (root) => {
@@ -77,7 +91,7 @@
     kept.remove("draft-sent");
   };
 
-  window.personaeval = { kept, localTime };
+  window.personaeval = { fill, gettext, kept, ngettext, timed };
 
   document.addEventListener("DOMContentLoaded", () => {
     localise(document);

@@ -2,6 +2,7 @@
 "use strict";
 
 (() => {
+  const { gettext } = window.personaeval;
   const RETRY_FIRST_MS = 1000;
   const RETRY_LAST_MS = 15000;
   const { kept } = window.personaeval;
@@ -52,7 +53,7 @@
     after({ xhr, requestConfig }) {
       this.failed = xhr.status === 0 || xhr.status >= 500;
       if (this.failed) {
-        this.say("Not saved yet. Your text is kept here and sent again as soon as there is a connection.");
+        this.say(gettext("Not saved yet. Your text is kept here and sent again as soon as there is a connection."));
         clearTimeout(this.timer);
         this.timer = setTimeout(() => this.save(), this.delay);
         this.delay = Math.min(this.delay * 2, RETRY_LAST_MS);
@@ -64,7 +65,7 @@
         else this.keep();
       } else if (xhr.status !== 409 && xhr.status !== 422) {
         // The page's form token is no longer accepted; after a reload the kept text is sent with a new one.
-        this.say("Not saved yet. Reload this page: your text is kept and sent then.");
+        this.say(gettext("Not saved yet. Reload this page: your text is kept and sent then."));
       }
     }
 

@@ -2,6 +2,7 @@
 "use strict";
 
 (() => {
+  const { gettext } = window.personaeval;
   const CHOICE_SETTLE_MS = 250;
   const TYPING_SETTLE_MS = 800;
 
@@ -9,7 +10,7 @@
     constructor(element, form) {
       const token = form.querySelector("[name=csrfmiddlewaretoken]").value;
       const storageKey = `elicited:${element.dataset.elicitation}`;
-      super(element, { storageKey, noun: "answer", token, changed: () => {} });
+      super(element, { storageKey, token, changed: () => {} });
       this.tab = form.querySelector("[name=tab]").value;
       this.inputs = [...element.querySelectorAll("textarea, input[type=radio]")];
       element.addEventListener("input", (event) => this.edited(event.target.type === "radio"));
@@ -51,15 +52,16 @@
     conflict(json) {
       this.next = this.content;
       this.remember();
-      this.say("Not saved yet.", true);
+      this.say(gettext("Not saved yet."), true);
       const text = document.createElement("p");
-      text.textContent = "Another tab or device saved other answers. Yours are still in the fields and not saved yet. What is saved:";
+      text.textContent = gettext("Another tab or device saved other answers. Yours are still in the fields and not saved yet. What is saved:");
       const other = document.createElement("blockquote");
       other.dir = "auto";
-      other.textContent = Object.values(json.answers).filter(Boolean).join(" · ") || "Nothing";
+      other.translate = false;
+      other.textContent = Object.values(json.answers).filter(Boolean).join(" · ") || gettext("Nothing");
       this.ask([text, other], [
-        ["Keep mine", () => this.settleOn(this.content, json, false)],
-        ["Use what is saved", () => this.settleOn(this.contentOf(json), json, true)],
+        [gettext("Keep mine"), () => this.settleOn(this.content, json, false)],
+        [gettext("Use what is saved"), () => this.settleOn(this.contentOf(json), json, true)],
       ]);
     }
 

@@ -2,15 +2,24 @@
 "use strict";
 
 (() => {
+  const { gettext } = window.personaeval;
   const CHIP_SETTLE_MS = 250;
   const TYPING_SETTLE_MS = 800;
 
   class Followup extends window.personaeval.Autosave {
     constructor(element, token, changed) {
-      super(element, { storageKey: `added:${element.dataset.followup}`, noun: "remark", token, changed });
+      super(element, { storageKey: `added:${element.dataset.followup}`, token, changed });
       this.boxes = [...element.querySelectorAll("input[type=checkbox]")];
       this.area = element.querySelector("textarea");
       element.addEventListener("input", (event) => this.edited(event.target === this.area));
+    }
+
+    get keptHere() {
+      return gettext("Not saved yet. Your remark is kept here and sent again as soon as there is a connection.");
+    }
+
+    get sentAfterReload() {
+      return gettext("Not saved yet. Reload this page: your remark is kept and sent then.");
     }
 
     get content() {
@@ -46,16 +55,22 @@
     conflict(json) {
       this.next = this.content;
       this.remember();
-      this.say("Not saved yet.", true);
+      this.say(gettext("Not saved yet."), true);
       const text = document.createElement("p");
-      text.textContent = "Another tab or device saved something else here. Yours is still in the fields and not saved yet. What is saved:";
+      text.textContent = gettext("Another tab or device saved something else here. Yours is still in the fields and not saved yet. What is saved:");
       const other = document.createElement("blockquote");
       other.dir = "auto";
-      other.textContent = [...json.chips, json.text].filter(Boolean).join(" · ") || "Nothing";
+      other.translate = false;
+      other.textContent = [...json.chips.map((chip) => this.wordsOf(chip)), json.text].filter(Boolean).join(" · ") || gettext("Nothing");
       this.ask([text, other], [
-        ["Keep mine", () => this.settleOn(this.content, json)],
-        ["Use what is saved", () => this.settleOn(json, json)],
+        [gettext("Keep mine"), () => this.settleOn(this.content, json)],
+        [gettext("Use what is saved"), () => this.settleOn(json, json)],
       ]);
+    }
+
+    // A chip is sent as the study's first language has it, and stands on the page in the participant's.
+    wordsOf(chip) {
+      return this.boxes.find((box) => box.value === chip)?.parentElement.textContent.trim() ?? chip;
     }
 
     settleOn(content, json) {

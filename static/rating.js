@@ -2,11 +2,12 @@
 "use strict";
 
 (() => {
+  const { fill, gettext, ngettext } = window.personaeval;
   const SETTLE_MS = 250; // arrow keys pass over values on the way to the one that is meant
 
   class Scale extends window.personaeval.Autosave {
     constructor(fieldset, token, changed) {
-      super(fieldset, { storageKey: `answer:${fieldset.dataset.scale}`, noun: "answer", token, changed });
+      super(fieldset, { storageKey: `answer:${fieldset.dataset.scale}`, token, changed });
       fieldset.addEventListener("change", (event) => event.target.type === "radio" && this.clicked(event.target.value));
     }
 
@@ -44,10 +45,13 @@
       this.show(json.value);
       this.say("");
       const text = document.createElement("p");
-      text.textContent = `Another tab or device answered “${this.label(json.value)}”, which is saved. Here you chose “${this.label(mine)}”.`;
+      text.textContent = fill(
+        gettext("Another tab or device answered “%(saved)s”, which is saved. Here you chose “%(mine)s”."),
+        { saved: this.label(json.value), mine: this.label(mine) },
+      );
       this.ask([text], [
-        ["Keep what is saved", () => this.element.querySelector(".conflict").remove()],
-        ["Use my answer here", () => {
+        [gettext("Keep what is saved"), () => this.element.querySelector(".conflict").remove()],
+        [gettext("Use my answer here"), () => {
           this.show(mine);
           this.clicked(mine);
         }],
@@ -110,10 +114,11 @@
 
     // What stands beside the button: after "Continue" also what keeps it from going on.
     get standing() {
-      if (this.missing?.length) return `${this.missing.length} still to answer:`;
-      if (!this.waiting) return "Everything is answered.";
+      const count = this.missing?.length;
+      if (count) return fill(ngettext("%(count)s still to answer:", "%(count)s still to answer:", count), { count });
+      if (!this.waiting) return gettext("Everything is answered.");
       const failed = this.controls.find((control) => control.hasFailed);
-      return failed ? failed.state.textContent : "Saving your last answer, then it goes on.";
+      return failed ? failed.state.textContent : gettext("Saving your last answer, then it goes on.");
     }
 
     submit(event) {

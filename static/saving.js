@@ -6,6 +6,7 @@
 "use strict";
 
 (() => {
+  const { fill, gettext, timed } = window.personaeval;
   const RETRY_FIRST_MS = 1000;
   const RETRY_LAST_MS = 15000;
   const REPLY_LIMIT_MS = 20000; // a connection that has gone silent counts as lost
@@ -21,13 +22,13 @@
     return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
   };
 
-  // A subclass says what it holds: fields(content) for the request, show(content), contentOf(json), conflict(json).
+  // A subclass says what it holds: fields(content) for the request, show(content), contentOf(json), conflict(json); and
+  // how it is called, where that is no answer: keptHere, sentAfterReload.
   class Autosave {
-    constructor(element, { storageKey, noun, token, changed }) {
+    constructor(element, { storageKey, token, changed }) {
       this.element = element;
       this.url = element.dataset.url;
       this.storageKey = storageKey;
-      this.noun = noun;
       this.token = token;
       this.changed = changed;
       this.version = element.querySelector("[data-version]");
@@ -36,6 +37,14 @@
       this.next = null; // what has been chosen or typed meanwhile
       this.delay = RETRY_FIRST_MS;
       this.timer = null;
+    }
+
+    get keptHere() {
+      return gettext("Not saved yet. Your answer is kept here and sent again as soon as there is a connection.");
+    }
+
+    get sentAfterReload() {
+      return gettext("Not saved yet. Reload this page: your answer is kept and sent then.");
     }
 
     get hasFailed() {
@@ -51,7 +60,7 @@
       this.element.querySelector(".conflict")?.remove();
       this.next = content;
       this.remember();
-      if (!this.failing) this.say("Saving…");
+      if (!this.failing) this.say(gettext("Saving…"));
       clearTimeout(this.settle);
       this.settle = setTimeout(() => this.send(), settleMs);
     }
@@ -73,7 +82,7 @@
       if (this.isSettled) return;
       this.version.value = version;
       this.show(this.next ?? this.sent.content);
-      this.say("Saving…");
+      this.say(gettext("Saving…"));
       this.changed();
       this.send();
     }
@@ -126,7 +135,7 @@
 
     retry() {
       this.failing = true;
-      this.say(`Not saved yet. Your ${this.noun} is kept here and sent again as soon as there is a connection.`, true);
+      this.say(this.keptHere, true);
       this.changed();
       this.timer = setTimeout(() => this.post(), this.delay);
       this.delay = Math.min(this.delay * 2, RETRY_LAST_MS);
@@ -134,7 +143,7 @@
 
     // The page's form token is no longer accepted; after a reload what was kept is sent with a new one.
     expired() {
-      this.say(`Not saved yet. Reload this page: your ${this.noun} is kept and sent then.`, true);
+      this.say(this.sentAfterReload, true);
       this.changed();
     }
 
@@ -157,7 +166,7 @@
     refused(json) {
       this.next = null;
       this.remember();
-      this.say(`Not saved. ${json.message}`, true);
+      this.say(fill(gettext("Not saved. %(reason)s"), { reason: json.message }), true);
       this.changed();
     }
 
@@ -184,8 +193,8 @@
     }
 
     sayWhenSaved(json) {
-      this.say(json.saved_at ? "Saved at " : "");
-      if (json.saved_at) this.state.append(window.personaeval.localTime(json.saved_at));
+      this.say("");
+      if (json.saved_at) this.state.append(...timed(gettext("Saved at %(time)s"), json.saved_at));
     }
 
     // The same words again are not announced again.

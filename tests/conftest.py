@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.utils.translation import activate
 
 from tests.tools import chromium
 from tests.tools.databases import pytest_collection_modifyitems as pytest_collection_modifyitems  # a hook
@@ -37,7 +38,11 @@ def collected_static() -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the pages keep for a moment is read anew each time: a test changes more in that moment."""
+    """What the pages keep for a moment is read anew each time: a test changes more in that moment.
+
+    What is said is said in English, whatever language the last request of another test was answered in.
+    """
+    activate(settings.LANGUAGE_CODE)
     monkeypatch.setattr("annotation.making.QUEUE_SECONDS", -1.0)
     monkeypatch.setattr("annotation.making.PACE_SECONDS", -1.0)
     for asked in ("readiness.READINESS.storage", "readiness.READINESS.database", "exposition.SITE"):

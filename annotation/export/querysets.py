@@ -52,6 +52,13 @@ def outputs_of(scope: Scope) -> QuerySet[Output]:
     return Output.objects.filter(_covered(scope, "persona__"))
 
 
+def whole_outputs_of(scope: Scope) -> QuerySet[Output]:
+    """Return those of personas that every arm has one for: else what is there would say which arm came first."""
+    arms = Output.objects.filter(persona=OuterRef("persona"), sample=0)
+    outputs = outputs_of(scope).annotate(arms=count_by(arms, "persona"))
+    return outputs.filter(~Q(planted=Output.Planted.NO) | Q(arms__gte=len(scope.arm_codes)))
+
+
 def _covered(scope: Scope, prefix: str) -> Q:
     given = Q(**{f"{prefix}source": Persona.Source.GIVEN})
     written = Q(**{f"{prefix}author__kind__in": scope.kinds, f"{prefix}submitted_at__isnull": False})

@@ -149,7 +149,7 @@ def outputs(scope: Scope) -> Iterator[Row]:
         "excluded_reason": "excluded_reason",
         "excluded_at": "excluded_at",
     }
-    rows = q.outputs_of(scope).order_by("persona__item__ordinal", "persona__key", "arm__code", "sample")
+    rows = q.whole_outputs_of(scope).order_by("persona__item__ordinal", "persona__key", "arm__code", "sample")
     for _, unit in groupby(read(rows, paths), key=itemgetter("persona")):
         made = list(unit)
         together = _together(made)
@@ -179,7 +179,7 @@ def participants(scope: Scope) -> Iterator[Row]:
         **person_paths(""),
         "_origin": "origin",
         "_external_id": "external_id",
-        **{name: name for name in (*names, "consent_hash", "practice_done", "personas_submitted")},
+        **{name: name for name in (*names, "consent_hash", "language", "practice_done", "personas_submitted")},
         "assignments": "assignments_begun",
         "assignments_completed": "assignments_completed",
         "assignments_set_aside": "assignments_set_aside",

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.db.models import QuerySet
+from django.utils.translation import get_language_info
 
 from annotation.export import querysets as q
 from annotation.export import rows, wide
@@ -42,7 +44,13 @@ def study_tables(study: Study, *, include_bots: bool = False, external_ids: bool
         ("ratings_wide", "One row per assignment, planted pairs left out.", _wide(scope), wide.wide, q.unplanted_of),
         ("history", "One row per answer ever saved, superseded ones too.", _history(), rows.history, q.answers_of),
         ("personas", "One row per persona, given or submitted.", _personas(), rows.personas, q.personas_of),
-        ("outputs", "One row per output of those personas.", _outputs(), rows.outputs, q.outputs_of),
+        (
+            "outputs",
+            "One row per output of personas that all arms have one for, made or asked for.",
+            _outputs(),
+            rows.outputs,
+            q.whole_outputs_of,
+        ),
         ("participants", "One row per participant.", _participants(scope), rows.participants, q.participants_of),
         *control_tables(),
         *screening_tables(),
@@ -237,6 +245,9 @@ _JOINED = {
 }
 
 
+_LANGUAGES = {code: str(get_language_info(code)["name"]) for code, _ in settings.LANGUAGES}
+
+
 def _participants(scope: Scope) -> tuple[Column, ...]:
     known_as = Column(
         "external_id", "string", "Id in the invitation list or on the platform; empty where there is none."
@@ -256,6 +267,7 @@ def _participants(scope: Scope) -> tuple[Column, ...]:
         Column("excluded_at", "timestamp", "When a researcher excluded the participant (UTC)."),
         Column("excluded_reason", "string", "Why; empty for all others.", typed=True),
         Column("consent_hash", "string", "SHA-256 of the consent text agreed to; empty before."),
+        Column("language", "string", "The language in which the study is read; fixed with the consent.", _LANGUAGES),
         Column("practice_done", "integer", "Practice items finished."),
         Column("personas_submitted", "integer", "Personas written and submitted."),
         Column("assignments", "integer", "Assignments begun."),

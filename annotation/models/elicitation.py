@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_noop
 
 from annotation.models.persona import Persona
 
@@ -28,9 +29,9 @@ class PersonaProposal(models.Model):
     """A persona proposed for a part from the participant's own earlier parts, and what they decided about it."""
 
     class Decision(models.TextChoices):
-        ACCEPTED = "accepted", "Used as it was"
-        EDITED = "edited", "Put into the box, to be edited"
-        REFUSED = "refused", "Refused"
+        ACCEPTED = "accepted", gettext_noop("Used as it was")
+        EDITED = "edited", gettext_noop("Put into the box, to be edited")
+        REFUSED = "refused", gettext_noop("Refused")
 
     persona = models.OneToOneField(Persona, on_delete=models.PROTECT, related_name="proposal")
     text = models.TextField(blank=True)

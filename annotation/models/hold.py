@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_noop
 
 from annotation.models.persona import Persona
 
@@ -11,19 +12,19 @@ class PersonaFinding(models.Model):
     """One thing found in a submitted persona. Kept also where the study only advises: nothing is screened silently."""
 
     class Kind(models.TextChoices):
-        INSTRUCTIONS = "instructions", "Instructions to the model"
-        IDENTIFYING = "identifying", "Tells who somebody is"
-        HARMFUL = "harmful", "Harmful"
-        UNSAFE = "unsafe", "Unsafe, by the guard model"
-        NO_VERDICT = "no_verdict", "The guard model gave no verdict"
+        INSTRUCTIONS = "instructions", gettext_noop("Instructions to the model")
+        IDENTIFYING = "identifying", gettext_noop("Tells who somebody is")
+        HARMFUL = "harmful", gettext_noop("Harmful")
+        UNSAFE = "unsafe", gettext_noop("Unsafe, by the guard model")
+        NO_VERDICT = "no_verdict", gettext_noop("The guard model gave no verdict")
 
     class Source(models.TextChoices):
-        RULE = "rule", "A rule"
-        GUARD = "guard", "The guard model"
+        RULE = "rule", gettext_noop("A rule")
+        GUARD = "guard", gettext_noop("The guard model")
 
     class Action(models.TextChoices):
-        ADVISED = "advised", "Noted, and gone on with"
-        HELD = "held", "Held for the researchers"
+        ADVISED = "advised", gettext_noop("Noted, and gone on with")
+        HELD = "held", gettext_noop("Held for the researchers")
 
     persona = models.ForeignKey(Persona, on_delete=models.CASCADE, related_name="findings")
     kind = models.CharField(max_length=12, choices=Kind)
@@ -50,9 +51,9 @@ class PersonaHold(models.Model):
 
     class Stage(models.TextChoices):
         # In the order in which they are told, the last first: see annotation/holding.py.
-        GUARD = "guard", "The guard model has not answered yet"
-        OUTPUTS = "outputs", "The outputs"
-        PERSONA = "persona", "The persona"
+        GUARD = "guard", gettext_noop("The guard model has not answered yet")
+        OUTPUTS = "outputs", gettext_noop("The outputs")
+        PERSONA = "persona", gettext_noop("The persona")
 
     persona = models.ForeignKey(Persona, on_delete=models.CASCADE, related_name="holds")
     stage = models.CharField(max_length=8, choices=Stage)

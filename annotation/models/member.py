@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_noop
 
 from annotation.models.study import Study
 
@@ -10,8 +11,8 @@ class StudyMember(models.Model):
     """A person attached to a study of somebody else's, and as what."""
 
     class Role(models.TextChoices):
-        RESEARCHER = "researcher", "Researcher: runs the study, blinded"
-        ANALYST = "analyst", "Analyst: reads the study and may unblind it"
+        RESEARCHER = "researcher", gettext_noop("Researcher: runs the study, blinded")
+        ANALYST = "analyst", gettext_noop("Analyst: reads the study and may unblind it")
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="members")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="memberships")

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_noop
 
 from annotation.keys import public_key
 from annotation.models.persona import Persona
@@ -12,14 +13,14 @@ class Output(models.Model):
     """One response. A worker claims a requested one by a conditional update that sets the lease."""
 
     class Planted(models.TextChoices):
-        NO = "", "No"
-        GOOD = "good", "Good one of a planted pair"
-        BAD = "bad", "Bad one of a planted pair"
+        NO = "", gettext_noop("No")
+        GOOD = "good", gettext_noop("Good one of a planted pair")
+        BAD = "bad", gettext_noop("Bad one of a planted pair")
 
     class State(models.TextChoices):
-        REQUESTED = "requested", "Requested"
-        READY = "ready", "Ready"
-        FAILED = "failed", "Failed"
+        REQUESTED = "requested", gettext_noop("Requested")
+        READY = "ready", gettext_noop("Ready")
+        FAILED = "failed", gettext_noop("Failed")
 
     class Urgency(models.IntegerChoices):
         """Who needs it: outputs of a lower number are made first."""

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_noop
 
 from annotation.keys import completion_code, link_token
 from annotation.models.study import Study
@@ -54,27 +55,27 @@ class Participant(models.Model):
     """
 
     class Kind(models.TextChoices):
-        PERSON = "person", "Person"
-        PREVIEW = "preview", "Preview"
-        BOT = "bot", "Bot"
+        PERSON = "person", gettext_noop("Person")
+        PREVIEW = "preview", gettext_noop("Preview")
+        BOT = "bot", gettext_noop("Bot")
 
     class Origin(models.TextChoices):
-        PERSONAL = "personal", "Personal link"
-        INVITED = "invited", "Link from a list"
-        OPEN_LINK = "open_link", "Open link"
-        PROLIFIC = "prolific", "Prolific"
+        PERSONAL = "personal", gettext_noop("Personal link")
+        INVITED = "invited", gettext_noop("Link from a list")
+        OPEN_LINK = "open_link", gettext_noop("Open link")
+        PROLIFIC = "prolific", gettext_noop("Prolific")
 
     class PlatformState(models.TextChoices):
         """Where a participant of a recruiting platform stands; see annotation/recruitment.py."""
 
-        NONE = "", "Not from a platform"
-        ACTIVE = "active", "Active"
-        COMPLETED = "completed", "Completed"
-        SCREENED_OUT = "screened_out", "Screened out"
-        NO_CONSENT = "no_consent", "No consent"
-        OVER_QUOTA = "over_quota", "Over quota"
-        RETURNED = "returned", "Returned"
-        TIMED_OUT = "timed_out", "Timed out"
+        NONE = "", gettext_noop("Not from a platform")
+        ACTIVE = "active", gettext_noop("Active")
+        COMPLETED = "completed", gettext_noop("Completed")
+        SCREENED_OUT = "screened_out", gettext_noop("Screened out")
+        NO_CONSENT = "no_consent", gettext_noop("No consent")
+        OVER_QUOTA = "over_quota", gettext_noop("Over quota")
+        RETURNED = "returned", gettext_noop("Returned")
+        TIMED_OUT = "timed_out", gettext_noop("Timed out")
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="participants")
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.PERSONAL)
@@ -87,6 +88,7 @@ class Participant(models.Model):
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.PERSON)
     token = models.CharField(max_length=40, unique=True, default=link_token)
     completion_code = models.CharField(max_length=12, default=completion_code)
+    language = models.CharField(max_length=12, blank=True, help_text="Chosen; with the consent it is fixed.")
     practice_done = models.PositiveSmallIntegerField(default=0, help_text="Practice items finished.")
     quiz_attempts = models.PositiveSmallIntegerField(default=0)
     consent_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the consent text agreed to.")

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_noop
 
 from annotation.keys import public_key
 from annotation.models.participant import Participant
@@ -16,23 +17,23 @@ class Persona(models.Model):
     """
 
     class Source(models.TextChoices):
-        GIVEN = "given", "Given"
-        WRITTEN = "written", "Written"
+        GIVEN = "given", gettext_noop("Given")
+        WRITTEN = "written", gettext_noop("Written")
 
     class Condition(models.TextChoices):
         """How the participant was to write it, decided when the part was handed out."""
 
-        FREE = "free", "In an empty box"
-        ELICITED = "elicited", "Helped by questions"
+        FREE = "free", gettext_noop("In an empty box")
+        ELICITED = "elicited", gettext_noop("Helped by questions")
 
     class WrittenAs(models.TextChoices):
         """What the participant did; until it is submitted, what has last been put into the box."""
 
-        FREE = "free", "Written freely"
-        ELICITED = "elicited", "Put together from answers, and left as it was"
-        ELICITED_EDITED = "elicited_edited", "Put together from answers, then edited"
-        PROPOSED = "proposed", "Proposed, and left as it was"
-        PROPOSED_EDITED = "proposed_edited", "Proposed, then edited"
+        FREE = "free", gettext_noop("Written freely")
+        ELICITED = "elicited", gettext_noop("Put together from answers, and left as it was")
+        ELICITED_EDITED = "elicited_edited", gettext_noop("Put together from answers, then edited")
+        PROPOSED = "proposed", gettext_noop("Proposed, and left as it was")
+        PROPOSED_EDITED = "proposed_edited", gettext_noop("Proposed, then edited")
 
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="personas")
     key = models.CharField(max_length=16, unique=True, default=public_key)

@@ -4,6 +4,7 @@ import uuid
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_noop
 
 from annotation.keys import public_key
 from annotation.models.output import Output
@@ -16,18 +17,18 @@ class Assignment(models.Model):
     """One participant on one persona."""
 
     class Kind(models.TextChoices):
-        MAIN = "main", "Main"
-        OVERLAP = "overlap", "Overlap"
-        REPEAT = "repeat", "Repeat"
-        PRACTICE = "practice", "Practice"
-        CHECK = "check", "Check"
+        MAIN = "main", gettext_noop("Main")
+        OVERLAP = "overlap", gettext_noop("Overlap")
+        REPEAT = "repeat", gettext_noop("Repeat")
+        PRACTICE = "practice", gettext_noop("Practice")
+        CHECK = "check", gettext_noop("Check")
 
     class State(models.TextChoices):
-        OPEN = "open", "Open"
-        COMPLETED = "completed", "Completed"
-        SKIPPED = "skipped", "Skipped with a reason"
-        SET_ASIDE = "set_aside", "Set aside because no outputs could be made"
-        RELEASED = "released", "Given up because the participant left the study"
+        OPEN = "open", gettext_noop("Open")
+        COMPLETED = "completed", gettext_noop("Completed")
+        SKIPPED = "skipped", gettext_noop("Skipped with a reason")
+        SET_ASIDE = "set_aside", gettext_noop("Set aside because no outputs could be made")
+        RELEASED = "released", gettext_noop("Given up because the participant left the study")
 
     participant = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="assignments")
     persona = models.ForeignKey(Persona, on_delete=models.PROTECT, related_name="assignments")
@@ -74,10 +75,10 @@ class Slot(models.Model):
     """A place in an assignment that can be rated. Outputs stand at 1..n; the comparison of the pair comes after."""
 
     class Kind(models.TextChoices):
-        OUTPUT = "output", "Output"
-        PERSONA = "persona", "Persona"
-        PAIR = "pair", "Pair"
-        CHECK = "check", "Check"
+        OUTPUT = "output", gettext_noop("Output")
+        PERSONA = "persona", gettext_noop("Persona")
+        PAIR = "pair", gettext_noop("Pair")
+        CHECK = "check", gettext_noop("Check")
 
     assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="slots")
     key = models.CharField(max_length=16, unique=True, default=public_key)
@@ -162,9 +163,9 @@ class QuestionnaireAnswer(models.Model):
     """
 
     class Page(models.TextChoices):
-        BEFORE = "before", "Before the work"
-        AFTER = "after", "After the work"
-        QUIZ = "quiz", "Quiz before the work"
+        BEFORE = "before", gettext_noop("Before the work")
+        AFTER = "after", gettext_noop("After the work")
+        QUIZ = "quiz", gettext_noop("Quiz before the work")
 
     participant = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="questionnaire_answers")
     page = models.CharField(max_length=6, choices=Page)
@@ -185,8 +186,8 @@ class PageVisit(models.Model):
     """Time on a page, as the browser counted it: one row per page load, updated while the page is open."""
 
     class Phase(models.TextChoices):
-        WRITE = "write", "Writing the persona"
-        RATE = "rate", "Rating"
+        WRITE = "write", gettext_noop("Writing the persona")
+        RATE = "rate", gettext_noop("Rating")
 
     assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="visits")
     client_key = models.UUIDField(unique=True)

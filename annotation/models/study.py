@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils.functional import cached_property
+from django.utils.translation import gettext_noop
 
 from annotation.keys import arm_code
 
@@ -12,19 +13,19 @@ class Study(models.Model):
     """One version of one study. Opening it freezes its definition; see services/studies.py."""
 
     class Kind(models.TextChoices):
-        OUTPUT_RATING = "output_rating", "Output rating"
-        PERSONA_ASSESSMENT = "persona_assessment", "Persona assessment"
+        OUTPUT_RATING = "output_rating", gettext_noop("Output rating")
+        PERSONA_ASSESSMENT = "persona_assessment", gettext_noop("Persona assessment")
 
     class Blocks(models.TextChoices):
-        NONE = "none", "None"
-        STRATUM = "stratum", "Data set"
-        CONDITION = "condition", "Condition of the persona"
+        NONE = "none", gettext_noop("None")
+        STRATUM = "stratum", gettext_noop("Data set")
+        CONDITION = "condition", gettext_noop("Condition of the persona")
 
     class State(models.TextChoices):
-        DRAFT = "draft", "Draft"
-        OPEN = "open", "Open"
-        PAUSED = "paused", "Paused"
-        CLOSED = "closed", "Closed"
+        DRAFT = "draft", gettext_noop("Draft")
+        OPEN = "open", gettext_noop("Open")
+        PAUSED = "paused", gettext_noop("Paused")
+        CLOSED = "closed", gettext_noop("Closed")
 
     slug = models.SlugField(max_length=60)
     version = models.PositiveSmallIntegerField(default=1)
@@ -62,6 +63,10 @@ class Study(models.Model):
     elicitation = models.JSONField(default=dict, blank=True)
     retention = models.JSONField(default=dict, blank=True)
 
+    # Empty where all is English. The texts above are in the first language, those in the others lie in `translations`.
+    languages = models.JSONField(default=list, blank=True, help_text="Codes, in the order of the study file.")
+    translations = models.JSONField(default=dict, blank=True, help_text="{language: texts}; see study_texts.py.")
+
     demonstration = models.BooleanField(default=False, help_text="Some outputs come from the scripted engine.")
     protocol_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256, taken when the study opens.")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -95,15 +100,15 @@ class Aspect(models.Model):
     """A rated question: a scale under each response, or a comparison of the two."""
 
     class Kind(models.TextChoices):
-        RATING = "rating", "Rating of one response"
-        COMPARISON = "comparison", "Comparison of the two responses"
-        PICK = "pick", "Which of the two responses the person described would prefer"
-        PERSONA = "persona", "Rating of the persona"
-        CHECK = "check", "Attention check"
+        RATING = "rating", gettext_noop("Rating of one response")
+        COMPARISON = "comparison", gettext_noop("Comparison of the two responses")
+        PICK = "pick", gettext_noop("Which of the two responses the person described would prefer")
+        PERSONA = "persona", gettext_noop("Rating of the persona")
+        CHECK = "check", gettext_noop("Attention check")
 
     class Level(models.TextChoices):
-        NOMINAL = "nominal", "Nominal"
-        ORDINAL = "ordinal", "Ordinal"
+        NOMINAL = "nominal", gettext_noop("Nominal")
+        ORDINAL = "ordinal", gettext_noop("Ordinal")
 
     # What the values 1 to 4 of every comparison mean; sides are those that the participant saw.
     COMPARISON_OPTIONS = ("left", "right", "tie", "both_bad")
@@ -178,6 +183,7 @@ class Item(models.Model):
     stratum = models.CharField(max_length=80, blank=True, help_text="The data set it comes from.")
     warning = models.CharField(max_length=300, blank=True)
     answer_start = models.CharField(max_length=200, blank=True)
+    language = models.CharField(max_length=35, blank=True, help_text="Of its texts, where the study file says it.")
     # Planted items only: the part of the study they stand in, and the aspect on which the bad output must score lower.
     planted_part = models.PositiveSmallIntegerField(null=True, blank=True)
     planted_aspect = models.CharField(max_length=40, blank=True)

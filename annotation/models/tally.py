@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_noop
 
 from annotation.models.participant import Participant
 from annotation.models.persona import Persona
@@ -16,9 +17,9 @@ class UnitTally(models.Model):
     """
 
     class Source(models.TextChoices):
-        WRITTEN = "written", "An item to write a persona for"
-        GIVEN = "given", "A given persona"
-        OVERLAP = "overlap", "A written persona whose author has rated it, for a second rater"
+        WRITTEN = "written", gettext_noop("An item to write a persona for")
+        GIVEN = "given", gettext_noop("A given persona")
+        OVERLAP = "overlap", gettext_noop("A written persona whose author has rated it, for a second rater")
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="+", db_index=False)
     participant_kind = models.CharField(max_length=10, choices=Participant.Kind)

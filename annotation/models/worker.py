@@ -1,6 +1,7 @@
 """What makes outputs: the workers that live, and what keeps them from answering for an arm."""
 
 from django.db import models
+from django.utils.translation import gettext_noop
 
 from annotation.models.study import Arm, Study
 
@@ -28,11 +29,11 @@ class ArmTrouble(models.Model):
     class Kind(models.TextChoices):
         """What blinded people are told of it."""
 
-        LOADING = "unloadable", "the model cannot be loaded"
-        DOWN = "down", "the model cannot be reached, or refuses every request"
-        FAILING = "failing", "one request after the other fails"
-        OTHER_MODEL = "other_model", "its server serves another model than before"
-        STALLED = "stalled", "it takes much longer than usual, and has answered nothing for a while"
+        LOADING = "unloadable", gettext_noop("the model cannot be loaded")
+        DOWN = "down", gettext_noop("the model cannot be reached, or refuses every request")
+        FAILING = "failing", gettext_noop("one request after the other fails")
+        OTHER_MODEL = "other_model", gettext_noop("its server serves another model than before")
+        STALLED = "stalled", gettext_noop("it takes much longer than usual, and has answered nothing for a while")
 
     worker = models.ForeignKey(OutputWorker, on_delete=models.CASCADE, related_name="troubles")
     arm = models.ForeignKey(Arm, on_delete=models.CASCADE, related_name="troubles")

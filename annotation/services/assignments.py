@@ -2,6 +2,7 @@
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotation.errors import NotAllowedNow
 from annotation.models import Assignment, Event
@@ -30,7 +31,7 @@ def assignment_set_aside(*, assignment: Assignment) -> None:
             pk=assignment.pk, state=Assignment.State.OPEN, shown_at__isnull=True, persona__submitted_at__isnull=False
         )
         if not waiting.update(state=Assignment.State.SET_ASIDE):
-            raise NotAllowedNow("This part cannot be set aside any more.")
+            raise NotAllowedNow(_("This part cannot be set aside any more."))
         assignment_recount(assignment=assignment)
         outputs_relax(persona=assignment.persona)
         event_log(participant=assignment.participant, kind=Event.Kind.ASSIGNMENT_SET_ASIDE, assignment=assignment)

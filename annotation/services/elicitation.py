@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from annotation.elicitation.questions import MAX_ANSWER_LENGTH
 from annotation.elicitation.sentences import assembled_sentence
@@ -72,13 +73,13 @@ def answers_save(*, assignment: Assignment, answers: Mapping[str, str], version:
         assignment_touch(assignment=assignment)
         # From here on no other request for this assignment runs; see rating_save.
         if Persona.objects.filter(pk=assignment.persona_id, submitted_at__isnull=False).exists():
-            raise NotAllowedNow("This persona has been submitted already and cannot be changed.")
+            raise NotAllowedNow(_("This persona has been submitted already and cannot be changed."))
         kept = answers_kept(assignment.persona)
         changed = {key: text for key, text in given.items() if text != kept.answers.get(key, "")}
         if not changed:
             return kept
         if version != kept.version and tab != kept.tab:
-            raise StaleVersion("Another tab or device saved other answers to these questions.", current=kept)
+            raise StaleVersion(_("Another tab or device saved other answers to these questions."), current=kept)
         for key, text in changed.items():
             ElicitationAnswer.objects.update_or_create(
                 persona=assignment.persona, key=key, defaults={"text": text, "tab": tab}
@@ -94,7 +95,7 @@ def sentence_of(assignment: Assignment, kept: KeptAnswers) -> str:
     """
     sentence = assembled_sentence(assignment.participant.study.elicitation["questions"], kept.answers)
     if not sentence:
-        raise ServiceError("Answer at least one of the questions first, or write in the box yourself.")
+        raise ServiceError(_("Answer at least one of the questions first, or write in the box yourself."))
     return sentence
 
 
@@ -117,15 +118,19 @@ def sentence_put(*, assignment: Assignment, sentence: str, source: Persona.Writt
 
 def _checked(assignment: Assignment, answers: Mapping[str, str]) -> dict[str, str]:
     if not is_elicited(assignment):
-        raise ServiceError("No questions are asked here.")
+        raise ServiceError(_("No questions are asked here."))
     given = {}
     for question in assignment.participant.study.elicitation["questions"]:
         text = answers.get(question["key"], "")
         if len(text) > MAX_ANSWER_LENGTH:
-            raise ServiceError(f"An answer is {len(text)} characters long; at most {MAX_ANSWER_LENGTH} can be kept.")
+            raise ServiceError(
+                _("An answer is %(length)s characters long; at most %(most)s can be kept.")
+                % {"length": len(text), "most": MAX_ANSWER_LENGTH}
+            )
         if text and question["options"] and text not in question["options"]:
             raise ServiceError(
-                f"“{question['question']}” has no answer “{text[:80]}”; choose one of those on the page."
+                _("“%(question)s” has no answer “%(answer)s”; choose one of those on the page.")
+                % {"question": question["question"], "answer": text[:80]}
             )
         given[question["key"]] = answer_text(text)
     return given

@@ -14,6 +14,8 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from annotation.errors import NotAllowedNow, ServiceError, TooMany
 from annotation.fields import id_key
@@ -106,11 +108,14 @@ def place_take(*, open_link: OpenLink, network: str) -> None:
 def full_text(link: OpenLink) -> str:
     """Return what is told when no place is left."""
     if link.is_active and _holders([link], link.hold_minutes).exclude(BEGUN).exists():
-        return (
-            "All places of this link are taken at the moment. Some may come free within "
-            f"{link.hold_minutes} minutes: try again then."
-        )
-    return "All places of this link are taken."
+        return ngettext(
+            "All places of this link are taken at the moment. Some may come free within %(count)s minute: try again "
+            "then.",
+            "All places of this link are taken at the moment. Some may come free within %(count)s minutes: try again "
+            "then.",
+            link.hold_minutes,
+        ) % {"count": link.hold_minutes}
+    return _("All places of this link are taken.")
 
 
 def network_key(network: str) -> str:
@@ -121,7 +126,7 @@ def network_key(network: str) -> str:
 def check_answer(*, open_link: OpenLink, answer: str) -> None:
     """Raise ServiceError unless the answer to the link's question is one that is taken, whatever its case or blanks."""
     if open_link.question and _plain(answer) not in {_plain(taken) for taken in open_link.answers}:
-        raise ServiceError("This is not the answer. It stands in what you were sent with this link.")
+        raise ServiceError(_("This is not the answer. It stands in what you were sent with this link."))
 
 
 def _plain(answer: str) -> str:
@@ -134,7 +139,7 @@ def _refuse_crowd(link: OpenLink, arrivals: QuerySet[Arrival], limit: int, now: 
         return
     first_to_go = arrivals.values_list("at", flat=True)[count - limit]
     logger.warning("open link %s turned somebody away: more than %s came within an hour", link.pk, limit)
-    raise TooMany("Too many people have come by this link within the last hour.", wait=first_to_go + WINDOW - now)
+    raise TooMany(_("Too many people have come by this link within the last hour."), wait=first_to_go + WINDOW - now)
 
 
 def _holders(links: Sequence[OpenLink], hold_minutes: int) -> QuerySet[Participant]:

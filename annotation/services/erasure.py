@@ -124,6 +124,7 @@ def person_forget(participant: Participant) -> None:
         session_id="",
         completion_code="",
         consent_hash="",
+        language="",
         excluded_reason="",
         platform_state=Participant.PlatformState.NONE,
         practice_done=0,

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Aspect, Assignment, Event
@@ -81,7 +82,7 @@ def _sorted(assignment: Assignment, answers: Mapping[Key, GivenAnswer], *, again
             if question.value == answer.value:
                 continue
             if any(answer.client_key == other.client_key for other in new.values()):
-                raise ServiceError(KEY_USED)
+                raise ServiceError(_(KEY_USED))
             is_current = question.version == answer.version
             if (again or not is_current) and sent_answer(question, answer):
                 continue
@@ -137,7 +138,7 @@ def _complete(assignment: Assignment) -> None:
     if not may_hold or not update(_COMPLETE_HELD, state.COMPLETED, now, False, assignment.pk, state.OPEN, now):
         study_lock(study_id=participant.study_id)
         if not update(_COMPLETE, state.COMPLETED, now, is_place_filled(assignment), assignment.pk, state.OPEN):
-            raise NotAllowedNow("This part has been finished already; its answers can no longer be changed.")
+            raise NotAllowedNow(_("This part has been finished already; its answers can no longer be changed."))
         assignment_recount(assignment=assignment)
     event_log(participant=participant, kind=Event.Kind.ASSIGNMENT_COMPLETED, assignment=assignment)
 

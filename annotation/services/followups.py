@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from annotation.errors import ServiceError, StaleVersion
 from annotation.models import Followup, Slot, Study
@@ -32,7 +33,7 @@ def followup_save(*, slot: Slot, chips: Sequence[str], text: str, version: str) 
         if (chosen, text) == ((current.chips, current.text) if current else ([], "")):
             return current
         if version != followup_version(current):
-            raise StaleVersion("Another tab or device saved something else here.", current=current)
+            raise StaleVersion(_("Another tab or device saved something else here."), current=current)
         return Followup.objects.update_or_create(slot=slot, defaults={"chips": chosen, "text": text})[0]
 
 
@@ -49,10 +50,10 @@ def asks_followup(study: Study, slot: Slot) -> bool:
 def _checked(slot: Slot, chips: Sequence[str], text: str) -> tuple[list[str], str]:
     study = slot.assignment.participant.study
     if not asks_followup(study, slot):
-        raise ServiceError("Nothing more is asked about this.")
+        raise ServiceError(_("Nothing more is asked about this."))
     offered = study.followup["chips"]
     if unknown := [chip for chip in chips if chip not in offered]:
-        raise ServiceError(f"“{unknown[0][:80]}” is none of the reasons on the page.")
+        raise ServiceError(_("“%(reason)s” is none of the reasons on the page.") % {"reason": unknown[0][:80]})
     if text and not study.followup["text"]:
-        raise ServiceError("No text is asked for here.")
+        raise ServiceError(_("No text is asked for here."))
     return [chip for chip in offered if chip in chips], answer_text(text)

@@ -4,6 +4,7 @@ import uuid
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from annotation.errors import NotAllowedNow
 from annotation.keys import visit_token
@@ -56,10 +57,13 @@ def joined_before(*, open_link: OpenLink, visit: uuid.UUID) -> Participant | Non
     return Participant.objects.select_related("study").filter(token=token, erased_at__isnull=True).first()
 
 
-def open_link_join(*, open_link: OpenLink, visit: uuid.UUID, answer: str = "", network: str = "") -> Participant:
+def open_link_join(
+    *, open_link: OpenLink, visit: uuid.UUID, answer: str = "", network: str = "", language: str = ""
+) -> Participant:
     """Return the participant behind a click on "Start": a new one, or the one who started in the same `visit`.
 
-    `visit` names a browser, `network` where it asks from; `answer` is to the link's question.
+    `visit` names a browser, `network` where it asks from; `answer` is to the link's question, and `language`
+    the one that they chose, among those of the study.
 
     Raises:
         ServiceError: the answer is not one that is taken.
@@ -70,9 +74,9 @@ def open_link_join(*, open_link: OpenLink, visit: uuid.UUID, answer: str = "", n
     if found := joined_before(open_link=open_link, visit=visit):
         return found
     if open_link.study.state != Study.State.OPEN:
-        raise NotAllowedNow("This study is not open at the moment.")
+        raise NotAllowedNow(_("This study is not open at the moment."))
     if open_link.study.recruitment.get("prolific"):
-        raise NotAllowedNow("This study takes people who come from Prolific. Open it from there.")
+        raise NotAllowedNow(_("This study takes people who come from Prolific. Open it from there."))
     check_answer(open_link=open_link, answer=answer)
     with transaction.atomic():
         study_lock(study_id=open_link.study_id)
@@ -80,5 +84,5 @@ def open_link_join(*, open_link: OpenLink, visit: uuid.UUID, answer: str = "", n
             return found
         place_take(open_link=open_link, network=network)
         token = visit_token(settings.SECRET_KEY, open_link.pk, visit)
-        values = {"open_link": open_link, "origin": Participant.Origin.OPEN_LINK, "token": token}
+        values = {"open_link": open_link, "origin": Participant.Origin.OPEN_LINK, "token": token, "language": language}
         return participants_number(study=open_link.study, external_ids=[""], **values)[0]

@@ -6,16 +6,19 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.fields import id_key
 from annotation.keys import link_token
+from annotation.languages import languages_of
 from annotation.models import Event, OpenLink, Participant, Study, User
 from annotation.recruitment import RecruitmentEvent
 from annotation.services.entrance import link_has_room
 from annotation.services.locks import study_lock
 from annotation.services.log import audit_log, event_log
 from annotation.services.platform import platform_move, quota_has_room
+from annotation.study_texts import study_in
 
 MAX_LINKS_AT_ONCE = 500
 
@@ -44,8 +47,10 @@ def participants_create(*, study: Study, count: int, user: User | None) -> list[
     return created
 
 
-def participant_consent(*, participant: Participant) -> None:
-    """Record agreement to the consent text as it stands; a second click changes nothing.
+def participant_consent(*, participant: Participant, language: str = "") -> None:
+    """Record agreement to the consent text as it stands in this language; a second click changes nothing.
+
+    The language, by default the study's first, is fixed with it.
 
     Nothing is recorded either where the study's quota, or the link they came by, has been filled since the page was
     opened.
@@ -55,8 +60,26 @@ def participant_consent(*, participant: Participant) -> None:
         if not (quota_has_room(participant) and link_has_room(participant)):
             return
         fresh = _staying(participant).filter(consented_at__isnull=True)
-        if fresh.update(consented_at=timezone.now(), declined_at=None, consent_hash=consent_hash(participant.study)):
+        language = language or languages_of(participant.study)[0]
+        text = consent_hash(study_in(participant.study, language))
+        if fresh.update(consented_at=timezone.now(), declined_at=None, consent_hash=text, language=language):
             event_log(participant=participant, kind=Event.Kind.CONSENTED)
+
+
+def participant_language_choose(*, participant: Participant, language: str) -> None:
+    """Keep the language that a participant chose; once they have consented it stays as it is.
+
+    Raises:
+        ServiceError: the study is not in that language.
+    """
+    languages = languages_of(participant.study)
+    if language not in languages:
+        raise ServiceError(
+            _("This study is not in the language “%(language)s”; choose one of %(languages)s.")
+            % {"language": language[:20], "languages": ", ".join(languages)}
+        )
+    with transaction.atomic():
+        _staying(participant).filter(consented_at__isnull=True).update(language=language)
 
 
 def participant_decline(*, participant: Participant) -> None:

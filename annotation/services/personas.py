@@ -4,6 +4,7 @@ import uuid
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotation.elicitation.outcomes import written_as_sent
 from annotation.errors import NotAllowedNow, ServiceError, StaleVersion
@@ -36,11 +37,11 @@ def persona_draft_save(*, assignment: Assignment, text: str, version: int, tab: 
         assignment_touch(assignment=assignment)
         persona = Persona.objects.get(pk=assignment.persona_id)
         if persona.submitted_at:
-            raise NotAllowedNow("This persona has been submitted already and cannot be changed.")
+            raise NotAllowedNow(_("This persona has been submitted already and cannot be changed."))
         if persona.text == text and persona.draft_tab == tab:
             return persona
         if persona.draft_version != version and persona.draft_tab != tab and persona.text != text:
-            raise StaleVersion("Another tab or device saved a different text.", current=persona)
+            raise StaleVersion(_("Another tab or device saved a different text."), current=persona)
         persona.text, persona.draft_tab = text, tab
         persona.draft_version += 1
         persona.draft_saved_at = timezone.now()
@@ -56,7 +57,7 @@ def persona_submit(*, assignment: Assignment, text: str, version: int, tab: uuid
         StaleVersion, NotAllowedNow: as for `persona_draft_save`.
     """
     if is_blank(text):
-        raise ServiceError("Write a sentence about a person first: the responses are made for that person.")
+        raise ServiceError(_("Write a sentence about a person first: the responses are made for that person."))
     with transaction.atomic():
         study_lock(study_id=assignment.participant.study_id)  # first of all, for the order in which outputs are placed
         persona = persona_draft_save(assignment=assignment, text=text, version=version, tab=tab)

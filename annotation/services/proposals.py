@@ -2,6 +2,7 @@
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotation.errors import NotAllowedNow
 from annotation.models import Assignment, Persona, PersonaProposal
@@ -36,6 +37,6 @@ def proposal_decide(*, assignment: Assignment, decision: PersonaProposal.Decisio
     with transaction.atomic():
         assignment_touch(assignment=assignment)
         if Persona.objects.filter(pk=assignment.persona_id, submitted_at__isnull=False).exists():
-            raise NotAllowedNow("This persona has been submitted already and cannot be changed.")
+            raise NotAllowedNow(_("This persona has been submitted already and cannot be changed."))
         pending = PersonaProposal.objects.filter(persona=assignment.persona_id, decision="")
         pending.update(decision=decision, decided_at=timezone.now())

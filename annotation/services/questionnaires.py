@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Participant, QuestionnaireAnswer
@@ -31,7 +32,7 @@ def questionnaire_save(*, participant: Participant, page: Page, answers: Mapping
         )
         # Written as it is: requests for one page take turns, as on every assignment.
         if not unsent.update(number=participant.number):
-            raise NotAllowedNow("These questions have been answered already.")
+            raise NotAllowedNow(_("These questions have been answered already."))
         kept = QuestionnaireAnswer.objects.filter(participant=participant, page=page)
         kept.filter(key__in=[key for key, value in values.items() if not value]).delete()
         for key, value in values.items():
@@ -60,5 +61,8 @@ def _checked(question: Mapping[str, Any], value: str) -> str:
     numbers = [str(number) for number in range(1, len(question["labels"]) + 1)]
     allowed = question["options"] if question["type"] == "choice" else numbers
     if value and value not in allowed:
-        raise ServiceError(f"“{question['question']}” has no answer “{value[:80]}”; choose one of those on the page.")
+        raise ServiceError(
+            _("“%(question)s” has no answer “%(answer)s”; choose one of those on the page.")
+            % {"question": question["question"], "answer": value[:80]}
+        )
     return value

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from annotation.controls.quiz import is_passed
 from annotation.errors import ServiceError, ValueOutOfScale
@@ -54,10 +56,21 @@ def quiz_last_answers(participant: Participant) -> list[int]:
 
 def _check(questions: list[dict[str, list[str]]], answers: Sequence[int]) -> None:
     if len(answers) != len(questions):
-        raise ServiceError(f"{len(questions) - len(answers)} questions of the quiz are not answered yet.")
+        count = len(questions) - len(answers)
+        raise ServiceError(
+            ngettext(
+                "%(count)s question of the quiz is not answered yet.",
+                "%(count)s questions of the quiz are not answered yet.",
+                count,
+            )
+            % {"count": count}
+        )
     for number, (question, answer) in enumerate(zip(questions, answers, strict=True), start=1):
         if not 1 <= answer <= len(question["options"]):
-            raise ValueOutOfScale(f"Question {number} has {len(question['options'])} options, and no {answer}.")
+            raise ValueOutOfScale(
+                _("Question %(number)s has %(options)s options, and no %(answer)s.")
+                % {"number": number, "options": len(question["options"]), "answer": answer}
+            )
 
 
 def _keep(participant: Participant, attempt: int, answers: Sequence[int]) -> None:

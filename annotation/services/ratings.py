@@ -3,8 +3,11 @@
 import uuid
 from dataclasses import dataclass, replace
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import activate, gettext_noop
+from django.utils.translation import gettext as _
 
 from annotation.errors import ServiceError, StaleVersion, UnknownQuestion, ValueOutOfScale
 from annotation.models import Assignment, PageVisit, Rating
@@ -16,7 +19,7 @@ from annotation.services.touch import work_touch
 MAX_VISIT_MS = 24 * 60 * 60 * 1000
 # How often a save looks again because another request for the same question was first.
 TRIES = 5
-KEY_USED = "This request's key was used for another answer; reload the page and answer again."
+KEY_USED = gettext_noop("This request's key was used for another answer; reload the page and answer again.")
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ def rating_save(*, token: str, slot_key: str, aspect_key: str, answer: GivenAnsw
     for further_tries in reversed(range(TRIES)):
         asked = asked_question(token=token, slot_key=slot_key, aspect_key=aspect_key)
         if asked is None or not asked.is_shown:
-            raise UnknownQuestion("There is no such question.")
+            raise UnknownQuestion(_("There is no such question."))
+        activate(asked.language or settings.LANGUAGE_CODE)  # what is refused is said in the participant's language
         answer_check(asked.question, answer)
         try:
             return _save(asked, answer)
@@ -69,9 +73,12 @@ def rating_save(*, token: str, slot_key: str, aspect_key: str, answer: GivenAnsw
 def answer_check(question: QuestionState, answer: GivenAnswer) -> None:
     """Raise ServiceError if the question is not asked there, ValueOutOfScale if its scale has no such value."""
     if not question.is_asked:
-        raise ServiceError(f"{question.name} is not asked about this.")
+        raise ServiceError(_("%(question)s is not asked about this.") % {"question": question.name})
     if not question.minimum <= answer.value <= question.maximum:
-        raise ValueOutOfScale(f"{question.name} takes {question.minimum} to {question.maximum}, not {answer.value}.")
+        values = {"question": question.name, "minimum": question.minimum, "maximum": question.maximum}
+        raise ValueOutOfScale(
+            _("%(question)s takes %(minimum)s to %(maximum)s, not %(value)s.") % {**values, "value": answer.value}
+        )
 
 
 def is_new(question: QuestionState, answer: GivenAnswer) -> bool:
@@ -89,7 +96,7 @@ def sent_answer(question: QuestionState, answer: GivenAnswer) -> Rating | None:
     if rating is None:
         return None
     if (rating.slot_id, rating.aspect_id, rating.value) != (question.slot_id, question.aspect_id, answer.value):
-        raise ServiceError(KEY_USED)
+        raise ServiceError(_(KEY_USED))
     return rating
 
 
@@ -108,7 +115,7 @@ def ratings_write(answers: list[tuple[QuestionState, GivenAnswer]]) -> list[Rati
         IntegrityError: see above, or a key has been used before.
     """
     ratings = [_rating(question, answer) for question, answer in answers]
-    for (question, _), rating in zip(answers, ratings, strict=True):
+    for (question, _answer), rating in zip(answers, ratings, strict=True):
         if question.version:
             # Foreign keys are checked at commit, so the old row can point at the new one before it exists,
             # and at no time do two rows count as current.
@@ -155,7 +162,7 @@ def _save(asked: AskedQuestion, answer: GivenAnswer) -> Rating:
             if sent_before:
                 return sent_before
             if answer.version != (current.version if current else 0):
-                raise StaleVersion("Another tab or device saved a different answer.", current=current)
+                raise StaleVersion(_("Another tab or device saved a different answer."), current=current)
             question = replace(question, version=answer.version)
         return ratings_write([(question, answer)])[0]
 

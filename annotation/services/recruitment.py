@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.translation import gettext as _
 
 from annotation.errors import NotAllowedNow, NotProven, ServiceError
 from annotation.fields import id_key
@@ -49,11 +50,12 @@ class Proof:
 
 @dataclass(frozen=True)
 class Asking:
-    """What else comes with an arrival: the answer to the link's question, and where it comes from."""
+    """What else comes with an arrival: the answer to the link's question, where it comes from, the language chosen."""
 
     answer: str = ""
     network: str = ""
     is_new_browser: bool = True
+    language: str = ""
 
 
 def participant_arrive(
@@ -81,9 +83,9 @@ def participant_arrive(
         if participant is None:
             participant = _new_arrival(open_link, person, proof, asking)
         elif participant.origin != Participant.Origin.PROLIFIC:
-            raise NotAllowedNow("This study takes nobody from Prolific by this id.")
+            raise NotAllowedNow(_("This study takes nobody from Prolific by this id."))
         elif not _is_proven(participant, proof):
-            raise NotProven("Somebody has started this study under your Prolific id in another browser.")
+            raise NotProven(_("Somebody has started this study under your Prolific id in another browser."))
         _arrive(participant, session)
     return participant
 
@@ -91,7 +93,7 @@ def participant_arrive(
 def refuse_no_platform(study: Study) -> None:
     """Raise NotAllowedNow where a study takes nobody from a platform, or not yet."""
     if not study.recruitment.get("prolific") or study.state == Study.State.DRAFT:
-        raise NotAllowedNow("This study takes nobody from Prolific at the moment.")
+        raise NotAllowedNow(_("This study takes nobody from Prolific at the moment."))
 
 
 def link_proof(participant: Participant) -> str:
@@ -102,11 +104,12 @@ def link_proof(participant: Participant) -> str:
 def _new_arrival(open_link: OpenLink, person: str, proof: Proof, asking: Asking) -> Participant:
     if not asking.is_new_browser and not open_link.shared_browsers:
         raise NotAllowedNow(
-            "Somebody has started in this browser already, under another id or before leaving the study."
+            _("Somebody has started in this browser already, under another id or before leaving the study.")
         )
     check_answer(open_link=open_link, answer=asking.answer)
     place_take(open_link=open_link, network=asking.network)
-    values: dict[str, Any] = {"origin": Participant.Origin.PROLIFIC, "open_link": open_link}
+    origin = Participant.Origin.PROLIFIC
+    values: dict[str, Any] = {"origin": origin, "open_link": open_link, "language": asking.language}
     if proof.visits:
         values["token"] = _visit_token(open_link.pk, proof.visits[-1], person)
     return participants_number(study=open_link.study, external_ids=[person], **values)[0]

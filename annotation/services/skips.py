@@ -2,6 +2,7 @@
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.fields import is_blank
@@ -24,20 +25,20 @@ def assignment_skip(*, assignment: Assignment, reason: str) -> None:
             not been accepted allows skipping.
     """
     if is_blank(reason):
-        raise ServiceError("Choose a reason, or write one, before you skip this.")
-    reason = reason_text(reason, what="skipping this")
+        raise ServiceError(_("Choose a reason, or write one, before you skip this."))
+    reason = reason_text(reason, what=_("skipping this"))
     study = assignment.participant.study
     if not takes_work(study.state, assignment.participant.kind):
-        raise NotAllowedNow("The study is not open at the moment.")
+        raise NotAllowedNow(_("The study is not open at the moment."))
     if not study.skip_reasons and not assignment.persona.item.warning:
-        raise NotAllowedNow("Parts of this study cannot be skipped.")
+        raise NotAllowedNow(_("Parts of this study cannot be skipped."))
     with transaction.atomic():
         study_lock(study_id=study.pk)
         here = Assignment.objects.filter(pk=assignment.pk, state=Assignment.State.OPEN)
         if not study.skip_reasons:
             here = here.filter(warned_at__isnull=True)
         if not here.update(state=Assignment.State.SKIPPED, skip_reason=reason):
-            raise NotAllowedNow("This part cannot be skipped.")
+            raise NotAllowedNow(_("This part cannot be skipped."))
         assignment_recount(assignment=assignment)
         event_log(participant=assignment.participant, kind=Event.Kind.ASSIGNMENT_SKIPPED, assignment=assignment)
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from annotation.errors import NotAllowedNow
 from annotation.flow import takes_work
@@ -34,10 +35,10 @@ def work_touch(*, assignment_id: int, participant_kind: str, study_state: str, a
     now = timezone.now()
     lives = update(_TOUCH, now + timedelta(hours=assignment_hours), assignment_id, Assignment.State.OPEN, now)
     if not lives and not update(_HOLD, assignment_id, Assignment.State.OPEN):
-        raise NotAllowedNow("This part has been finished already; its answers can no longer be changed.")
+        raise NotAllowedNow(_("This part has been finished already; its answers can no longer be changed."))
 
 
 def work_check(*, participant_kind: str, study_state: str) -> None:
     """Raise NotAllowedNow if the study is closed or a draft; while it is paused it takes answers on their way."""
     if study_state != Study.State.PAUSED and not takes_work(study_state, participant_kind):
-        raise NotAllowedNow("The study has been closed; answers can no longer be saved.")
+        raise NotAllowedNow(_("The study has been closed; answers can no longer be saved."))

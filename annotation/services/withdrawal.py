@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext as _
 
 from annotation.errors import NotAllowedNow
 from annotation.keys import code_from_bytes
@@ -60,7 +61,7 @@ def participant_erase(*, participant: Participant, user: User | None = None, act
         study_lock(study_id=participant.study_id)
         here = Participant.objects.filter(pk=participant.pk, erased_at__isnull=True)
         if not here.update(erased_at=now, withdrawn_at=participant.withdrawn_at or now, receipt=receipt):
-            raise NotAllowedNow(f"The data of {participant.code} have been erased already.")
+            raise NotAllowedNow(_("The data of %(code)s have been erased already.") % {"code": participant.code})
         tombstone = {"counts": data_erase(participant), "files_cleaned": False}
         person_forget(participant)
         Participant.objects.filter(pk=participant.pk).update(tombstone=tombstone)

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 # Sections that came later: left out where they say nothing, so that studies from before keep document and hash.
-_LEFT_OUT_WHEN_EMPTY = ("elicitation", "screening", "retention")
+_LEFT_OUT_WHEN_EMPTY = ("elicitation", "screening", "retention", "languages", "translations")
 
 
 def without_empty(document: dict[str, Any]) -> dict[str, Any]:
@@ -40,6 +40,7 @@ class ItemDefinition:
     stratum: str = ""
     warning: str = ""
     answer_start: str = ""
+    language: str = ""
     planted_part: int | None = None
     planted_aspect: str = ""
     good: str = ""
@@ -91,7 +92,13 @@ class StudyDefinition:
     screening: dict[str, Any] = field(default_factory=dict)
     elicitation: dict[str, Any] = field(default_factory=dict)
     retention: dict[str, Any] = field(default_factory=dict)
+    languages: list[str] = field(default_factory=list)
+    translations: dict[str, Any] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """Return the definition as plain JSON types, as `protocol.definition_document` does for a stored study."""
-        return without_empty(asdict(self))
+        document = without_empty(asdict(self))
+        for item in document["items"]:
+            if not item["language"]:
+                del item["language"]
+        return document

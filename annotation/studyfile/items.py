@@ -14,13 +14,16 @@ from annotation.studyfile.messages import unknown_key
 from annotation.studyfile.problems import Problem, StudyFileError
 from annotation.studyfile.rows import read_rows
 from annotation.studyfile.schema import ItemFile
+from annotation.studyfile.text import check_language
 from annotation.studyfile.yamltree import YamlTree, format_path
 
-FIELDS = ("id", "prompt", "stratum", "persona", "warning", "answer_start")
+FIELDS = ("id", "prompt", "stratum", "persona", "warning", "answer_start", "language")
+# Columns of these names are read without being named. A column `language` is not: many tables have one of another kind.
+_FOUND_BY_NAME = FIELDS[:-1]
 _NO_OPTIONS = ItemFile(file="-")
-_COLUMNS = {"key": "id", "stratum": "stratum", "warning": "warning", "answer_start": "answer_start"}
+_COLUMNS = {"key": "id", **{name: name for name in ("stratum", "warning", "answer_start", "language")}}
 _CHECKS: Mapping[str, Callable[[Any], str]] = {
-    "id": check_id, **dict.fromkeys(("prompt", "persona", "answer_start"), check_text)
+    "id": check_id, "language": check_language, **dict.fromkeys(("prompt", "persona", "answer_start"), check_text)
 }  # fmt: skip
 _LENGTHS = {
     _COLUMNS[field.name]: field.max_length
@@ -88,7 +91,9 @@ def _rows_of_file(
         message = f"{source.file!r} does not exist; looked for {path} (paths are relative to the study file)"
         problems.append(tree.problem([*location, "file"], message))
         return
-    columns = source.columns.model_dump(exclude_none=True) if source.columns else {name: name for name in FIELDS}
+    columns = (
+        source.columns.model_dump(exclude_none=True) if source.columns else {name: name for name in _FOUND_BY_NAME}
+    )
     required = set(columns.values()) if source.columns else {"prompt"}
     try:
         for number, (place, values) in enumerate(read_rows(path, required), start=1):
@@ -122,6 +127,7 @@ def _item(row: Row, options: ItemFile, problems: list[Problem]) -> ItemDefinitio
         stratum=values["stratum"] or options.stratum,
         warning=values["warning"] or options.warning,
         answer_start=values["answer_start"] or "",
+        language=values["language"] or options.language,
     )
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from annotation.models import Aspect
 from annotation.studyfile.analysis import analysis_problems
 from annotation.studyfile.definition import AspectDefinition, ItemDefinition
@@ -13,7 +15,6 @@ from annotation.studyfile.yamltree import YamlTree
 
 # Check aspects are named like any other question: these words stand in the page's source.
 _CHECK_KEY = "question-{part}"
-_CHECK_NAME = "One more question"
 
 
 def optional_parts(parts: dict[str, Any]) -> dict[str, Any]:
@@ -38,7 +39,7 @@ def check_aspects(checks: list[Check]) -> list[AspectDefinition]:
     return [
         AspectDefinition(
             key=_CHECK_KEY.format(part=check.part),
-            name=_CHECK_NAME,
+            name=_("One more question"),
             kind=Aspect.Kind.CHECK.value,
             level=Aspect.Level.NOMINAL.value,
             question=check.instruction,

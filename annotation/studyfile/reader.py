@@ -1,8 +1,10 @@
 """Read a study file: every mistake at once, or a complete definition."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from django.utils.translation import override
 from pydantic import BaseModel, ValidationError, create_model
 
 from annotation.models import Aspect
@@ -16,6 +18,7 @@ from annotation.studyfile.definition import (
 )
 from annotation.studyfile.items import read_items
 from annotation.studyfile.kinds import complete_parts
+from annotation.studyfile.languages import SOURCE, declared_languages, language_problems, overlay, tree_in
 from annotation.studyfile.options import check_aspects, option_problems, optional_parts, planted_items
 from annotation.studyfile.problems import Problem, StudyFileError
 from annotation.studyfile.schema import AnyAspect, ComparisonAspect, FileSection, PickAspect, StudyFile
@@ -35,17 +38,51 @@ def read_study_file(path: Path) -> StudyDefinition:
         StudyFileError: with every mistake found, if there is any.
     """
     tree = load_yaml(path, str(path))
-    problems = [*tree.repeated_keys(), *tree.rewritten_numbers()]
+    languages = declared_languages(tree)
+    problems = [*tree.repeated_keys(), *tree.rewritten_numbers(), *language_problems(tree, languages)]
+    read = {language: _read_in(language, tree, path.parent) for language in languages}
+    for language, (_, found) in read.items():
+        others = [problems_there for other, (_, problems_there) in read.items() if other != language]
+        problems += (_named(problem, language, others) for problem in found)
+    if problems:
+        raise StudyFileError(sorted(dict.fromkeys(problems), key=_reading_order))
+    return _with_translations({language: definition for language, (definition, _) in read.items() if definition})
+
+
+def _named(problem: Problem, language: str, others: list[list[Problem]]) -> Problem:
+    """Return the problem, with the language that has it where another has it not."""
+    if all(problem in found for found in others):
+        return problem
+    return replace(problem, message=f"in {language}: {problem.message}")
+
+
+def _with_translations(definitions: dict[str, StudyDefinition]) -> StudyDefinition:
+    """Return the definition in the first language, with what is said otherwise in the others."""
+    first, *others = definitions
+    if list(definitions) == [SOURCE]:
+        return definitions[first]  # as it was before a study could name its language
+    translations = {language: overlay(definitions[first], definitions[language]) for language in others}
+    return replace(definitions[first], languages=list(definitions), translations=translations)
+
+
+def _read_in(language: str, file: YamlTree, folder: Path) -> tuple[StudyDefinition | None, list[Problem]]:
+    """Return the definition in one language and what is wrong with it; words of our own are in that language too."""
+    tree, problems = tree_in(file, language), list[Problem]()
+    with override(language):
+        return _read(tree, folder, problems), problems
+
+
+def _read(tree: YamlTree, folder: Path, problems: list[Problem]) -> StudyDefinition | None:
     parts = _validate_parts(tree, problems)
     problems += complete_parts(parts, tree)
     is_imported = parts.get("items") == "imported"
     items = None
     if "items" in parts and not is_imported:
-        items = read_items(parts["items"], tree, path.parent, problems)
+        items = read_items(parts["items"], tree, folder, problems)
     problems += consistency_problems(parts, items, tree)
     problems += option_problems(parts, items, tree)
     if problems or (items is None and not is_imported):
-        raise StudyFileError(sorted(problems, key=_reading_order))
+        return None
     return _definition(parts, items or [])
 
 

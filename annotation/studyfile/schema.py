@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, StrictBool, StrictInt, Tag
+from django.conf import settings
+from django.utils.translation import gettext as _
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, StrictBool, StrictInt, Tag
 
 from annotation.fields import Count, CountFromOne, Line, Seed, Share, Text
 from annotation.models import Aspect, Study
@@ -22,9 +24,11 @@ from annotation.studyfile.schema_options import (
     ScreeningSection,
     SkipReason,
 )
-from annotation.studyfile.text import parse_scale
+from annotation.studyfile.text import check_language, parse_scale
 
 MAX_ARMS = 5
+LANGUAGES = tuple(code for code, _name in settings.LANGUAGES)
+LanguageTag = Annotated[Line, AfterValidator(check_language)]
 
 # One place for field lengths: the columns that the values are stored in.
 _study = {field.name: getattr(field, "max_length", None) for field in Study._meta.fields}
@@ -44,12 +48,12 @@ class RatingAspect(FileSection):
 
 
 class ComparisonOptions(FileSection):
-    """The words of the four answers; sides are those that the participant sees."""
+    """The words of the four answers, by default in the study's language; sides are those that the participant sees."""
 
-    left: Line = "Response A is better"
-    right: Line = "Response B is better"
-    tie: Line = "About equally good"
-    both_bad: Line = "Both are bad"
+    left: Line = Field(default_factory=lambda: _("Response A is better"))
+    right: Line = Field(default_factory=lambda: _("Response B is better"))
+    tie: Line = Field(default_factory=lambda: _("About equally good"))
+    both_bad: Line = Field(default_factory=lambda: _("Both are bad"))
 
 
 class ComparisonAspect(FileSection):
@@ -60,14 +64,14 @@ class ComparisonAspect(FileSection):
     type: Literal["comparison"]
     question: Question
     question_for_others: Question | None = None
-    options: ComparisonOptions = ComparisonOptions()
+    options: ComparisonOptions = Field(default_factory=ComparisonOptions)
 
 
 class PickOptions(FileSection):
-    """The words of the two answers; sides are those that the participant sees."""
+    """The words of the two answers, by default in the study's language; sides are those that the participant sees."""
 
-    left: Line = "Response A"
-    right: Line = "Response B"
+    left: Line = Field(default_factory=lambda: _("Response A"))
+    right: Line = Field(default_factory=lambda: _("Response B"))
 
 
 class PickAspect(FileSection):
@@ -78,7 +82,7 @@ class PickAspect(FileSection):
     type: Literal["pick"]
     question: Question
     question_for_others: Question | None = None
-    options: PickOptions = PickOptions()
+    options: PickOptions = Field(default_factory=PickOptions)
 
 
 def _aspect_type(value: Any) -> str:
@@ -155,6 +159,7 @@ class ItemColumns(FileSection):
     persona: Line | None = None
     warning: Line | None = None
     answer_start: Line | None = None
+    language: Line | None = None
 
 
 class ItemFile(FileSection):
@@ -164,6 +169,7 @@ class ItemFile(FileSection):
     columns: ItemColumns | None = None
     stratum: Line = ""
     warning: Line = ""
+    language: LanguageTag = ""
     id_prefix: Annotated[Line, Field(max_length=40)] = ""
     limit: Annotated[StrictInt, Field(ge=1)] | None = None
 
@@ -196,6 +202,8 @@ class StudyFile(FileSection):
     slug: Annotated[Line, Field(pattern=SLUG, max_length=_study["slug"])]
     title: Annotated[Line, Field(max_length=_study["title"])]
     kind: Literal["output_rating", "persona_assessment"]
+    language: Literal[LANGUAGES] | None = None  # type: ignore[valid-type]
+    languages: Annotated[list[Literal[LANGUAGES]], Field(min_length=1)] | None = None  # type: ignore[valid-type]
     contact: Annotated[Line, Field(max_length=_study["contact"])] = ""
     consent: Text
     instructions: Text

@@ -1,10 +1,18 @@
 """The scale of a question in a study file."""
 
+import re
 from typing import Any
 
 from annotation.fields import check_line
 
 SCALE_HELP = "write `scale: {1: Not at all, 2: A little, 3: Very}`, consecutive whole numbers, each with its label"
+
+
+def check_language(value: str) -> str:
+    """Return the tag of a language, such as en or pt-BR. Raises ValueError."""
+    if not re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}", value):
+        raise ValueError(f"{value!r} is no tag of a language; write it as in en, pt-BR or zh-Hans")
+    return value
 
 
 def parse_scale(value: Any) -> dict[int, str]:

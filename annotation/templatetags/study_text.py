@@ -1,11 +1,16 @@
 """What templates of participants' pages use: the texts of a study, and its scales."""
 
+from datetime import datetime
+
 from django import template
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language, gettext
 
 from annotation.blinding import QuestionView
+from annotation.languages import languages_of
 from annotation.markdown import render_markdown
+from annotation.models import Study
 
 register = template.Library()
 
@@ -14,6 +19,31 @@ register = template.Library()
 def markdown(text: str) -> SafeString:
     """Render a study's Markdown text as clean HTML."""
     return render_markdown(text)
+
+
+@register.simple_tag
+def study_lang(study: Study) -> SafeString:
+    """Say the language and direction of words quoted from a study, where it is another one than the page's."""
+    language = languages_of(study)[0]
+    return SafeString("") if language == get_language() else format_html('lang="{}" dir="auto"', language)
+
+
+@register.simple_tag
+def saved_at(moment: datetime) -> SafeString:
+    """Say when something was saved; a script puts the reader's own time in its place."""
+    return _around_time(gettext("Saved at %(time)s"), moment)
+
+
+@register.simple_tag
+def draft_saved_at(moment: datetime) -> SafeString:
+    """Say when a draft was saved; a script puts the reader's own time in its place."""
+    return _around_time(gettext("Draft saved at %(time)s"), moment)
+
+
+def _around_time(text: str, moment: datetime) -> SafeString:
+    before, _, after = text.partition("%(time)s")
+    time = format_html('<time datetime="{}" data-clock>{} UTC</time>', moment.isoformat(), moment.strftime("%H:%M"))
+    return format_html("{}{}{}", before, time, after)
 
 
 @register.simple_tag

@@ -12,16 +12,20 @@ from typing import Any
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from annotation.errors import NotAllowedNow, NotProven, ServiceError, TooMany
 from annotation.http import parse_uuid, to_page
+from annotation.languages import asked_language, language_choices, languages_of, speak
 from annotation.models import OpenLink
 from annotation.prolific_tokens import KeysMissing, NotSigned, signed_ids
 from annotation.recruitment import TOKEN_PARAMETER, wrong_parameters
 from annotation.services.entrance import full_text, places_taken
 from annotation.services.openlinks import joined_before, open_link_join
 from annotation.services.recruitment import Asking, Proof, link_proof, participant_arrive, refuse_no_platform
+from annotation.study_texts import study_shown
 from annotation.views.browsers import HELD, VISIT, keep, kept_visit
 from personaeval.clients import client_network
 
@@ -44,7 +48,8 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
     link = get_object_or_404(OpenLink.objects.select_related("study"), token=token)
     kept = None if request.POST.get("another") and link.shared_browsers else kept_visit(request)
     own = joined_before(open_link=link, visit=kept) if kept else None
-    context = {"study": link.study, "link": link, "visit": uuid.uuid4(), "own": own is not None}
+    speak(request, link.study, own)
+    context = {**_context(link), "own": own is not None}
     # What was begun in this browser has been erased, or has another link by now.
     has_left = kept is not None and own is None and not link.shared_browsers
     if request.method == "POST" and not has_left:
@@ -52,15 +57,27 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
         visit = kept if own and kept else parse_uuid(request.POST.get("visit", str(uuid.uuid4())), "visit")
         return _let_in(request, "annotation/join.html", context, lambda: _joined(request, link, visit))
     if has_left:
-        context["refusal"] = "Somebody has taken part in this browser and has left the study, or has a new link."
+        context["refusal"] = _("Somebody has taken part in this browser and has left the study, or has a new link.")
     elif own is None and not (link.is_active and places_taken(link) < link.cap):
         context["refusal"] = full_text(link)
     return render(request, "annotation/join.html", context, status=409 if request.method == "POST" else 200)
 
 
+def _context(link: OpenLink) -> dict[str, Any]:
+    """Return what the pages before a start are given."""
+    return {
+        "study": study_shown(link.study),
+        "link": link,
+        "visit": uuid.uuid4(),
+        "choices": language_choices(languages_of(link.study)),
+    }
+
+
 def _joined(request: HttpRequest, link: OpenLink, visit: uuid.UUID) -> HttpResponse:
     answer, network = request.POST.get("answer", ""), client_network(request)
-    response = to_page(open_link_join(open_link=link, visit=visit, answer=answer, network=network))
+    language = asked_language(request, link.study)
+    joined = open_link_join(open_link=link, visit=visit, answer=answer, network=network, language=language)
+    response = to_page(joined)
     return keep(response, request, VISIT, str(visit))
 
 
@@ -69,7 +86,8 @@ def _joined(request: HttpRequest, link: OpenLink, visit: uuid.UUID) -> HttpRespo
 def arrive(request: HttpRequest, token: str) -> HttpResponse:
     """Let somebody in whom a platform sends, and send the browser to their own link: no id stays in the address."""
     link = get_object_or_404(OpenLink.objects.select_related("study"), token=token)
-    context: dict[str, Any] = {"study": link.study, "link": link, "visit": uuid.uuid4()}
+    speak(request, link.study)
+    context = _context(link)
     wants_token = TOKEN_PARAMETER in request.GET or link.study.recruitment.get("prolific", {}).get("signed")
     wrong = [] if wants_token else wrong_parameters(dict(request.GET.lists()))
     if wrong:
@@ -108,7 +126,12 @@ def _arrived(request: HttpRequest, link: OpenLink, sent: Sent) -> HttpResponse:
         person=sent.person,
         session=sent.session,
         proof=Proof(is_signed=sent.is_signed, visits=tuple(filter(None, (kept, given))), link=held),
-        asking=Asking(request.POST.get("answer", ""), client_network(request), is_new_browser=len(visits) == 1),
+        asking=Asking(
+            request.POST.get("answer", ""),
+            client_network(request),
+            is_new_browser=len(visits) == 1,
+            language=asked_language(request, link.study),
+        ),
     )
     keep(to := to_page(participant), request, HELD, link_proof(participant))
     return keep(to, request, VISIT, str(kept or given))
@@ -128,7 +151,8 @@ def _let_in(
         return act()
     except TooMany as error:
         minutes = max(1, round(error.wait.total_seconds() / 60))
-        refusal = f"{error} Please try again in {minutes} minutes."
+        again = ngettext("Please try again in %(count)s minute.", "Please try again in %(count)s minutes.", minutes)
+        refusal = f"{error} {again % {'count': minutes}}"
         response = render(request, template, {**context, "refusal": refusal, "is_early": True}, status=429)
         response["Retry-After"] = str(max(1, round(error.wait.total_seconds())))
         return response

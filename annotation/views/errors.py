@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 
 from annotation.permissions import AccessRefused
 
@@ -21,8 +22,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _error(
         request,
         status=400,
-        title="That request could not be read",
-        text="Go back, reload the page and try again. Nothing that was saved before is lost.",
+        title=_("That request could not be read"),
+        text=_("Go back, reload the page and try again. Nothing that was saved before is lost."),
     )
 
 
@@ -31,10 +32,10 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
     return _error(
         request,
         status=403,
-        title="Not allowed",
+        title=_("Not allowed"),
         text=str(exception)
         if isinstance(exception, AccessRefused)
-        else "Your account may not do this. Ask the person who runs this site for the permission.",
+        else _("Your account may not do this. Ask the person who runs this site for the permission."),
     )
 
 
@@ -43,8 +44,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _error(
         request,
         status=404,
-        title="There is nothing at this address",
-        text="Check that you copied the whole link, up to its last character. If it still fails, ask whoever sent it.",
+        title=_("There is nothing at this address"),
+        text=_(
+            "Check that you copied the whole link, up to its last character. If it still fails, ask whoever sent it."
+        ),
     )
 
 
@@ -53,8 +56,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _error(
         request,
         status=500,
-        title="Something went wrong on our side",
-        text="Reload the page in a moment. Everything that was marked as saved is kept.",
+        title=_("Something went wrong on our side"),
+        text=_("Reload the page in a moment. Everything that was marked as saved is kept."),
     )
 
 
@@ -85,6 +88,8 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return _error(
         request,
         status=403,
-        title="This page has expired",
-        text="Reload the page and send it again. This happens when cookies are blocked or the page was open for long.",
+        title=_("This page has expired"),
+        text=_(
+            "Reload the page and send it again. This happens when cookies are blocked or the page was open for long."
+        ),
     )

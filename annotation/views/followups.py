@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from django.http import HttpRequest, JsonResponse
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 
 from annotation.blinding import chips_name, text_name, version_name
 from annotation.errors import NotAllowedNow, ServiceError, StaleVersion
@@ -85,4 +86,4 @@ def _saved(followup: Followup | None) -> dict[str, Any]:
 def _in_words(current: object) -> str:
     assert current is None or isinstance(current, Followup)
     parts = [*current.chips, current.text] if current else []
-    return " · ".join(part for part in parts if part) or "Nothing"
+    return " · ".join(part for part in parts if part) or _("Nothing")

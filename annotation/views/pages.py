@@ -14,6 +14,7 @@ from annotation.blinding import TaskView, practice_view, task_view
 from annotation.controls.quiz import quiz_view
 from annotation.flow import WORKING, Step
 from annotation.holding import hold_stage
+from annotation.languages import language_choices, languages_of
 from annotation.making import outlook
 from annotation.models import Assignment, Followup, Participant, PersonaHold, QuestionnaireAnswer
 from annotation.prepared import KeptQuery
@@ -27,6 +28,7 @@ from annotation.services.places import Place
 from annotation.services.questionnaires import questionnaire_answers
 from annotation.services.quiz import quiz_last_answers
 from annotation.services.text import MAX_TEXT_LENGTH
+from annotation.study_texts import study_shown, warning_shown
 from annotation.units import assignments_at_most
 from annotation.views.writing_help import help_context
 
@@ -34,6 +36,7 @@ _SURVEYS = {
     Step.SURVEY_BEFORE: QuestionnaireAnswer.Page.BEFORE,
     Step.SURVEY_AFTER: QuestionnaireAnswer.Page.AFTER,
 }
+_BEFORE_CONSENT = frozenset({Step.CONSENT, Step.DECLINED})
 # After this the waiting page offers to go on with something else.
 PATIENCE = timedelta(minutes=2)
 # The waiting page asks often as long as the responses may come any moment.
@@ -48,10 +51,11 @@ def render_place(
 ) -> HttpResponse:
     """Render the page of a step. `extra` adds what a refused form has to say."""
     context = {
-        "study": participant.study,
+        "study": study_shown(participant.study),
         "participant": participant,
         "step": place.step.value,
         "assignment": place.assignment,
+        **_choices(participant, place),
         **_progress(participant, place),
         **_platform(participant),
         **_context(participant, place),
@@ -71,6 +75,8 @@ def _context(participant: Participant, place: Place) -> dict[str, Any]:
         return rate_context(place.assignment, is_new=place.is_new)
     if place.step == Step.WRITE and place.assignment:
         return write_context(place.assignment)
+    if place.step == Step.WARNING and place.assignment:
+        return {"warning": warning_shown(participant.study, place.assignment.persona.item)}
     if place.step == Step.WAIT and place.assignment:
         return wait_context(place.assignment)
     if place.step == Step.FAILED:
@@ -78,6 +84,14 @@ def _context(participant: Participant, place: Place) -> dict[str, Any]:
     if place.step == Step.HELD and place.assignment:
         return held_context(place.assignment, polls=0)
     return {}
+
+
+def _choices(participant: Participant, place: Place) -> dict[str, Any]:
+    """The study's languages while one can be chosen, and its reasons for skipping: as they are sent, and in words."""
+    study = participant.study
+    choices = language_choices(languages_of(study)) if place.step in _BEFORE_CONSENT else []
+    reasons = zip(study.skip_reasons, study_shown(study).skip_reasons, strict=True)
+    return {"choices": choices, "skip_reasons": list(reasons)}
 
 
 def _platform(participant: Participant) -> dict[str, Any]:
@@ -111,7 +125,8 @@ def write_context(assignment: Assignment) -> dict[str, Any]:
     persona = assignment.persona
     return {
         "turns": split_turns(persona.item.prompt),
-        "warning": persona.item.warning,
+        "language": persona.item.language,
+        "warning": warning_shown(assignment.participant.study, persona.item),
         "text": persona.text,
         "version": persona.draft_version,
         "saved_at": persona.draft_saved_at,
@@ -166,7 +181,9 @@ def _rate_context(task: TaskView) -> dict[str, Any]:
 def quiz_context(participant: Participant, sent: list[int | None] | None = None) -> dict[str, Any]:
     """What the quiz page shows; `sent` are the answers of a form that lacked some."""
     last = quiz_last_answers(participant)
-    return {"quiz": quiz_view(participant.study.quiz, attempt=participant.quiz_attempts, last=last, sent=sent)}
+    return {
+        "quiz": quiz_view(study_shown(participant.study).quiz, attempt=participant.quiz_attempts, last=last, sent=sent)
+    }
 
 
 def questionnaire_context(
@@ -179,5 +196,6 @@ def questionnaire_context(
     """What a questionnaire page shows: the answers kept, or those of a form that was refused."""
     shown = questionnaire_answers(participant, page) if answers is None else answers
     questions = participant.study.questionnaires.get(page, [])
-    survey = survey_view(page, questions, shown, missing or [])
+    words = study_shown(participant.study).questionnaires.get(page, [])
+    survey = survey_view(page, questions, shown, missing or [], words=words)
     return {"survey": survey, "max_text_length": MAX_TEXT_LENGTH}

@@ -1,10 +1,15 @@
 """The participant's one page, and the steps around the work: consent, instructions, practice."""
 
+from contextlib import suppress
+
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import get_language
 
 from annotation.blinding import practice_view
+from annotation.errors import ServiceError
 from annotation.flow import Step
 from annotation.http import parse_int, participant_view, to_page
+from annotation.languages import CHOSEN
 from annotation.models import Participant
 from annotation.services import participants as services
 from annotation.services.assignments import assignment_mark_shown
@@ -28,11 +33,19 @@ def consent(request: HttpRequest, participant: Participant) -> HttpResponse:
     """Take the answer to the consent form."""
     answer = request.POST.get("answer")
     if answer == "agree":
-        services.participant_consent(participant=participant)
+        services.participant_consent(participant=participant, language=get_language() or "")
     elif answer == "decline":
         services.participant_decline(participant=participant)
     elif answer == "reconsider":
         services.participant_reconsider(participant=participant)
+    return to_page(participant)
+
+
+@participant_view("POST")
+def language(request: HttpRequest, participant: Participant) -> HttpResponse:
+    """Keep the language that was chosen, and show the page in it."""
+    with suppress(ServiceError):  # none of the study's: the page stays as it is
+        services.participant_language_choose(participant=participant, language=request.POST.get(CHOSEN, ""))
     return to_page(participant)
 
 

@@ -17,6 +17,7 @@ from annotation.questions import is_on_a_page, questions_of
 from annotation.services.finishing import Key, assignment_finish
 from annotation.services.places import Place, participant_place
 from annotation.services.ratings import GivenAnswer, rating_save, visit_save
+from annotation.study_texts import aspect_shown
 from annotation.views.followups import Dispute, followups_save_all, followups_typed
 from annotation.views.pages import rate_context, render_place
 
@@ -78,7 +79,8 @@ def _finish(request: HttpRequest, assignment: Assignment) -> HttpResponse | None
     if finish.is_missing:
         return _again(request, assignment, status=422, show_missing=True)
     if finish.read_again:
-        return _again(request, assignment, status=422, read_again=finish.read_again.question)
+        again = aspect_shown(assignment.participant.study, finish.read_again)
+        return _again(request, assignment, status=422, read_again=again.question)
     return None
 
 

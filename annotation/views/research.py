@@ -6,6 +6,8 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from annotation import queries
 from annotation.dryrun import stored_dry_run
@@ -22,9 +24,12 @@ from annotation.queries_holds import hold_counts
 from annotation.services import previews, studies
 
 ACTIONS: dict[str, tuple[Callable[..., Any], str]] = {
-    "open": (studies.study_open, "The study is open: its links work."),
-    "pause": (studies.study_pause, "The study is paused: participants keep their place and see that it is paused."),
-    "close": (studies.study_close, "The study is closed."),
+    "open": (studies.study_open, gettext_noop("The study is open: its links work.")),
+    "pause": (
+        studies.study_pause,
+        gettext_noop("The study is paused: participants keep their place and see that it is paused."),
+    ),
+    "close": (studies.study_close, gettext_noop("The study is closed.")),
 }
 
 
@@ -50,7 +55,7 @@ def study_state(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     found = get_study_for_researcher(request, slug, version)
     form = StateForm(request.POST)
     if not form.is_valid():
-        return _study_page(request, found, problems=["Choose one of: open, pause, close."], status=422)
+        return _study_page(request, found, problems=[_("Choose one of: open, pause, close.")], status=422)
     action = form.cleaned_data["action"]
     if action == "close" and not form.cleaned_data["confirmed"]:
         return render(request, "annotation/research/study_close.html", {"study": found})
@@ -60,7 +65,7 @@ def study_state(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     except ServiceError as error:
         found.refresh_from_db()
         return _study_page(request, found, problems=_reasons(error), status=409)
-    messages.success(request, done)
+    messages.success(request, _(done))
     return redirect("annotation:study", slug, version)
 
 

@@ -6,6 +6,8 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from annotation import queries
 from annotation import queries_dashboard as dash
@@ -41,7 +43,11 @@ def outputs_retry(request: HttpRequest, slug: str, version: int) -> HttpResponse
     except ServiceError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"{queued} output{'' if queued == 1 else 's'} back in the queue.")
+        messages.success(
+            request,
+            ngettext("%(count)s output back in the queue.", "%(count)s outputs back in the queue.", queued)
+            % {"count": queued},
+        )
     return redirect("annotation:dashboard", slug, version)
 
 
@@ -63,7 +69,7 @@ def _context(request: HttpRequest, study: Study, scope: Scope) -> dict[str, Any]
 
 def _flow(scope: Scope) -> dict[str, Any]:
     flow = dash.study_flow(scope)
-    rows = [BarRow(label, (number,), f"{number}") for label, number in flow.steps]
+    rows = [BarRow(_(label), (number,), f"{number}") for label, number in flow.steps]
     return {"flow": flow, "flow_plot": row_plot(rows, maximum=flow.invited)}
 
 
@@ -80,7 +86,7 @@ def _items(request: HttpRequest, scope: Scope) -> dict[str, Any]:
     page, items = queries.items_progress(scope, request.GET.get("items"))
     medians = dash.median_seconds(scope, owner="persona__item__key", among=[item.key for item in items])
     wanted = max((item.wanted for item in items), default=0)
-    progress = [BarRow(item.key, (item.completed, item.live), f"{item.completed} of {item.wanted}") for item in items]
+    progress = [BarRow(item.key, (item.completed, item.live), _of(item.completed, item.wanted)) for item in items]
     return {
         "items_page": page,
         "items": [(item, medians.get(item.key)) for item in items],
@@ -95,7 +101,7 @@ def _participants(request: HttpRequest, scope: Scope) -> dict[str, Any]:
     times = [medians.get(participant.pk) for participant in page]
     planned = max((person.planned for person in people), default=0)
     rows = [
-        BarRow(person.code, (person.assignments_completed,), f"{person.assignments_completed} of {person.planned}")
+        BarRow(person.code, (person.assignments_completed,), _of(person.assignments_completed, person.planned))
         for person in people
     ]
     return {
@@ -135,10 +141,16 @@ def _sides(scope: Scope) -> dict[str, Any]:
     sides = dash.side_balance(scope)
     rows = [BarRow(arm.code, (100 * arm.first_share,), f"{100 * arm.first_share:.0f} %") for arm in sides.arms]
     even = 100 / max(len(sides.arms), 1)
-    places = ["left"] + ["right"] if len(sides.arms) == 2 else [f"place {n + 1}" for n in range(len(sides.arms))]
+    count = len(sides.arms)
+    numbered = [_("place %(number)s") % {"number": n + 1} for n in range(count)]
+    places = [_("left"), _("right")] if count == 2 else numbered
     return {
         "sides": sides,
         "sides_even": even,
         "sides_places": places,
         "sides_plot": row_plot(rows, maximum=100, reference=even),
     }
+
+
+def _of(done: int, wanted: int | None) -> str:
+    return _("%(done)s of %(total)s") % {"done": done, "total": wanted}

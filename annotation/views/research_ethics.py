@@ -5,6 +5,7 @@ import csv
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 
 from annotation.errors import ServiceError
 from annotation.ethics import ethics_markdown, ethics_sections
@@ -47,12 +48,14 @@ def key_destroyed(request: HttpRequest, slug: str, version: int) -> HttpResponse
     """Destroy the key for good, once that is confirmed."""
     study = get_study_with_key(request, slug, version)
     if "confirmed" not in request.POST:
-        return _page(request, study, problem="Tick the box first: nobody can undo this.", status=422)
+        return _page(request, study, problem=_("Tick the box first: nobody can undo this."), status=422)
     try:
         forgotten = key_destroy(study=study, user=request_user(request))
     except ServiceError as error:
         return _page(request, study, problem=str(error), status=409)
-    messages.success(request, f"The key is destroyed: {forgotten} participants cannot be told any more.")
+    messages.success(
+        request, _("The key is destroyed: %(count)s participants cannot be told any more.") % {"count": forgotten}
+    )
     return redirect("annotation:ethics", slug, version)
 
 

@@ -8,6 +8,7 @@ from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from annotation import queries
@@ -55,8 +56,10 @@ def participants_create(request: HttpRequest, slug: str, version: int) -> HttpRe
         made = services.participants_create(study=study, count=form.cleaned_data["count"], user=request_user(request))
     except ServiceError as error:
         return _links_page(request, study, problem=str(error), status=409)
-    codes = made[0].code if len(made) == 1 else f"{made[0].code} to {made[-1].code}"
-    messages.success(request, f"Made {codes}.")
+    codes = (
+        made[0].code if len(made) == 1 else _("%(first)s to %(last)s") % {"first": made[0].code, "last": made[-1].code}
+    )
+    messages.success(request, _("Made %(codes)s.") % {"codes": codes})
     return redirect("annotation:participant_links", slug, version)
 
 
@@ -75,7 +78,9 @@ def participants_invite(request: HttpRequest, slug: str, version: int) -> HttpRe
         people = recruitment.participants_invite(study=study, ids=ids, user=request_user(request))
     except ServiceError as error:
         return _links_page(request, study, problem=str(error), status=409)
-    messages.success(request, f"{len(people)} people of the list have a link. Download them all as CSV.")
+    messages.success(
+        request, _("People of the list who have a link: %(count)s. Download them all as CSV.") % {"count": len(people)}
+    )
     return redirect("annotation:participant_links", slug, version)
 
 
@@ -90,7 +95,7 @@ def open_link_create(request: HttpRequest, slug: str, version: int) -> HttpRespo
         openlinks.open_link_create(study=study, terms=form.terms(), user=request_user(request))
     except ServiceError as error:
         return _links_page(request, study, open_form=form, problem=str(error), status=409)
-    messages.success(request, "Made an open link.")
+    messages.success(request, _("Made an open link."))
     return redirect("annotation:participant_links", slug, version)
 
 
@@ -109,7 +114,7 @@ def open_link(request: HttpRequest, slug: str, version: int, pk: int) -> HttpRes
         openlinks.open_link_change(open_link=link, terms=form.terms(), user=request_user(request))
     except ServiceError as error:
         return render(request, "annotation/research/open_link.html", {**context, "problem": str(error)}, status=409)
-    messages.success(request, "Changed the open link. Who has a place keeps it.")
+    messages.success(request, _("Changed the open link. Who has a place keeps it."))
     return redirect("annotation:participant_links", slug, version)
 
 
@@ -119,7 +124,7 @@ def open_link_deactivate(request: HttpRequest, slug: str, version: int, pk: int)
     study = get_study_to_run(request, slug, version)
     link = get_object_or_404(study.open_links, pk=pk)
     openlinks.open_link_deactivate(open_link=link, user=request_user(request))
-    messages.success(request, "Switched the open link off. Who joined by it goes on.")
+    messages.success(request, _("Switched the open link off. Who joined by it goes on."))
     return redirect("annotation:participant_links", slug, version)
 
 

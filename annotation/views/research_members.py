@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 
 from annotation.errors import ServiceError
 from annotation.forms import MemberForm
@@ -31,7 +32,7 @@ def member_add(request: HttpRequest, slug: str, version: int) -> HttpResponse:
         services.member_add(study=study, by=request_user(request), **form.cleaned_data)
     except ServiceError as error:
         return _members_page(request, study, form=form, problem=str(error), status=409)
-    messages.success(request, f"{form.cleaned_data['username']} may see this study now.")
+    messages.success(request, _("%(name)s may see this study now.") % {"name": form.cleaned_data["username"]})
     return redirect("annotation:members", slug, version)
 
 
@@ -41,7 +42,7 @@ def member_remove(request: HttpRequest, slug: str, version: int, pk: int) -> Htt
     study = _own_study(request, slug, version)
     member = get_object_or_404(study.members.select_related("user", "study"), pk=pk)
     services.member_remove(member=member, by=request_user(request))
-    messages.success(request, f"{member.user} no longer sees this study.")
+    messages.success(request, _("%(name)s no longer sees this study.") % {"name": member.user})
     return redirect("annotation:members", slug, version)
 
 

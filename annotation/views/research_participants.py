@@ -7,6 +7,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from annotation.errors import ServiceError
 from annotation.forms import ReasonForm, SearchForm
@@ -45,13 +47,15 @@ def participant_change(request: HttpRequest, slug: str, version: int, number: in
 @form_view("annotation:participant_change", "slug", "version", "number")
 def participant_exclude(request: HttpRequest, slug: str, version: int, number: int) -> HttpResponse:
     """Leave a participant out, for a reason."""
-    return _decide(request, slug, version, number, exclusions.participant_exclude, "Excluded {}.")
+    return _decide(request, slug, version, number, exclusions.participant_exclude, gettext_noop("Excluded %(code)s."))
 
 
 @form_view("annotation:participant_change", "slug", "version", "number")
 def participant_include(request: HttpRequest, slug: str, version: int, number: int) -> HttpResponse:
     """Take a participant back in, for a reason."""
-    return _decide(request, slug, version, number, exclusions.participant_include, "{} is included again.")
+    return _decide(
+        request, slug, version, number, exclusions.participant_include, gettext_noop("%(code)s is included again.")
+    )
 
 
 @form_view("annotation:participant_change", "slug", "version", "number")
@@ -92,7 +96,7 @@ def _decide(
         decide(participant=participant, reason=form.cleaned_data["reason"], user=request_user(request))
     except ServiceError as error:
         return _participant_page(request, participant, problem=str(error), status=409)
-    messages.success(request, done.format(participant.code))
+    messages.success(request, _(done) % {"code": participant.code})
     return redirect("annotation:participant_change", slug, version, number)
 
 

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_noop
 
 from annotation.models import Persona
 from modelhub.models.generation import Generation
@@ -70,13 +71,13 @@ class PersonaVerdict(JudgeVerdict):
     """What a judge said of personas, between a pair's chosen and its rejected side."""
 
     class Order(models.TextChoices):
-        AS_IS = "as_is", "The chosen side shown as A"
-        SWAPPED = "swapped", "The rejected side shown as A"
+        AS_IS = "as_is", gettext_noop("The chosen side shown as A")
+        SWAPPED = "swapped", gettext_noop("The rejected side shown as A")
 
     class Verdict(models.TextChoices):
-        A = "A", "A"
-        B = "B", "B"
-        UNSCORED = "", "Unscored"
+        A = "A", gettext_noop("A")
+        B = "B", gettext_noop("B")
+        UNSCORED = "", gettext_noop("Unscored")
 
     judge = models.ForeignKey(System, on_delete=models.PROTECT, related_name="+")
     order = models.CharField(max_length=7, choices=Order)
@@ -159,14 +160,14 @@ class PersonaOrigin(models.Model):
     """Where a given persona comes from: what participants and raters must not know."""
 
     class Direction(models.TextChoices):
-        CHOSEN = "chosen", "Explains the chosen response"
-        REJECTED = "rejected", "Explains the rejected response"
-        UNKNOWN = "unknown", "Not known"
+        CHOSEN = "chosen", gettext_noop("Explains the chosen response")
+        REJECTED = "rejected", gettext_noop("Explains the rejected response")
+        UNKNOWN = "unknown", gettext_noop("Not known")
 
     class Source(models.TextChoices):
-        GOLD = "gold", "Inferred from the test pair itself"
-        RETRIEVED = "retrieved", "Taken from the most similar training prompt"
-        UNKNOWN = "unknown", "Not known"
+        GOLD = "gold", gettext_noop("Inferred from the test pair itself")
+        RETRIEVED = "retrieved", gettext_noop("Taken from the most similar training prompt")
+        UNKNOWN = "unknown", gettext_noop("Not known")
 
     persona = models.OneToOneField(Persona, on_delete=models.PROTECT, related_name="origin")
     direction = models.CharField(max_length=10, choices=Direction)

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_noop
 
 from annotation.keys import public_key
 from annotation.models import Study
@@ -11,11 +12,11 @@ class Run(models.Model):
     """One execution of a stage, with all that is needed to repeat it."""
 
     class State(models.TextChoices):
-        RUNNING = "running", "Running"
-        FINISHED = "finished", "Finished"
-        STOPPED = "stopped", "Stopped"
-        FAILED = "failed", "Failed"
-        LOST = "lost", "Lost: its process ended without a word"
+        RUNNING = "running", gettext_noop("Running")
+        FINISHED = "finished", gettext_noop("Finished")
+        STOPPED = "stopped", gettext_noop("Stopped")
+        FAILED = "failed", gettext_noop("Failed")
+        LOST = "lost", gettext_noop("Lost: its process ended without a word")
 
     key = models.CharField(max_length=16, unique=True, default=public_key)
     stage = models.CharField(max_length=40)

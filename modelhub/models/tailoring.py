@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_noop
 
 from modelhub.models.generation import Generation
 from modelhub.models.persona import InferredPersona, PreferencePair
@@ -58,18 +59,18 @@ class Judgement(JudgeVerdict):
     """Which of two outputs a judge likes better, in one order."""
 
     class Metric(models.TextChoices):
-        QUALITY = "quality", "Response quality (no persona shown)"
-        PERSONALIZATION = "personalization", "Personalization (persona shown)"
+        QUALITY = "quality", gettext_noop("Response quality (no persona shown)")
+        PERSONALIZATION = "personalization", gettext_noop("Personalization (persona shown)")
 
     class Order(models.TextChoices):
-        BASE_FIRST = "base_first", "Base shown as A"
-        TEST_FIRST = "test_first", "Test shown as A"
+        BASE_FIRST = "base_first", gettext_noop("Base shown as A")
+        TEST_FIRST = "test_first", gettext_noop("Test shown as A")
 
     class Verdict(models.TextChoices):
-        A = "A", "A"
-        B = "B", "B"
-        TIE = "tie", "Tie"
-        UNSCORED = "", "Unscored"
+        A = "A", gettext_noop("A")
+        B = "B", gettext_noop("B")
+        TIE = "tie", gettext_noop("Tie")
+        UNSCORED = "", gettext_noop("Unscored")
 
     base = models.ForeignKey(PairOutput, on_delete=models.PROTECT, related_name="judgements_as_base")
     test = models.ForeignKey(PairOutput, on_delete=models.PROTECT, related_name="judgements_as_test")
@@ -99,8 +100,8 @@ class TrainingLog(models.Model):
     """What a training run measured at one step."""
 
     class Kind(models.TextChoices):
-        TRAIN = "train", "On the training rows"
-        EVALUATION = "eval", "On the validation rows"
+        TRAIN = "train", gettext_noop("On the training rows")
+        EVALUATION = "eval", gettext_noop("On the validation rows")
 
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="training_logs")
     kind = models.CharField(max_length=5, choices=Kind)

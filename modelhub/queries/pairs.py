@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.core.paginator import Page, Paginator
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, TextField
 from django.db.models.functions import Cast
+from django.utils.translation import gettext_lazy as _
 
 from modelhub.models import (
     Direction,
@@ -22,9 +23,9 @@ PAIRS_PER_PAGE = 20
 FLAG_KINDS = ("form", "length", "copied", "protected", "harm", "empty")
 WRONG, DISAGREEING, UNSCORED = "wrong", "disagreeing", "unscored"
 VERDICTS = {
-    WRONG: "Judged wrong in every scored order",
-    DISAGREEING: "Orders disagree",
-    UNSCORED: "An answer is unscored",
+    WRONG: _("Judged wrong in every scored order"),
+    DISAGREEING: _("Orders disagree"),
+    UNSCORED: _("An answer is unscored"),
 }
 _AS_IS, _SWAPPED = PersonaVerdict.Order.AS_IS, PersonaVerdict.Order.SWAPPED
 

@@ -62,8 +62,11 @@ def repeated_share(text: str) -> float:
 
 
 def scan_study(study: Study) -> list[ScannedPair]:
-    """Return the study's units with a flag or an exclusion, in the order of its items."""
-    names = revealing_names(study)
+    """Return the study's units with a flag or an exclusion, in the order of its items.
+
+    Texts are looked at when every arm's is there: seen one by one, as they come, they would say which arm is which.
+    """
+    names, arms = revealing_names(study), study.arms.count()
     made = Output.objects.filter(state=Output.State.READY).select_related("generation").order_by("key")
     personas = (
         Persona.objects.filter(item__study=study, outputs__state=Output.State.READY)
@@ -72,7 +75,7 @@ def scan_study(study: Study) -> list[ScannedPair]:
         .prefetch_related(Prefetch("outputs", queryset=made))
         .order_by("item__ordinal", "key")
     )
-    pairs = [_pair(persona, names) for persona in personas]
+    pairs = [_pair(persona, names, arms) for persona in personas]
     return [pair for pair in pairs if pair.flagged or pair.excluded_reason]
 
 
@@ -94,8 +97,9 @@ def _reveals(text: str, names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _pair(persona: Persona, names: Sequence[str]) -> ScannedPair:
+def _pair(persona: Persona, names: Sequence[str], arms: int) -> ScannedPair:
     outputs = list(persona.outputs.all())
+    is_whole = len({output.arm_id for output in outputs}) >= arms or any(output.planted for output in outputs)
     return ScannedPair(
         persona_key=persona.key,
         item_key=persona.item.key,
@@ -103,7 +107,7 @@ def _pair(persona: Persona, names: Sequence[str]) -> ScannedPair:
         persona=persona.text,
         texts=tuple(
             ScannedText(output.text, text_flags(output.text, finish_reason=_finish_reason(output), names=names))
-            for output in outputs
+            for output in (outputs if is_whole else ())
         ),
         excluded_reason=next((output.excluded_reason for output in outputs if output.excluded_at), ""),
     )

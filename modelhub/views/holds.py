@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 
 from annotation.errors import ServiceError
 from annotation.http import form_view, get_study_for_researcher, read_view, request_user
@@ -33,7 +34,7 @@ def held_release(request: HttpRequest, slug: str, version: int, persona_key: str
         hold_release(hold=hold, user=request_user(request))
     except ServiceError as error:
         return _held_page(request, study, problem=str(error), problem_at=hold.pk, status=409)
-    messages.success(request, f"Released {hold.persona.item.key}: whoever waits is led on.")
+    messages.success(request, _("Released %(key)s: whoever waits is led on.") % {"key": hold.persona.item.key})
     return redirect("modelhub:held", slug, version)
 
 
@@ -49,7 +50,9 @@ def held_refuse(request: HttpRequest, slug: str, version: int, persona_key: str,
         hold_refuse(hold=hold, reason=form.cleaned_data["reason"], user=request_user(request))
     except ServiceError as error:
         return _held_page(request, study, problem=str(error), problem_at=hold.pk, status=409)
-    messages.success(request, f"Refused {hold.persona.item.key}: whoever waits goes on with another prompt.")
+    messages.success(
+        request, _("Refused %(key)s: whoever waits goes on with another prompt.") % {"key": hold.persona.item.key}
+    )
     return redirect("modelhub:held", slug, version)
 
 

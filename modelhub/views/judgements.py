@@ -10,6 +10,7 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from annotation.http import read_view
 from modelhub.forms import OUTCOMES, JudgedForm, ResultsForm
@@ -66,7 +67,7 @@ def judged_pairs(request: HttpRequest) -> HttpResponse:
     units = [unit for unit in judged if not outcome or unit.outcomes.get(metric, "") == outcome]
     page = Paginator(units, PAIRS_PER_PAGE).get_page(request.GET.get("page"))
     rows = [
-        {"unit": unit, "test": test, "outcomes": [(metric, OUTCOMES.get(unit.outcomes.get(metric, ""), "Not judged"))
+        {"unit": unit, "test": test, "outcomes": [(metric, OUTCOMES.get(unit.outcomes.get(metric, ""), _("Not judged")))
                                                   for metric in METRICS]}
         for unit, test in unit_rows(list(page))
     ]  # fmt: skip

@@ -4,6 +4,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 
 from annotation.errors import ServiceError
 from annotation.http import form_view, get_study_for_researcher, read_view, request_user
@@ -37,7 +38,7 @@ def scan_exclude(request: HttpRequest, slug: str, version: int, persona_key: str
         outputs_exclude(persona=persona, reason=form.cleaned_data["reason"], user=request_user(request))
     except ServiceError as error:
         return _scan_page(request, study, problem=str(error), problem_at=persona.key, status=409)
-    messages.success(request, f"Excluded {persona.item.key}, all arms together.")
+    messages.success(request, _("Excluded %(key)s, all arms together.") % {"key": persona.item.key})
     return _back_to_page(request, study)
 
 
@@ -50,7 +51,7 @@ def scan_include(request: HttpRequest, slug: str, version: int, persona_key: str
         outputs_include(persona=persona, user=request_user(request))
     except ServiceError as error:
         return _scan_page(request, study, problem=str(error), problem_at=persona.key, status=409)
-    messages.success(request, f"{persona.item.key} is part of the study again.")
+    messages.success(request, _("%(key)s is part of the study again.") % {"key": persona.item.key})
     return _back_to_page(request, study)
 
 

@@ -2,6 +2,7 @@
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 from django_otp.models import Device
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -40,10 +41,10 @@ def factor_check(*, user: User, code: str) -> None:
     """
     code = "".join(code.split())
     if not code:
-        raise ServiceError("This account has a second factor: enter the code that your app shows, or a spare code.")
+        raise ServiceError(_("This account has a second factor: enter the code that your app shows, or a spare code."))
     kind = TOTPDevice if code.isdigit() else StaticDevice  # the spare ones have letters
     if not _is_right(kind.objects.filter(user=user, confirmed=True), code):
-        raise ServiceError("This code is not right or has been used. Enter the one that your app shows now.")
+        raise ServiceError(_("This code is not right or has been used. Enter the one that your app shows now."))
 
 
 def factor_confirm(*, user: User, code: str) -> list[str]:
@@ -53,10 +54,10 @@ def factor_confirm(*, user: User, code: str) -> list[str]:
         ServiceError: the code is not the app's, or comes too soon after wrong ones.
     """
     if not _is_right(TOTPDevice.objects.filter(user=user, confirmed=False), "".join(code.split())):
-        raise ServiceError("This code is not right. Check the clock of the device, and enter what it shows now.")
+        raise ServiceError(_("This code is not right. Check the clock of the device, and enter what it shows now."))
     with transaction.atomic():
         if not TOTPDevice.objects.filter(user=user, confirmed=False).update(confirmed=True):
-            raise ServiceError("The second factor has been set up already, by another click.")
+            raise ServiceError(_("The second factor has been set up already, by another click."))
         spare = StaticDevice.objects.create(user=user, name="spare codes", confirmed=True)
         codes = [StaticToken.random_token() for _ in range(SPARE_CODES)]
         StaticToken.objects.bulk_create(StaticToken(device=spare, token=code) for code in codes)
@@ -71,7 +72,7 @@ def _is_right(devices: QuerySet[Device], code: str) -> bool:
         waits = device is not None and not device.verify_is_allowed()[0]
         is_right = device is not None and not waits and device.verify_token(code)
     if waits:
-        raise ServiceError("Wrong codes have been entered just before. Wait a moment, then enter the next one.")
+        raise ServiceError(_("Wrong codes have been entered just before. Wait a moment, then enter the next one."))
     return bool(is_right)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
+from django.utils.translation import gettext_lazy as _
 
 from annotation.errors import ServiceError
 from personaeval.accounts.factor import factor_check, factor_of
@@ -16,7 +17,7 @@ class SignInForm(AuthenticationForm):
     """Name and password, and a code where the account has a second factor."""
 
     code = forms.CharField(
-        label="Code (if you have set up a second factor)",
+        label=_("Code (if you have set up a second factor)"),
         required=False,
         max_length=MAX_CODE,
         widget=forms.TextInput(attrs=CODE),
@@ -37,4 +38,4 @@ class SignInForm(AuthenticationForm):
 class CodeForm(forms.Form):
     """The code that an app shows, to set a second factor up or to take it away."""
 
-    code = forms.CharField(label="Code that your app shows", max_length=MAX_CODE, widget=forms.TextInput(attrs=CODE))
+    code = forms.CharField(label=_("Code that your app shows"), max_length=MAX_CODE, widget=forms.TextInput(attrs=CODE))

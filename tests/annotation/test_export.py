@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from annotation.errors import ServiceError
 from annotation.export import study_tables
-from annotation.models import Aspect, Item, Participant, Persona, Study
+from annotation.models import Aspect, Item, Output, Participant, Persona, Study
 from tests.annotation.exporting import export, rows_of
 from tests.annotation.study_rows import (
     add_assignment,
@@ -20,6 +20,7 @@ from tests.annotation.study_rows import (
     add_written_persona,
     make_frozen_study,
 )
+from tests.factories import make_study
 
 pytestmark = pytest.mark.django_db
 
@@ -271,3 +272,15 @@ def test_reading_a_table_costs_the_same_queries_for_one_and_for_many(
     found = study_tables(study)[table]
     with django_assert_max_num_queries(6):
         list(found.rows())
+
+
+def test_outputs_of_one_arm_are_not_exported_before_the_others_are_there_or_asked_for(db: None) -> None:
+    """While system after system is imported, what is there would say which arm came first."""
+    study = make_study(state="draft", given_items=2)
+    Output.objects.filter(arm__ordinal=2, persona__item__key="item-1").delete()
+    assert {row["item"] for row in rows_of(study, "outputs")} == {"item-2"}
+    assert study_tables(study)["outputs"].count() == 2
+    Output.objects.filter(arm__ordinal=1, persona__item__key="item-2").update(state="requested", ready_at=None)
+    assert [(row["state"], row["text"], row["ready_at"]) for row in rows_of(study, "outputs")] == [
+        ("requested", "", None)
+    ] * 2

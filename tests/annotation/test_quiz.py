@@ -101,7 +101,7 @@ def test_an_option_that_does_not_exist_is_refused(worker: Worker) -> None:
     assert worker.post("quiz/", attempt=0, **{"quiz-1": "x", "quiz-2": 1}).status_code == 400
     with pytest.raises(ValueOutOfScale, match="Question 1 has 3 options"):
         quiz_answer(participant=worker.me, attempt=0, answers=[4, 1])
-    with pytest.raises(ServiceError, match="1 questions"):
+    with pytest.raises(ServiceError, match="1 question of"):
         quiz_answer(participant=worker.me, attempt=0, answers=[1])
     assert worker.me.quiz_attempts == 0
 

@@ -136,7 +136,7 @@ class TestWriting:
     def test_text_runs_in_the_direction_of_its_own_script(self, walker):
         walker.write("المستخدم ممرضة وتفضل الإجابات القصيرة 🙂")
         make_ready("اذهبي في نزهة.")
-        shown = re.findall(r'dir="auto">\s*([^<]+)<', walker.get().content.decode())
+        shown = re.findall(r'dir="auto"[^>]*>\s*([^<]+)<', walker.get().content.decode())
         assert {"المستخدم ممرضة وتفضل الإجابات القصيرة 🙂", "اذهبي في نزهة."} <= set(shown)
 
     def test_the_waiting_page_counts_only_requests_before_mine(self, walker, living_worker):

@@ -14,12 +14,24 @@ from tests.tools.spots import Spot, open_spot
 SIZES: dict[str, ViewportSize] = {
     "desktop": {"width": 1280, "height": 900},
     "phone": {"width": 390, "height": 844},
+    "zoomed": {"width": 320, "height": 256},  # 1,280 by 1,024 at 400 %
 }
 # Quickly, each page is opened on a desktop and then made as narrow as a phone; opened on a phone it is much the same.
 EVERY_SIZE = ("desktop", pytest.param("phone", marks=pytest.mark.slow))
 MAX_BYTES = 60_000
 MAX_REQUESTS = 10
 # Every control that a person can use needs a <label> element of its own, which is more than axe asks for.
+MAX_STUCK = 0.25
+STUCK = """() => [...document.querySelectorAll("body *")]
+    .filter(element => ["sticky", "fixed"].includes(getComputedStyle(element).position))
+    .reduce((height, element) => height + element.getBoundingClientRect().height, 0) / innerHeight"""
+# Links within a sentence are as high as its lines; what is not shown cannot be missed.
+SMALL_TARGETS = """() => [...document.querySelectorAll("a:not(.skip), button, select, textarea, summary, input")]
+    .filter(target => target.checkVisibility({visibilityProperty: true}) && target.type !== "hidden")
+    .filter(target => getComputedStyle(target).display !== "inline")
+    .map(target => [target, (target.closest("label") ?? target).getBoundingClientRect()])
+    .filter(([, box]) => box.width > 0 && (Math.round(box.height) < 24 || Math.round(box.width) < 24))
+    .map(([target, box]) => `${Math.round(box.width)} × ${Math.round(box.height)}: ${target.outerHTML}`)"""
 UNLABELLED = """() => [...document.querySelectorAll("input, select, textarea")]
     .filter(control => !["hidden", "submit", "button"].includes(control.type) && !control.labels.length)
     .map(control => control.outerHTML)"""
@@ -39,9 +51,12 @@ def faults_of(browser: Browser, base_url: str, spots: Sequence[Spot], session: s
                 problems += unprotected(seen.document(), spot.status)
             if spot.act:
                 spot.act(seen.page)
-            problems += barriers(seen.page) + sideways(seen.page)
-            seen.page.set_viewport_size(SIZES["phone"])
-            problems += sideways(seen.page)
+            problems += barriers(seen.page) + nameless(seen.page) + sideways(seen.page)
+            problems += [f"dark: {fault}" for fault in faults_in_the_dark(seen.page)]
+            for smaller in ("phone", "zoomed"):
+                seen.page.set_viewport_size(SIZES[smaller])
+                problems += sideways(seen.page)
+            problems += stuck(seen.page)
         if problems:
             found[spot.name] = problems
     return found
@@ -102,10 +117,40 @@ def unprotected(answer: Response, status: int) -> list[str]:
 
 
 def barriers(page: Page) -> list[str]:
-    """Return axe's violations and controls without a label."""
-    violations = Axe().run(page).response["violations"]
+    """Return axe's violations, controls without a label, and targets below 24 px."""
+    violations = Axe().run(page, options={"rules": {"target-size": {"enabled": True}}}).response["violations"]
     found = [f"{violation['id']}: {node['html']}" for violation in violations for node in violation["nodes"]]
+    found += [f"smaller than 24 px: {target}" for target in page.evaluate(SMALL_TARGETS)]
     return found + [f"no label: {control}" for control in page.evaluate(UNLABELLED)]
+
+
+def faults_in_the_dark(page: Page) -> list[str]:
+    """Return what cannot be read where the person's system is dark; the page is light again afterwards."""
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    contrast = {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
+    violations = Axe().run(page, options=contrast).response["violations"]
+    page.emulate_media(color_scheme="light")
+    return [f"{violation['id']}: {node['html']}" for violation in violations for node in violation["nodes"]]
+
+
+def nameless(page: Page) -> list[str]:
+    """Return what can be focused and has no name or no role in the tree that a screen reader is given."""
+    session = page.context.new_cdp_session(page)
+    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
+    session.detach()
+    found = []
+    for node in nodes:
+        is_focusable = any(one["name"] == "focusable" and one["value"]["value"] for one in node.get("properties", []))
+        role, name = node.get("role", {}).get("value", ""), node.get("name", {}).get("value", "")
+        if is_focusable and not node["ignored"] and role != "RootWebArea" and (not name.strip() or role == "generic"):
+            found.append(f"no name or role: {role} {name!r}")
+    return found
+
+
+def stuck(page: Page) -> list[str]:
+    """Return how much of the window is taken by what stays there while one scrolls, if that is over a quarter."""
+    share = page.evaluate(STUCK)
+    return [f"what stays in view takes {share:.0%} of the window"] if share > MAX_STUCK else []
 
 
 def sideways(page: Page) -> list[str]:

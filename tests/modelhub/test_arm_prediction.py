@@ -6,14 +6,15 @@ a coin would is a leak.
 """
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from annotation.export.tables import study_tables
 from annotation.export.writers import FORMATS
+from annotation.models import Study
 from tests.modelhub.simulated import (
-    Simulated,
     blinded_pages,
     codebooks,
     exported_rows,
@@ -26,16 +27,17 @@ pytestmark = pytest.mark.django_db(transaction=True)
 STUDIES = 24  # a clue that is always right is found with half of them
 
 
-def clues_of(done: Simulated, folder: Path) -> Clues:
+def clues_of(study: Study, folder: Path, formats: Sequence[str] = FORMATS, moment: str = "") -> Clues:
     """Return all that exports and pages of a study say."""
-    parts = []
-    for table in study_tables(done.study):
-        for format in FORMATS:
-            text, rows = exported_rows(done.study, table, format, folder)
-            parts.append(text_clues(f"{table}.{format}", text, done.codes))
-            parts.append(table_clues(f"{table}.{format}", rows, done.codes))
-    for name, text in (codebooks(done.study) | blinded_pages(done.study)).items():
-        parts.append(text_clues(name, text, done.codes))
+    parts, when = [], f", {moment}" if moment else ""
+    codes: list[str] = sorted(arm.code for arm in study.arms.all())
+    for table in study_tables(study):
+        for format in formats:
+            text, rows = exported_rows(study, table, format, folder)
+            parts.append(text_clues(f"{table}.{format}{when}", text, codes))
+            parts.append(table_clues(f"{table}.{format}{when}", rows, codes))
+    for name, text in (codebooks(study) | blinded_pages(study)).items():
+        parts.append(text_clues(f"{name}{when}", text, codes))
     return joined(parts)
 
 
@@ -45,9 +47,15 @@ def test_no_export_page_or_log_and_no_earlier_side_predicts_an_arm(
     leaks = Leaks()
     for seed in range(STUDIES):
         caplog.clear()
+        early: list[Clues] = []
+
+        def look(study: Study, moment: str, seen: list[Clues] = early) -> None:
+            seen.append(clues_of(study, tmp_path, ["jsonl"], moment))
+
         with monkeypatch.context() as patch, caplog.at_level(logging.INFO):
-            done = simulate(tmp_path, seed, patch)
-        clues = clues_of(done, tmp_path) | text_clues("the log of the process", caplog.text, done.codes)
+            done = simulate(tmp_path, seed, patch, look)
+        clues = joined([*early, clues_of(done.study, tmp_path)])
+        clues |= text_clues("the log of the process", caplog.text, done.codes)
         leaks.note(clues, truth=done.truth(done.first), of="the arm bound first")
         leaks.note(clues, truth=done.truth(done.slow), of="the slow arm")
         for sides in done.sides:

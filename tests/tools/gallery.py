@@ -148,7 +148,8 @@ def _erase(page: Page, study: Study) -> None:
 def _prolific_spots() -> list[Spot]:
     """The pages on which somebody from Prolific gets a code, or learns that there is none."""
     study = make_study(slug="gallery-prolific", given_per_participant=1)
-    Study.objects.filter(pk=study.pk).update(recruitment={"prolific": PROLIFIC_CODES})
+    study.recruitment = {"prolific": PROLIFIC_CODES}
+    study.save(update_fields=["recruitment"])
     link = OpenLink.objects.create(study=study, cap=10)
     arrive = reverse("annotation:arrive", args=[link.token])
     refused = OpenLink.objects.create(study=study, cap=1)
@@ -167,6 +168,11 @@ def _prolific_spots() -> list[Spot]:
         Participant.objects.filter(pk=person.pk).update(platform_state=end, **reached)
         spots.append(Spot(f"prolific-{end.replace('_', '-')}", path_of(person)))
     return spots
+
+
+def _set_up_a_second_factor(page: Page) -> None:
+    page.get_by_role("button", name="Set it up").or_(page.get_by_role("button", name="Switch it on")).click()
+    expect(page.get_by_label("Code that your app shows")).to_be_visible()
 
 
 def _press_start(page: Page) -> None:
@@ -208,6 +214,7 @@ def _researcher_spots(demo: Demo) -> list[Spot]:
         Spot("login-wrong", reverse("login"), act=_sign_in_wrongly),
         Spot("password", reverse("password_change"), signed_in=True),
         Spot("password-done", reverse("password_change_done"), signed_in=True),
+        Spot("second-factor", reverse("second_factor"), signed_in=True, act=_set_up_a_second_factor),
         Spot("studies", reverse("annotation:study_list"), signed_in=True),
         Spot("study", study_page, signed_in=True),
         Spot("study-draft", reverse("annotation:study", args=there), signed_in=True),

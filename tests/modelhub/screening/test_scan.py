@@ -170,6 +170,12 @@ class TestPage:
         assert "wizard-1" not in page
         assert not any(code in page for code in study.arms.values_list("code", flat=True))
 
+    def test_a_pair_is_looked_at_when_every_arm_has_answered(
+        self, study: Study, flagged: Persona, researcher: Client
+    ) -> None:
+        flagged.outputs.filter(arm__ordinal=1).update(state="requested", ready_at=None)
+        assert "wizard-2" not in researcher.get(scan_url(study)).content.decode()
+
     def test_strangers_find_nothing(self, study: Study, flagged: Persona, client: Client) -> None:
         client.force_login(make_user("stranger"))
         assert client.get(scan_url(study)).status_code == 404
@@ -225,7 +231,7 @@ class TestPage:
         for slug, items in (("small", 2), ("large", 9)):
             study = make_study(state="draft", given_items=items, slug=slug)
             Output.objects.filter(arm__study=study).update(text=LOOP)
-            with django_assert_num_queries(10):  # type: ignore[operator]
+            with django_assert_num_queries(11):  # type: ignore[operator]
                 counts.append(client.get(scan_url(study)).status_code)
         assert counts == [200, 200]
 
