@@ -12,9 +12,9 @@ from tests.test_permissions import world as world  # a fixture
 from tests.tools.state import database_state
 
 pytestmark = pytest.mark.django_db
-# Signing out is a button of every page, and no form that can be refused. An arrival needs what the platform adds to its
-# address; without that there is no form to send, and the page says so.
-WITHOUT_A_PAGE = {"logout", "annotation:arrive"}
+# Signing out and another language are buttons of every page, and no forms that can be refused. An arrival needs what
+# the platform adds to its address; without that there is no form to send, and the page says so.
+WITHOUT_A_PAGE = {"logout", "set_language", "annotation:arrive"}
 FORMS = [name for name, row in MATRIX.items() if row.post and name not in WITHOUT_A_PAGE]
 # What each of them refuses.
 ODD: dict[str, str] = {
