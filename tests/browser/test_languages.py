@@ -6,13 +6,16 @@ import re
 import pytest
 from django.conf import settings
 from django.core.management import call_command
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from annotation.models import OpenLink, Participant, Rating, Study
 from annotation.services.studies import study_open, study_save
 from annotation.studyfile import read_study_file
+from tests.browser.visits import faults_of
 from tests.browser.walk import leave, sideways_scroll, step_of
 from tests.factories import make_user
+from tests.tools.gallery_languages import language_spots
+from tests.tools.processes import Server
 
 pytestmark = pytest.mark.browser
 EXAMPLE = settings.BASE_DIR / "examples" / "languages"
@@ -122,3 +125,9 @@ def test_responses_stand_from_left_to_right_on_a_page_from_right_to_left(page: P
     text = page.locator(".response-text").first
     assert text.evaluate("element => getComputedStyle(element).direction") == "ltr"
     assert (text.get_attribute("lang"), text.get_attribute("translate")) == ("en", "no")
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_its_pages_are_accessible_light_and_as_wide_as_the_window(browser: Browser, server: Server, size: str) -> None:
+    found = faults_of(browser, server.base_url, language_spots(), "", size)
+    assert found == {}
