@@ -7,7 +7,7 @@ from annotation.studyref import study_from_reference
 from modelhub.queries.datasets import splits_of
 from modelhub.runs.stage import Reporting, Stage
 from modelhub.stages.shared.filling import FillOptions, fill_study, report_filled
-from modelhub.stages.shared.parameters import Name
+from modelhub.stages.shared.parameters import Place
 from modelhub.stages.shared.profiles import profile_of
 from modelhub.stages.shared.study_personas import NOTHING, study_takes_personas
 
@@ -15,7 +15,7 @@ from modelhub.stages.shared.study_personas import NOTHING, study_takes_personas
 class FillToRate(FillOptions):
     """What `add_personas_to_rate` can be told."""
 
-    profile: Name = Field(default="", description="or a YAML file, for how answers start; default: the data set")
+    profile: Place = Field(default="", description="or a YAML file, for how answers start; default: the data set")
 
 
 def _run(wanted: FillToRate, reporting: Reporting) -> None:

@@ -24,7 +24,7 @@ from modelhub.results.report import Results
 from modelhub.runs.parameters import Option, Seed
 from modelhub.runs.recording import Execution, recorded_run
 from modelhub.runs.stage import Reporting, Stage
-from modelhub.stages.shared.parameters import Name, OfStudy
+from modelhub.stages.shared.parameters import OfStudy, Place
 from modelhub.stats.bootstrap import REPLICATES
 from modelhub.stats.winrate import Verdict
 
@@ -51,7 +51,7 @@ class ReportOptions(OfStudy):
         default="double", description="of the figures' files: single, double, or inches"
     )
     include_bots: bool = Field(default=False, description="bots too, for rehearsals")
-    user: Name = Field(default="", description="on whose behalf; needs the permission to unblind")
+    user: Place = Field(default="", description="on whose behalf; needs the permission to unblind")
 
     @field_validator("figure_width")
     @classmethod

@@ -28,7 +28,7 @@ from modelhub.runs.engine_stage import Task
 from modelhub.runs.parameters import BatchOptions, Option
 from modelhub.runs.rows import engine_stage
 from modelhub.screening.persona_flags import screen_persona
-from modelhub.stages.shared.parameters import Name, OfSplits
+from modelhub.stages.shared.parameters import Name, OfSplits, Place
 from modelhub.stages.shared.profiles import has_texts, profile_digest, profile_of
 
 # One line is wanted; the published setting leaves room for models that think aloud first.
@@ -39,7 +39,7 @@ class InferPersonasOptions(OfSplits, BatchOptions):
     """What `infer_personas` can be told."""
 
     system: Name = Field(description="what infers; see register_system")
-    profile: Name = Field(default="", description="or a YAML file; default: the data set's name")
+    profile: Place = Field(default="", description="or a YAML file; default: the data set's name")
     direction: Literal["chosen", "rejected", "both"] = Field(default="both", description="of which responses")
     shots: Annotated[int, Option(metavar="N")] = Field(default=SHOTS, description="exemplars shown")
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from modelhub.runs.parameters import Option
-from modelhub.stages.shared.parameters import Name
+from modelhub.stages.shared.parameters import Name, Place
 from modelhub.stages.shared.training_options import Trained, TrainOptions, model_folder, model_name
 from modelhub.stages.shared.training_stage import training_stage
 from modelhub.training.config import continue_adapter
@@ -15,7 +15,7 @@ from modelhub.training.job import DPO, read_start
 class DpoOptions(TrainOptions):
     """What `train_dpo` can be told."""
 
-    sft: Name = Field(description="what train_sft made: a folder, or its name")
+    sft: Place = Field(description="what train_sft made: a folder, or its name")
     base: Annotated[str, Option(metavar="PATH")] = Field(default="", description="the base, if it has moved since")
     train_split: Name = Field(default="dpo_train", description="what is trained on")
     val_split: Name = Field(default="dpo_val", description="what is measured on")

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from annotation.fields import id_key
 from annotation.models import Aspect, Assignment, Output, PageVisit, Participant, Persona, Rating, Slot, Study
 from annotation.protocol import protocol_hash
 from tests.factories import make_study
@@ -24,6 +25,8 @@ def make_frozen_study(**options: Any) -> Study:
 
 def add_participant(study: Study, *, kind: Participant.Kind = Participant.Kind.PERSON, **fields: Any) -> Participant:
     """Return a participant with the next number."""
+    if "external_id" in fields:
+        fields["external_key"] = id_key(fields["external_id"])
     return Participant.objects.create(study=study, number=study.participants.count() + 1, kind=kind, **fields)
 
 

@@ -208,12 +208,6 @@ def test_the_author_is_asked_about_themselves_and_others_about_the_person_descri
     assert "For the person described," in given.get().content.decode()
 
 
-def test_addresses_that_only_take_answers_refuse_to_be_read():
-    walker = Walker(make_study()).begin()
-    for path in ["consent/", "instructions/", f"parts/{walker.assignment.key}/complete/"]:
-        assert walker.get(path).status_code == 405
-
-
 def test_time_on_the_page_is_stored_per_phase():
     walker = Walker(make_study()).begin()
     data = {"visit": uuid.uuid4(), "phase": "rate", "focused_ms": 1, "idle_ms": 0}

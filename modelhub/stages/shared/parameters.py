@@ -2,16 +2,17 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, StrictStr
 
-from annotation.fields import OptionalName
+from annotation.fields import OptionalName, check_line, optional
 from modelhub.files.pairs import Columns
 from modelhub.queries.persona_sources import Origin
 from modelhub.runs.parameters import Option, Parameters, Positive
 
 Name = Annotated[OptionalName, Option(metavar="NAME")]
 Names = Annotated[tuple[OptionalName, ...], Option(metavar="NAME")]
-Place = Annotated[str, Option(metavar="NAME")]  # a name, or a path, which may be longer
+# A name, or what lies elsewhere and may be longer: a path, a column, an account.
+Place = Annotated[StrictStr, AfterValidator(optional(check_line)), Option(metavar="NAME")]
 Study = Annotated[str, Option(positional=True)]
 STUDY = "slug, or slug@version; the newest version if none is given"
 
@@ -60,9 +61,9 @@ class OfPairFiles(Parameters):
     sources: Annotated[tuple[str, ...], Option(metavar="SOURCE", positional=True)] = Field(
         description="file, folder, or hub:owner/name[:config]"
     )
-    prompt_column: Name = Field(default="prompt", description="what this column is called")
-    chosen_column: Name = Field(default="chosen", description="what this column is called")
-    rejected_column: Name = Field(default="rejected", description="what this column is called")
+    prompt_column: Place = Field(default="prompt", description="what this column is called")
+    chosen_column: Place = Field(default="chosen", description="what this column is called")
+    rejected_column: Place = Field(default="rejected", description="what this column is called")
     system: Name = Field(default="", description="what inferred the personas of rows that name none")
     allow_empty: bool = Field(default=False, description="take rows with an empty response too")
 

@@ -18,7 +18,7 @@ from modelhub.profiles import DatasetProfile
 from modelhub.prompting.verdicts import parse_verdict
 from modelhub.queries.datasets import inferring_system, splits_of, system_named
 from modelhub.runs.parameters import BatchOptions
-from modelhub.stages.shared.parameters import Name, OfSplits
+from modelhub.stages.shared.parameters import Name, OfSplits, Place
 from modelhub.stages.shared.profiles import profile_digest, profile_of
 
 # Judges explain themselves before they decide.
@@ -31,7 +31,7 @@ class PersonaJudgingOptions(OfSplits, BatchOptions):
 
     judge: Name = Field(description="the system that judges")
     system: Name = Field(default="", description="whose personas; needed if several systems inferred some")
-    profile: Name = Field(default="", description="or a YAML file; default: the data set's name")
+    profile: Place = Field(default="", description="or a YAML file; default: the data set's name")
 
 
 @dataclass(frozen=True)

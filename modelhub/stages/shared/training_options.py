@@ -30,7 +30,7 @@ def model_name(name: str) -> str:
 class TrainOptions(shared.OfDataset, LeaseOptions):
     """What either training can be told; `limit` takes the first rows of each split."""
 
-    out: shared.Name = Field(description="a folder, or a name in VAR_DIR/models")
+    out: shared.Place = Field(description="a folder, or a name in VAR_DIR/models")
     personas: Annotated[str, Option(choices=lambda: TRAINING_PERSONAS)] = Field(
         default="chosen", description="of which side"
     )

@@ -91,7 +91,7 @@ class TestPage:
 
     def test_a_count_that_makes_no_sense_is_named(self, personas: None, analyst: Client) -> None:
         page = analyst.get(reverse("modelhub:persona_words"), {"min_count": "none"}).content.decode()
-        assert "Enter a whole number" in page
+        assert "must be a whole number" in page
 
     def test_without_personas_it_says_what_to_do(self, analyst: Client) -> None:
         assert "infer_personas" in analyst.get(reverse("modelhub:persona_words")).content.decode()

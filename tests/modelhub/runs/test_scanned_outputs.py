@@ -129,7 +129,7 @@ def signed_in(walker: Walker, client: Client) -> Client:
 def test_the_study_page_says_that_something_is_held_and_leads_there(walker: Walker, signed_in: Client) -> None:
     study = walker.participant.study
     page = signed_in.get(reverse("annotation:study", args=[study.slug, study.version])).content.decode()
-    assert "1 persona is held, 1 of them for their responses" in page and address(study) in page
+    assert "1 persona is held" in page and "For their responses: 1." in page and address(study) in page
 
 
 def test_the_page_shows_texts_and_findings_but_no_arm(walker: Walker, signed_in: Client) -> None:

@@ -91,7 +91,7 @@ def test_only_a_draft_whose_systems_can_answer_is_taken(tmp_path: Path) -> None:
         call_command("make_outputs", "draft")
     arms_bind(study=study, bindings={"2": "tailored"})
     study.arms.filter(ordinal=1).update(fingerprint="")
-    with pytest.raises(CommandError, match="have no system yet; see bind_arms"):
+    with pytest.raises(CommandError, match="has no system yet; see bind_arms"):
         call_command("make_outputs", "draft")
     study.arms.filter(ordinal=1).update(fingerprint=study.arms.get(ordinal=2).fingerprint)
     study_open(study=study, user=None)
