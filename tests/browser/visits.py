@@ -142,7 +142,8 @@ def nameless(page: Page) -> list[str]:
     for node in nodes:
         is_focusable = any(one["name"] == "focusable" and one["value"]["value"] for one in node.get("properties", []))
         role, name = node.get("role", {}).get("value", ""), node.get("name", {}).get("value", "")
-        if is_focusable and not node["ignored"] and role != "RootWebArea" and (not name.strip() or role == "generic"):
+        is_read = role in ("RootWebArea", "alert")  # what it holds is read out
+        if is_focusable and not node["ignored"] and not is_read and (not name.strip() or role == "generic"):
             found.append(f"no name or role: {role} {name!r}")
     return found
 
