@@ -8,6 +8,7 @@ import json
 import random
 import re
 import types
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -66,7 +67,7 @@ def seeded_keys(chance: random.Random) -> types.SimpleNamespace:
     """Return what stands for the module `secrets`."""
     return types.SimpleNamespace(
         token_hex=lambda size: chance.randbytes(size).hex(),
-        token_urlsafe=lambda size: chance.randbytes(size).hex(),
+        token_urlsafe=lambda size: urlsafe_b64encode(chance.randbytes(size)).decode(),
         choice=chance.choice,
     )
 

@@ -39,6 +39,7 @@ def clues_of(study: Study, folder: Path, format: str, moment: str) -> Clues:
     return joined(parts)
 
 
+@pytest.mark.slow
 def test_no_export_page_or_log_and_no_earlier_side_predicts_an_arm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
