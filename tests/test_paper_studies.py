@@ -85,8 +85,9 @@ def test_the_user_study_runs_with_eight_people_and_eighteen_own_personas_each(
     assert all(row["is_author"] and row["assignment_kind"] == "main" for row in rows)
     per_person = Counter((row["participant"], row["stratum"]) for row in rows)
     assert set(per_person.values()) == {9 * 4} and len(per_person) == 16
-    sides = Counter((row["participant"], row["arm"], row["position"]) for row in rows)
-    assert set(sides.values()) == {9 * 2}, "each arm stood on each side equally often for everybody"
+    sides = Counter((row["item"], row["arm"], row["position"]) for row in rows)
+    apart = {abs(sides[item, arm, 1] - sides[item, arm, 2]) for item, arm, _ in sides}
+    assert max(apart) <= 2, "each arm stood on each side of an item equally often, give or take one person's two scales"
     assert len(exported(study, tmp_path / "out", "personas")) == 144
 
 
@@ -110,8 +111,9 @@ def test_the_persona_study_runs_with_three_raters_on_eighty_personas_each(server
         assert all(abs(2 * Counter(blocks[:n])[blocks[0]] - n) <= 1 for n in range(len(blocks) + 1)), (
             "conditions alternate"
         )
-    sides = Slot.objects.filter(kind="output").values_list("assignment__participant", "output__arm", "position")
-    assert set(Counter(sides).values()) == {40}, "each response stood on each side equally often for everybody"
+    # Everybody meets each item twice, the second time by lot: over 240 parts a coin stays within three deviations.
+    sides = Counter(Slot.objects.filter(kind="output").values_list("output__arm", "position"))
+    assert all(abs(sides[arm, 1] - sides[arm, 2]) <= 46 for arm, _ in sides), sides
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="the public data sets are not beside the project (../shared/data)")
