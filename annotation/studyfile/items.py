@@ -2,17 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from annotation.fields import check_id, check_line, check_text, id_key, is_blank
 from annotation.models import Item
+from annotation.rowfiles import Record, RowFile, RowProblem
 from annotation.studyfile.definition import ItemDefinition
 from annotation.studyfile.messages import unknown_key
-from annotation.studyfile.problems import Problem, StudyFileError
-from annotation.studyfile.rows import read_rows
+from annotation.studyfile.problems import Problem
 from annotation.studyfile.schema import ItemFile
 from annotation.studyfile.text import check_language
 from annotation.studyfile.yamltree import YamlTree, format_path
@@ -95,14 +95,29 @@ def _rows_of_file(
         source.columns.model_dump(exclude_none=True) if source.columns else {name: name for name in _FOUND_BY_NAME}
     )
     required = set(columns.values()) if source.columns else {"prompt"}
-    try:
-        for number, (place, values) in enumerate(read_rows(path, required), start=1):
-            if source.limit is not None and number > source.limit:
-                return
-            fields = {field: values[column] for field, column in columns.items() if column in values}
-            yield Row(str(path), place, "", fields)
-    except StudyFileError as error:
-        problems += error.problems
+    for number, record in enumerate(_records(path, required, problems), start=1):
+        if source.limit is not None and number > source.limit:
+            return
+        fields = {field: record.values[column] for field, column in columns.items() if column in record.values}
+        yield Row(str(path), record.at or "", "", fields)
+
+
+def _records(path: Path, required: Set[str], problems: list[Problem]) -> Iterator[Record]:
+    """Yield the rows of a file in which the columns `required` stand; what is wrong goes to `problems`."""
+    file = RowFile(path)
+    for row in file.rows():
+        if isinstance(row, RowProblem):
+            problems.append(Problem(str(path), row.at, "", row.message))
+            continue
+        if file.is_table and not required <= set(file.columns):
+            break
+        yield row
+    if file.columns or not problems:
+        there = ", ".join(file.columns) or "none"
+        problems += [
+            Problem(str(path), file.header_line, column, f"there is no such column; the file has {there}")
+            for column in sorted(set(required) - set(file.columns))
+        ]
 
 
 def _item(row: Row, options: ItemFile, problems: list[Problem]) -> ItemDefinition | None:

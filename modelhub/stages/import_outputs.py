@@ -11,12 +11,12 @@ from pydantic import Field
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Arm, Output, Persona, Study, User
 from annotation.protocol import given_personas
+from annotation.rowfiles import Record, RecordError, file_sha256, read_records
 from annotation.services.log import audit_log
 from annotation.services.outputs import output_import
 from annotation.studyref import study_from_reference
 from modelhub.files.personacolumns import text_of
 from modelhub.files.problems import refusal
-from modelhub.files.records import Record, RecordError, file_sha256, read_records
 from modelhub.models import ArmBinding, Generation, PersonaOrigin, Run
 from modelhub.prompting.endings import completion, whole_answer
 from modelhub.prompting.layouts import PersonaStyle

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from annotation.models import Arm, Output, Study
+from annotation.rowfiles import Record
 from modelhub.files.personacolumns import name_problem
-from modelhub.files.records import Record
 from modelhub.models import ArmBinding, System
 from modelhub.prompting.layouts import PersonaStyle
 from modelhub.systems.registering import arm_bind, describe_arms, find_arm, system_register_imported

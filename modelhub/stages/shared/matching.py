@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from annotation.fields import check_id, id_key
-from modelhub.files.records import Record
+from annotation.rowfiles import Record
 from modelhub.prompting.endings import Completion, completion
 from modelhub.prompting.layouts import PersonaStyle, render_prompt
 
