@@ -7,11 +7,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
+from django.utils.translation import gettext_noop
+
 from annotation.parsing import TooMuch, check_columns, repeated
 from annotation.rowfiles.records import RowProblem, Rows
 from annotation.rowfiles.text import opened_text
 
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+SEPARATORS = {
+    ",": "",  # as everybody expects
+    ";": gettext_noop("The file is separated by semicolons."),
+    "\t": gettext_noop("The file is separated by tabs."),
+}
 _SAMPLE_ROWS, _SAMPLE = 50, 1 << 20  # rows and characters in which a separator shows itself
 _HINT = "sep="  # by which Excel is told the separator, in a line of its own
 # Of one CSV field. Python's own limit (128 KiB) is below the longest answers and forum posts there are; it is set once
@@ -23,8 +29,7 @@ def csv_rows(path: Path, notes: list[str], columns: list[str]) -> Rows:
     """Yield the rows of a CSV file after filling in its columns; blank rows are passed over."""
     with opened_text(path, notes, newline="") as handle:
         hinted, separator = _separator(handle)
-        if separator != ",":
-            notes.append(f"is separated by {SEPARATORS[separator]}")
+        notes += filter(None, [SEPARATORS[separator]])
         reader = csv.reader(handle, delimiter=separator, strict=True)
         try:
             if hinted:
@@ -55,7 +60,7 @@ def _table(reader: Any, columns: list[str], notes: list[str]) -> Rows:
             yield here, {name: cell for name, cell in zip(names, cells, strict=False) if name}
         number += 1
     if "" in names[:least]:
-        notes.append(f"has no name for column {names.index('') + 1}, which says nothing and was left out")
+        notes.append(gettext_noop("A column without a name says nothing and was left out."))
 
 
 def _shape_problem(cells: Sequence[str], names: Sequence[str], least: int) -> str:

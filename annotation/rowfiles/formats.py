@@ -1,12 +1,14 @@
 """Files of others, known by their fields, as rows with id, prompt, text, system and system_message. Pure.
 
-Each format says how one of its rows is known and what it says here. A chat becomes the prompt up to the last turn of the
-assistant, in the form in which prompts of several turns are shown, and the response is that last turn.
+Each format says how one of its rows is known and what it says here. A chat becomes the prompt up to the assistant's
+last turn, in the form in which prompts of several turns are shown, and that turn as the response.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+from django.utils.translation import gettext_noop
 
 from annotation.rowfiles.records import Record
 
@@ -16,18 +18,18 @@ _SPEAKERS = {"user": "Human", "human": "Human", "assistant": "Assistant", "gpt":
 
 @dataclass(frozen=True)
 class Format:
-    """A format of others: its name, how a row of it is known, and what it says in our columns."""
+    """A format of others: what is told of it, how a row of it is known, and what it says in our columns."""
 
-    name: str
+    told: str  # a sentence that tells people what it is
     knows: Callable[[Values], bool]
     reads: Callable[[Values], dict[str, Any]]
 
 
 def in_our_columns(records: Sequence[Record]) -> tuple[list[Record], str]:
-    """Return the rows in our columns and the name of the format that they were in, "" where it is none of others."""
+    """Return the rows in our columns, and what is to be told of their format, "" where it is none of others."""
     for one in FORMATS:
         if records and all(one.knows(record.values) for record in records):
-            return [replace(record, values=_filled(one.reads(record.values))) for record in records], one.name
+            return [replace(record, values=_filled(one.reads(record.values))) for record in records], one.told
     return list(records), ""
 
 
@@ -40,7 +42,8 @@ def _text(content: Any) -> str:
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, list) else []
-    return "\n".join(str(part["text"]) for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str))
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    return "\n".join(text for text in texts if isinstance(text, str))
 
 
 def _turns(values: Values) -> list[tuple[str, str]]:
@@ -99,12 +102,13 @@ def _inspect(values: Values) -> dict[str, Any]:
 
 
 def _lm_eval(values: Values) -> dict[str, Any]:
-    """Read a row of lm-eval's samples_*.jsonl, whose arguments and responses are nested in two ways."""
+    """Read a row of samples_*.jsonl, whose arguments and responses are nested in two ways."""
     return {"id": values.get("doc_id"), "prompt": _first(values["arguments"]), "text": _answer(values)}
 
 
 def _answer(values: Values) -> Any:
-    return _first(values.get("filtered_resps")) or _first(values.get("resps"))
+    # What the model said, before a filter cut an answer to be counted out of it; older logs may lack it.
+    return _first(values.get("resps")) or _first(values.get("filtered_resps"))
 
 
 def _first(value: Any) -> Any:
@@ -116,11 +120,19 @@ def _first(value: Any) -> Any:
 
 FORMATS = (
     Format(
-        "inspect_ai",
+        gettext_noop("The file is a log of inspect_ai."),
         lambda values: {"input", "output"} <= values.keys() and isinstance(values["output"], dict),
         _inspect,
     ),
-    Format("lm-eval", lambda values: {"doc", "arguments"} <= values.keys() and "resps" in values, _lm_eval),
-    Format("AlpacaEval", lambda values: {"instruction", "output"} <= values.keys(), _alpaca),
-    Format("chat", lambda values: bool(_turns(values)), _chat),
+    Format(
+        gettext_noop("The file is a log of lm-eval."),
+        lambda values: {"doc", "arguments", "resps"} <= values.keys(),
+        _lm_eval,
+    ),
+    Format(
+        gettext_noop("The file holds outputs as AlpacaEval writes them."),
+        lambda values: {"instruction", "output"} <= values.keys(),
+        _alpaca,
+    ),
+    Format(gettext_noop("The file is a log of chats."), lambda values: bool(_turns(values)), _chat),
 )

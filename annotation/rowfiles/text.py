@@ -6,12 +6,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+from django.utils.translation import gettext_noop
+
 from annotation.rowfiles.records import RowProblem
 
+_UTF16 = gettext_noop("The file is in UTF-16.")
 _MARKS = {
     codecs.BOM_UTF8: ("utf-8-sig", ""),
-    codecs.BOM_UTF16_LE: ("utf-16", "UTF-16"),
-    codecs.BOM_UTF16_BE: ("utf-16", "UTF-16"),
+    codecs.BOM_UTF16_LE: ("utf-16", _UTF16),
+    codecs.BOM_UTF16_BE: ("utf-16", _UTF16),
 }
 _HEAD = 4096  # bytes in which a file without a mark shows that it is none of ours
 _LINE = 1 << 20  # bytes looked at in one piece for what is no UTF-8
@@ -31,8 +34,7 @@ class NotText(Exception):
 def opened_text(path: Path, notes: list[str], *, newline: str | None) -> Iterator[TextIO]:
     """Open a file of text; UTF-16 with its mark is read and told. Raises NotText, also while read, and OSError."""
     encoding, told = _encoding(path)
-    if told:
-        notes.append(f"is in {told}")
+    notes += filter(None, [told])
     with path.open(encoding=encoding, newline=newline) as handle:
         try:
             yield handle

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from annotation.studyfile.yamltree import YamlTree, format_path
 FIELDS = ("id", "prompt", "stratum", "persona", "warning", "answer_start", "language")
 # Columns of these names are read without being named. A column `language` is not: many tables have one of another kind.
 _FOUND_BY_NAME = FIELDS[:-1]
-_NO_OPTIONS = ItemFile(file="-")
+NO_OPTIONS = ItemFile(file="-")
 _COLUMNS = {"key": "id", **{name: name for name in ("stratum", "warning", "answer_start", "language")}}
 _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "id": check_id, "language": check_language, **dict.fromkeys(("prompt", "persona", "answer_start"), check_text)
@@ -51,9 +51,16 @@ def read_items(
 ) -> list[ItemDefinition] | None:
     """Return the items, or None after adding what is wrong with them to `problems`."""
     found: list[Problem] = []
+    items = checked_items(_rows(source, tree, folder, found), found)
+    problems += found
+    return None if found else items
+
+
+def checked_items(rows: Iterable[tuple[Row, ItemFile]], found: list[Problem]) -> list[ItemDefinition]:
+    """Return the items that rows say, each with what its file says of all; what is wrong goes to `found`."""
     items: list[ItemDefinition] = []
     places: dict[str, tuple[int | str, str]] = {}
-    for row, options in _rows(source, tree, folder, found):
+    for row, options in rows:
         item = _item(row, options, found)
         if item is None:
             continue
@@ -62,8 +69,7 @@ def read_items(
             found.append(_repeated(row, item.key, *places[known_as]))
         places.setdefault(known_as, (row.place, item.key))
         items.append(item)
-    problems += found
-    return None if found else items
+    return items
 
 
 def _rows(
@@ -78,7 +84,7 @@ def _rows(
         if isinstance(entry, ItemFile):
             yield from ((row, entry) for row in _rows_of_file(entry, location, tree, folder, problems))
         elif isinstance(entry, dict):
-            yield Row(tree.file, tree.line(location), format_path(location), entry), _NO_OPTIONS
+            yield Row(tree.file, tree.line(location), format_path(location), entry), NO_OPTIONS
         else:
             problems.append(tree.problem(location, f"expected a mapping such as `prompt: …`, found {entry!r}"))
 

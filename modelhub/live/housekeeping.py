@@ -1,4 +1,7 @@
-"""What a worker sees to beside its work: files that erasures have left to clean, and time limits of closed studies."""
+"""What a worker sees to beside its work.
+
+Files that erasures have left to clean, time limits of closed studies, and uploads that nobody has imported.
+"""
 
 import logging
 import time
@@ -6,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from annotation.services.retention import retention_apply, retention_finish
+from annotation.services.uploads import uploads_expire
 from annotation.services.withdrawal import erasures_clean
 
 logger = logging.getLogger(__name__)
@@ -32,4 +36,5 @@ class Housekeeping:
         if now - self._cleaned_at >= CLEAN_SECONDS:
             self._cleaned_at = now
             erasures_clean()
+            uploads_expire()
             retention_finish()

@@ -187,14 +187,16 @@ def read_csv(folder: Path, text: str | bytes) -> tuple[list[tuple[Any, dict[str,
 
 def test_what_is_found_out_of_a_table_is_told(tmp_path: Path) -> None:
     assert read_csv(tmp_path, written([["a", "b", "c"]], "Excel"))[2] == []
-    assert read_csv(tmp_path, written([["a", "b", "c"]], "Excel, German"))[2] == ["is separated by semicolons"]
+    assert read_csv(tmp_path, written([["a", "b", "c"]], "Excel, German"))[2] == [
+        "The file is separated by semicolons."
+    ]
     notes = read_csv(tmp_path, written([["a", "b", "c"]], "Excel, Unicode text"))[2]
-    assert notes == ["is in UTF-16", "is separated by tabs"]
+    assert notes == ["The file is in UTF-16.", "The file is separated by tabs."]
     rows, _, notes = read_csv(tmp_path, "sep=;\r\nid;prompt\r\n1;a,b\r\n")
-    assert (rows, notes) == ([(3, {"id": "1", "prompt": "a,b"})], ["is separated by semicolons"])
+    assert (rows, notes) == ([(3, {"id": "1", "prompt": "a,b"})], ["The file is separated by semicolons."])
     rows, _, notes = read_csv(tmp_path, ",id\n0,a\n1,b\n")  # as pandas writes it
     assert [row for _, row in rows] == [{"id": "a"}, {"id": "b"}]
-    assert notes == ["has no name for column 1, which says nothing and was left out"]
+    assert notes == ["A column without a name says nothing and was left out."]
 
 
 def test_a_separator_is_the_one_that_gives_rows_as_wide_as_the_header(tmp_path: Path) -> None:

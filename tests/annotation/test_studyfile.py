@@ -222,14 +222,16 @@ def test_files_saved_on_windows_are_read_as_any_others(tmp_path: Path) -> None:
     assert study.consent == "Taking part is voluntary."
 
 
+QUOTE_THEM = "quote cells that hold the separator, quotes or line breaks, and write empty cells too"
+
+
 def test_bad_rows_of_a_csv_file_are_reported_with_their_first_line(tmp_path: Path) -> None:
     content = 'id,prompt,persona\na,"two\nlines",p\nb,,p\na,x,p\nc,x\nd,"x, y",p\n'
 
     assert complaints(items_from(tmp_path, "items.csv", content)) == [
         "items.csv:4: prompt: is empty; every item needs a prompt",
         "items.csv:5: id: 'a' is the id of line 2 too; ids must differ",
-        "items.csv:6: "
-        "has 2 cells, the header 3; quote cells that hold the separator, quotes or line breaks, and write empty cells too",
+        f"items.csv:6: has 2 cells, the header 3; {QUOTE_THEM}",
     ]
 
 
