@@ -112,6 +112,12 @@ class BindForm(forms.Form):
                 choices=systems if name else [("", _("– none –")), *systems],
             )
 
+    def clean(self) -> dict[str, Any]:
+        """Refuse a form that binds nothing."""
+        if not any(self.cleaned_data.values()):
+            raise forms.ValidationError(_("Choose a system for an arm."))
+        return self.cleaned_data
+
     def bindings(self) -> dict[str, str]:
         """Return the system of each arm for which one was chosen."""
         return {code: name for code, name in self.cleaned_data.items() if name}

@@ -248,6 +248,8 @@ def world() -> Study:
     Client().get(reverse("annotation:participant", args=[participant.token]))  # answers are taken once it is shown
     OpenLink.objects.create(study=study, cap=5)
     held = Persona.objects.get(item__study=study, item__key="item-1")
+    file = {"kind": "outputs", "name": "mine.csv", "content": b"item,text\nitem-1,Yes.\n", "size": 23}
+    study.uploads.create(user=User.objects.get(username="member"), **file)
     hold_place(persona_id=held.pk, stage=PersonaHold.Stage.PERSONA, reason="harmful")
     pairs = make_pairs("advice", "test", 1)
     make_system()

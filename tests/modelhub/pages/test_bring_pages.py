@@ -15,8 +15,8 @@ from annotation.protocol import definition_document, problems_before_opening, st
 from annotation.services.uploads import KEPT, upload_store
 from modelhub.live.housekeeping import Housekeeping
 from modelhub.models import ArmBinding
-from tests.modelhub.pair_rows import make_system
 from tests.factories import make_study, make_user
+from tests.modelhub.pair_rows import make_system
 from tests.tools.state import database_state
 
 pytestmark = pytest.mark.django_db
