@@ -16,7 +16,7 @@ from annotation.studyfile.schema import ItemFile
 Kind = Upload.Kind
 # The fields of each kind of file, and those without which a row says nothing.
 FIELDS_OF: Mapping[str, tuple[str, ...]] = {
-    Kind.ITEMS: FIELDS,
+    Kind.ITEMS: ("id", "prompt", "persona", *(name for name in FIELDS if name not in ("id", "prompt", "persona"))),
     Kind.PERSONAS: ("item", "persona"),
     Kind.OUTPUTS: ("item", "prompt", "persona", "text", "arm", "system"),
 }

@@ -76,7 +76,9 @@ def _options_of(upload: Upload, arms: Sequence[tuple[str, str]]) -> dict[str, fo
     if upload.kind == Kind.OUTPUTS:
         return {
             "arm": forms.ChoiceField(
-                label=_("Arm"), required=False, choices=[("", _("As the rows say, or the next free one")), *arms]
+                label=_("Arm of all rows"),
+                required=False,
+                choices=[("", _("As the rows say, or the next free one")), *arms],
             ),
             "system": forms.CharField(
                 label=_("Name of what made these responses"),

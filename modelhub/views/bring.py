@@ -14,7 +14,7 @@ from annotation.http import form_view, get_study_for_researcher, get_study_to_ru
 from annotation.models import Study, Upload
 from annotation.services.uploads import upload_choose, upload_remove, upload_store
 from modelhub.access import may_unblind
-from modelhub.bringforms import ColumnsForm, UploadForm
+from modelhub.bringforms import FIELD_NAMES, ColumnsForm, UploadForm
 from modelhub.bringing import Preview, arm_choices, data_counts, options_of, preview_of, upload_import
 from modelhub.models import ArmBinding
 
@@ -113,6 +113,7 @@ def _upload_page(
         "upload": found,
         "form": form or _columns_form(request, found, preview),
         "preview": preview,
+        "fields": [FIELD_NAMES[name] for name in fields],
         "refused": refused,
         "page": Paginator(preview.problems, PROBLEMS_PER_PAGE).get_page(request.GET.get("page")),
         "rows": [
