@@ -114,6 +114,12 @@ def making(study: Study) -> Making:
     )
 
 
+def worker_lives(study: Study) -> bool:
+    """Return whether any worker is there that answers for the study."""
+    living = OutputWorker.objects.filter(ended_at=None, heard_at__gte=timezone.now() - SILENT)
+    return living.filter(Q(study=None) | Q(study=study)).exists()
+
+
 def troubles_of(study: Study) -> list[ArmTrouble]:
     """Return what keeps living workers from answering for the study's arms, with reasons that may name systems."""
     living = {"worker__ended_at": None, "worker__heard_at__gte": timezone.now() - SILENT}

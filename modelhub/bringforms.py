@@ -9,11 +9,12 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from annotation.bringing import FIELDS_OF, NEEDED
-from annotation.fields import LONGEST_NAME
+from annotation.fields import LONGEST_NAME, LONGEST_WRITTEN
 from annotation.models import Upload
 from annotation.rowfiles import ENDINGS
 from modelhub.bringing import ADD, REPLACE
 from modelhub.models import System
+from modelhub.systems.trials import LONGEST_PROMPT
 
 Kind = Upload.Kind
 FIELD_NAMES: Mapping[str, str | Promise] = {
@@ -97,6 +98,18 @@ def _options_of(upload: Upload, arms: Sequence[tuple[str, str]]) -> dict[str, fo
         "mode": forms.ChoiceField(label=_("What becomes of the items"), choices=choices),
         "discard_outputs": discard,
     }
+
+
+class TrialForm(forms.Form):
+    """A prompt, and somebody to answer it for."""
+
+    prompt = forms.CharField(
+        label=_("Prompt"), max_length=LONGEST_PROMPT, widget=forms.Textarea(attrs={"rows": 3}), strip=False
+    )
+    persona = forms.CharField(
+        label=_("Persona (optional)"), max_length=LONGEST_WRITTEN, required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )  # fmt: skip
 
 
 class BindForm(forms.Form):

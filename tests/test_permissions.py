@@ -192,6 +192,8 @@ MATRIX: dict[str, Row] = {
     # The owner here is a researcher: owning a study does not unblind it.
     "modelhub:arms": page(*STUDY, get=study(200, owner=403, member=403)),
     "modelhub:arms_bound": action(*STUDY, post=study(422, owner=403, member=403, member_analyst=403)),
+    "modelhub:systems_tried": action(*STUDY, post=study(422, owner=403, member=403, member_analyst=403)),
+    "modelhub:trials": page(*STUDY, get=study(200, owner=403, member=403)),
     "modelhub:report": page(*STUDY, get=study(200, owner=403, member=403)),
     "modelhub:report_progress": page(*STUDY, get=study(200, owner=403, member=403)),
     "modelhub:report_stop": action(*STUDY, post=study(302, owner=403, member=403)),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from annotation.services.retention import retention_apply, retention_finish
 from annotation.services.uploads import uploads_expire
 from annotation.services.withdrawal import erasures_clean
+from modelhub.systems.trials import trials_expire
 
 logger = logging.getLogger(__name__)
 
@@ -37,4 +38,5 @@ class Housekeeping:
             self._cleaned_at = now
             erasures_clean()
             uploads_expire()
+            trials_expire()
             retention_finish()

@@ -14,6 +14,7 @@ from modelhub.screening.flags import Flag
 
 FEWEST = 3  # texts of each arm, below which shares say nothing
 SHARE_APART = 0.5  # between the arm with most and the arm with fewest
+SHARE_ALONE = 0.3  # where the other arm has none
 LENGTH_APART = 3.0  # times, between the medians of arms
 PAIR_APART, PAIR_WORDS = 10.0, 50  # times, between texts of one pair of which the longer has so many words
 _LETTERS = 2000  # looked at for the script
@@ -95,7 +96,8 @@ def telling_shapes(arms: Sequence[ArmShape]) -> list[Flag]:
     flags = []
     for name in FEATURES:
         most, least = (pick(arms, key=lambda arm: arm.shares[name]) for pick in (max, min))
-        if most.shares[name] - least.shares[name] >= SHARE_APART:
+        apart = SHARE_APART if least.shares[name] else SHARE_ALONE
+        if most.shares[name] - least.shares[name] >= apart:
             values = {"most": most.code, "share": f"{most.shares[name]:.0%}", "least": least.code,
                       "other": f"{least.shares[name]:.0%}"}  # fmt: skip
             said = _("In %(share)s of the texts of %(most)s, and in %(other)s of those of %(least)s.") % values

@@ -8,16 +8,18 @@ from django.utils.translation import gettext as _
 
 from annotation.errors import ServiceError
 from annotation.http import form_view, get_study_for_researcher, read_view, request_user
+from annotation.making import worker_lives
 from annotation.models import Persona, Study
 from annotation.services.log import look_log
 from annotation.services.outputs import outputs_exclude, outputs_include
-from modelhub.bringforms import BindForm
+from modelhub.bringforms import BindForm, TrialForm
 from modelhub.forms import ExcludeForm
 from modelhub.http import get_study_to_unblind
 from modelhub.queries.arms import arm_rows, runs_of
 from modelhub.screening.scan import scan_study
 from modelhub.screening.shapes import FEATURES
 from modelhub.systems.registering import arms_bind
+from modelhub.systems.trials import trials_request
 
 PAIRS_PER_PAGE = 10
 
@@ -81,8 +83,46 @@ def arms_bound(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     return redirect("modelhub:arms", slug, version)
 
 
+@form_view("modelhub:arms")
+def systems_tried(request: HttpRequest, slug: str, version: int) -> HttpResponse:
+    """Let a worker ask each system behind an arm one prompt."""
+    study = get_study_to_unblind(request, slug, version)
+    form = TrialForm(request.POST)
+    if not form.is_valid():
+        return _arms_page(request, study, trial_form=form, status=422)
+    try:
+        trials_request(study=study, user=request_user(request), **form.cleaned_data)
+    except ServiceError as error:
+        return _arms_page(request, study, trial_form=form, problem=str(error), status=409)
+    response = redirect("modelhub:arms", slug, version)
+    response["Location"] += "#tried"
+    return response
+
+
+@read_view
+def trials(request: HttpRequest, slug: str, version: int) -> HttpResponse:
+    """Show what the systems have answered so far; asked for by the page of the arms while they are at it."""
+    study = get_study_to_unblind(request, slug, version)
+    return render(request, "modelhub/_trials.html", {"study": study, **_tried(study)})
+
+
+def _tried(study: Study) -> dict[str, object]:
+    found = list(study.trials.select_related("system"))
+    return {
+        "trials": found,
+        "trying": any(trial.ended_at is None for trial in found),
+        "has_worker": worker_lives(study),
+    }
+
+
 def _arms_page(
-    request: HttpRequest, study: Study, *, form: BindForm | None = None, problem: str = "", status: int = 200
+    request: HttpRequest,
+    study: Study,
+    *,
+    form: BindForm | None = None,
+    trial_form: TrialForm | None = None,
+    problem: str = "",
+    status: int = 200,
 ) -> HttpResponse:
     context = {
         "study": study,
@@ -90,6 +130,8 @@ def _arms_page(
         "runs": runs_of(study),
         "is_draft": study.state == Study.State.DRAFT,
         "form": form or _bind_form(study),
+        "trial_form": trial_form or TrialForm(),
+        **_tried(study),
         "problem": problem,
     }
     return render(request, "modelhub/arms.html", context, status=status)

@@ -61,6 +61,9 @@ def test_arms_of_another_shape_are_told_apart() -> None:
     assert told([PLAIN] * 4, [PLAIN] * 4) == []
     assert told([PLAIN] * 4, [f"**{PLAIN}**"] * 2 + [PLAIN] * 2) == ["markdown"]
     assert told([PLAIN] * 4, [f"**{PLAIN}**"] + [PLAIN] * 3) == []  # a quarter of them
+    assert told([PLAIN] * 6, [f"**{PLAIN}**"] * 2 + [PLAIN] * 4) == ["markdown"]  # a third, where the other has none
+    some = [f"**{PLAIN}**"] + [PLAIN] * 5
+    assert told(some, [f"**{PLAIN}**"] * 3 + [PLAIN] * 3) == []
     assert told([PLAIN] * 4, [PLAIN * 4] * 4) == ["length"]
     assert told([PLAIN] * 4, ["Иди домой медленно и смотри на деревья."] * 4) == ["script"]
     assert told([PLAIN] * FEWEST, [f"- {PLAIN}"] * (FEWEST - 1)) == []
