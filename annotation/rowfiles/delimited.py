@@ -7,10 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
-from django.utils.translation import gettext_noop
-
 from annotation.parsing import TooMuch, check_columns, repeated
-from annotation.rowfiles.records import RowProblem, Rows
+from annotation.rowfiles.records import RowProblem, Rows, gettext_noop
 from annotation.rowfiles.text import opened_text
 
 SEPARATORS = {

@@ -8,9 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.utils.translation import gettext_noop
-
-from annotation.rowfiles.records import Record
+from annotation.rowfiles.records import Record, gettext_noop
 
 Values = Mapping[str, Any]
 _SPEAKERS = {"user": "Human", "human": "Human", "assistant": "Assistant", "gpt": "Assistant", "model": "Assistant"}

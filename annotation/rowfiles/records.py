@@ -6,6 +6,12 @@ from typing import Any
 
 from annotation.errors import ServiceError
 
+
+def gettext_noop(text: str) -> str:
+    """Mark a sentence for translation, as Django's own does, without which this package works."""
+    return text
+
+
 Place = int | str | None
 """A line, something like "row 7" where a file has no lines, or None for the whole file."""
 

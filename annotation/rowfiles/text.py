@@ -6,9 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from django.utils.translation import gettext_noop
-
-from annotation.rowfiles.records import RowProblem
+from annotation.rowfiles.records import RowProblem, gettext_noop
 
 _UTF16 = gettext_noop("The file is in UTF-16.")
 _MARKS = {

@@ -22,7 +22,7 @@ _Answer = GenerationResult | GenerationFailure
 
 
 @dataclass
-class _Asked:
+class _Trying:
     trial: Trial
     desk: Desk
     since: float
@@ -36,7 +36,7 @@ class Trials:
     holder: str
     study: Study | None
     seconds: float  # after which an answer is given up
-    _asked: dict[int, _Asked] = field(default_factory=dict)
+    _asked: dict[int, _Trying] = field(default_factory=dict)
     _inbox: "SimpleQueue[tuple[int, _Answer]]" = field(default_factory=SimpleQueue)
     _taken: deque[tuple[int, _Answer]] = field(default_factory=deque)  # stays until it is stored
 
@@ -75,9 +75,9 @@ class Trials:
         if desk is None:
             self._end(trial, error=problem)
         else:
-            self._asked[trial.pk] = _Asked(trial, desk, time.monotonic())
+            self._asked[trial.pk] = _Trying(trial, desk, time.monotonic())
 
-    def _go_on(self, asked: _Asked) -> None:
+    def _go_on(self, asked: _Trying) -> None:
         """Send a request as soon as its engine is there; give it up where that fails or takes too long."""
         if asked.cancel is not None:
             if time.monotonic() - asked.since >= self.seconds:

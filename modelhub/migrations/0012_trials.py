@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("annotation", "0012_languages"),
-        ("modelhub", "0011_shared_prompts"),
+        ("modelhub", "0012_jobs"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from annotation.errors import ServiceError
 from annotation.http import form_view, get_study_for_researcher, read_view, request_user
-from annotation.making import worker_lives
+from annotation.making import workers_lately
 from annotation.models import Persona, Study
 from annotation.services.log import look_log
 from annotation.services.outputs import outputs_exclude, outputs_include
@@ -111,7 +111,7 @@ def _tried(study: Study) -> dict[str, object]:
     return {
         "trials": found,
         "trying": any(trial.ended_at is None for trial in found),
-        "has_worker": worker_lives(study),
+        "has_worker": any(not worker.silent for worker in workers_lately(study)),
     }
 
 
