@@ -15,6 +15,7 @@ from annotation.services.outputs import outputs_exclude, outputs_include
 from modelhub.bringforms import BindForm, TrialForm
 from modelhub.forms import ExcludeForm
 from modelhub.http import get_study_to_unblind
+from modelhub.models import Trial
 from modelhub.queries.arms import arm_rows, runs_of
 from modelhub.screening.scan import scan_study
 from modelhub.screening.shapes import FEATURES
@@ -107,7 +108,7 @@ def trials(request: HttpRequest, slug: str, version: int) -> HttpResponse:
 
 
 def _tried(study: Study) -> dict[str, object]:
-    found = list(study.trials.select_related("system"))
+    found = list(Trial.objects.filter(study=study).select_related("system"))
     return {
         "trials": found,
         "trying": any(trial.ended_at is None for trial in found),
