@@ -30,7 +30,7 @@ _CALLED: Mapping[str, tuple[str, ...]] = {
     "id": ("id", "item", "itemid", "promptid", "key", "docid", "qid", "questionid"),
     "item": ("item", "itemid", "id", "promptid", "key", "docid", "qid", "questionid"),
     "prompt": ("prompt", "question", "instruction", "query", "input", "post", "frage", "pregunta"),
-    "persona": ("persona", "userpersona", "profile", "user", "systemmessage"),
+    "persona": ("persona", "userpersona", "profile", "systemmessage"),
     "text": ("text", "response", "output", "answer", "completion", "generation", "prediction"),
     "arm": ("arm", "armcode"),
     "system": ("system", "model", "generator", "modelname"),

@@ -3,9 +3,11 @@
 import json
 
 from django.urls import reverse
+from django.utils import timezone
 
 from annotation.models import Output, Upload, User
 from annotation.services.uploads import upload_store
+from modelhub.models import System, Trial
 from modelhub.systems.registering import arms_bind
 from tests.factories import make_study
 from tests.modelhub.pair_rows import make_system
@@ -21,6 +23,13 @@ def bring_spots(owner: User) -> list[Spot]:
     for name in ("gallery-bring-one", "gallery-bring-two"):
         make_system(name)
     arms_bind(study=study, bindings={"1": "gallery-bring-one"})
+    tried = {"study": study, "user": owner, "prompt": "How do I fall asleep?", "persona": "The user is a nurse."}
+    for name, ended in (
+        ("gallery-bring-one", {"text": "Rest early, and dim the lights before you do so.", "seconds": 1.8}),
+        ("gallery-bring-two", {"error": "The server refused the connection."}),
+    ):
+        system = System.objects.get(name=name)
+        Trial.objects.create(system=system, ended_at=timezone.now(), **tried, **ended)
     rows = "kennung;Frage;persona;;\n" + "".join(
         f"new-{number};{'' if number % 4 == 3 else f'What do I do on evening {number}?'};The user is a night nurse.;;\n"
         for number in range(1, 16)
