@@ -5,7 +5,7 @@ Every limit is far above what studies need, says itself in the message, and is c
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,11 +148,11 @@ def check_parquet(path: Path) -> None:
         _check_unpacked(file, path.stat().st_size)
 
 
-def parquet_rows(path: Path) -> tuple[list[str], Iterator[dict[str, Any]]]:
+def parquet_rows(path: Path, *, whole: Collection[str] = ()) -> tuple[list[str], Iterator[dict[str, Any]]]:
     """Return the columns of a Parquet file and its rows, row group by row group.
 
-    A text that many rows share is one text in memory. Lists and mappings come empty: nothing here reads them. Raises
-    TooMuch, and what pyarrow raises.
+    A text that many rows share is one text in memory. Lists and mappings come empty, since nothing here reads them, but
+    for those of the columns `whole`. Raises TooMuch, and what pyarrow raises.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -162,7 +162,7 @@ def parquet_rows(path: Path) -> tuple[list[str], Iterator[dict[str, Any]]]:
     texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
     file = pq.ParquetFile(path, read_dictionary=texts)
     _check_unpacked(file, path.stat().st_size)
-    return list(schema.names), _rows(file, schema)
+    return list(schema.names), _rows(file, schema, whole)
 
 
 def _check_unpacked(file: "pq.ParquetFile", size: int) -> None:
@@ -179,11 +179,13 @@ def _check_unpacked(file: "pq.ParquetFile", size: int) -> None:
         )
 
 
-def _rows(file: "pq.ParquetFile", schema: "pa.Schema") -> Iterator[dict[str, Any]]:
+def _rows(file: "pq.ParquetFile", schema: "pa.Schema", whole: Collection[str]) -> Iterator[dict[str, Any]]:
     import pyarrow as pa
 
     nested: dict[str, Any] = {
-        field.name: {} if pa.types.is_struct(field.type) else [] for field in schema if field.type.num_fields
+        field.name: {} if pa.types.is_struct(field.type) else []
+        for field in schema
+        if field.type.num_fields and field.name not in whole
     }
     flat = [name for name in schema.names if name not in nested]
     with file:

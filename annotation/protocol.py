@@ -9,7 +9,13 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from annotation.models import Arm, Output, Persona, Study
-from annotation.studyfile.definition import without_empty
+from annotation.studyfile.definition import (
+    AspectDefinition,
+    ItemDefinition,
+    PracticeDefinition,
+    StudyDefinition,
+    without_empty,
+)
 
 # Raised whenever the document changes its form, so that hashes of two forms are never compared.
 FORMAT = 3
@@ -40,6 +46,17 @@ def definition_document(study: Study) -> dict[str, Any]:
         "practice": study.practice,
         "items": _item_documents(study),
     }
+
+
+def stored_definition(study: Study) -> StudyDefinition:
+    """Return the definition of a study as it stands in the database."""
+    document = definition_document(study)
+    lists = {
+        "aspects": [AspectDefinition(**one) for one in document["aspects"]],
+        "practice": [PracticeDefinition(**one) for one in document["practice"]],
+        "items": [ItemDefinition(**one) for one in document["items"]],
+    }
+    return StudyDefinition(**{**document, **lists})
 
 
 def protocol_document(study: Study, *, opened_at: datetime | None = None) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modelhub.files.records import read_records
+from annotation.rowfiles import read_records
 from modelhub.prompting.layouts import PersonaStyle, render_prompt
 from modelhub.training.config import Recipe, load_recipe
 from modelhub.training.data import TrainingRow, build_examples

@@ -4,6 +4,7 @@ from django.urls import path
 
 from annotation import converters as converters  # registers `number`
 from modelhub.views import (
+    bring,
     holds,
     inference,
     jobs,
@@ -30,7 +31,14 @@ urlpatterns = [
     path(f"{_STUDY}held/", holds.held, name="held"),
     path(f"{_STUDY}held/<slug:persona_key>/<slug:stage>/release/", holds.held_release, name="held_release"),
     path(f"{_STUDY}held/<slug:persona_key>/<slug:stage>/refuse/", holds.held_refuse, name="held_refuse"),
+    path(f"{_STUDY}data/", bring.data, name="data"),
+    path(f"{_STUDY}data/add/", bring.data_add, name="data_add"),
+    path(f"{_STUDY}data/<number:pk>/", bring.upload, name="upload"),
+    path(f"{_STUDY}data/<number:pk>/remove/", bring.upload_forget, name="upload_forget"),
     path(f"{_STUDY}arms/", studies.arms, name="arms"),
+    path(f"{_STUDY}arms/bind/", studies.arms_bound, name="arms_bound"),
+    path(f"{_STUDY}arms/try/", studies.systems_tried, name="systems_tried"),
+    path(f"{_STUDY}arms/tried/", studies.trials, name="trials"),
     path(f"{_STUDY}report/", report.report, name="report"),
     path(f"{_STUDY}report/compute/", report.report_compute, name="report_compute"),
     path(f"{_STUDY}results/", report.results, name="results"),

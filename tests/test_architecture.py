@@ -35,7 +35,7 @@ PURE = [
     "modelhub/prompting/endings.py",
     "modelhub/prompting/persona_text.py",
     "modelhub/prompting/guarding.py",
-    "modelhub/files/records.py",
+    "annotation/rowfiles/*.py",
     "modelhub/screening/flags.py",
     "modelhub/screening/self_references.py",
     "modelhub/prompting/persona_inference.py",

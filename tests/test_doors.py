@@ -143,6 +143,14 @@ def test_an_id_that_yaml_rewrites_is_refused_with_what_to_do(written: str, tmp_p
         read_study_file(tmp_path / "study.yaml")
 
 
+@pytest.mark.parametrize("written", ["no", "1.10", "2026-01-31", "12:30:45.5", "[1]"])
+def test_an_id_that_yaml_takes_for_something_else_is_refused_with_what_to_do(written: str, tmp_path: Path) -> None:
+    text = write(tmp_path, study_data()).read_text(encoding="utf-8").replace("id: tea", f"id: {written}")
+    (tmp_path / "study.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(StudyFileError, match=r"\.id: expected text, found .*; put it in quotes"):
+        read_study_file(tmp_path / "study.yaml")
+
+
 # --- Out again -----------------------------------------------------------------------------------------------------
 
 

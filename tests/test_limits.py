@@ -13,9 +13,9 @@ import pytest
 from annotation.errors import ServiceError
 from annotation.parsing import DEEPEST, FREE_ROWS, LONGEST_LINE, MOST_COLUMNS, MOST_REPEATED, parquet_rows
 from annotation.peoplefiles import read_invitations
+from annotation.rowfiles import read_records
 from annotation.studyfile import read_study_file
 from modelhub.exchange.folder import _read
-from modelhub.files.records import read_records
 from modelhub.files.tables import read_verdicts
 from modelhub.pipeline.config import read_pipeline
 from modelhub.profiles import load_profile

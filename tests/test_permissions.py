@@ -181,11 +181,21 @@ MATRIX: dict[str, Row] = {
     "modelhub:scan": page(*STUDY, get=study(200)),
     "modelhub:scan_exclude": action(*STUDY, "persona", post=running(409), data={"reason": "r"}),
     "modelhub:scan_include": action(*STUDY, "persona", post=running(409)),
+    "modelhub:data": page(*STUDY, get=study(200)),
+    "modelhub:data_add": action(*STUDY, post=running(422)),
+    # Whoever brought a file is alone to see it, since it may say which arm is which; here it is the member.
+    "modelhub:upload": page(
+        *STUDY, "upload", get=running(404) | {"member": 200}, post=running(404) | {"member": 302}
+    ),
+    "modelhub:upload_forget": action(*STUDY, "upload", post=running(404) | {"member": 302}),
     "modelhub:held": page(*STUDY, get=study(200)),
     "modelhub:held_release": action(*STUDY, "persona", "stage", post=running(302)),
     "modelhub:held_refuse": action(*STUDY, "persona", "stage", post=running(302), data={"reason": "r"}),
     # The owner here is a researcher: owning a study does not unblind it.
     "modelhub:arms": page(*STUDY, get=study(200, owner=403, member=403)),
+    "modelhub:arms_bound": action(*STUDY, post=study(422, owner=403, member=403, member_analyst=403)),
+    "modelhub:systems_tried": action(*STUDY, post=study(422, owner=403, member=403, member_analyst=403)),
+    "modelhub:trials": page(*STUDY, get=study(200, owner=403, member=403)),
     "modelhub:report": page(*STUDY, get=study(200, owner=403, member=403)),
     "modelhub:report_compute": action(*STUDY, post=study(302, owner=403, member=403)),
     "modelhub:results": page(*STUDY, get=study(200)),
@@ -251,6 +261,8 @@ def world() -> Study:
     Client().get(reverse("annotation:participant", args=[participant.token]))  # answers are taken once it is shown
     OpenLink.objects.create(study=study, cap=5)
     held = Persona.objects.get(item__study=study, item__key="item-1")
+    file = {"kind": "outputs", "name": "mine.csv", "content": b"item,text\nitem-1,Yes.\n", "size": 23}
+    study.uploads.create(user=User.objects.get(username="member"), **file)
     hold_place(persona_id=held.pk, stage=PersonaHold.Stage.PERSONA, reason="harmful")
     pairs = make_pairs("advice", "test", 1)
     make_system()
@@ -276,6 +288,7 @@ def values_of(study: Study) -> dict[str, Any]:
         "slot": slot.key,
         "aspect": "answerability",
         "page": "before",
+        "upload": study.uploads.get().pk,
         "language": "de",
         "open": open_link.token,
         "link": open_link.pk,

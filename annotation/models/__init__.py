@@ -12,6 +12,7 @@ from annotation.models.rating import Assignment, Followup, PageVisit, Questionna
 from annotation.models.retention import RetentionStep
 from annotation.models.study import Arm, Aspect, Item, Study
 from annotation.models.tally import UnitTally
+from annotation.models.upload import Upload
 from annotation.models.user import User
 from annotation.models.worker import ArmTrouble, OutputWorker
 
@@ -44,5 +45,6 @@ __all__ = [
     "Study",
     "StudyMember",
     "UnitTally",
+    "Upload",
     "User",
 ]

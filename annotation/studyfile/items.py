@@ -2,17 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from annotation.fields import check_id, check_line, check_text, id_key, is_blank
 from annotation.models import Item
+from annotation.rowfiles import Record, RowFile, RowProblem
 from annotation.studyfile.definition import ItemDefinition
 from annotation.studyfile.messages import unknown_key
-from annotation.studyfile.problems import Problem, StudyFileError
-from annotation.studyfile.rows import read_rows
+from annotation.studyfile.problems import Problem
 from annotation.studyfile.schema import ItemFile
 from annotation.studyfile.text import check_language
 from annotation.studyfile.yamltree import YamlTree, format_path
@@ -20,7 +20,7 @@ from annotation.studyfile.yamltree import YamlTree, format_path
 FIELDS = ("id", "prompt", "stratum", "persona", "warning", "answer_start", "language")
 # Columns of these names are read without being named. A column `language` is not: many tables have one of another kind.
 _FOUND_BY_NAME = FIELDS[:-1]
-_NO_OPTIONS = ItemFile(file="-")
+NO_OPTIONS = ItemFile(file="-")
 _COLUMNS = {"key": "id", **{name: name for name in ("stratum", "warning", "answer_start", "language")}}
 _CHECKS: Mapping[str, Callable[[Any], str]] = {
     "id": check_id, "language": check_language, **dict.fromkeys(("prompt", "persona", "answer_start"), check_text)
@@ -51,9 +51,16 @@ def read_items(
 ) -> list[ItemDefinition] | None:
     """Return the items, or None after adding what is wrong with them to `problems`."""
     found: list[Problem] = []
+    items = checked_items(_rows(source, tree, folder, found), found)
+    problems += found
+    return None if found else items
+
+
+def checked_items(rows: Iterable[tuple[Row, ItemFile]], found: list[Problem]) -> list[ItemDefinition]:
+    """Return the items that rows say, each with what its file says of all; what is wrong goes to `found`."""
     items: list[ItemDefinition] = []
     places: dict[str, tuple[int | str, str]] = {}
-    for row, options in _rows(source, tree, folder, found):
+    for row, options in rows:
         item = _item(row, options, found)
         if item is None:
             continue
@@ -62,8 +69,7 @@ def read_items(
             found.append(_repeated(row, item.key, *places[known_as]))
         places.setdefault(known_as, (row.place, item.key))
         items.append(item)
-    problems += found
-    return None if found else items
+    return items
 
 
 def _rows(
@@ -78,7 +84,7 @@ def _rows(
         if isinstance(entry, ItemFile):
             yield from ((row, entry) for row in _rows_of_file(entry, location, tree, folder, problems))
         elif isinstance(entry, dict):
-            yield Row(tree.file, tree.line(location), format_path(location), entry), _NO_OPTIONS
+            yield Row(tree.file, tree.line(location), format_path(location), entry), NO_OPTIONS
         else:
             problems.append(tree.problem(location, f"expected a mapping such as `prompt: …`, found {entry!r}"))
 
@@ -95,14 +101,29 @@ def _rows_of_file(
         source.columns.model_dump(exclude_none=True) if source.columns else {name: name for name in _FOUND_BY_NAME}
     )
     required = set(columns.values()) if source.columns else {"prompt"}
-    try:
-        for number, (place, values) in enumerate(read_rows(path, required), start=1):
-            if source.limit is not None and number > source.limit:
-                return
-            fields = {field: values[column] for field, column in columns.items() if column in values}
-            yield Row(str(path), place, "", fields)
-    except StudyFileError as error:
-        problems += error.problems
+    for number, record in enumerate(_records(path, required, problems), start=1):
+        if source.limit is not None and number > source.limit:
+            return
+        fields = {field: record.values[column] for field, column in columns.items() if column in record.values}
+        yield Row(str(path), record.at or "", "", fields)
+
+
+def _records(path: Path, required: Set[str], problems: list[Problem]) -> Iterator[Record]:
+    """Yield the rows of a file in which the columns `required` stand; what is wrong goes to `problems`."""
+    file = RowFile(path)
+    for row in file.rows():
+        if isinstance(row, RowProblem):
+            problems.append(Problem(str(path), row.at, "", row.message))
+            continue
+        if file.is_table and not required <= set(file.columns):
+            break
+        yield row
+    if file.columns or not problems:
+        there = ", ".join(file.columns) or "none"
+        problems += [
+            Problem(str(path), file.header_line, column, f"there is no such column; the file has {there}")
+            for column in sorted(set(required) - set(file.columns))
+        ]
 
 
 def _item(row: Row, options: ItemFile, problems: list[Problem]) -> ItemDefinition | None:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from modelhub.files.records import Record, RecordError
+from annotation.rowfiles import Record, RecordError
 
 _NAME = re.compile(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)?", re.ASCII)  # what else there is may be a path on this machine
 _INSTALL = "The package datasets is not installed; it comes with: pip install -r requirements-ml.txt"
@@ -42,4 +42,4 @@ def read_hub(name: str, *, split: str = "") -> HubData:
 
 
 def _records(place: str, rows: list[dict[str, object]]) -> list[Record]:
-    return [Record(f"{place} row {number}", row) for number, row in enumerate(rows, start=1)]
+    return [Record(place, f"row {number}", row) for number, row in enumerate(rows, start=1)]

@@ -7,8 +7,8 @@ persona, with a column `direction` that says which response it explains.
 from collections.abc import Container, Iterator, Sequence
 
 from annotation.fields import check_name, check_storable, is_blank, optional
+from annotation.rowfiles import Record
 from modelhub.files.pairs import DIRECTIONS, SOURCES, Columns, PersonaRow
-from modelhub.files.records import Record
 
 LAYOUTS = (
     "columns prompt, chosen, rejected with chosen_persona and rejected_persona (or …_gold, …_retr), or with persona, "

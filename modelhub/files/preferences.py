@@ -11,10 +11,10 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from annotation.fields import is_blank
+from annotation.rowfiles import Record
 from modelhub.files.pairs import DIRECTIONS, SOURCES, Columns, PersonaRow, pair_key
 from modelhub.files.personacolumns import is_long, name_problem, personas_of, stratum_of, text_of
 from modelhub.files.problems import first_lines
-from modelhub.files.records import Record
 
 _PLACES_SHOWN = 10
 

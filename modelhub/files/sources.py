@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from annotation.rowfiles import ENDINGS, Record, RecordError, read_records
 from modelhub.files.hub import read_hub
-from modelhub.files.records import READERS, Record, RecordError, read_records
 
 HUB = "hub:"
 # The Hub's own rule, which makes every split name a safe file name too.
@@ -57,9 +57,9 @@ def _read(source: str, split: str, rows: SourceRows) -> None:
 
 
 def _read_folder(folder: Path, split: str, rows: SourceRows) -> None:
-    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in READERS and path.is_file())
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in ENDINGS and path.is_file())
     if not files:
-        raise RecordError([f"{folder}: holds no {', '.join(READERS)} file, one per split."])
+        raise RecordError([f"{folder}: holds no {', '.join(ENDINGS)} file, one per split."])
     wanted = [file for file in files if split in ("", split_of(file))]
     if not wanted:
         known = ", ".join(dict.fromkeys(split_of(file) for file in files))

@@ -1,15 +1,14 @@
 """Read the plain tables that the statistics commands take. Every mistake names its row and column."""
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from annotation.errors import ServiceError
-from annotation.parsing import TooMuch, json_value
+from annotation.rowfiles import Record, RowFile, RowProblem
 from modelhub.stats.effects import PairedRating
 from modelhub.stats.ratings import Level, Ratings, Value, make_ratings
 from modelhub.stats.winrate import ORDERS, PERSONALIZATION, QUALITY, Verdict
@@ -20,7 +19,7 @@ _MOST_CELLS = 50_000_000
 
 
 class TableError(ServiceError):
-    """A table that cannot be used. The message names file, row (the header is row 1) and column."""
+    """A table that cannot be used. The message names file, line and column."""
 
 
 def read_ratings(path: Path, *, level: Level, domain: Sequence[str] | None) -> tuple[Ratings, bool]:
@@ -35,13 +34,13 @@ def read_ratings(path: Path, *, level: Level, domain: Sequence[str] | None) -> t
     if declared is not None and len(set(declared)) != len(declared):
         raise TableError("--domain names a value twice")
     raters, items, values = [], [], []
-    seen: dict[tuple[str, str], int] = {}
+    seen: dict[tuple[str, str], str] = {}
     for row, (rater, item, text) in _rows(path, ("rater", "item", "value")):
-        where = f"{path}: row {row}"
+        where = f"{path}: {row}"
         _refuse_blank(where, rater=rater, item=item)
         if (rater, item) in seen:
             first = seen[rater, item]
-            raise TableError(f"{where}, columns rater and item: {rater!r} has rated {item!r} already, in row {first}")
+            raise TableError(f"{where}, columns rater and item: {rater!r} has rated {item!r} already, in {first}")
         seen[rater, item] = row
         if text == "":
             continue
@@ -69,9 +68,9 @@ def read_pairs(path: Path, *, base: str | None = None) -> tuple[list[PairedRatin
         TableError: the first thing that is wrong; among it, other than two systems.
     """
     cells: dict[tuple[str, str], dict[str, Fraction]] = {}
-    systems: dict[str, int] = {}
+    systems: dict[str, str] = {}
     for row, (participant, item, system, text) in _rows(path, ("participant", "item", "system", "value")):
-        where = f"{path}: row {row}"
+        where = f"{path}: {row}"
         _refuse_blank(where, participant=participant, item=item, system=system)
         systems.setdefault(system, row)
         cell = cells.setdefault((participant, item), {})
@@ -101,32 +100,23 @@ def read_verdicts(path: Path, *, metrics: Sequence[str] = (PERSONALIZATION, QUAL
     sets: dict[str, list[Verdict]] = {}
     seen: set[tuple[str, ...]] = set()
     clusters: dict[tuple[str, str], str] = {}
-    for number, line in enumerate(_text(path).split("\n"), start=1):  # splitlines would cut at U+2028 in a string
-        if not line.strip():
-            continue
-        name, verdict = _verdict(line, f"{path}: line {number}", metrics)
+    for record in _records(RowFile(path, read_as=".jsonl")):
+        where = f"{path}: {_at(record)}"
+        name, verdict = _verdict(record.values, where, metrics)
         key = (name, verdict.pair_id, verdict.metric, verdict.order)
         if key in seen:
-            raise TableError(f"{path}: line {number}: a second verdict for {', '.join(key)}")
+            raise TableError(f"{where}: a second verdict for {', '.join(key)}")
         seen.add(key)
         if clusters.setdefault(key[:2], verdict.cluster) != verdict.cluster:
             raise TableError(
-                f"{path}: line {number}, cluster: {verdict.pair_id} is of {verdict.cluster or 'none'} here and of "
+                f"{where}, cluster: {verdict.pair_id} is of {verdict.cluster or 'none'} here and of "
                 f"{clusters[key[:2]] or 'none'} before; a pair belongs to one"
             )
         sets.setdefault(name, []).append(verdict)
     return sets
 
 
-def _verdict(line: str, where: str, metrics: Sequence[str]) -> tuple[str, Verdict]:
-    try:
-        row = json_value(line)
-    except json.JSONDecodeError as error:
-        raise TableError(f"{where}: not JSON: {error.msg}") from error
-    except TooMuch as error:
-        raise TableError(f"{where}: {error}") from error
-    if not isinstance(row, dict):
-        raise TableError(f"{where}: expected an object, found {line[:40]}")
+def _verdict(row: dict[str, Any], where: str, metrics: Sequence[str]) -> tuple[str, Verdict]:
     allowed = {"metric": tuple(metrics), "order": ORDERS, "verdict": VERDICTS}
     for name in ("pair_id", *allowed):
         if name not in row:
@@ -141,9 +131,9 @@ def _verdict(line: str, where: str, metrics: Sequence[str]) -> tuple[str, Verdic
     return str(row.get("set") or ""), verdict
 
 
-def _two_systems(path: Path, systems: dict[str, int], base: str | None) -> tuple[str, str]:
+def _two_systems(path: Path, systems: dict[str, str], base: str | None) -> tuple[str, str]:
     if len(systems) != 2:
-        found = ", ".join(f"{name!r} (row {row})" for name, row in list(systems.items())[:5]) or "none"
+        found = ", ".join(f"{name!r} ({row})" for name, row in list(systems.items())[:5]) or "none"
         raise TableError(f"{path}: column system must name two systems; found {len(systems)}: {found}")
     first, second = sorted(systems)
     if base is None:
@@ -153,35 +143,30 @@ def _two_systems(path: Path, systems: dict[str, int], base: str | None) -> tuple
     return base, second if base == first else first
 
 
-def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, tuple[str, ...]]]:
-    reader = csv.reader(io.StringIO(_text(path), newline="\n"), strict=True)
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        missing = [name for name in columns if name not in header]
-        if missing:
-            found = ", ".join(header) or "nothing"
-            raise TableError(f"{path}: row 1: no column {', '.join(missing)}; found {found}")
-        twice = [name for name in columns if header.count(name) > 1]
-        if twice:
-            raise TableError(f"{path}: row 1: two columns are called {twice[0]}; name one of them otherwise")
-        places = [header.index(name) for name in columns]
-        for number, row in enumerate(reader, start=2):
-            if not any(row):
-                continue
-            if len(row) != len(header):
-                raise TableError(f"{path}: row {number}: {len(row)} cells under {len(header)} columns")
-            yield number, tuple(row[place].strip() for place in places)
-    except csv.Error as error:
-        raise TableError(f"{path}: line {reader.line_num}: {error}") from error
+def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield where each row stands, and what it says in these columns."""
+    file = RowFile(path, read_as=".csv")
+    for record in _records(file):
+        _check_columns(file, columns)
+        yield _at(record), tuple(str(record.values.get(name, "")).strip() for name in columns)
+    _check_columns(file, columns)
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise TableError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise TableError(f"{path}: not UTF-8 at byte {error.start}") from error
+def _check_columns(file: RowFile, columns: tuple[str, ...]) -> None:
+    if missing := [name for name in columns if name not in file.columns]:
+        found = ", ".join(file.columns) or "nothing"
+        raise TableError(f"{file.path}: line 1: no column {', '.join(missing)}; found {found}")
+
+
+def _records(file: RowFile) -> Iterator[Record]:
+    for row in file.rows():
+        if isinstance(row, RowProblem):
+            raise TableError(row.told(str(file.path)))
+        yield row
+
+
+def _at(record: Record) -> str:
+    return f"line {record.at}" if isinstance(record.at, int) else str(record.at)
 
 
 def _value(text: str, level: Level, where: str) -> Value:

@@ -70,6 +70,11 @@ class Desk:
         self._answered_at = float("-inf")
 
     @property
+    def engine(self) -> LiveEngine | None:
+        """What answers, None while it is not loaded."""
+        return self._engine
+
+    @property
     def room(self) -> int:
         """How many more requests may be begun."""
         return self.breaker.room(self._engine.slots, under_way=len(self.flights)) if self._engine else 0

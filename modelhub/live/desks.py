@@ -36,6 +36,18 @@ class Desks:
                 found.append(desk)
         return found, problems
 
+    def of(self, system: System) -> tuple[Desk | None, str]:
+        """Return a system as it was registered, or None and what is wrong with asking it."""
+        if system.engine == IMPORTED:
+            return None, "It has imported outputs only."
+        try:
+            fingerprint = present_fingerprint(system)
+        except OSError as error:
+            return None, f"Its files cannot be read: {error.strerror}."
+        if fingerprint != system.fingerprint:
+            return None, "Its files or settings have changed since it was registered."
+        return self._desk(system, fingerprint), ""
+
     def _desk(self, system: System, fingerprint: str) -> Desk:
         desk = self._open.setdefault((system.pk, fingerprint), Desk(system, fingerprint))
         desk.system = system  # as it is stored now: what its server serves may have been learned

@@ -39,6 +39,7 @@ from modelhub.live.housekeeping import Housekeeping
 from modelhub.live.identity import difference, learned, told_by_answer, told_by_list
 from modelhub.live.reporting import troubles_now
 from modelhub.live.storing import answer_store, served_learn
+from modelhub.live.trials import Trials
 from modelhub.prompting.endings import whole_answer
 from modelhub.runs.recording import Execution
 from modelhub.runs.stage import Reporting
@@ -76,6 +77,7 @@ class Dispatcher:
     failed: int = 0
     desks: Desks = field(default_factory=Desks)
     guard: Guard = field(init=False)
+    trials: Trials = field(init=False)
     jobs: Jobs = field(init=False)
     housekeeping: Housekeeping = field(default_factory=Housekeeping)
     _inbox: "SimpleQueue[Callable[[], None]]" = field(default_factory=SimpleQueue)
@@ -90,6 +92,7 @@ class Dispatcher:
     def __post_init__(self) -> None:
         self._foresight = Foresight(self.study)
         self.guard = Guard(self.key, self.study)
+        self.trials = Trials(self.key, self.study, self.limits.output_seconds)
         self.jobs = Jobs(self.study)
 
     @property
@@ -147,6 +150,7 @@ class Dispatcher:
                 self._failed(desk, flight, failure)
         self._expect()
         self.guard.turn()
+        self.trials.turn(self.desks)
         self._claim()
         for desk in self.desks:
             desk.look_after(pool, lambda looked, desk=desk: self._inbox.put(partial(self._looked, desk, looked)))  # type: ignore[misc]
@@ -282,7 +286,7 @@ class Dispatcher:
 
     def _is_over(self) -> bool:
         """Whether nothing is under way and nothing is left that could be."""
-        if not self.guard.is_over():  # its verdicts let more be made
+        if not (self.guard.is_over() and self.trials.is_over()):  # the guard's verdicts let more be made
             return False
         if any(desk.flights or desk.is_loading for desk in self.desks):
             return False
@@ -292,6 +296,7 @@ class Dispatcher:
     def _leave(self) -> None:
         try:
             self.guard.close()
+            self.trials.close()
             outputs_release(holder=self.key)
             self._flush()
             worker_end(key=self.key)

@@ -1,4 +1,7 @@
-"""What a worker sees to beside its work: files that erasures have left to clean, and time limits of closed studies."""
+"""What a worker sees to beside its work.
+
+Files that erasures have left to clean, time limits of closed studies, and uploads that nobody has imported.
+"""
 
 import logging
 import time
@@ -6,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from annotation.services.retention import retention_apply, retention_finish
+from annotation.services.uploads import uploads_expire
 from annotation.services.withdrawal import erasures_clean
+from modelhub.systems.trials import trials_expire
 
 logger = logging.getLogger(__name__)
 
@@ -32,4 +37,6 @@ class Housekeeping:
         if now - self._cleaned_at >= CLEAN_SECONDS:
             self._cleaned_at = now
             erasures_clean()
+            uploads_expire()
+            trials_expire()
             retention_finish()

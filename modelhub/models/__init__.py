@@ -16,6 +16,7 @@ from modelhub.models.persona import (
 from modelhub.models.run import Run
 from modelhub.models.system import ArmBinding, System
 from modelhub.models.tailoring import Judgement, PairOutput, PersonaSource, TrainingLog
+from modelhub.models.trial import Trial
 
 __all__ = [
     "ArmBinding",
@@ -39,4 +40,5 @@ __all__ = [
     "SharedPrompt",
     "System",
     "TrainingLog",
+    "Trial",
 ]

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from annotation.errors import ServiceError
 from annotation.models import Study
-from modelhub.files.records import file_sha256
+from annotation.rowfiles import file_sha256
 from modelhub.models import Run
 from modelhub.runs.parameters import LEASE_SECONDS
 from modelhub.runs.processes import is_alive

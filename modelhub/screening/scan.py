@@ -1,4 +1,7 @@
-"""The scan before a study opens: outputs that reveal their system, loop, are empty or were cut off."""
+"""The scan before a study opens: outputs that reveal their system, loop, are empty or were cut off.
+
+And what tells arms apart by shape alone.
+"""
 
 import re
 from collections.abc import Sequence
@@ -11,6 +14,7 @@ from annotation.models import Output, Persona, Study
 from modelhub.models import ArmBinding
 from modelhub.screening.flags import Flag
 from modelhub.screening.self_references import self_references
+from modelhub.screening.shapes import ArmShape, Shape, arm_shape, pair_shapes, shape_of, telling_shapes
 
 LOOP_GRAM = 5  # words
 LOOP_SHARE = 0.30  # a text is looping above this share of repeated 5-grams
@@ -35,10 +39,20 @@ class ScannedPair:
     persona: str
     texts: tuple[ScannedText, ...]
     excluded_reason: str
+    flags: tuple[Flag, ...] = ()  # of the pair as a whole
 
     @property
     def flagged(self) -> bool:
-        return any(text.flags for text in self.texts)
+        return bool(self.flags) or any(text.flags for text in self.texts)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """The pairs to look at, and by what the arms of the study can be told apart without reading them."""
+
+    pairs: list[ScannedPair]
+    arms: list[ArmShape]
+    flags: list[Flag]
 
 
 def text_flags(text: str, *, finish_reason: str, names: Sequence[str] = ()) -> tuple[Flag, ...]:
@@ -61,12 +75,12 @@ def repeated_share(text: str) -> float:
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 
-def scan_study(study: Study) -> list[ScannedPair]:
-    """Return the study's units with a flag or an exclusion, in the order of its items.
+def scan_study(study: Study) -> Scan:
+    """Return the study's units with a flag or an exclusion, in the order of its items, and the shapes of its arms.
 
     Texts are looked at when every arm's is there: seen one by one, as they come, they would say which arm is which.
     """
-    names, arms = revealing_names(study), study.arms.count()
+    names, arms = revealing_names(study), dict(study.arms.values_list("pk", "code"))
     made = Output.objects.filter(state=Output.State.READY).select_related("generation").order_by("key")
     personas = (
         Persona.objects.filter(item__study=study, outputs__state=Output.State.READY)
@@ -75,8 +89,10 @@ def scan_study(study: Study) -> list[ScannedPair]:
         .prefetch_related(Prefetch("outputs", queryset=made))
         .order_by("item__ordinal", "key")
     )
-    pairs = [_pair(persona, names, arms) for persona in personas]
-    return [pair for pair in pairs if pair.flagged or pair.excluded_reason]
+    shapes: dict[int, list[Shape]] = {pk: [] for pk in arms}
+    pairs = [_pair(persona, names, shapes) for persona in personas]
+    found = [arm_shape(code, shapes[pk]) for pk, code in arms.items()]
+    return Scan([pair for pair in pairs if pair.flagged or pair.excluded_reason], found, telling_shapes(found))
 
 
 def revealing_names(study: Study) -> list[str]:
@@ -97,9 +113,15 @@ def _reveals(text: str, names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _pair(persona: Persona, names: Sequence[str], arms: int) -> ScannedPair:
+def _pair(persona: Persona, names: Sequence[str], shapes: dict[int, list[Shape]]) -> ScannedPair:
+    """Return the outputs of a persona, after adding their shapes to those of their arms."""
     outputs = list(persona.outputs.all())
-    is_whole = len({output.arm_id for output in outputs}) >= arms or any(output.planted for output in outputs)
+    planted = any(output.planted for output in outputs)
+    is_whole = len({output.arm_id for output in outputs}) >= len(shapes) or planted
+    found = {output.arm_id: shape_of(output.text) for output in outputs} if is_whole and not planted else {}
+    if not any(output.excluded_at for output in outputs):
+        for arm, shape in found.items():
+            shapes[arm].append(shape)
     return ScannedPair(
         persona_key=persona.key,
         item_key=persona.item.key,
@@ -109,6 +131,7 @@ def _pair(persona: Persona, names: Sequence[str], arms: int) -> ScannedPair:
             ScannedText(output.text, text_flags(output.text, finish_reason=_finish_reason(output), names=names))
             for output in (outputs if is_whole else ())
         ),
+        flags=pair_shapes(list(found.values())),
         excluded_reason=next((output.excluded_reason for output in outputs if output.excluded_at), ""),
     )
 

@@ -1,6 +1,6 @@
 """Read outputs that were made elsewhere into a draft study. Everything is checked before anything is written."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -11,12 +11,11 @@ from pydantic import Field
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Arm, Output, Persona, Study, User
 from annotation.protocol import given_personas
+from annotation.rowfiles import RecordError, file_sha256
 from annotation.services.log import audit_log
 from annotation.services.outputs import output_import
 from annotation.studyref import study_from_reference
-from modelhub.files.personacolumns import text_of
 from modelhub.files.problems import refusal
-from modelhub.files.records import Record, RecordError, file_sha256, read_records
 from modelhub.models import ArmBinding, Generation, PersonaOrigin, Run
 from modelhub.prompting.endings import completion, whole_answer
 from modelhub.prompting.layouts import PersonaStyle
@@ -29,12 +28,12 @@ from modelhub.stages.shared.matching import (
     GivenPersona,
     Match,
     Matches,
-    is_released,
     match_generic,
     match_released,
     released_completion,
     released_origin,
 )
+from modelhub.stages.shared.outputrows import OutputRows, output_rows, row_problems
 
 NOTHING = "Nothing was imported."
 
@@ -92,19 +91,20 @@ class _ImportPlan:
 
 
 def import_outputs(
-    *, study: Study, files: Sequence[Path], options: ImportOptions, user: User | None = None
+    *,
+    study: Study,
+    files: Sequence[Path],
+    options: ImportOptions,
+    columns: Mapping[str, str] | None = None,
+    user: User | None = None,
 ) -> ImportReport:
     """Import files into a draft study and return what was done.
 
-    Raises NotAllowedNow unless the study is a draft, and ServiceError listing everything that is wrong in any of the
-    files; nothing is written then.
+    `columns` say which column holds which field where their names do not. Raises NotAllowedNow unless the study is a
+    draft, and ServiceError listing everything that is wrong in any of the files; nothing is written then.
     """
-    if study.state != Study.State.DRAFT:
-        raise NotAllowedNow(f"Outputs can be imported only while the study is a draft; {study} is {study.state}.")
     names = ArmNames(study, arm=options.arm, system=options.system)
-    plan = _plan(study, files, options, names)
-    _check_conflicts(plan, options)
-    _check_origins(plan)
+    plan = _checked_plan(study, files, options, columns or {}, names)
     if plan.problems:
         raise ServiceError(refusal(plan.problems))
     with recorded_run(
@@ -124,33 +124,56 @@ def import_outputs(
     return ImportReport(execution.run, imported, len(plan.rows) - imported, plan.skipped, _missing(study))
 
 
-def _plan(study: Study, files: Sequence[Path], options: ImportOptions, names: ArmNames) -> _ImportPlan:
+def check_outputs(
+    *, study: Study, files: Sequence[Path], options: ImportOptions, columns: Mapping[str, str]
+) -> tuple[int, int, list[str]]:
+    """Return how many outputs an import would store or find stored, how many rows it would skip, and what is wrong.
+
+    Raises NotAllowedNow unless the study is a draft.
+    """
+    names = ArmNames(study, arm=options.arm, system=options.system)
+    plan = _checked_plan(study, files, options, columns, names)
+    return len(plan.rows), plan.skipped, plan.problems
+
+
+def _checked_plan(
+    study: Study, files: Sequence[Path], options: ImportOptions, columns: Mapping[str, str], names: ArmNames
+) -> _ImportPlan:
+    if study.state != Study.State.DRAFT:
+        raise NotAllowedNow(f"Outputs can be imported only while the study is a draft; {study} is {study.state}.")
+    plan = _plan(study, files, options, columns, names)
+    _check_conflicts(plan, options)
+    _check_origins(plan)
+    return plan
+
+
+def _plan(
+    study: Study, files: Sequence[Path], options: ImportOptions, columns: Mapping[str, str], names: ArmNames
+) -> _ImportPlan:
     plan = _ImportPlan()
     units = _units(study)
     for file in files:
         try:
-            records = read_records(file)
+            rows = output_rows(file, columns)
         except RecordError as error:
             plan.problems += error.problems
             continue
-        _plan_file(plan, file, records, units, options, names)
+        _plan_file(plan, file, rows, units, options, names)
     return plan
 
 
 def _plan_file(
     plan: _ImportPlan,
     file: Path,
-    records: Sequence[Record],
+    rows: OutputRows,
     units: Sequence[GivenPersona],
     options: ImportOptions,
     names: ArmNames,
 ) -> None:
-    released = is_released(records)
-    problems = _column_problems(records, ("prompt", "response") if released else ("item", "text"))
-    if problems:
+    if problems := row_problems(rows):
         plan.problems += problems
         return
-    matches = match_released(records, units) if released else match_generic(records, units)
+    matches = (match_released if rows.released else match_generic)(rows.records, units)
     if options.allow_unmatched:
         plan.skipped += len(matches.unmatched)
     else:
@@ -160,7 +183,7 @@ def _plan_file(
         if isinstance(arm, str):
             plan.problems.append(f"{match.record.place}: {arm}.")
             continue
-        plan.rows += [_row(match, unit, arm, released=released) for unit in match.units]
+        plan.rows += [_row(match, unit, arm, released=rows.released) for unit in match.units]
         if matches.style is not None:
             plan.styles[arm.pk] = matches.style
     _plan_origins(plan, file, matches)
@@ -174,22 +197,6 @@ def _plan_origins(plan: _ImportPlan, file: Path, matches: Matches) -> None:
         for unit in match.units:
             if plan.origins.setdefault(unit.persona_id, origin) != origin:
                 plan.problems.append(f"{match.record.place}: another file gives this persona another origin.")
-
-
-def _column_problems(records: Iterable[Record], columns: tuple[str, str]) -> list[str]:
-    problems = []
-    for record in records:
-        missing = [name for name in columns if name not in record.values]
-        if missing:
-            problems.append(
-                f"{record.place}: has no column {' and no column '.join(missing)}. Rows need item and text, with "
-                "persona, arm or system as far as needed; or prompt and response, as in the released files."
-            )
-        elif not isinstance(text := record.values[columns[1]], str):
-            problems.append(f"{record.place}: {columns[1]} must be a string, not {type(text).__name__}.")
-        else:
-            text_of(record, columns[1], problems)
-    return problems
 
 
 def _row(match: Match, unit: GivenPersona, arm: Arm, *, released: bool) -> _Row:

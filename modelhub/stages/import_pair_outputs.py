@@ -12,10 +12,10 @@ from django.db import transaction
 from pydantic import Field
 
 from annotation.errors import ServiceError
+from annotation.rowfiles import Record, RecordError, file_sha256, read_records
 from modelhub.engines import IMPORTED
 from modelhub.files.personacolumns import text_of
 from modelhub.files.problems import refusal
-from modelhub.files.records import Record, RecordError, file_sha256, read_records
 from modelhub.models import Generation, PairOutput, PersonaSource, PreferencePair, Run, System
 from modelhub.prompting.layouts import PersonaStyle, render_prompt
 from modelhub.queries.datasets import splits_of

@@ -8,12 +8,12 @@ from pydantic import Field
 
 from annotation.errors import ServiceError
 from annotation.models import Study, User
+from annotation.rowfiles import Record, RecordError, file_sha256
 from annotation.studyref import study_from_reference
 from modelhub.files.pairs import SOURCES, Columns, Pair
 from modelhub.files.personacolumns import ENDINGS, LAYOUTS
 from modelhub.files.preferences import PairReader, PreferenceRow, SplitRows
 from modelhub.files.problems import refusal
-from modelhub.files.records import Record, RecordError, file_sha256
 from modelhub.files.sources import SourceRows, read_sources
 from modelhub.runs.parameters import Option, Positive
 from modelhub.runs.stage import Reporting, Stage

@@ -10,12 +10,12 @@ from django.db import transaction
 from pydantic import Field
 
 from annotation.errors import ServiceError
+from annotation.rowfiles import RecordError, file_sha256
 from modelhub.engines import IMPORTED
 from modelhub.files.pairs import DIRECTIONS, PersonaRow
 from modelhub.files.personacolumns import LAYOUTS, name_problem
 from modelhub.files.preferences import PreferenceRow, SplitRows, is_swapped, read_split, split_digest
 from modelhub.files.problems import refusal
-from modelhub.files.records import RecordError, file_sha256
 from modelhub.files.sources import SourceRows, read_sources
 from modelhub.models import InferredPersona, PreferencePair, Run, System
 from modelhub.prompting.layouts import PersonaStyle

@@ -13,11 +13,11 @@ from django.db import transaction
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.fields import check_name
 from annotation.models import Arm, Output, Study, User
+from annotation.rowfiles import file_sha256
 from annotation.services.log import audit_log
 from annotation.services.outputs import arm_fingerprint_set, study_demonstration_set
 from modelhub.engines import IMPORTED, SCRIPTED, SHAPING_OPTIONS, engine_module
 from modelhub.engines.base import EngineSettings
-from modelhub.files.records import file_sha256
 from modelhub.models import ArmBinding, GuardBinding, System
 from modelhub.prompting.layouts import template_version
 

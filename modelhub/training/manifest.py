@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from annotation.errors import ServiceError
-from modelhub.files.records import file_sha256
+from annotation.rowfiles import file_sha256
 
 MANIFEST = "training.json"
 JOB = "training-job.json"

@@ -222,13 +222,16 @@ def test_files_saved_on_windows_are_read_as_any_others(tmp_path: Path) -> None:
     assert study.consent == "Taking part is voluntary."
 
 
+QUOTE_THEM = "quote cells that hold the separator, quotes or line breaks, and write empty cells too"
+
+
 def test_bad_rows_of_a_csv_file_are_reported_with_their_first_line(tmp_path: Path) -> None:
     content = 'id,prompt,persona\na,"two\nlines",p\nb,,p\na,x,p\nc,x\nd,"x, y",p\n'
 
     assert complaints(items_from(tmp_path, "items.csv", content)) == [
         "items.csv:4: prompt: is empty; every item needs a prompt",
         "items.csv:5: id: 'a' is the id of line 2 too; ids must differ",
-        "items.csv:6: has 2 cells, the header 3; quote cells that hold commas or quotes",
+        f"items.csv:6: has 2 cells, the header 3; {QUOTE_THEM}",
     ]
 
 
@@ -238,8 +241,8 @@ def test_bad_rows_of_a_jsonl_file_are_reported_with_their_line(tmp_path: Path) -
     found = complaints(items_from(tmp_path, "items.jsonl", content))
 
     assert found[0] == "items.jsonl:3: prompt: expected text, found 5; put it in quotes"
-    assert found[1].startswith("items.jsonl:4: is not JSON")
-    assert found[2].startswith("items.jsonl:5: is not an object")
+    assert found[1].startswith("items.jsonl:4: not valid JSON")
+    assert found[2].startswith("items.jsonl:5: must be an object")
 
 
 def test_a_column_that_is_not_there_is_named_with_those_that_are(tmp_path: Path) -> None:
@@ -260,12 +263,12 @@ def test_columns_stratum_warning_prefix_and_limit_apply_to_every_row(tmp_path: P
 
 
 def test_an_item_file_with_another_ending_or_encoding_is_refused(tmp_path: Path) -> None:
-    assert "items.txt: has the ending '.txt'" in complaints(items_from(tmp_path, "items.txt", "prompt\n"))[0]
+    assert "items.txt: files must end in .csv, .tsv" in complaints(items_from(tmp_path, "items.txt", "prompt\n"))[0]
     path = items_from(tmp_path, "items.csv", "")
     (tmp_path / "items.csv").write_bytes(b"prompt,persona\ncaf\xe9,p\n")
     assert "items.csv:2: byte 0xe9 is not UTF-8" in complaints(path)[0]
     path = items_from(tmp_path, "items.parquet", "no parquet")
-    assert "items.parquet: is not a readable Parquet file" in complaints(path)[0]
+    assert "items.parquet: not a valid Parquet file" in complaints(path)[0]
 
 
 def test_rows_of_a_parquet_file_are_items_and_blank_cells_count_as_missing(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from annotation.services.withdrawal import participant_withdraw
 from annotation.views import errors
 from modelhub.demo import USERNAME, Demo
 from tests.factories import make_study
+from tests.tools.gallery_bring import bring_spots
 from tests.tools.gallery_jobs import job_spots
 from tests.tools.gallery_live import hold, living_worker, trouble_spots
 from tests.tools.spots import Spot, participant_at_work, path_of, writer_of
@@ -64,7 +65,7 @@ def gallery(demo: Demo) -> list[Spot]:
     """Return every page of the demonstration and its relatives; makes the participants and studies they need."""
     living_worker(None)
     spots = [*_participant_spots(demo), *_standing_spots(), *_researcher_spots(demo), *_error_spots()]
-    spots += trouble_spots(demo.study.owner)
+    spots += [*trouble_spots(demo.study.owner), *bring_spots(demo.study.owner)]
     Study.objects.filter(slug__startswith="gallery-").update(title="What to do on a free evening")
     return spots
 

@@ -25,6 +25,7 @@ from django.core.management import CommandError, call_command  # noqa: E402
 
 from annotation.errors import ServiceError  # noqa: E402
 from annotation.models import Study  # noqa: E402
+from annotation.rowfiles import read_records  # noqa: E402
 from annotation.services.studies import study_open  # noqa: E402
 from modelhub.demo import (  # noqa: E402
     USERNAME,
@@ -38,7 +39,6 @@ from modelhub.demo import (  # noqa: E402
     stop_signals,
 )
 from modelhub.engines.scripted import read_script  # noqa: E402
-from modelhub.files.records import read_records  # noqa: E402
 from modelhub.management.commands.demo import welcome  # noqa: E402
 from tests.tools.smallmodels import Size, make_base  # noqa: E402
 from tests.tools.tinycolbert import make_colbert  # noqa: E402

@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from annotation.models import Arm, Output, Study
+from annotation.rowfiles import Record
 from modelhub.files.personacolumns import name_problem
-from modelhub.files.records import Record
 from modelhub.models import ArmBinding, System
 from modelhub.prompting.layouts import PersonaStyle
-from modelhub.systems.registering import arm_bind, describe_arms, find_arm, system_register_imported
+from modelhub.systems.registering import arm_bind, find_arm, system_register_imported
 
 
 class ArmNames:
@@ -30,6 +30,8 @@ class ArmNames:
         filled = set(made.values_list("arm", flat=True))
         self._free = [arm for arm in study.arms.all() if arm.pk not in self._systems and arm.pk not in filled]
         self._new: dict[int, str] = {}
+        # Without their codes: whoever knows both knows which responses of the pages are a file's.
+        self._numbers = ", ".join(str(arm.ordinal) for arm in study.arms.all())
 
     def resolve(self, record: Record) -> Arm | str:
         """Return the row's arm, or what is wrong with how it is named."""
@@ -62,13 +64,13 @@ class ArmNames:
         if arms:
             return f"system {system!r} is bound to {len(arms)} arms; say which with --arm or a column `arm`"
         if not self._free:
-            return f"system {system!r} is not bound and no arm is free. Arms: {describe_arms(self._study)}"
+            return f"system {system!r} is not bound and no arm is free. Arms: {self._numbers}"
         return self._take(self._free[0], system)
 
     def _named_arm(self, reference: str, system: str) -> Arm | str:
         arm = find_arm(self._study, reference)
         if arm is None:
-            return f"arm {reference!r} is not in the study. Its arms: {describe_arms(self._study)}"
+            return f"arm {reference!r} is not in the study. Its arms: {self._numbers}"
         bound = self._systems.get(arm.pk)
         if system and bound is None:
             return self._take(arm, system)

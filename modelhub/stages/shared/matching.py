@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from annotation.fields import check_id, id_key
-from modelhub.files.records import Record
+from annotation.rowfiles import Record
 from modelhub.prompting.endings import Completion, completion
 from modelhub.prompting.layouts import PersonaStyle, render_prompt
 
@@ -89,16 +89,21 @@ def match_released(records: Sequence[Record], units: Sequence[GivenPersona]) -> 
 
 
 def match_generic(records: Sequence[Record], units: Sequence[GivenPersona]) -> Matches:
-    """Match rows by their columns `item` and, where an item has several, `persona` (its text or its key)."""
+    """Match rows by their columns `item` and, where an item has several, `persona` (its text or its key).
+
+    A row that names no item of the study is found by its `prompt`, where it has one.
+    """
     by_item: dict[str, list[GivenPersona]] = defaultdict(list)
+    by_prompt: dict[str, list[GivenPersona]] = defaultdict(list)
     for unit in units:
         by_item[unit.item_key].append(unit)
+        by_prompt[_text(unit.prompt)].append(unit)
     for key in list(by_item):  # ids differ in more than case; those of older studies may not
         by_item.setdefault(id_key(key), by_item[key])
     matched: list[Match] = []
     unmatched: list[str] = []
     for record in records:
-        found = _generic(record, by_item)
+        found = _generic(record, by_item, by_prompt)
         if isinstance(found, GivenPersona):
             matched.append(Match(record, (found,)))
         else:
@@ -114,23 +119,39 @@ def _lookup(units: Iterable[GivenPersona], style: PersonaStyle) -> Mapping[str, 
     return lookup
 
 
-def _generic(record: Record, by_item: Mapping[str, Sequence[GivenPersona]]) -> GivenPersona | str:
-    try:
-        item = check_id(record.values.get("item"))
-    except ValueError as error:
-        return f"{record.place}: the item's id {error}."
-    persona = _text(record.values.get("persona"))
-    candidates = by_item.get(item) or by_item.get(id_key(item), ())
+Units = Mapping[str, Sequence[GivenPersona]]
+
+
+def _generic(record: Record, by_item: Units, by_prompt: Units) -> GivenPersona | str:
+    prompt, named = _text(record.values.get("prompt")), record.values.get("item")
+    candidates: Sequence[GivenPersona] = ()
+    what = f"prompt {prompt[:80]!r}"
+    if not prompt or _text(named):
+        try:
+            item = check_id(named)
+        except ValueError as error:
+            return f"{record.place}: the item's id {error}."
+        candidates, what = by_item.get(item) or by_item.get(id_key(item), ()), f"item {item!r}"
+    found = candidates or by_prompt.get(prompt, ())
+    if not found:
+        return f"{record.place}: the study has no {what} with a given persona."
+    candidates = [unit for unit in found if not prompt or _text(unit.prompt) in prompt]  # rendered prompts hold more
     if not candidates:
-        return f"{record.place}: the study has no item {item!r} with a given persona."
+        # Ids such as 0, 1, 2 are those of any file.
+        return f"{record.place}: {what} has another prompt in the study than in this file."
+    return _of_persona(record, what, candidates)
+
+
+def _of_persona(record: Record, what: str, candidates: Sequence[GivenPersona]) -> GivenPersona | str:
+    persona = _text(record.values.get("persona"))
     if persona:
         candidates = [unit for unit in candidates if persona in (unit.persona_key, _text(unit.persona))]
     if len(candidates) == 1:
         return candidates[0]
     if persona:
         count = "no such persona" if not candidates else f"this persona {len(candidates)} times"
-        return f"{record.place}: item {item!r} has {count}: {persona[:80]!r}."
-    return f"{record.place}: item {item!r} has {len(candidates)} personas; say in a column `persona` which one."
+        return f"{record.place}: {what} has {count}: {persona[:80]!r}."
+    return f"{record.place}: {what} has {len(candidates)} personas; say in a column `persona` which one."
 
 
 def _unmatched(record: Record, column: str) -> str:

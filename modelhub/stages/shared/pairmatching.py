@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from modelhub.files.records import Record
+from annotation.rowfiles import Record
 from modelhub.models import PairOutput, PreferencePair
 from modelhub.profiles import DatasetProfile
 from modelhub.prompting.endings import completion, whole_answer

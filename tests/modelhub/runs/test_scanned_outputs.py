@@ -97,7 +97,7 @@ def test_a_name_that_is_a_word_like_any_other_holds_nothing(
 
 
 def test_the_scan_shows_what_was_found_live_too(walker: Walker) -> None:
-    (pair,) = scan_study(walker.participant.study)
+    (pair,) = scan_study(walker.participant.study).pairs
     assert sorted(flag.kind for text in pair.texts for flag in text.flags) == ["reveal"]
 
 

@@ -116,7 +116,7 @@ def act(client: Client, persona: Persona, what: str, **data: str) -> int:
 
 
 def test_only_flagged_or_excluded_pairs_are_listed(study: Study, flagged: Persona) -> None:
-    (pair,) = scan_study(study)
+    (pair,) = scan_study(study).pairs
     assert pair.item_key == "item-2"
     assert sorted(flag.kind for text in pair.texts for flag in text.flags) == ["loop", "reveal"]
 
@@ -125,16 +125,18 @@ def test_a_truncated_output_is_known_from_its_generation(study: Study) -> None:
     output = Output.objects.filter(persona__item__key="item-1").earliest("pk")
     run: Run = run_start(stage="test", arguments={})
     Generation.objects.create(run=run, output=output, finish_reason="length")
-    assert [flag.kind for pair in scan_study(study) for text in pair.texts for flag in text.flags] == ["truncated"]
+    assert [flag.kind for pair in scan_study(study).pairs for text in pair.texts for flag in text.flags] == [
+        "truncated"
+    ]
 
 
 def test_texts_stand_in_a_seeded_order_that_differs_between_pairs(db: None) -> None:
     study = make_study(state="draft", given_items=24)
     first_arm = study.arms.get(ordinal=1)
     Output.objects.filter(arm=first_arm).update(text=LOOP)
-    first_is_left = [pair.texts[0].text == LOOP for pair in scan_study(study)]
+    first_is_left = [pair.texts[0].text == LOOP for pair in scan_study(study).pairs]
     assert {True, False} == set(first_is_left)
-    assert first_is_left == [pair.texts[0].text == LOOP for pair in scan_study(study)]
+    assert first_is_left == [pair.texts[0].text == LOOP for pair in scan_study(study).pairs]
 
 
 def test_the_command_lists_flags_and_counts(study: Study, flagged: Persona) -> None:

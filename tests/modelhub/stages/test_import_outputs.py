@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from annotation.models import Item, Output, Persona, Study
-from modelhub.files.records import file_sha256
+from annotation.rowfiles import file_sha256
 from modelhub.models import ArmBinding, Generation, PersonaOrigin, Run, System
 from tests.factories import make_study
 

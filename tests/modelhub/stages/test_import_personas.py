@@ -17,11 +17,11 @@ from pytest_django.live_server_helper import LiveServer
 from annotation.bots import Bot
 from annotation.models import Arm, Item, Output, Participant, Persona, Study
 from annotation.protocol import protocol_hash
+from annotation.rowfiles import file_sha256
 from annotation.services.participants import participant_create
 from annotation.services.studies import study_open, study_save
 from annotation.studyfile import read_study_file
 from modelhub.analysis.unblinded import unblinded_tables
-from modelhub.files.records import file_sha256
 from modelhub.models import ArmBinding, PersonaOrigin, Run, System
 from tests.annotation.studyfiles import assessment_data, write
 from tests.factories import make_user

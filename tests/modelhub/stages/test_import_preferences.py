@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError
 
+from annotation.rowfiles import RecordError, file_sha256
 from modelhub.files.hub import read_hub
 from modelhub.files.preferences import pair_sha256, split_digest
-from modelhub.files.records import RecordError, file_sha256
 from modelhub.models import InferredPersona, PreferencePair, RetrievedPersona, Run, System
 from tests.modelhub.preference_files import TAILORING, augmented, jsonl, pair, parquet, persona, public, run
 
@@ -142,7 +142,7 @@ def test_sources_that_cannot_be_read_are_listed_together(tmp_path: Path) -> None
     (tmp_path / "empty").mkdir()
     with pytest.raises(CommandError) as caught:
         run(str(tmp_path / "none.jsonl"), str(tmp_path / "empty"), jsonl(tmp_path / "my data.jsonl", [pair(1)]))
-    for part in ("none.jsonl: the file cannot be read", "empty: holds no .jsonl", "'my data' is no name of a split"):
+    for part in ("none.jsonl: the file cannot be read", "empty: holds no .csv", "'my data' is no name of a split"):
         assert part in str(caught.value)
     assert "1 pairs imported" in run(str(tmp_path / "my data.jsonl"), split="test")
     with pytest.raises(CommandError, match="1 rows or files") as caught:

@@ -73,16 +73,16 @@ def test_tables_from_spreadsheets_are_read(table):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("rater,item,value\na,1,9\n", "row 2, column value: '9' is not one of"),
-        ("rater,item,value\na,1,3\na,1,4\n", "row 3, columns rater and item: 'a' has rated '1' already, in row 2"),
-        ("rater,item,value\na,1,x\n", "row 2, column value: 'x' is not a number"),
-        ("rater,item,value\na,1,nan\n", "row 2, column value: 'nan' is not a finite number"),
-        ("rater,item\na,1\n", "row 1: no column value"),
-        ("rater,item,value\n,1,3\n", "row 2, column rater: is empty"),
-        ("rater,item,value\na,1,3,4\n", "row 2: 4 cells under 3 columns"),
-        ("", "row 1: no column rater, item, value"),
-        ("rater,item,value,value\na,1,3,4\n", "row 1: two columns are called value"),
-        ("rater,item,value\na,1,1_0\n", "row 2, column value: '1_0' is not a number"),
+        ("rater,item,value\na,1,9\n", "line 2, column value: '9' is not one of"),
+        ("rater,item,value\na,1,3\na,1,4\n", "line 3, columns rater and item: 'a' has rated '1' already, in line 2"),
+        ("rater,item,value\na,1,x\n", "line 2, column value: 'x' is not a number"),
+        ("rater,item,value\na,1,nan\n", "line 2, column value: 'nan' is not a finite number"),
+        ("rater,item\na,1\n", "line 1: no column value"),
+        ("rater,item,value\n,1,3\n", "line 2, column rater: is empty"),
+        ("rater,item,value\na,1,3,4\n", "line 2: has 4 cells, the header 3"),
+        ("", "line 1: no column rater, item, value"),
+        ("rater,item,value,value\na,1,3,4\n", "line 1: several columns are called 'value'"),
+        ("rater,item,value\na,1,1_0\n", "line 2, column value: '1_0' is not a number"),
     ],
 )
 def test_a_bad_table_is_refused_by_row_and_column(table, text, message):
@@ -96,7 +96,7 @@ def test_a_degenerate_table_is_no_error(table):
 
 
 def test_a_file_that_is_not_there_is_named():
-    assert "nowhere.csv: No such file" in refusal("agreement", "nowhere.csv")
+    assert "nowhere.csv: the file cannot be read: there is no such file" in refusal("agreement", "nowhere.csv")
 
 
 def test_compare_takes_the_systems_in_alphabetical_order_unless_told(table):
@@ -114,7 +114,7 @@ def test_compare_takes_the_systems_in_alphabetical_order_unless_told(table):
         ("participant,item,system,value\np,i,A,1\n", "must name two systems; found 1"),
         (PAIRS + "p3,i3,third,2\n", "must name two systems; found 3"),
         (PAIRS + "p1,i1,DPO,5\n", "'p1' has rated 'DPO' on 'i1' already"),
-        (PAIRS + "p4,i1,DPO,good\n", "row 7, column value: 'good' is not a number"),
+        (PAIRS + "p4,i1,DPO,good\n", "line 7, column value: 'good' is not a number"),
     ],
 )
 def test_compare_refuses_what_it_cannot_pair(table, text, message):
@@ -167,8 +167,8 @@ def test_win_rates_by_set(table):
         (verdict(verdict="C"), 'line 1, verdict: "C" is none of "A", "B", "tie", null'),
         (verdict(metric="style"), 'line 1, metric: "style" is none of'),
         (verdict() + verdict(), "line 2: a second verdict"),
-        ("[1]\n", "line 1: expected an object"),
-        ("{\n", "line 1: not JSON"),
+        ("[1]\n", "must be an object"),
+        ("{\n", "line 1: not valid JSON"),
         ('{"metric": "quality"}\n', "line 1: pair_id is missing"),
         (verdict(pair_id=None), "line 1, pair_id: is empty"),
     ],
@@ -201,7 +201,7 @@ def test_cells_may_hold_any_character_that_is_no_line_end_of_the_file(table):
 
 def test_a_ratio_scale_has_no_negative_values(table):
     text = "rater,item,value\na,1,-1\nb,1,1\n"
-    assert "row 2, column value: '-1' is negative" in refusal("agreement", table(text), "--level", "ratio")
+    assert "line 2, column value: '-1' is negative" in refusal("agreement", table(text), "--level", "ratio")
     assert json.loads(run("agreement", table(text), "--level", "interval", "--json"))["domain"] == [-1, 1]
 
 
