@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("annotation", "0012_languages"),
+        ("annotation", "0014_uploads"),
     ]
 
     operations = [
