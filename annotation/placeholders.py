@@ -1,4 +1,4 @@
-"""What a study's author has still to put in: a contact such as “Put here …”, and brackets such as [Put here: …]. Pure."""
+"""What a study's author has still to put in: a contact such as “Put here …”, or [Put here: …]. Pure."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """Make a study: from a file, from one to start from, as a copy, or as the next version of one that is frozen."""
 
-from dataclasses import replace
-
 from annotation.errors import ServiceError
 from annotation.models import Study, User
 from annotation.protocol import definition_of
@@ -24,9 +22,7 @@ def study_make_named(*, definition: StudyDefinition, slug: str, title: str, owne
         StudyFileError: the name or the title is none.
         ServiceError: the name is taken.
     """
-    translations = {code: {**texts, "title": title} for code, texts in definition.translations.items()}
-    titled = replace(definition, translations=translations)
-    return study_make(definition=read_study_data({**file_data(titled), "slug": slug, "title": title}), owner=owner)
+    return study_make(definition=read_study_data({**file_data(definition), "slug": slug, "title": title}), owner=owner)
 
 
 def study_copy(*, study: Study, slug: str, title: str, owner: User) -> Study:

@@ -96,7 +96,7 @@ def _rows_of_file(
 ) -> Iterator[Row]:
     path = folder.path / source.file
     if folder.confined and not path.resolve().is_relative_to(folder.path.resolve()):
-        message = f"{source.file!r} is no file beside the study file; put it into the same folder, and send both as .zip"
+        message = f"{source.file!r} is no file beside the study file; put it there, and send both as .zip"
         problems.append(tree.problem([*location, "file"], message))
         return
     if not path.is_file():

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from annotation.elicitation.questions import DEFAULT_QUESTIONS
 from annotation.models import Aspect, Study
@@ -17,7 +18,7 @@ from annotation.studyfile.schema import Design, StudyFile
 _WRITTEN = ("language", "languages", "preset", "aspects", "arms", "show_responses", "design", "practice", "checks",
             "planted", "elicitation", "items")  # fmt: skip
 _OPTIONS = {Aspect.Kind.COMPARISON.value: Aspect.COMPARISON_OPTIONS, Aspect.Kind.PICK.value: Aspect.PICK_OPTIONS}
-# Line ends and blanks that a block of YAML would not keep as they are.
+# Line ends and blanks that YAML keeps in double quotes alone.
 _NO_BLOCK = re.compile(r"[\t\x85\u2028\u2029\ufeff]")
 _WIDTH = 118
 
@@ -54,7 +55,7 @@ def _in_one_language(definition: StudyDefinition) -> dict[str, Any]:
     checks = [aspect for aspect in definition.aspects if aspect.kind == Aspect.Kind.CHECK]
     aspects = [aspect for aspect in definition.aspects if aspect.kind != Aspect.Kind.CHECK]
     found = {
-        **{name: getattr(definition, name) for name in stored},
+        **{name: _without_defaults(name, getattr(definition, name)) for name in stored},
         **_languages(definition.languages),
         "aspects": [_aspect(aspect) for aspect in aspects],
         "arms": _arms(definition.arms) if is_rating else None,
@@ -63,10 +64,21 @@ def _in_one_language(definition: StudyDefinition) -> dict[str, Any]:
         "practice": [dict(vars(entry)) for entry in definition.practice],
         "checks": [_check(aspect) for aspect in checks],
         "planted": [_planted(item) for item in definition.items if item.planted_part is not None],
-        "elicitation": _elicitation(definition.elicitation),
+        "elicitation": _without_defaults("elicitation", _elicitation(definition.elicitation)),
         "items": "imported" if definition.items_imported else [_item(item) for item in own],
     }
     return {name: value for name, value in found.items() if value not in (None, "", [], {}) or value is False}
+
+
+def _without_defaults(name: str, value: Any) -> Any:
+    """Return a section as it is stored without what it would mean anyway, such as an empty list."""
+    if not isinstance(value, dict) or not value:
+        return value
+    section: TypeAdapter[Any] = TypeAdapter(StudyFile.model_fields[name].annotation)
+    try:
+        return section.dump_python(section.validate_python(value), exclude_defaults=True)
+    except ValidationError:  # stored before there was a rule: reading the file will say so
+        return value
 
 
 def _languages(languages: list[str]) -> dict[str, Any]:
@@ -157,7 +169,7 @@ class _Dumper(yaml.SafeDumper):
 
 def _represented(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     """Write a text of several lines as it is read, where YAML can."""
-    style = "|" if "\n" in text and not _NO_BLOCK.search(text) else None
+    style = '"' if _NO_BLOCK.search(text) else "|" if "\n" in text else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

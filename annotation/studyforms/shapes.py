@@ -35,7 +35,7 @@ class Shape:
     inner: "Shape | None" = None
     key: "Shape | None" = None
     variants: dict[str, "Shape"] = field(default_factory=dict)
-    choose: Callable[[Any], str] | None = None
+    choose: Callable[[Any], Any] | None = None
     name: str = ""  # of the section's model
 
     @property
