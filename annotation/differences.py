@@ -34,6 +34,6 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Dif
 
 
 def _lines(before: Mapping[str, Any], after: Mapping[str, Any], key: str) -> tuple[DifferenceLine, ...]:
-    old, new = (file_text({key: data[key]}).split("\n") if key in data else [] for data in (before, after))
+    old, new = (file_text({key: data[key]}).rstrip("\n").split("\n") if key in data else [] for data in (before, after))
     _, _, *compared = [*unified_diff(old, new, lineterm="", n=_CONTEXT)] or [""] * 2
     return tuple(DifferenceLine(_KINDS.get(line[:1], ""), "…" if line[:1] == "@" else line[1:]) for line in compared)

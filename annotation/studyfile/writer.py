@@ -3,10 +3,10 @@
 import re
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel
 
 from annotation.elicitation.questions import DEFAULT_QUESTIONS
 from annotation.models import Aspect, Study
@@ -50,12 +50,13 @@ def file_data(definition: StudyDefinition) -> dict[str, Any]:
 def _in_one_language(definition: StudyDefinition) -> dict[str, Any]:
     """Return the sections; what has a default is left out later, when all languages are there."""
     is_rating = definition.kind == Study.Kind.OUTPUT_RATING
+    types = {name: info.annotation for name, info in StudyFile.model_fields.items()}
     stored = [name for name in StudyFile.model_fields if name not in _WRITTEN]
     own = [item for item in definition.items if item.planted_part is None]
     checks = [aspect for aspect in definition.aspects if aspect.kind == Aspect.Kind.CHECK]
     aspects = [aspect for aspect in definition.aspects if aspect.kind != Aspect.Kind.CHECK]
     found = {
-        **{name: _without_defaults(name, getattr(definition, name)) for name in stored},
+        **{name: _without_defaults(types[name], getattr(definition, name)) for name in stored},
         **_languages(definition.languages),
         "aspects": [_aspect(aspect) for aspect in aspects],
         "arms": _arms(definition.arms) if is_rating else None,
@@ -64,21 +65,34 @@ def _in_one_language(definition: StudyDefinition) -> dict[str, Any]:
         "practice": [dict(vars(entry)) for entry in definition.practice],
         "checks": [_check(aspect) for aspect in checks],
         "planted": [_planted(item) for item in definition.items if item.planted_part is not None],
-        "elicitation": _without_defaults("elicitation", _elicitation(definition.elicitation)),
+        "elicitation": _without_defaults(types["elicitation"], _elicitation(definition.elicitation)),
         "items": "imported" if definition.items_imported else [_item(item) for item in own],
     }
     return {name: value for name, value in found.items() if value not in (None, "", [], {}) or value is False}
 
 
-def _without_defaults(name: str, value: Any) -> Any:
-    """Return a section as it is stored without what it would mean anyway, such as an empty list."""
-    if not isinstance(value, dict) or not value:
+def _without_defaults(kind: Any, value: Any) -> Any:
+    """Return a section of this type, as it is stored, without what it would mean anyway, such as an empty list."""
+    section = _section_in(kind)
+    if section is None:
         return value
-    section: TypeAdapter[Any] = TypeAdapter(StudyFile.model_fields[name].annotation)
-    try:
-        return section.dump_python(section.validate_python(value), exclude_defaults=True)
-    except ValidationError:  # stored before there was a rule: reading the file will say so
+    if isinstance(value, list):
+        return [_without_defaults(section, entry) for entry in value]
+    if not isinstance(value, dict):
         return value
+    fields = section.model_fields
+    return {
+        name: _without_defaults(fields[name].annotation, entry) if name in fields else entry
+        for name, entry in value.items()
+        if name not in fields or entry != fields[name].default
+    }
+
+
+def _section_in(kind: Any) -> type[BaseModel] | None:
+    """Return the section that a type is, or is a list or a choice of."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return kind
+    return next((found for one in get_args(kind) if (found := _section_in(one))), None)
 
 
 def _languages(languages: list[str]) -> dict[str, Any]:
@@ -174,4 +188,5 @@ def _represented(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _represented)
+_Dumper.add_multi_representer(str, lambda dumper, choice: _represented(dumper, str(choice)))
 _LAYOUT: dict[str, Any] = {"allow_unicode": True, "sort_keys": False, "width": _WIDTH, "default_flow_style": False}

@@ -85,7 +85,7 @@ class Binder:
             else:
                 made = self.bound(shape.of, f"{name}.{index}", row, label=words)
             made.is_row, made.is_first, made.is_last = True, index == 0, index == len(rows) - 1
-            made.is_plain = made.kind not in ("section", "rows", "pairs")
+            made.is_plain = made.kind in ("line", "text", "number", "decimal", "choice", "check")
             found.append(made)
         return found
 

@@ -157,13 +157,13 @@ def settled(shape: Shape, state: Any) -> Any:
 def _settled_pairs(shape: Shape, state: list[Any]) -> Any:
     """Return a mapping. Rows with one key, or with none, stay as they are: the file's messages say what is wrong."""
     rows = [row for row in state if row]
-    if _is_scale(shape):  # which may be a list of values and labels, too; points without a label are none
-        points = [{"value": row.get("key"), "label": row["value"]} for row in rows if "value" in row]
-        return points or None
+    if _is_scale(shape):  # points without a label are none
+        rows = [row for row in rows if "value" in row]
     keys = [row.get("key") for row in rows]
-    if len(set(keys)) < len(keys) or None in keys:
-        return rows
-    return {row["key"]: row.get("value", "") for row in rows} if rows else None
+    if len(set(keys)) == len(keys) and None not in keys:
+        return {row["key"]: row.get("value", "") for row in rows} if rows else None
+    # A scale may be a list of values and labels, too.
+    return [{"value": row.get("key"), "label": row["value"]} for row in rows] if _is_scale(shape) else rows
 
 
 def _is_scale(shape: Shape) -> bool:

@@ -40,7 +40,7 @@ def study_new(request: HttpRequest) -> HttpResponse:
     forms: dict[str, Form] = {
         "starter": StarterForm(sent.get("starter"), initial={"starter": STARTERS[0].name}),
         "file": StudyFileForm(sent.get("file"), request.FILES if way == "file" else None),
-        "copy": CopyForm(user, sent.get("copy")),
+        "copy": CopyForm(user, sent.get("copy"), auto_id="copy_%s"),
     }
     if request.method != "POST":
         return _new_page(request, forms)
