@@ -24,7 +24,6 @@ urlpatterns = [
     path(f"{study_urls}study.yaml", research_make.study_file, name="make_file"),
     path(f"{study_urls}differences/", research_make.study_differences, name="make_differences"),
     path(f"{study_urls}new-version/", research_make.study_renew, name="make_renew"),
-    path(f"{study_urls}edit/", research_make_edit.edit, name="make_edit"),
     path(f"{study_urls}edit/items/", research_make_items.items, name="make_items"),
     path(f"{study_urls}edit/items/<number:place>/", research_make_items.item, name="make_item"),
     path(f"{study_urls}edit/<slug:section>/", research_make_edit.edit, name="make_edit"),

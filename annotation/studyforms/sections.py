@@ -9,6 +9,7 @@ from annotation.studyforms.labels import label_of
 from annotation.studyforms.shapes import Shape, field_shape
 
 ITEMS = "items"
+FIRST = "texts"  # where a new study is begun to be edited
 NEVER_ASKED = ("slug", "items")  # the name in addresses stays, and items have pages of their own
 _GROUPS = {
     "texts": (_("Texts"), ("title", "contact", "content_warning", "consent", "instructions", "debrief")),

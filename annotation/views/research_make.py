@@ -28,6 +28,7 @@ from annotation.services.log import look_log
 from annotation.studyfile import StudyFileError, file_data, study_text
 from annotation.studyfile.starters import STARTERS
 from annotation.studyfile.uploads import read_upload
+from annotation.studyforms.sections import FIRST
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -55,7 +56,7 @@ def study_new(request: HttpRequest) -> HttpResponse:
     except ServiceError as error:
         return _new_page(request, forms, problems=[str(error)], status=409)
     messages.success(request, _("The study is there, as a draft."))
-    return redirect("annotation:make_edit", made.slug, made.version)
+    return redirect("annotation:make_edit", made.slug, made.version, FIRST)
 
 
 def _make(form: Form, user: User) -> Study:
@@ -101,7 +102,7 @@ def study_renew(request: HttpRequest, slug: str, version: int) -> HttpResponse:
         raise AccessRefused(RENEW_ONLY)
     made = studymaking.study_renew(study=study, user=request_user(request))
     messages.success(request, _("Version %(version)d is there, as a draft.") % {"version": made.version})
-    return redirect("annotation:make_edit", made.slug, made.version)
+    return redirect("annotation:make_edit", made.slug, made.version, FIRST)
 
 
 @read_view

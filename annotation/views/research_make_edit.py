@@ -26,7 +26,7 @@ _SHOWN = {"practice": "practice", "quiz": "quiz", "questionnaires": "survey_befo
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @head_changes_nothing
-def edit(request: HttpRequest, slug: str, version: int, section: str = "texts") -> HttpResponse:
+def edit(request: HttpRequest, slug: str, version: int, section: str) -> HttpResponse:
     """Show the form of a section, change its rows, or save it."""
     study, page = get_study_to_run(request, slug, version), _section(section)
     if study.state != Study.State.DRAFT:

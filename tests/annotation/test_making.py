@@ -38,8 +38,12 @@ def draft(client: Client, starter: str = "own_personas", **changes: Any) -> Stud
     return Study.objects.latest("pk")
 
 
+def page_of(response: Any) -> Any:
+    return html.fromstring(response.content.decode())
+
+
 def said(response: Any) -> str:
-    return " ".join(html.fromstring(response.content.decode()).text_content().split())
+    return " ".join(page_of(response).text_content().split())
 
 
 def at(name: str, study: Study, *more: Any) -> str:
@@ -48,10 +52,10 @@ def at(name: str, study: Study, *more: Any) -> str:
 
 def form_on(client: Client, address: str) -> dict[str, str]:
     """Return what a browser would send of the form for editing on a page."""
-    return sent_by(html.fromstring(client.get(address).content.decode()))
+    return sent_by(page_of(client.get(address)))
 
 
-def sent_by(page: html.HtmlElement) -> dict[str, str]:
+def sent_by(page: Any) -> dict[str, str]:
     form = page.get_element_by_id("edit-form")
     for area in form.xpath(".//textarea"):
         area.value = area.value.removeprefix("\n")  # the first line end of a text area is none, as browsers read it
@@ -211,7 +215,7 @@ class TestEdit:
         sent = {**form_on(researcher, address), "aspects.1.name": "", "aspects.0.question": "Kept?"}
         response = researcher.post(address, {**sent, "do": "save"})
         assert response.status_code == 422
-        page = html.fromstring(response.content.decode())
+        page = page_of(response)
         field = page.get_element_by_id("f-aspects.1.name")
         assert field.get("aria-invalid") == "true"
         assert "is empty; write some text" in page.get_element_by_id(field.get("aria-describedby")).text_content()
@@ -233,7 +237,7 @@ class TestEdit:
         address, before = at("make_edit", study, "questions"), definition_hash(study)
         sent = form_on(researcher, address)
         response = researcher.post(address, {**sent, "do": "add aspects"})
-        page = html.fromstring(response.content.decode())
+        page = page_of(response)
         assert response.status_code == 200 and page.get_element_by_id("f-aspects.2.key").get("value") == ""
         assert definition_hash(study) == before
 
@@ -242,7 +246,7 @@ class TestEdit:
         address = at("make_edit", study, "questions")
         sent = {**form_on(researcher, address), "aspects.1.type": "comparison"}
         response = researcher.post(address, {**sent, "do": "use"})
-        page = html.fromstring(response.content.decode())
+        page = page_of(response)
         assert page.get_element_by_id("f-aspects.1.options.tie") is not None
         assert not page.xpath("//*[@name='aspects.1.scale.rows']")
         form = sent_by(page)
@@ -259,7 +263,7 @@ class TestEdit:
         assert "− title: Theirs" in said(response) and "+ title: Mine" in said(response)
         study.refresh_from_db()
         assert study.title == "Theirs"
-        page = html.fromstring(response.content.decode())
+        page = page_of(response)
         again = sent_by(page)
         assert researcher.post(address, {**again, "do": "save"}).status_code == 302
         study.refresh_from_db()
@@ -294,7 +298,7 @@ class TestItems:
         sent = {**form_on(researcher, seventh), "items.6.stratum": "odd", "do": "save"}
         assert researcher.post(seventh, sent).status_code == 302
         assert study.items.filter(key="007", prompt="What is new?", stratum="odd").exists()
-        page = html.fromstring(researcher.get(seventh).content.decode())
+        page = page_of(researcher.get(seventh))
         removal = dict(page.get_element_by_id("removal").form_values())
         assert researcher.post(seventh, {**removal, "do": "remove"}).status_code == 302
         assert study.items.count() == 6
@@ -309,7 +313,7 @@ class TestItems:
         assert researcher.post(first, {**form_on(researcher, first), "do": "remove"}).status_code == 302
         response = researcher.post(second, mine)
         assert response.status_code == 409
-        page = html.fromstring(response.content.decode())
+        page = page_of(response)
         again = sent_by(page)
         assert researcher.post(second, {**again, "do": "save"}).status_code == 302
         assert list(study.items.order_by("ordinal").values_list("prompt", flat=True))[0] == "Mine?"
@@ -320,7 +324,7 @@ class TestItems:
         address = at("make_item", study, 2)
         response = researcher.post(address, {**form_on(researcher, address), "items.1.id": "sleep", "do": "save"})
         assert response.status_code == 422
-        page = html.fromstring(response.content.decode())
+        page = page_of(response)
         assert "is the id of" in page.get_element_by_id("help-items.1.id").text_content()
 
 
@@ -341,7 +345,7 @@ class TestPreview:
         before = definition_hash(study)
         sent = {**form_on(researcher, at("make_edit", study, section)), **typed, "shows": page}
         response = researcher.post(at("make_preview", study, section), sent)
-        (frame,) = html.fromstring(response.content.decode()).xpath("//iframe")
+        (frame,) = page_of(response).xpath("//iframe")
         assert shown in frame.get("srcdoc") and "<script" not in frame.get("srcdoc")
         assert frame.get("sandbox") == "" and definition_hash(study) == before
 
@@ -350,7 +354,7 @@ class TestPreview:
         upload(researcher, "study.yaml", text)
         study = Study.objects.get()
         sent = form_on(researcher, at("make_edit", study, "texts"))
-        form = html.fromstring(researcher.get(at("make_edit", study)).content.decode())
+        form = page_of(researcher.get(at("make_edit", study, "texts")))
         pages = form.xpath("//select[@id='shows']/*/@value")
         assert len(pages) >= 6
         for page in pages:

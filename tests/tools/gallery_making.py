@@ -32,13 +32,13 @@ def making_spots(owner: User) -> list[Spot]:
     return [
         Spot("make-new", reverse("annotation:make_new"), signed_in=True),
         Spot("make-new-refused", reverse("annotation:make_new"), signed_in=True, act=_make_without_a_title),
-        Spot("make-texts", reverse("annotation:make_edit", args=here), signed_in=True),
+        Spot("make-texts", reverse("annotation:make_edit", args=[*here, "texts"]), signed_in=True),
         Spot("make-refused", reverse("annotation:make_edit", args=[*here, "questions"]), signed_in=True, act=_spoil),
         *(_section(controls, name) for name in SECTIONS),
         Spot("make-languages", reverse("annotation:make_edit", args=[languages.slug, 1, "questions"]), signed_in=True),
         Spot("make-items", reverse("annotation:make_items", args=here), signed_in=True),
         Spot("make-item", reverse("annotation:make_item", args=[*here, 2]), signed_in=True),
-        Spot("make-frozen", reverse("annotation:make_edit", args=[frozen.slug, 1]), signed_in=True),
+        Spot("make-frozen", reverse("annotation:make_edit", args=[frozen.slug, 1, "texts"]), signed_in=True),
         Spot("make-differences", reverse("annotation:make_differences", args=[frozen.slug, 2]), signed_in=True),
     ]
 
