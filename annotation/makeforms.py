@@ -15,23 +15,27 @@ from annotation.studyfile.starters import STARTERS
 _LONGEST = {field.name: getattr(field, "max_length", None) for field in Study._meta.fields}
 
 
+class LineField(forms.CharField):
+    """A text in one line, held to what study files are held to."""
+
+    def clean(self, value: Any) -> Any:
+        """Return the line; raise ValidationError with what is wrong."""
+        try:
+            return check_line(super().clean(value))
+        except ValueError as error:
+            raise ValidationError(f"This {error}.") from error
+
+
 class NamedForm(forms.Form):
     """A title, and a short name that is made of it where none is given."""
 
-    title = forms.CharField(label=_("Title"), max_length=_LONGEST["title"], help_text=_("Participants read it."))
+    title = LineField(label=_("Title"), max_length=_LONGEST["title"], help_text=_("Participants read it."))
     slug = forms.CharField(
         label=_("Short name"),
         max_length=_LONGEST["slug"],
         required=False,
         help_text=_("For addresses and files: small letters, digits and hyphens. Empty: made from the title."),
     )
-
-    def clean_title(self) -> str:
-        """Return the title in one line; raise ValidationError with what is wrong."""
-        try:
-            return check_line(self.cleaned_data["title"])
-        except ValueError as error:
-            raise ValidationError(f"This {error}.") from error
 
     def clean(self) -> dict[str, Any]:
         """Make the short name; raise ValidationError where the title holds no letters that it can be made of."""

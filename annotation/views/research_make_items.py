@@ -51,7 +51,7 @@ def item(request: HttpRequest, slug: str, version: int, place: int) -> HttpRespo
             raise Http404("There is no such item.")
         editor.place = place
         return editor.page(state_of(item_shape(), editor.listed[place - 1]) if place else {})
-    return editor.save()
+    return editor.take()
 
 
 class _ItemEditor:
@@ -67,7 +67,7 @@ class _ItemEditor:
         """Where it stands in the list, or will."""
         return self.place - 1 if self.place else len(self.listed)
 
-    def save(self) -> HttpResponse:
+    def take(self) -> HttpResponse:
         """Save or remove the item, or show the form again with the reason why not."""
         removes = self.request.POST.get("do") == "remove"
         state = state_sent(item_shape(), item_name(self.index), self._sent(), languages_in(self.data))
