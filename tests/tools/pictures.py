@@ -86,22 +86,14 @@ def main() -> None:
     try:
         people_take_the_demonstration(demo, server.base_url, PEOPLE)
         studies = [*control_spots(), *assessment_spots(), *elicitation_spots(), *language_spots()]
+        studies += making_spots(demo.study.owner)
         spots, session = [*gallery(demo), *studies, *pipeline_spots()], session_of()
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium.ensure(), args=list(chromium.FLAGS))
-<<<<<<< HEAD
-            studies = [*control_spots(), *assessment_spots(), *elicitation_spots(), *language_spots()]
-            studies += making_spots(demo.study.owner)
-            spots, session = [*gallery(demo), *studies, *pipeline_spots()], session_of()
-            for spot in spots:
-                print(spot.name, flush=True)
-                take(browser, server, spot, session, FOLDER)
-=======
             if asked.docs:
                 _for_docs(browser, server, spots, session)
             else:
                 _to_look_at(browser, server, _named(spots, asked.names), session)
->>>>>>> 370fa0ea515b43493a6c2fab8880a35876bc8aa1
             browser.close()
     finally:
         server.stop()
