@@ -59,6 +59,7 @@ def protocol_document(study: Study, *, opened_at: datetime | None = None) -> dic
     What comes after opening must not change it: written personas, live outputs and later exclusions are left out.
     `opened_at` stands in for the study's own time of opening where that is not stored yet.
     """
+    amendments = amendment_documents(study)
     return {
         "format": FORMAT,
         "version": study.version,
@@ -67,6 +68,7 @@ def protocol_document(study: Study, *, opened_at: datetime | None = None) -> dic
         "fingerprints": list(study.arms.order_by("ordinal").values_list("fingerprint", flat=True)),
         "imported": _imported_documents(study),
         "outputs": _output_documents(study, study.opened_at or opened_at),
+        **({"amendments": amendments} if amendments else {}),
     }
 
 
@@ -166,6 +168,20 @@ def _item_documents(study: Study) -> list[dict[str, Any]]:
             **{side: planted.get((item.pk, side), "") for side in ("good", "bad")},
         }
         for item in items.order_by("ordinal")
+    ]
+
+
+def amendment_documents(study: Study) -> list[dict[str, Any]]:
+    """Return what was changed after opening, in order, each with the hash before it."""
+    return [
+        {
+            "number": one.number,
+            "at": one.at.isoformat(),
+            "reason": one.reason,
+            "changes": one.changes,
+            "hash_before": one.hash_before,
+        }
+        for one in study.amendments.order_by("number")
     ]
 
 

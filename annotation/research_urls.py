@@ -5,6 +5,7 @@ from django.urls import path
 from annotation import converters as converters  # registers `number`
 from annotation.views import (
     research,
+    research_amend,
     research_dashboard,
     research_ethics,
     research_export,
@@ -30,6 +31,8 @@ urlpatterns = [
     path(f"{study_urls}edit/<slug:section>/preview/", research_make_edit.edit_preview, name="make_preview"),
     path(f"{study_urls}", research.study, name="study"),
     path(f"{study_urls}state/", research.study_state, name="study_state"),
+    path(f"{study_urls}amendments/", research_amend.amendments, name="amendments"),
+    path(f"{study_urls}amendments/amend/", research_amend.amend, name="amend"),
     path(f"{study_urls}preview/", research.preview, name="preview"),
     path(f"{study_urls}dashboard/", research_dashboard.dashboard, name="dashboard"),
     path(f"{study_urls}outputs/retry/", research_dashboard.outputs_retry, name="outputs_retry"),

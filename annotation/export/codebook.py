@@ -12,6 +12,7 @@ from annotation.export.columns import Column
 from annotation.export.tables import Table
 from annotation.models import Aspect, Study
 from annotation.overlap import overlap_report
+from annotation.protocol import amendment_documents
 from personaeval import __version__
 
 DEMONSTRATION = (
@@ -30,6 +31,7 @@ def codebook_data(
     """Return the codebook of these tables as JSON data; `counts` are the rows per table, `command` what made them."""
     return {
         "study": _study(study),
+        "amendments": amendment_documents(study),
         "demonstration": DEMONSTRATION if study.demonstration else "",
         "bots_and_previews": "included" if include_bots else "left out",
         "aspects": [_aspect(aspect) for aspect in study.aspects.order_by("ordinal")],
@@ -126,9 +128,25 @@ def codebook_markdown(codebook: dict[str, Any]) -> str:
     if codebook["exclusion_rules"]["rules"]:
         rules = codebook["exclusion_rules"]
         lines += ["## Exclusion rules", "", rules["statement"], "", *(f"- {rule}" for rule in rules["rules"]), ""]
+    if codebook["amendments"]:
+        lines += [
+            "## Amendments",
+            "",
+            "What was changed after the study had opened; each is part of the hash after it.",
+            "",
+        ]
+        lines += [_amendment_line(amendment) for amendment in codebook["amendments"]] + [""]
     for table in codebook["tables"]:
         lines += _table_lines(table)
     return "\n".join(lines) + "\n"
+
+
+def _amendment_line(amendment: dict[str, Any]) -> str:
+    what = "; ".join(
+        f"{len(one['added'])} items added" if "added" in one else f"`{one['what']}`" for one in amendment["changes"]
+    )
+    before = amendment["hash_before"]
+    return f"{amendment['number']}. {amendment['at']}: {what}. {amendment['reason']} (hash before: `{before}`)"
 
 
 def _aspect_lines(aspect: dict[str, Any]) -> list[str]:

@@ -226,6 +226,7 @@ def _researcher_spots(demo: Demo) -> list[Spot]:
         Spot("participants", reverse("annotation:participants", args=here), signed_in=True),
         Spot("participant-change", reverse("annotation:participant_change", args=[*here, 1]), signed_in=True),
         Spot("log", reverse("annotation:audit", args=here), signed_in=True),
+        Spot("amendments", reverse("annotation:amendments", args=here), signed_in=True),
         Spot("ethics", reverse("annotation:ethics", args=here), signed_in=True),
         Spot("release", reverse("annotation:release", args=here), signed_in=True),
         Spot("sharing", reverse("annotation:members", args=here), signed_in=True),
