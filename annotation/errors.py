@@ -37,3 +37,11 @@ class StaleVersion(ServiceError):
     def __init__(self, message: str, *, current: object) -> None:
         super().__init__(message)
         self.current = current
+
+
+class OutputsWouldGo(ServiceError):
+    """A change of a draft after which outputs no longer fit; `count` of them would be discarded."""
+
+    def __init__(self, message: str, *, count: int) -> None:
+        super().__init__(message)
+        self.count = count

@@ -35,6 +35,7 @@ READS_ONLY = gettext_lazy(
     "are blinded."
 )
 KEY_ONLY = gettext_lazy("The key that says which participant is whom is for the owner of this study and for admins.")
+RENEW_ONLY = gettext_lazy("Only the owner of this study makes new versions of it. You may make a copy.")
 OWNER_ONLY = gettext_lazy("Only the owner of this study decides who else may see it.")
 
 

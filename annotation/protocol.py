@@ -9,13 +9,8 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from annotation.models import Arm, Output, Persona, Study
-from annotation.studyfile.definition import (
-    AspectDefinition,
-    ItemDefinition,
-    PracticeDefinition,
-    StudyDefinition,
-    without_empty,
-)
+from annotation.placeholders import TEXTS, placeholders
+from annotation.studyfile.definition import StudyDefinition, without_empty
 
 # Raised whenever the document changes its form, so that hashes of two forms are never compared.
 FORMAT = 3
@@ -48,15 +43,14 @@ def definition_document(study: Study) -> dict[str, Any]:
     }
 
 
-def stored_definition(study: Study) -> StudyDefinition:
-    """Return the definition of a study as it stands in the database."""
-    document = definition_document(study)
-    lists = {
-        "aspects": [AspectDefinition(**one) for one in document["aspects"]],
-        "practice": [PracticeDefinition(**one) for one in document["practice"]],
-        "items": [ItemDefinition(**one) for one in document["items"]],
-    }
-    return StudyDefinition(**{**document, **lists})
+def definition_of(study: Study) -> StudyDefinition:
+    """Return the definition that a study's file would have."""
+    return StudyDefinition.of_document(definition_document(study))
+
+
+def definition_hash(study: Study) -> str:
+    """Return the SHA-256 of the definition: what forms were made from, in a draft that is not frozen yet."""
+    return _hash(definition_document(study))
 
 
 def protocol_document(study: Study, *, opened_at: datetime | None = None) -> dict[str, Any]:
@@ -80,13 +74,21 @@ def protocol_document(study: Study, *, opened_at: datetime | None = None) -> dic
 
 def protocol_hash(study: Study, *, opened_at: datetime | None = None) -> str:
     """Return the SHA-256 of the protocol document as canonical JSON, in hex."""
-    document = protocol_document(study, opened_at=opened_at)
+    return _hash(protocol_document(study, opened_at=opened_at))
+
+
+def _hash(document: dict[str, Any]) -> str:
     canonical = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
 
 
 def problems_before_opening(study: Study) -> list[str]:
     """Return every reason why the study cannot be opened as it is; none if it can."""
+    return problems_before_preview(study) + _placeholder_problems(study)
+
+
+def problems_before_preview(study: Study) -> list[str]:
+    """Return every reason why nobody could take part in the study as it is, not even its researchers."""
     given = given_personas(study)
     included = given.exclude(outputs__excluded_at__isnull=False)
     problems = []
@@ -103,6 +105,15 @@ def problems_before_opening(study: Study) -> list[str]:
     for arm in study.arms.order_by("ordinal"):
         problems += _arm_problems(arm, study, included)
     return problems + _claim_problems(study)
+
+
+def _placeholder_problems(study: Study) -> list[str]:
+    """A demonstration is nobody's study, so nobody has to be named in it."""
+    if study.demonstration:
+        return []
+    texts = {name: getattr(study, name) for name in TEXTS}
+    found = placeholders({**texts, "translations": study.translations})
+    return [f"Its {key} still says {text!r}; put in what belongs there." for key, text in dict.fromkeys(found)]
 
 
 def given_personas(study: Study) -> QuerySet[Persona]:

@@ -10,6 +10,9 @@ from annotation.views import (
     research_ethics,
     research_export,
     research_links,
+    research_make,
+    research_make_edit,
+    research_make_items,
     research_members,
     research_participants,
 )
@@ -18,6 +21,14 @@ study_urls = "<slug:slug>/v<number:version>/"
 
 urlpatterns = [
     path("", research.study_list, name="study_list"),
+    path("new/", research_make.study_new, name="make_new"),
+    path(f"{study_urls}study.yaml", research_make.study_file, name="make_file"),
+    path(f"{study_urls}differences/", research_make.study_differences, name="make_differences"),
+    path(f"{study_urls}new-version/", research_make.study_renew, name="make_renew"),
+    path(f"{study_urls}edit/items/", research_make_items.items, name="make_items"),
+    path(f"{study_urls}edit/items/<number:place>/", research_make_items.item, name="make_item"),
+    path(f"{study_urls}edit/<slug:section>/", research_make_edit.edit, name="make_edit"),
+    path(f"{study_urls}edit/<slug:section>/preview/", research_make_edit.edit_preview, name="make_preview"),
     path(f"{study_urls}", research.study, name="study"),
     path(f"{study_urls}state/", research.study_state, name="study_state"),
     path(f"{study_urls}amendments/", research_amend.amendments, name="amendments"),

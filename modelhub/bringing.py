@@ -12,7 +12,7 @@ from annotation.bringing import Brought, guessed_columns, in_fields, items_of, p
 from annotation.errors import ServiceError
 from annotation.fields import LONGEST_NAME
 from annotation.models import Output, Study, Upload, User
-from annotation.protocol import given_personas, stored_definition
+from annotation.protocol import definition_of, given_personas
 from annotation.rowfiles import Record
 from annotation.services.bringing import Bringing, bringing_save, check_brings, items_planned, personas_planned
 from annotation.services.uploads import unpacked, upload_remove
@@ -100,7 +100,7 @@ def _planned_items(upload: Upload, preview: Preview) -> tuple[Bringing | None, l
 def _planned_personas(upload: Upload, preview: Preview) -> tuple[Bringing | None, list[str]]:
     if not {"item", "persona"} <= preview.chosen.keys():
         return None, [_("Choose the columns that hold the item's id and its persona.")]
-    personas, problems = personas_of(preview.records, stored_definition(upload.study))
+    personas, problems = personas_of(preview.records, definition_of(upload.study))
     return (None, problems) if problems else (personas_planned(upload.study, personas), [])
 
 

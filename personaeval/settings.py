@@ -145,6 +145,8 @@ CSRF_FAILURE_VIEW = "annotation.views.errors.csrf_failure"
 TRUSTED_PROXIES = env_count("TRUSTED_PROXIES", 0)
 SECURE_REFERRER_POLICY = "same-origin"  # participant links hold a secret token
 SECURE_CONTENT_TYPE_NOSNIFF = True
+# The form of a long questionnaire in several languages; the length of a request has a limit of its own.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 X_FRAME_OPTIONS = "DENY"
 # Whether all names below this one speak HTTPS, and whether browsers are to be told so in advance, is for those who run
 # them to say.

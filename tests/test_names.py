@@ -10,11 +10,11 @@ from django.conf import settings
 ROOT = settings.BASE_DIR
 PACKAGES = ("annotation", "modelhub", "personaeval", "plots")
 MOST_MODULES = 4  # of one name
-# By Python, Django, gunicorn, Prometheus, ColBERT and the trainer, by these names.
+# By Python, Django, PyYAML, gunicorn, Prometheus, ColBERT and the trainer, by these names.
 CALLED_BY_OTHERS = {
     "Command", "add_arguments", "handle", "AnnotationConfig", "ModelhubConfig", "as_sqlite", "as_postgresql",
     "encode_passages", "exec_module", "on_log", "on_train_begin", "collect", "counting_files_reserve",
-    "counting_files_settle", "counting_folder_make", "process_exception",
+    "counting_files_settle", "ignore_aliases", "counting_folder_make", "process_exception",
 }  # fmt: skip
 DEFINITION = re.compile(r"^ *(?:def|class) (\w+)", re.MULTILINE)
 # A decorator that gives a function to somebody who calls it, with the function.

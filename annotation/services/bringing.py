@@ -9,7 +9,7 @@ from django.db import transaction
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.fields import id_key
 from annotation.models import Study, User
-from annotation.protocol import definition_document, stored_definition
+from annotation.protocol import definition_document, definition_of
 from annotation.services.log import audit_log
 from annotation.services.studies import study_save
 from annotation.studyfile import ItemDefinition, StudyDefinition
@@ -36,7 +36,7 @@ def items_planned(study: Study, items: Sequence[ItemDefinition], *, replaces: bo
 
     An id that is there stands for the same item; added items must not say something else of it.
     """
-    definition = stored_definition(study)
+    definition = definition_of(study)
     planted = [item for item in definition.items if item.planted_part is not None]
     there = {id_key(item.key): item for item in definition.items}
     known = [item for item in items if id_key(item.key) in there]
@@ -64,7 +64,7 @@ def items_planned(study: Study, items: Sequence[ItemDefinition], *, replaces: bo
 
 def personas_planned(study: Study, personas: Mapping[str, str]) -> Bringing:
     """Return what a draft becomes with these given personas, by the item's key."""
-    definition = stored_definition(study)
+    definition = definition_of(study)
     items = [replace(item, persona=personas.get(item.key, item.persona)) for item in definition.items]
     before = [item.persona for item in definition.items if item.key in personas]
     after = [item.persona for item in items if item.key in personas]

@@ -5,7 +5,7 @@ from django.db.models import F, Max
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from annotation.errors import ServiceError
+from annotation.errors import OutputsWouldGo
 from annotation.models import Arm, Aspect, Item, Output, Persona, Study
 from annotation.services.planted import planted_delete, planted_write
 from annotation.studyfile import ItemDefinition, StudyDefinition
@@ -27,7 +27,7 @@ def definition_write(*, study: Study, definition: StudyDefinition, discard_outpu
     and outputs unless their number changes.
 
     Raises:
-        ServiceError: outputs would be lost, and `discard_outputs` is not given.
+        OutputsWouldGo: outputs would be lost, and `discard_outputs` is not given.
         ProtectedError: something outside this app still refers to what would have to go.
     """
     document = definition.document()
@@ -72,9 +72,10 @@ def _discard(study: Study, outdated: list[int], *, all_arms: bool, allowed: bool
     count = outputs.count()
     if count and not allowed:
         why = "the number of arms changes" if all_arms else "prompts or personas change or go"
-        raise ServiceError(
+        raise OutputsWouldGo(
             f"{count} outputs of {study} would be discarded, because {why}. "
-            "Load the file with --discard-outputs if that is what you want; nothing was changed."
+            "Load the file with --discard-outputs if that is what you want; nothing was changed.",
+            count=count,
         )
     personas = Persona.objects.filter(item_id__in=outdated)
     for path in settings.DISCARD_HOOKS:  # other apps delete what they recorded about these rows

@@ -4,7 +4,7 @@ from django.db import transaction
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Output, Participant, Persona, Study, User
-from annotation.protocol import problems_before_opening
+from annotation.protocol import problems_before_preview
 from annotation.services.erasure import data_erase
 from annotation.services.log import audit_log
 from annotation.services.outputs import outputs_request_missing
@@ -23,7 +23,7 @@ def preview_start(*, study: Study, user: User | None) -> Participant:
     """
     if study.state == Study.State.CLOSED:
         raise NotAllowedNow(f"{study} is closed, and closed is final: it cannot be previewed any more.")
-    problems = problems_before_opening(study) if study.state == Study.State.DRAFT else []
+    problems = problems_before_preview(study) if study.state == Study.State.DRAFT else []
     if problems:
         raise ServiceError("\n".join([f"{study} cannot be previewed yet:", *(f"- {one}" for one in problems)]))
     with transaction.atomic():

@@ -4,9 +4,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
-from annotation.errors import NotAllowedNow, ServiceError
+from annotation.errors import NotAllowedNow, ServiceError, StaleVersion
 from annotation.models import Assignment, Participant, Study, User
-from annotation.protocol import definition_document, problems_before_opening, protocol_hash
+from annotation.protocol import definition_document, definition_hash, problems_before_opening, protocol_hash
 from annotation.services.definitions import definition_write
 from annotation.services.locks import study_lock
 from annotation.services.log import audit_log
@@ -17,12 +17,18 @@ from annotation.studyfile import StudyDefinition
 
 
 def study_save(
-    *, definition: StudyDefinition, owner: User, new_version: bool = False, discard_outputs: bool = False
+    *,
+    definition: StudyDefinition,
+    owner: User,
+    new_version: bool = False,
+    discard_outputs: bool = False,
+    user: User | None = None,
 ) -> Study:
     """Create a draft, or bring the existing draft in line with `definition`, and return it.
 
     A study that has been opened is returned unchanged if the definition is identical. `new_version` makes a draft of
-    its own with the next version number; participants and ratings stay with theirs.
+    its own with the next version number; participants and ratings stay with theirs. `user` is who does it, by default
+    the owner.
 
     Raises:
         NotAllowedNow: the definition differs from that of a study which is frozen, or has been worked on.
@@ -36,13 +42,28 @@ def study_save(
                 f"load it with --owner {latest.owner.username}, or give the study in your file another slug."
             )
         if latest is None or new_version:
-            return _create(definition=definition, owner=owner, version=1 if latest is None else latest.version + 1)
+            version = 1 if latest is None else latest.version + 1
+            return _create(definition=definition, owner=owner, version=version, user=user or owner)
         study_lock(study_id=latest.pk)
         latest.refresh_from_db()
-        if definition_document(latest) == definition.document():
-            return latest
-        _free_draft(latest)
-        return _update(study=latest, definition=definition, discard_outputs=discard_outputs)
+        return _bring_in_line(latest, definition, discard_outputs=discard_outputs, user=user or owner)
+
+
+def study_rewrite(
+    *, study: Study, definition: StudyDefinition, seen: str, user: User, discard_outputs: bool = False
+) -> Study:
+    """Bring this draft in line with `definition`, which was made from the one with the hash `seen`.
+
+    Raises:
+        StaleVersion: somebody has changed the draft since; `current` is the hash of what stands.
+        NotAllowedNow, ServiceError: as `study_save`.
+    """
+    with transaction.atomic():
+        study_lock(study_id=study.pk)
+        study.refresh_from_db()
+        if seen != (current := definition_hash(study)):
+            raise StaleVersion(f"{study} was changed elsewhere since this page was opened.", current=current)
+        return _bring_in_line(study, definition, discard_outputs=discard_outputs, user=user)
 
 
 def study_open(*, study: Study, user: User | None) -> None:
@@ -84,17 +105,25 @@ def study_close(*, study: Study, user: User | None) -> None:
         study.refresh_from_db()
 
 
-def _create(*, definition: StudyDefinition, owner: User, version: int) -> Study:
+def _bring_in_line(study: Study, definition: StudyDefinition, *, discard_outputs: bool, user: User) -> Study:
+    """Make the draft say what the definition says; the caller holds the study's turn."""
+    if definition_document(study) == definition.document():
+        return study
+    _free_draft(study)
+    return _update(study=study, definition=definition, discard_outputs=discard_outputs, user=user)
+
+
+def _create(*, definition: StudyDefinition, owner: User, version: int, user: User) -> Study:
     try:
         study = Study.objects.create(slug=definition.slug, version=version, owner=owner, kind=definition.kind)
     except IntegrityError as error:
         raise ServiceError(f"Version {version} of {definition.slug} has just been loaded; look at it first.") from error
     definition_write(study=study, definition=definition, discard_outputs=False)
-    audit_log(user=owner, action="study_load", study=study, version=version)
+    audit_log(user=user, action="study_load", study=study, version=version)
     return study
 
 
-def _update(*, study: Study, definition: StudyDefinition, discard_outputs: bool) -> Study:
+def _update(*, study: Study, definition: StudyDefinition, discard_outputs: bool, user: User) -> Study:
     try:
         definition_write(study=study, definition=definition, discard_outputs=discard_outputs)
     except ProtectedError as error:
@@ -102,7 +131,7 @@ def _update(*, study: Study, definition: StudyDefinition, discard_outputs: bool)
             f"The change would remove parts of {study} that later steps have recorded work on, and that record stays. "
             "Load the file with --new-version to make a draft of its own."
         ) from error
-    audit_log(user=study.owner, action="study_load", study=study, version=study.version)
+    audit_log(user=user, action="study_load", study=study, version=study.version)
     return study
 
 

@@ -7,7 +7,8 @@ from annotation.studyfile.definition import (
     StudyDefinition,
 )
 from annotation.studyfile.problems import Problem, StudyFileError
-from annotation.studyfile.reader import read_study_file
+from annotation.studyfile.reader import read_study_data, read_study_file
+from annotation.studyfile.writer import file_data, study_text
 
 __all__ = [
     "AspectDefinition",
@@ -16,5 +17,8 @@ __all__ = [
     "Problem",
     "StudyDefinition",
     "StudyFileError",
+    "file_data",
+    "read_study_data",
     "read_study_file",
+    "study_text",
 ]

@@ -1,5 +1,6 @@
 """A study as its file defines it, with every default filled in and every item read."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -94,6 +95,18 @@ class StudyDefinition:
     retention: dict[str, Any] = field(default_factory=dict)
     languages: list[str] = field(default_factory=list)
     translations: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_document(cls, document: Mapping[str, Any]) -> "StudyDefinition":
+        """Return the definition whose `document()` this is."""
+        return cls(
+            **{
+                **document,
+                "aspects": [AspectDefinition(**aspect) for aspect in document["aspects"]],
+                "practice": [PracticeDefinition(**entry) for entry in document["practice"]],
+                "items": [ItemDefinition(**item) for item in document["items"]],
+            }
+        )
 
     def document(self) -> dict[str, Any]:
         """Return the definition as plain JSON types, as `protocol.definition_document` does for a stored study."""

@@ -33,6 +33,14 @@ _LENGTHS = {
 
 
 @dataclass(frozen=True)
+class ItemFolder:
+    """Where files of items lie. One that is `confined` was sent by somebody, who gets nothing from outside of it."""
+
+    path: Path
+    confined: bool = False
+
+
+@dataclass(frozen=True)
 class Row:
     """One item as written: where it stands, the path put before its fields, and its values by field."""
 
@@ -47,7 +55,7 @@ class Row:
 
 
 def read_items(
-    source: ItemFile | list[Any], tree: YamlTree, folder: Path, problems: list[Problem]
+    source: ItemFile | list[Any], tree: YamlTree, folder: ItemFolder, problems: list[Problem]
 ) -> list[ItemDefinition] | None:
     """Return the items, or None after adding what is wrong with them to `problems`."""
     found: list[Problem] = []
@@ -73,7 +81,7 @@ def checked_items(rows: Iterable[tuple[Row, ItemFile]], found: list[Problem]) ->
 
 
 def _rows(
-    source: ItemFile | list[Any], tree: YamlTree, folder: Path, problems: list[Problem]
+    source: ItemFile | list[Any], tree: YamlTree, folder: ItemFolder, problems: list[Problem]
 ) -> Iterator[tuple[Row, ItemFile]]:
     """Yield every row with the options that apply to it; a list may hold rows and files."""
     if isinstance(source, ItemFile):
@@ -90,11 +98,16 @@ def _rows(
 
 
 def _rows_of_file(
-    source: ItemFile, location: list[str | int], tree: YamlTree, folder: Path, problems: list[Problem]
+    source: ItemFile, location: list[str | int], tree: YamlTree, folder: ItemFolder, problems: list[Problem]
 ) -> Iterator[Row]:
-    path = folder / source.file
+    path = folder.path / source.file
+    if folder.confined and not path.resolve().is_relative_to(folder.path.resolve()):
+        message = f"{source.file!r} is no file beside the study file; put it there, and send both as .zip"
+        problems.append(tree.problem([*location, "file"], message))
+        return
     if not path.is_file():
-        message = f"{source.file!r} does not exist; looked for {path} (paths are relative to the study file)"
+        looked = "put it beside the study file" if folder.confined else f"looked for {path}"
+        message = f"{source.file!r} does not exist; {looked} (paths are relative to the study file)"
         problems.append(tree.problem([*location, "file"], message))
         return
     columns = (

@@ -111,6 +111,39 @@ def _matches(shape: Shape, text: Shape) -> bool:
     return all(step == part or (part == _KEY and step != _LISTED) for step, part in zip(shape, text, strict=True))
 
 
+def is_text(path: Path) -> bool:
+    """Whether participants read what stands there, so that it may be said in each language."""
+    shape = tuple(_LISTED if isinstance(step, int) or step.isdigit() else step for step in path)
+    return any(_matches(shape, text) for text in _TEXTS if len(text) == len(shape))
+
+
+def limited_to(data: dict[str, Any], languages: list[str]) -> dict[str, Any]:
+    """Return a file's data without texts in other languages; a text in one language alone is a plain one."""
+    limited: dict[str, Any] = _limited(data, (), languages)
+    return limited
+
+
+def _limited(value: Any, shape: Shape, languages: list[str]) -> Any:
+    if _is_mapping_of_texts(value, shape):
+        texts = {code: value[code] for code in languages if code in value} or value
+        return texts if len(texts) > 1 and len(languages) > 1 else next(iter(texts.values()), "")
+    if isinstance(value, dict) and len(shape) < _DEEPEST:
+        return {key: _limited(entry, (*shape, str(key)), languages) for key, entry in value.items()}
+    if isinstance(value, list) and len(shape) < _DEEPEST:
+        return [_limited(entry, (*shape, _LISTED), languages) for entry in value]
+    return value
+
+
+def in_language(definition: StudyDefinition, language: str) -> StudyDefinition:
+    """Return the definition with its texts in one of its languages: what `overlay` was taken from."""
+    texts = definition.translations.get(language, {})
+    aspects, warnings = texts.get("aspects", {}), texts.get("warnings", {})
+    document = {**definition.document(), **{name: texts[name] for name in STUDY_TEXTS if name in texts}}
+    document["aspects"] = [{**aspect, **aspects.get(aspect["key"], {})} for aspect in document["aspects"]]
+    document["items"] = [{**item, "warning": warnings.get(item["key"], item["warning"])} for item in document["items"]]
+    return StudyDefinition.of_document(document)
+
+
 def overlay(first: StudyDefinition, other: StudyDefinition) -> dict[str, Any]:
     """Return the texts of a definition that are others than in the first language."""
     ours, theirs = first.document(), other.document()

@@ -16,7 +16,7 @@ from annotation.studyfile.definition import (
     PracticeDefinition,
     StudyDefinition,
 )
-from annotation.studyfile.items import read_items
+from annotation.studyfile.items import ItemFolder, read_items
 from annotation.studyfile.kinds import complete_parts
 from annotation.studyfile.languages import SOURCE, declared_languages, language_problems, overlay, tree_in
 from annotation.studyfile.options import check_aspects, option_problems, optional_parts, planted_items
@@ -31,16 +31,30 @@ _PARTS: dict[str, type[BaseModel]] = {
 }
 
 
-def read_study_file(path: Path) -> StudyDefinition:
+def read_study_file(path: Path, *, confined: bool = False) -> StudyDefinition:
     """Return the study that `path` defines, with its items read from wherever the file says.
+
+    `confined` is for what somebody has sent: then items come from the file's own folder alone.
 
     Raises:
         StudyFileError: with every mistake found, if there is any.
     """
-    tree = load_yaml(path, str(path))
+    return _read_tree(load_yaml(path, str(path)), ItemFolder(path.parent, confined))
+
+
+def read_study_data(data: dict[str, Any]) -> StudyDefinition:
+    """Return the study that a file with this content would define; its items stand in it.
+
+    Raises:
+        StudyFileError: with every mistake found, if there is any.
+    """
+    return _read_tree(YamlTree.of_data(data), ItemFolder(Path(), confined=True))
+
+
+def _read_tree(tree: YamlTree, folder: ItemFolder) -> StudyDefinition:
     languages = declared_languages(tree)
     problems = [*tree.repeated_keys(), *tree.rewritten_numbers(), *language_problems(tree, languages)]
-    read = {language: _read_in(language, tree, path.parent) for language in languages}
+    read = {language: _read_in(language, tree, folder) for language in languages}
     for language, (_, found) in read.items():
         others = [problems_there for other, (_, problems_there) in read.items() if other != language]
         problems += (_named(problem, language, others) for problem in found)
@@ -65,14 +79,14 @@ def _with_translations(definitions: dict[str, StudyDefinition]) -> StudyDefiniti
     return replace(definitions[first], languages=list(definitions), translations=translations)
 
 
-def _read_in(language: str, file: YamlTree, folder: Path) -> tuple[StudyDefinition | None, list[Problem]]:
+def _read_in(language: str, file: YamlTree, folder: ItemFolder) -> tuple[StudyDefinition | None, list[Problem]]:
     """Return the definition in one language and what is wrong with it; words of our own are in that language too."""
     tree, problems = tree_in(file, language), list[Problem]()
     with override(language):
         return _read(tree, folder, problems), problems
 
 
-def _read(tree: YamlTree, folder: Path, problems: list[Problem]) -> StudyDefinition | None:
+def _read(tree: YamlTree, folder: ItemFolder, problems: list[Problem]) -> StudyDefinition | None:
     parts = _validate_parts(tree, problems)
     problems += complete_parts(parts, tree)
     is_imported = parts.get("items") == "imported"

@@ -19,6 +19,11 @@ class YamlTree:
         self.data = data
         self.file = file
 
+    @classmethod
+    def of_data(cls, data: dict[str, Any]) -> "YamlTree":
+        """Return the tree of what was written into no file, so that it has no lines."""
+        return cls(ScalarNode("tag:yaml.org,2002:null", "", yaml.Mark("", 0, 0, 0, "", 0)), data, "")
+
     def problem(self, location: Sequence[str | int], message: str) -> Problem:
         """Return a problem at `location`, a path of keys and indexes such as ("aspects", 0, "scale")."""
         return Problem(self.file, self.line(location), format_path(location), message)

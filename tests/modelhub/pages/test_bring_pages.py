@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from annotation.models import AuditLog, Output, Persona, Study, Upload, User
-from annotation.protocol import definition_document, problems_before_opening, stored_definition
+from annotation.protocol import definition_document, definition_of, problems_before_opening
 from annotation.services.uploads import KEPT, upload_store
 from modelhub.live.housekeeping import Housekeeping
 from modelhub.models import ArmBinding
@@ -221,11 +221,11 @@ def test_a_file_that_nobody_imports_goes_after_a_day_and_with_its_study(study: S
 
 
 def test_what_is_brought_is_what_the_file_would_have_said(study: Study, browser: Client) -> None:
-    definition = stored_definition(study)
+    definition = definition_of(study)
     assert definition.document() == definition_document(study)
     import_it(browser, bring(browser, study, "items", "rows.csv", "prompt,persona\nWhat?,The user is new.\n"))
-    assert len(stored_definition(study).items) == 3
-    assert stored_definition(study).document() == definition_document(study)
+    assert len(definition_of(study).items) == 3
+    assert definition_of(study).document() == definition_document(study)
     assert AuditLog.objects.filter(action="items_brought", user=study.owner).count() == 1
 
 

@@ -1,0 +1,32 @@
+"""A participant's page beside the form: rendered from what is typed, by the participant's own templates."""
+
+import re
+from typing import Any
+
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.translation import override
+
+from annotation.sampleviews import PAGES, pages_of, sample_context
+from annotation.studyfile import StudyFileError, read_study_data
+from annotation.studyforms.editing import languages_in
+
+# A frame without scripts would only complain of them.
+_SCRIPT = re.compile(r"\s*<script\b[^>]*></script>")
+
+
+def preview_context(request: HttpRequest, typed: dict[str, Any], shown: str) -> dict[str, Any]:
+    """Return the page that the form asks for, or `shown`, as a document for a frame; or what is wrong."""
+    asked = request.POST.get("shows", shown)
+    try:
+        definition = read_study_data(typed)
+    except StudyFileError as error:
+        pages = [(name, title, name == asked) for name, title in PAGES.items()]
+        return {"preview_pages": pages, "preview_problems": error.problems[:3]}
+    there = pages_of(definition)
+    page = asked if asked in there else shown if shown in there else there[0]
+    with override(languages_in(typed)[0]):
+        context = {**sample_context(definition, page), "messages": ()}
+        document = render_to_string(f"annotation/participant/{page}.html", context, request)
+    pages = [(name, PAGES[name], name == page) for name in there]
+    return {"preview_pages": pages, "preview": _SCRIPT.sub("", document)}
