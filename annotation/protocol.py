@@ -27,7 +27,7 @@ def definition_document(study: Study) -> dict[str, Any]:
         "written_personas_per_participant", "given_personas_per_participant", "raters_per_item",
         "assignment_hours", "seed", "overlap_share", "repeat_share", "blocks", "show_responses", "quiz",
         "questionnaires", "followup", "skip_reasons", "exclusion_rules", "recruitment", "analysis",
-        "elicitation", "screening", "retention", "items_imported", "languages", "translations",
+        "elicitation", "screening", "retention", "formats", "items_imported", "languages", "translations",
     )  # fmt: skip
     aspect_fields = (
         "key", "name", "kind", "level", "question", "question_for_others", "minimum", "maximum", "labels",

@@ -62,6 +62,7 @@ class Study(models.Model):
     screening = models.JSONField(default=dict, blank=True)
     elicitation = models.JSONField(default=dict, blank=True)
     retention = models.JSONField(default=dict, blank=True)
+    formats = models.JSONField(default=dict, blank=True, help_text="{responses: markdown, prompts: markdown}")
 
     # Empty where all is English. The texts above are in the first language, those in the others lie in `translations`.
     languages = models.JSONField(default=list, blank=True, help_text="Codes, in the order of the study file.")

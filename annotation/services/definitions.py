@@ -15,7 +15,7 @@ _OF_THE_STUDY = (
     "written_personas_per_participant", "given_personas_per_participant", "raters_per_item",
     "assignment_hours", "seed", "overlap_share", "repeat_share", "blocks", "show_responses", "quiz",
     "questionnaires", "followup", "skip_reasons", "exclusion_rules", "recruitment", "analysis", "screening",
-    "elicitation", "retention", "items_imported", "languages", "translations",
+    "elicitation", "retention", "formats", "items_imported", "languages", "translations",
 )  # fmt: skip
 _OF_AN_ITEM = ("prompt", "stratum", "warning", "answer_start", "language", "planted_part", "planted_aspect")
 

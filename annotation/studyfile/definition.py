@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 # Sections that came later: left out where they say nothing, so that studies from before keep document and hash.
-_LEFT_OUT_WHEN_EMPTY = ("elicitation", "screening", "retention", "languages", "translations")
+_LEFT_OUT_WHEN_EMPTY = ("elicitation", "screening", "retention", "formats", "languages", "translations")
 
 
 def without_empty(document: dict[str, Any]) -> dict[str, Any]:
@@ -92,6 +92,7 @@ class StudyDefinition:
     screening: dict[str, Any] = field(default_factory=dict)
     elicitation: dict[str, Any] = field(default_factory=dict)
     retention: dict[str, Any] = field(default_factory=dict)
+    formats: dict[str, Any] = field(default_factory=dict)
     languages: list[str] = field(default_factory=list)
     translations: dict[str, Any] = field(default_factory=dict)
 
