@@ -9,6 +9,7 @@ from typing import Any
 
 from annotation.fields import check_id, check_line, check_text, id_key, is_blank
 from annotation.models import Item
+from annotation.prompts_display import join_turns
 from annotation.studyfile.definition import ItemDefinition
 from annotation.studyfile.messages import unknown_key
 from annotation.studyfile.problems import Problem, StudyFileError
@@ -137,6 +138,8 @@ def _value(row: Row, name: str, problems: list[Problem]) -> str | None:
     if value is None or (isinstance(value, str) and is_blank(value)):
         return None
     try:
+        if name == "prompt" and isinstance(value, list):
+            value = join_turns(value)
         if name != "id" and not isinstance(value, str):
             raise ValueError(f"expected text, found {value!r}; put it in quotes")
         checked = _CHECKS.get(name, check_line)(value)
