@@ -15,10 +15,11 @@ from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 
 # What a formula may be made of once it is cleaned: nothing that links, loads or runs.
-MATHML_TAGS = frozenset(
-    "math mrow mi mo mn mtext mspace ms mfrac msqrt mroot mstyle mpadded mphantom menclose msub msup msubsup munder "
-    "mover munderover mmultiscripts mprescripts none mtable mtr mtd mlabeledtr".split()
-)
+MATHML_TAGS = frozenset({
+    "math", "mrow", "mi", "mo", "mn", "mtext", "mspace", "ms", "mfrac", "msqrt", "mroot", "mstyle", "mpadded",
+    "mphantom", "menclose", "msub", "msup", "msubsup", "munder", "mover", "munderover", "mmultiscripts", "mprescripts",
+    "none", "mtable", "mtr", "mtd", "mlabeledtr",
+})  # fmt: skip
 MATHML_ATTRIBUTES = MappingProxyType(
     {
         "math": {"display"}, "mo": {"stretchy", "fence", "form", "separator", "minsize", "maxsize", "lspace", "rspace"},
@@ -31,7 +32,7 @@ LONGEST = 2000  # characters: longer ones are no formulas, and reading them take
 # A command that the library knows nothing of ends up as a name with its backslash.
 _UNKNOWN = re.compile(r"\\[A-Za-z]")
 # Half a formula, which it reports in these ways, and one nested deeper than Python goes.
-_UNREADABLE = (
+_UNREADABLE: tuple[type[BaseException], ...] = (
     *(error for error in vars(exceptions).values() if isinstance(error, type) and issubclass(error, Exception)),
     IndexError, KeyError, ValueError, TypeError, AttributeError, StopIteration, RecursionError,
 )  # fmt: skip

@@ -54,7 +54,7 @@ def protocol_document(study: Study, *, opened_at: datetime | None = None) -> dic
         "demonstration": study.demonstration,
         "definition": definition_document(study),
         "fingerprints": list(study.arms.order_by("ordinal").values_list("fingerprint", flat=True)),
-        "imported": _imported_documents(study),
+        "imported": imported_documents(study),
         "outputs": _output_documents(study, study.opened_at or opened_at),
     }
 
@@ -128,7 +128,7 @@ def _item_documents(study: Study) -> list[dict[str, Any]]:
     personas = dict(given.values_list("item_id", "text"))
     planted = _planted_texts(study)
     fields = ("key", "prompt", "stratum", "warning", "answer_start", "planted_part", "planted_aspect")
-    # Imported items are no part of the file; see _imported_documents.
+    # Imported items are no part of the file; see imported_documents.
     items = study.items.filter(planted_part__isnull=False) if study.items_imported else study.items.all()
     return [
         {
@@ -141,7 +141,7 @@ def _item_documents(study: Study) -> list[dict[str, Any]]:
     ]
 
 
-def _imported_documents(study: Study) -> list[dict[str, Any]]:
+def imported_documents(study: Study) -> list[dict[str, Any]]:
     """Return the items that are not in the file. Random codes of conditions are numbered as they come."""
     if not study.items_imported:
         return []

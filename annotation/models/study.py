@@ -69,6 +69,7 @@ class Study(models.Model):
     translations = models.JSONField(default=dict, blank=True, help_text="{language: texts}; see study_texts.py.")
 
     demonstration = models.BooleanField(default=False, help_text="Some outputs come from the scripted engine.")
+    pace = models.JSONField(default=dict, blank=True, help_text="{part, after}: minutes, estimated when it opens.")
     protocol_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256, taken when the study opens.")
     created_at = models.DateTimeField(auto_now_add=True)
     opened_at = models.DateTimeField(null=True, blank=True)

@@ -144,7 +144,7 @@ def pages_of(study: Study) -> tuple[str, str]:
     walker.post("consent/", answer="agree")
     walker.post("instructions/")
     practice = walker.get().content.decode()
-    walker.post("practice/", index=0, **{name: 3 for name in re.findall(r'name="(answer-[\w-]+)"', practice)})
+    walker.post("practice/", index=0, **dict.fromkeys(re.findall(r'name="(answer-[\w-]+)"', practice), 3))
     return practice, walker.get().content.decode()
 
 

@@ -1,4 +1,4 @@
-"""Reading what is rated: long beside short, one response at a time on a phone, Markdown, and prompts of several turns."""
+"""Reading what is rated: long beside short, one response at a time on a phone, Markdown, and conversations."""
 
 import json
 
@@ -9,7 +9,6 @@ from annotation.models import Output, Study
 from annotation.services.participants import participant_create
 from tests.browser.walk import sideways_scroll
 from tests.factories import make_study
-from tests.tools.processes import Server
 
 pytestmark = pytest.mark.browser
 DESK, TABLET, PHONE = ({"width": w, "height": h} for w, h in ((1440, 900), (768, 1024), (390, 844)))
