@@ -115,7 +115,7 @@ def _address(url: object) -> str:
 
 
 def _code(_renderer: Any, tokens: Sequence[Token], index: int, _options: Any, _env: Any) -> str:
-    label, code = gettext("Code"), tokens[index].content
+    label, code = gettext("Source code"), tokens[index].content
     return format_html('<pre dir="ltr" role="group" aria-label="{}" tabindex="0"><code>{}</code></pre>\n', label, code)
 
 

@@ -1,8 +1,8 @@
 """How many minutes a participant has left: rough, and rather too many than too few.
 
 At first it is what the study's texts come to (dryrun.py, kept when the study opens). With each part that is finished
-the participant's own pace counts more. Nobody is asked to keep up: a part that lay open over a break counts as slow, not as
-the hours it took.
+the participant's own pace counts more. Nobody is asked to keep up: a part that lay open over a break counts as slow,
+not as the hours it took.
 """
 
 from collections.abc import Sequence
