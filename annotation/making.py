@@ -104,14 +104,20 @@ def making(study: Study) -> Making:
         bulk=Count("pk", filter=~waited),
         being_made=Count("pk", filter=Q(lease_until__gt=now)),
     )
-    lately = OutputWorker.objects.filter(_serves(study), ended_at=None, heard_at__gt=now - LOST_SHOWN)
-    workers = tuple(_line(worker, now) for worker in lately.order_by("-heard_at"))
+    workers = workers_lately(study)
     return Making(
         **counts,
         workers=workers,
         alerts=tuple(_alerts(study)),
         nobody=all(worker.silent for worker in workers) and counts["waited_for"] + counts["bulk"] > 0,
     )
+
+
+def workers_lately(study: Study) -> tuple[WorkerLine, ...]:
+    """Return the workers of the study that have not ended, those heard last before the others."""
+    now = timezone.now()
+    lately = OutputWorker.objects.filter(_serves(study), ended_at=None, heard_at__gt=now - LOST_SHOWN)
+    return tuple(_line(worker, now) for worker in lately.order_by("-heard_at"))
 
 
 def troubles_of(study: Study) -> list[ArmTrouble]:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from annotation.fields import LONGEST_REASON
 from annotation.forms import ReasonField, WholeNumberField
 from annotation.models import Study
+from annotation.services.rehearsals import MOST_BOTS
 from modelhub.models import PersonaSource, Run
 from modelhub.pipeline_results.judged import Matched
 from modelhub.prompting.output_judging import METRICS
@@ -227,3 +228,16 @@ def _with_first_group(data: QueryDict, groups: Sequence[tuple[str, str, str, str
     if "systems" not in asked:
         asked.setlist("systems", list(dict.fromkeys(name for *_, name in groups))[:2])
     return asked
+
+
+class RehearsalForm(forms.Form):
+    """How many bots take the study, and how many of them pay no heed."""
+
+    bots = WholeNumberField(label=_("Bots"), min_value=1, max_value=MOST_BOTS, initial=5)
+    careless = WholeNumberField(
+        label=_("Careless, in per cent"),
+        min_value=0,
+        max_value=100,
+        initial=0,
+        help_text=_("These read no check and no quiz, so that you see what your exclusion rules flag."),
+    )

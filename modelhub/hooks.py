@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from annotation.models import Output, Persona, Study
 from modelhub.engines import IMPORTED
 from modelhub.engines.openai.settings import is_private
-from modelhub.models import Generation, OutputFinding, PersonaOrigin, System
+from modelhub.models import Generation, JobFile, OutputFinding, PersonaOrigin, System
 from modelhub.prompting.layouts import PersonaStyle
 
 REACHES = ("none", "here", "network", "outside")
@@ -44,8 +44,10 @@ def _reach(system: System) -> str:
     return "network" if host and is_private(host) else "outside"  # without an endpoint it is OpenAI's
 
 
-def erase_records(*, output_ids: Sequence[int], persona_ids: Sequence[int]) -> None:
+def erase_records(*, study_id: int, output_ids: Sequence[int], persona_ids: Sequence[int]) -> None:
     """Delete generations, whose prompts hold the persona's text, findings and origins of what an author has erased.
+
+    Files of the study's reports go too: they count the answers of whoever was erased.
 
     Outputs for stored pairs (`PairOutput`) and judgements of them stay: their personas come from data sets, never from
     a participant.
@@ -53,3 +55,4 @@ def erase_records(*, output_ids: Sequence[int], persona_ids: Sequence[int]) -> N
     OutputFinding.objects.filter(output__in=output_ids).delete()
     Generation.objects.filter(output__in=output_ids).delete()
     PersonaOrigin.objects.filter(persona__in=persona_ids).delete()
+    JobFile.objects.filter(job__study=study_id).delete()

@@ -3,7 +3,21 @@
 from django.urls import path
 
 from annotation import converters as converters  # registers `number`
-from modelhub.views import holds, inference, judgements, pairs, report, rewards, runs, studies, systems, training
+from modelhub.views import (
+    holds,
+    inference,
+    jobs,
+    judgements,
+    pairs,
+    power,
+    rehearsal,
+    report,
+    rewards,
+    runs,
+    studies,
+    systems,
+    training,
+)
 
 app_name = "modelhub"
 
@@ -18,8 +32,16 @@ urlpatterns = [
     path(f"{_STUDY}held/<slug:persona_key>/<slug:stage>/refuse/", holds.held_refuse, name="held_refuse"),
     path(f"{_STUDY}arms/", studies.arms, name="arms"),
     path(f"{_STUDY}report/", report.report, name="report"),
-    path(f"{_STUDY}report/progress/", report.report_progress, name="report_progress"),
-    path(f"{_STUDY}report/stop/", report.report_stop, name="report_stop"),
+    path(f"{_STUDY}report/compute/", report.report_compute, name="report_compute"),
+    path(f"{_STUDY}results/", report.results, name="results"),
+    path(f"{_STUDY}results/compute/", report.results_compute, name="results_compute"),
+    path(f"{_STUDY}rehearsal/", rehearsal.rehearsal, name="rehearsal"),
+    path(f"{_STUDY}rehearsal/start/", rehearsal.rehearsal_start, name="rehearsal_start"),
+    path(f"{_STUDY}power/", power.power, name="power"),
+    path(f"{_STUDY}power/simulation/", power.power_simulation, name="power_simulation"),
+    path(f"{_STUDY}jobs/<slug:key>/", jobs.job_progress, name="job_progress"),
+    path(f"{_STUDY}jobs/<slug:key>/end/", jobs.job_end, name="job_end"),
+    path(f"{_STUDY}jobs/<slug:key>/files/", jobs.job_files, name="job_files"),
     path(f"{_STUDY}agreement/", report.agreement_panel, name="agreement_panel"),
     path("runs/", runs.runs, name="runs"),
     path("runs/<slug:key>/", runs.run, name="run"),

@@ -16,7 +16,7 @@ from annotation.services import participants as services
 from annotation.services.holds import hold_place
 from annotation.services.members import role_give
 from annotation.services.places import participant_place
-from modelhub.models import PairOutput, PreferencePair, Run, System
+from modelhub.models import Job, PairOutput, PreferencePair, Run, System
 from tests.annotation.study_rows import make_frozen_study
 from tests.factories import make_user
 from tests.modelhub.judged_rows import add_judgements
@@ -185,8 +185,17 @@ MATRIX: dict[str, Row] = {
     # The owner here is a researcher: owning a study does not unblind it.
     "modelhub:arms": page(*STUDY, get=study(200, owner=403, member=403)),
     "modelhub:report": page(*STUDY, get=study(200, owner=403, member=403)),
-    "modelhub:report_progress": page(*STUDY, get=study(200, owner=403, member=403)),
-    "modelhub:report_stop": action(*STUDY, post=study(302, owner=403, member=403)),
+    "modelhub:report_compute": action(*STUDY, post=study(302, owner=403, member=403)),
+    "modelhub:results": page(*STUDY, get=study(200)),
+    "modelhub:results_compute": action(*STUDY, post=study(302)),
+    "modelhub:rehearsal": page(*STUDY, get=study(200)),
+    "modelhub:rehearsal_start": action(*STUDY, post=running(422)),
+    "modelhub:power": page(*STUDY, get=study(200)),
+    "modelhub:power_simulation": action(*STUDY, post=study(422)),
+    # The job is a rehearsal, which has made no files.
+    "modelhub:job_progress": page(*STUDY, "job", get=study(200)),
+    "modelhub:job_end": action(*STUDY, "job", post=running(302)),
+    "modelhub:job_files": page(*STUDY, "job", get=study(404)),
     "modelhub:agreement_panel": page(*STUDY, get=study(200)),
     "modelhub:runs": page(get=PIPELINE),
     "modelhub:run": page("run", get=PIPELINE),
@@ -244,6 +253,7 @@ def world() -> Study:
     pairs = make_pairs("advice", "test", 1)
     make_system()
     base, test = (make_outputs(pairs, make_system(name)) for name in ("dpo", "pt-dpo"))
+    Job.objects.create(study=study, kind=Job.Kind.REHEARSAL, arguments={"bots": 1})
     add_judgements(base, test, make_system("judge"), "quality", ["win"])
     return study
 
@@ -277,6 +287,7 @@ def values_of(study: Study) -> dict[str, Any]:
         "pair": PreferencePair.objects.get().pk,
         "judged base": PairOutput.objects.get(system__name="dpo").pk,
         "judged test": PairOutput.objects.get(system__name="pt-dpo").pk,
+        "job": Job.objects.get().key,
         "system": System.objects.get(name="inferrer").pk,
     }
 

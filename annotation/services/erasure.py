@@ -72,7 +72,7 @@ def data_erase(participant: Participant) -> dict[str, int]:
     _free_other_raters(personas, participant)
     mine.filter(repeat_of__isnull=False).delete()
     mine.delete()
-    _run_hooks(outputs, personas)
+    _run_hooks(participant.study_id, outputs, personas)
     counts["outputs"] = outputs.count()
     units_recount(study=participant.study, kind=participant.kind, items=items)
     _delete_unrated(personas)
@@ -102,7 +102,7 @@ def free_text_erase(study: Study) -> dict[str, int]:
     }
     counts = {"personas": personas.exclude(text="").count(), "outputs": outputs.exclude(text="").count()}
     _blank(personas, outputs)
-    _run_hooks(outputs, personas)
+    _run_hooks(study.pk, outputs, personas)
     counts["followups"] = Followup.objects.filter(slot__assignment__participant__study=study).exclude(text="").update(
         text=""
     )  # fmt: skip
@@ -169,11 +169,11 @@ def _free_other_raters(personas: QuerySet[Persona], participant: Participant) ->
     others.filter(state=State.OPEN).update(state=State.SET_ASIDE)
 
 
-def _run_hooks(outputs: QuerySet[Output], personas: QuerySet[Persona]) -> None:
+def _run_hooks(study_id: int, outputs: QuerySet[Output], personas: QuerySet[Persona]) -> None:
     output_ids = list(outputs.values_list("pk", flat=True))
     persona_ids = list(personas.values_list("pk", flat=True))
     for path in settings.ERASURE_HOOKS:
-        import_string(path)(output_ids=output_ids, persona_ids=persona_ids)
+        import_string(path)(study_id=study_id, output_ids=output_ids, persona_ids=persona_ids)
 
 
 def _delete_unrated(personas: QuerySet[Persona]) -> None:

@@ -13,7 +13,7 @@ from annotation.errors import ServiceError
 from annotation.export import Table, study_tables
 from annotation.export.writers import jsonl_lines
 from annotation.models import Aspect, Assignment, Participant, Study
-from modelhub.analysis.systems import UnblindedArm, find_system, systems_of
+from modelhub.analysis.systems import UnblindedArm, blinded_arms, find_system, systems_of
 from modelhub.files.pairs import RESPONSES
 from modelhub.models import PersonaOrigin
 from modelhub.stats.texts import word_count
@@ -107,7 +107,10 @@ class PersonaProvenance:
 
 @dataclass(frozen=True)
 class Data:
-    """One study, ready to be analysed. `people` are rows of the export's table of participants."""
+    """One study, ready to be analysed. `people` are rows of the export's table of participants.
+
+    If `is_blinded`, arms are letters, and nothing is known of where personas come from.
+    """
 
     study: Study
     questions: Mapping[str, Question]
@@ -124,16 +127,24 @@ class Data:
     origins: Mapping[str, PersonaProvenance]
     excluded_personas: frozenset[str]
     sha256: str
+    is_blinded: bool = False
+
+    @property
+    def declared(self) -> Mapping[str, Any]:
+        """What the study file says of the analysis; blinded, without what tells the arms apart by their numbers."""
+        analysis: dict[str, Any] = self.study.analysis
+        hidden = ("base", "comparisons", "margin") if self.is_blinded else ()
+        return {name: value for name, value in analysis.items() if name not in hidden}
 
     @property
     def prompts_fixed(self) -> bool:
         """Whether the study declares that its results are to hold for its own prompts alone."""
-        return bool(self.study.analysis.get("prompts") == "fixed")
+        return bool(self.declared.get("prompts") == "fixed")
 
     @property
     def raters_sampled(self) -> bool:
         """Whether a persona assessment declares that its results are to hold for other raters too."""
-        return bool(self.study.analysis.get("raters") == "sampled")
+        return bool(self.declared.get("raters") == "sampled")
 
     @property
     def contrasts(self) -> list[tuple[str, str]]:
@@ -144,7 +155,7 @@ class Data:
         if self.base is None or self.test is None:
             return []
         names = {system.arm: system.name for system in self.systems}
-        declared = [(names[base], names[test]) for base, test in self.study.analysis.get("comparisons", [])]
+        declared = [(names[base], names[test]) for base, test in self.declared.get("comparisons", [])]
         others = [self.base, *sorted(name for name in names.values() if name != self.base)]
         wanted = declared or list(combinations(others, 2))
         main = (self.base, self.test)
@@ -180,18 +191,25 @@ class Data:
         return list(rows) if name == POOLED else [row for row in rows if of(row) == name]
 
 
-def load_data(study: Study, *, include_bots: bool = False, base: str | None = None, test: str | None = None) -> Data:
-    """Read a study's export and unblind it; a dozen queries, however large the study.
+def load_data(
+    study: Study,
+    *,
+    include_bots: bool = False,
+    base: str | None = None,
+    test: str | None = None,
+    blinded: bool = False,
+) -> Data:
+    """Read a study's export and unblind it, unless it is to stay `blinded`; a dozen queries, however large the study.
 
     Raises:
         ServiceError: `base` or `test` is no system of the study.
     """
     tables = study_tables(study, include_bots=include_bots)
-    systems = systems_of(study)
+    systems = blinded_arms(study) if blinded else systems_of(study)
     strata = _strata(study)
     rows, seconds, sha256 = _answers(tables["ratings"], {s.code: s.name for s in systems}, has_strata=bool(strata))
     words, excluded = _outputs(tables["outputs"])
-    first, second = _compared(study, systems, base, test)
+    first, second = _first_two(systems) if blinded else _compared(study, systems, base, test)
     return Data(
         study=study,
         questions=_questions(study),
@@ -205,9 +223,10 @@ def load_data(study: Study, *, include_bots: bool = False, base: str | None = No
         seconds=seconds,
         output_words=words,
         persona_words={row["persona"]: word_count(row["text"]) for row in tables["personas"].rows() if row["text"]},
-        origins=_origins(study),
+        origins={} if blinded else _origins(study),
         excluded_personas=excluded,
         sha256=sha256,
+        is_blinded=blinded,
     )
 
 
@@ -253,6 +272,11 @@ def _compared(
     if first is not None and first == second:
         raise ServiceError(f"Base and test are both {first!r}; a comparison needs two systems.")
     return first, second
+
+
+def _first_two(systems: Sequence[UnblindedArm]) -> tuple[str | None, str | None]:
+    names = [system.name for system in systems]
+    return next(iter(names), None), next(iter(names[1:]), None)
 
 
 def _default_base(study: Study, systems: tuple[UnblindedArm, ...]) -> str | None:

@@ -18,7 +18,7 @@ def holm_add(report: PopulationResults, data: Data) -> None:
     Confirmatory is what the family names, over all strata pooled, of every pair of systems that is compared. A member
     that could not be tested keeps its place in the correction, so that the family stays as large as it was declared.
     """
-    declared: list[str] = data.study.analysis.get("family", [])
+    declared: list[str] = data.declared.get("family", [])
     members: list[Test] = []
     for key, test, is_pooled in _tests(report):
         is_member = is_pooled and key in declared

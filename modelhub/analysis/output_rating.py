@@ -96,7 +96,7 @@ def comparison(data: Data, key: str, rows: Sequence[RatedPair], *, seed: int) ->
     """Return the paired report of one aspect with its length-adjusted result and the participants' means."""
     question = data.questions[key]
     span = float(question.score(question.maximum) - question.score(question.minimum))
-    margins: Mapping[str, float] = data.study.analysis.get("margin", {})
+    margins: Mapping[str, float] = data.declared.get("margin", {})
     fixed = data.prompts_fixed
     report = paired_report(
         [row.as_pair() for row in rows], margin=margins.get(key), span=span, prompts_fixed=fixed, seed=seed

@@ -63,7 +63,7 @@ def persona_report(data: Data, verdicts: Sequence[Verdict], *, seed: int) -> Per
 
 def _aspect(data: Data, question: Question, seed: int) -> AspectAssessment:
     answers = [answer for answer in data.main if answer.aspect == question.key]
-    margin = data.study.analysis.get("margin", {}).get(question.key)
+    margin = data.declared.get("margin", {}).get(question.key)
 
     def report(some: Sequence[Answer], margin: float | None = None) -> DirectionsGroup:
         return _compared(data, question, _given(data, question, some), margin=margin, seed=seed)

@@ -102,7 +102,7 @@ def _strata(data: Data) -> tuple[str, ...]:
 
 def primary_first(data: Data) -> list[str]:
     """Return the populations, that which the study declares as its primary one before the other."""
-    primary = data.study.analysis.get("population", ALL)
+    primary = data.declared.get("population", ALL)
     return sorted(POPULATIONS, key=lambda name: name != primary)
 
 
@@ -140,7 +140,7 @@ def population_report(
 
 
 def _study(data: Data, *, include_bots: bool) -> StudyResult:
-    study, declared = data.study, data.study.analysis
+    study, declared = data.study, data.declared
     of_question = ("key", "name", "kind", "level", "question", "question_for_others", "minimum", "maximum")
     return StudyResult(
         slug=study.slug,

@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 
+from annotation.armorder import arm_numbers
 from annotation.errors import ServiceError
 from annotation.models import Study
 from modelhub.models import ArmBinding
@@ -44,6 +46,22 @@ def systems_of(study: Study) -> tuple[UnblindedArm, ...]:
             )
         )
     return tuple(found)
+
+
+def blinded_arms(study: Study) -> tuple[UnblindedArm, ...]:
+    """Return the arms for who is blinded: by letters in the order of their codes, with nothing else that is known."""
+    return tuple(
+        UnblindedArm(
+            name=f"Arm {ascii_uppercase[number]} ({code})",
+            arm=number + 1,
+            code=code,
+            is_control=False,
+            engine="",
+            persona_style="",
+            fingerprint="",
+        )
+        for code, number in arm_numbers(study).items()
+    )
 
 
 def find_system(systems: Sequence[UnblindedArm], wanted: str) -> str:

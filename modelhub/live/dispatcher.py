@@ -29,6 +29,7 @@ from annotation.services.queue import (
 from annotation.services.workers import Trouble, worker_end, worker_heard, worker_start, worker_troubles_set
 from modelhub.engines.base import GenerationFailure, GenerationResult
 from modelhub.engines.reasons import failure_of
+from modelhub.jobs.beginning import Jobs
 from modelhub.live.breaker import pause_seconds
 from modelhub.live.desk import Desk, Flight, Looked
 from modelhub.live.desks import Desks
@@ -75,6 +76,7 @@ class Dispatcher:
     failed: int = 0
     desks: Desks = field(default_factory=Desks)
     guard: Guard = field(init=False)
+    jobs: Jobs = field(init=False)
     housekeeping: Housekeeping = field(default_factory=Housekeeping)
     _inbox: "SimpleQueue[Callable[[], None]]" = field(default_factory=SimpleQueue)
     _taken: deque[Callable[[], None]] = field(default_factory=deque)  # stays until it is stored
@@ -88,6 +90,7 @@ class Dispatcher:
     def __post_init__(self) -> None:
         self._foresight = Foresight(self.study)
         self.guard = Guard(self.key, self.study)
+        self.jobs = Jobs(self.study)
 
     @property
     def key(self) -> str:
@@ -105,6 +108,7 @@ class Dispatcher:
             while not self._turn_through_outages(pool):
                 pass
         finally:
+            self.jobs.close()
             self.desks.close()
             pool.shutdown(wait=False, cancel_futures=True)
             self._leave()
@@ -148,6 +152,8 @@ class Dispatcher:
             desk.look_after(pool, lambda looked, desk=desk: self._inbox.put(partial(self._looked, desk, looked)))  # type: ignore[misc]
         self._say()
         self.housekeeping.turn()
+        if not self.limits.once:  # a worker that ends with the queue of outputs would leave a job half-way
+            self.jobs.turn()
         return self.limits.once and self._is_over()
 
     def _receive(self) -> None:

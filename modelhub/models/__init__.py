@@ -2,6 +2,7 @@
 
 from modelhub.models.finding import GuardBinding, OutputFinding
 from modelhub.models.generation import Generation, SharedPrompt
+from modelhub.models.job import Job, JobFile
 from modelhub.models.persona import (
     Direction,
     InferredPersona,
@@ -22,6 +23,8 @@ __all__ = [
     "Generation",
     "GuardBinding",
     "InferredPersona",
+    "Job",
+    "JobFile",
     "Judgement",
     "OutputFinding",
     "PairOutput",

@@ -13,20 +13,20 @@ from annotation.export.scope import Scope
 from annotation.models import Assignment, Study
 from modelhub.analysis.agreement import agreement_by_design
 from modelhub.analysis.data import load_data
-from modelhub.analysis.results import analyze_data, parts_of
-from modelhub.models import Run
+from modelhub.analysis.results import analyze_data
+from modelhub.models import Job
 from modelhub.report.build import build_document
+from modelhub.report.bundle import RESULTS
 from modelhub.report.sections.document import Document
 from modelhub.report.sections.names import DESIGNS
 from modelhub.results.agreement import AgreementReport
-from modelhub.runs.recording import recorded_run
+from modelhub.results.report import Results
 from modelhub.stats.numbers import decimal, interval, reason, warning
 
 _COMPLETED = Q(state=Assignment.State.COMPLETED)
-STAGE = "analyze"
 KEPT_SECONDS = 60 * 60
 PANEL_REPLICATES = 500
-# About two seconds of computing; above it a page says first what is going on.
+# About two seconds of computing; above it a worker does it, and the page says how far it is.
 SLOW_FROM_ANSWERS = 10_000
 Made = TypeVar("Made")
 
@@ -51,43 +51,40 @@ class AgreementSoFar:
     lines: tuple[AgreementLine, ...]
 
 
-def study_document(study: Study, *, command: str, include_bots: bool = False) -> Document:
+def study_document(study: Study, *, command: str, include_bots: bool = False, blinded: bool = False) -> Document | None:
     """Return the report of the study as it stands; `command` writes the same as files.
 
-    Where it takes long it is a run: another page can show how far it is, and stop it. Raises ScopeTaken while another
-    process computes the study's report, and RunStopped if somebody stops this one.
+    None where computing it takes long, and no job has made it since something was answered last.
     """
 
-    def make() -> Document:
-        data = load_data(study, include_bots=include_bots)
-        if len(data.answers) < SLOW_FROM_ANSWERS:
-            return build_document(analyze_data(data, command=command, include_bots=include_bots))
-        with recorded_run(
-            stage=STAGE, study=study, scope=report_scope(study), arguments={"include_bots": include_bots},
-            command=command, total=parts_of(data), leaves="Nothing was kept.",
-        ) as execution:  # fmt: skip
-            found = analyze_data(data, command=command, include_bots=include_bots, advance=execution.advance)
-            return build_document(found)
+    def make() -> Document | None:
+        job = report_job(study, include_bots=include_bots, blinded=blinded)
+        if job is not None:
+            return build_document(job_results(job))
+        if answers_in(study, include_bots=include_bots) >= SLOW_FROM_ANSWERS:
+            return None
+        data = load_data(study, include_bots=include_bots, blinded=blinded)
+        return build_document(analyze_data(data, command=command, include_bots=include_bots))
 
-    return _kept("report", study, include_bots, make)
+    return _kept("report-blinded" if blinded else "report", study, include_bots, make)
 
 
-def report_run(study: Study) -> Run | None:
-    """Return the run that computes the report for a page at this moment."""
-    return Run.objects.filter(scope=report_scope(study), state=Run.State.RUNNING).first()
+def report_job(study: Study, *, include_bots: bool, blinded: bool) -> Job | None:
+    """Return the job that has made this report as files from the data as they are now."""
+    kind = Job.Kind.BLINDED_REPORT if blinded else Job.Kind.REPORT
+    job = Job.objects.filter(study=study, kind=kind, state=Job.State.FINISHED, files__name=RESULTS).first()
+    asked = {"include_bots": include_bots, "state": state_of_data(study, include_bots=include_bots)}
+    return job if job is not None and job.findings == asked else None
 
 
-def report_scope(study: Study) -> str:
-    """Return the scope of runs that compute the study's report for a page: one at a time."""
-    return f"report of study {study.pk}"
+def job_results(job: Job) -> Results:
+    """Return the results that a job has kept."""
+    return Results.model_validate_json(bytes(job.files.get(name=RESULTS).content))
 
 
-def answers_to_wait_for(study: Study, *, include_bots: bool = False) -> int:
-    """Return from how many answers the report is still to be computed; 0 where it is there, or will be in a moment."""
-    answers = answers_of(Scope.of(study, include_bots=include_bots)).count()
-    if answers < SLOW_FROM_ANSWERS or cache.has_key(_key("report", study, include_bots)):
-        return 0
-    return answers
+def answers_in(study: Study, *, include_bots: bool) -> int:
+    """Return how many answers a report is computed from."""
+    return answers_of(Scope.of(study, include_bots=include_bots)).count()
 
 
 def agreement_so_far(study: Study, *, include_bots: bool = False) -> AgreementSoFar:
@@ -124,15 +121,16 @@ def _kept(what: str, study: Study, include_bots: bool, make: Callable[[], Made])
     kept: Made | None = cache.get(key)
     if kept is None:
         kept = make()
-        cache.set(key, kept, KEPT_SECONDS)
+        if kept is not None:
+            cache.set(key, kept, KEPT_SECONDS)
     return kept
 
 
 def _key(what: str, study: Study, include_bots: bool) -> str:
-    return f"{what}-{study.pk}-{include_bots}-{_state_of_data(study, include_bots=include_bots)}"
+    return f"{what}-{study.pk}-{include_bots}-{state_of_data(study, include_bots=include_bots)}"
 
 
-def _state_of_data(study: Study, *, include_bots: bool) -> str:
+def state_of_data(study: Study, *, include_bots: bool) -> str:
     """Return a short text that changes whenever results could: with answers, finished parts, exclusions, the state."""
     scope = Scope.of(study, include_bots=include_bots)
     answers = answers_of(scope).aggregate(n=Count("pk"), last=Max("saved_at"))

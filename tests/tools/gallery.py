@@ -27,6 +27,7 @@ from annotation.services.withdrawal import participant_withdraw
 from annotation.views import errors
 from modelhub.demo import USERNAME, Demo
 from tests.factories import make_study
+from tests.tools.gallery_jobs import job_spots
 from tests.tools.gallery_live import hold, living_worker, trouble_spots
 from tests.tools.spots import Spot, participant_at_work, path_of, writer_of
 
@@ -239,6 +240,7 @@ def _researcher_spots(demo: Demo) -> list[Spot]:
         Spot("arms", reverse("modelhub:arms", args=here), signed_in=True),
         Spot("report", reverse("modelhub:report", args=here), signed_in=True, act=_open_tables),
         Spot("agreement", reverse("modelhub:agreement_panel", args=here), signed_in=True),
+        *job_spots(demo.study, other),
     ]
 
 

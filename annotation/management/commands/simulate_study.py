@@ -1,35 +1,19 @@
 """Let bots take a study on a running server: `manage.py simulate_study STUDY --participants 20`."""
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
-from random import Random
 from typing import Any
 
 import httpx
 from django.core.management.base import CommandError, CommandParser
-from django.db import connection
-from django.urls import reverse
 from tqdm import tqdm
 
-from annotation.botattention import AnswerKey, answer_key_of
-from annotation.botopinions import Effect, Opinions, effects_of
-from annotation.bots import Bot, BotReport
-from annotation.management.base import ProjectCommand, page_address
+from annotation.botopinions import effects_of
+from annotation.bots import BotReport
+from annotation.botwalks import Walkers
+from annotation.management.base import ProjectCommand
 from annotation.models import Participant, Study
 from annotation.services.participants import participant_create
 from annotation.studyref import study_from_reference
-
-
-@dataclass(frozen=True)
-class _BotSettings:
-    """What all bots of a rehearsal share."""
-
-    url: str
-    seed: int
-    careless: float
-    answer_key: AnswerKey
-    effects: list[Effect]
 
 
 class Command(ProjectCommand):
@@ -62,16 +46,10 @@ class Command(ProjectCommand):
         effects = effects_of(study, options["effect"])
         url = options["url"].rstrip("/")
         _check(study, url)
-        settings = _BotSettings(url, options["seed"], options["careless"], answer_key_of(study), effects)
-        bots = [_make_bot(study, settings) for _ in range(options["participants"])]
-        reports = self._walk(bots, options["concurrency"])
-        self._tell(reports)
-
-    def _walk(self, bots: list[Bot], concurrency: int) -> list[BotReport]:
-        with ThreadPoolExecutor(concurrency) as pool:
-            walks = [pool.submit(_walk_and_leave, bot) for bot in bots]
-            done = tqdm(as_completed(walks), total=len(walks), unit="bot", file=self.stderr)
-            return sorted((walk.result() for walk in done), key=lambda report: report.code)
+        walkers = Walkers.of(study, url, seed=options["seed"], careless=options["careless"], effects=effects)
+        bots = [participant_create(study=study, kind=Participant.Kind.BOT) for _ in range(options["participants"])]
+        walks = tqdm(walkers.walk(bots, options["concurrency"]), total=len(bots), unit="bot", file=self.stderr)
+        self._tell(sorted(walks, key=lambda report: report.code))
 
     def _tell(self, reports: list[BotReport]) -> None:
         failed = [report for report in reports if report.error]
@@ -99,26 +77,3 @@ def _check(study: Study, url: str) -> None:
             f"No server answers at {url} ({type(error).__name__}). Start one (`manage.py runserver`), "
             "or say where it is with --url."
         ) from error
-
-
-def _walk_and_leave(bot: Bot) -> BotReport:
-    """Let the bot walk, then close the connection that its opinions opened in this thread."""
-    try:
-        return bot.walk()
-    finally:
-        connection.close()
-
-
-def _make_bot(study: Study, settings: _BotSettings) -> Bot:
-    participant = participant_create(study=study, kind=Participant.Kind.BOT)
-    path = reverse("annotation:participant", args=[participant.token])
-    seed = f"{settings.seed} {participant.number}"
-    opinions = Opinions(study, settings.effects, seed=settings.seed, code=participant.code)
-    return Bot(
-        page_address(settings.url, path),
-        code=participant.code,
-        seed=seed,
-        care=0 if Random(f"{seed} careless").random() < settings.careless else 1,
-        answer_key=settings.answer_key,
-        effects=opinions.answers if settings.effects else None,
-    )

@@ -9,9 +9,6 @@ from django.test import Client
 from django.urls import reverse
 
 from annotation.models import AuditLog, Study, User
-from modelhub.models import Run
-from modelhub.report import live
-from modelhub.runs.recording import Execution, recorded_run
 from tests.modelhub.analysis.studies import BASE, TEST, own_persona_study, rate
 
 pytestmark = pytest.mark.django_db
@@ -43,89 +40,6 @@ def test_analysts_see_the_report_and_each_look_is_logged(study: Study, analyst: 
         page = client.get(url("report", study)).content.decode()
         assert f"{TEST} against {BASE}" in page
     assert AuditLog.objects.filter(action="report_seen", user=analyst).count() == 2
-
-
-def test_a_report_that_takes_long_says_so_first_and_is_computed_when_the_page_asks(
-    study: Study, analyst: User, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live, "SLOW_FROM_ANSWERS", 1)
-    client.force_login(analyst)
-    page = client.get(url("report", study)).content.decode()
-    assert "The report is being computed from" in page
-    assert TEST not in page
-    assert not AuditLog.objects.filter(action="report_seen").exists()
-    (asks,) = re.findall(r'hx-get="([^"]+)" hx-trigger="load" hx-select="#report"', page)
-    document = client.get(asks, headers={"HX-Request": "true"}).content.decode()
-    assert 'id="report"' in document
-    assert f"{TEST} against {BASE}" in document
-    assert AuditLog.objects.filter(action="report_seen", user=analyst).count() == 1
-    assert f"{TEST} against {BASE}" in client.get(url("report", study)).content.decode()  # it is kept
-
-
-def test_a_report_that_takes_long_is_a_run_that_pages_can_follow(
-    study: Study, analyst: User, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live, "SLOW_FROM_ANSWERS", 1)
-    client.force_login(analyst)
-    seen: list[str] = []
-    advance = Execution.advance
-
-    def advance_and_look(execution: Execution, count: int) -> None:
-        advance(execution, count)
-        seen.append(client.get(url("report_progress", study)).content.decode())
-
-    monkeypatch.setattr(Execution, "advance", advance_and_look)
-    assert f"{TEST} against {BASE}" in client.get(url("report", study), {"now": 1}).content.decode()
-    run = Run.objects.get(stage="analyze")
-    assert (run.state, run.done, run.total) == ("finished", 3, 3)
-    assert [re.findall(r"(\d) of 3 parts", page)[0] for page in seen] == ["1", "2", "3"]
-    assert "of 3 parts" not in client.get(url("report_progress", study)).content.decode()
-
-
-def test_a_report_that_is_being_computed_can_be_stopped_and_says_so(
-    study: Study, analyst: User, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live, "SLOW_FROM_ANSWERS", 1)
-    client.force_login(analyst)
-    advance = Execution.advance
-
-    def stop_and_advance(execution: Execution, count: int) -> None:
-        assert client.post(url("report_stop", study), headers={"HX-Request": "true"}).status_code == 200
-        advance(execution, count)
-
-    monkeypatch.setattr(Execution, "advance", stop_and_advance)
-    page = client.get(url("report", study), {"now": 1}).content.decode()
-    assert "was stopped. Nothing was kept." in page
-    assert TEST not in page
-    run = Run.objects.get(stage="analyze")
-    assert (run.state, run.done) == ("stopped", 0)
-    assert str(analyst) in run.message
-    monkeypatch.undo()
-    assert f"{TEST} against {BASE}" in client.get(url("report", study), {"now": 1}).content.decode()
-
-
-def test_a_report_is_computed_once_and_who_else_asks_waits_for_it(
-    study: Study, analyst: User, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live, "SLOW_FROM_ANSWERS", 1)
-    client.force_login(analyst)
-    with recorded_run(stage="analyze", scope=live.report_scope(study), arguments={}):
-        page = client.get(url("report", study), {"now": 1}).content.decode()
-        assert "is being computed already" in page
-        (asks,) = re.findall(r'hx-get="([^"]+waiting=1)"', page)
-        assert "HX-Refresh" not in client.get(asks)
-        (stop,) = re.findall(r'hx-post="([^"]+waiting=1)"', page)
-    assert client.get(asks)["HX-Refresh"] == "true"
-    assert "Compute it again" in client.post(stop, headers={"HX-Request": "true"}).content.decode()
-
-
-def test_without_javascript_a_link_computes_the_report(
-    study: Study, analyst: User, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live, "SLOW_FROM_ANSWERS", 1)
-    client.force_login(analyst)
-    (link,) = re.findall(r'<noscript><p><a href="([^"]+)"', client.get(url("report", study)).content.decode())
-    assert f"{TEST} against {BASE}" in client.get(url("report", study) + link).content.decode()
 
 
 def test_the_page_has_no_style_or_script_of_its_own(study: Study, analyst: User, client: Client) -> None:
