@@ -134,7 +134,7 @@ def _item_documents(study: Study) -> list[dict[str, Any]]:
         {
             "persona": personas.get(item.pk),
             **{name: getattr(item, name) for name in fields},
-            **({"language": item.language} if item.language else {}),
+            **{name: getattr(item, name) for name in ("language", "image") if getattr(item, name)},
             **{side: planted.get((item.pk, side), "") for side in ("good", "bad")},
         }
         for item in items.order_by("ordinal")

@@ -186,6 +186,7 @@ class Item(models.Model):
     warning = models.CharField(max_length=300, blank=True)
     answer_start = models.CharField(max_length=200, blank=True)
     language = models.CharField(max_length=35, blank=True, help_text="Of its texts, where the study file says it.")
+    image = models.JSONField(default=dict, blank=True, help_text="{sha256, alt, width, height}; see ItemImage.")
     # Planted items only: the part of the study they stand in, and the aspect on which the bad output must score lower.
     planted_part = models.PositiveSmallIntegerField(null=True, blank=True)
     planted_aspect = models.CharField(max_length=40, blank=True)
@@ -204,3 +205,15 @@ class Item(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class ItemImage(models.Model):
+    """The bytes of an item's image, apart from it: no page reads them, only the address of the image does."""
+
+    item = models.OneToOneField(Item, on_delete=models.CASCADE, related_name="image_file")
+    sha256 = models.CharField(max_length=64, db_index=True)
+    media_type = models.CharField(max_length=20)
+    data = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"image {self.sha256[:12]}"

@@ -160,6 +160,8 @@ class ItemColumns(FileSection):
     persona: Line | None = None
     warning: Line | None = None
     answer_start: Line | None = None
+    image: Line | None = None
+    image_alt: Line | None = None
     language: Line | None = None
 
 

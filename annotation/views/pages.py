@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from annotation.blinding import TaskView, practice_view, task_view
+from annotation.blinding import TaskView, image_view, practice_view, task_view
 from annotation.controls.quiz import quiz_view
 from annotation.flow import WORKING, Step
 from annotation.holding import hold_stage
@@ -128,6 +128,7 @@ def write_context(assignment: Assignment) -> dict[str, Any]:
     return {
         "turns": split_turns(persona.item.prompt),
         "language": persona.item.language,
+        "image": image_view(persona.item),
         "warning": warning_shown(assignment.participant.study, persona.item),
         "text": persona.text,
         "version": persona.draft_version,
