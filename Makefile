@@ -28,7 +28,7 @@ help:
 	@echo "make format    format the code"
 	@echo "make docs      write docs/stages.md from what the stages declare, and the schema of results.json"
 	@echo "make catalogues  gather the interface's messages, and update and compile the translations"
-	@echo "make pictures  take the pictures in docs/pictures anew"
+	@echo "make pictures  take pictures of all pages into var/pictures (ARGS='study rate-*' for some, ARGS=--docs for the docs')"
 
 demo: $(WEB_STAMP)
 	@exec $(PY) manage.py demo $(ARGS)
@@ -84,7 +84,7 @@ catalogues: $(DEV_STAMP)
 	@$(PY) -m tests.tools.catalogues
 
 pictures: $(DEV_STAMP)
-	@$(PY) -m tests.tools.pictures
+	@$(PY) -m tests.tools.pictures $(ARGS)
 
 $(WEB_STAMP):
 	@sh deploy/make_venv.sh $(VENV)

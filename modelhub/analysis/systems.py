@@ -52,7 +52,7 @@ def blinded_arms(study: Study) -> tuple[UnblindedArm, ...]:
     """Return the arms for who is blinded: by letters in the order of their codes, with nothing else that is known."""
     return tuple(
         UnblindedArm(
-            name=f"Arm {ascii_uppercase[number]} ({code})",
+            name=f"Arm {ascii_uppercase[number]}",
             arm=number + 1,
             code=code,
             is_control=False,

@@ -20,10 +20,11 @@ class QuestionResult(Part):
 
 
 class SystemResult(Part):
-    """The system behind an arm."""
+    """The system behind an arm. `code` is what exports call the arm; results from before they had it leave it empty."""
 
     name: str
     arm: int
+    code: str = ""
     is_control: bool
     engine: str
     persona_style: str

@@ -50,6 +50,7 @@ def _systems(study: StudyResult) -> TableBlock:
         (
             words(system.name or "no system"),
             words(system.arm),
+            words(system.code or "unknown"),
             words(roles.get(system.name, "not in the main contrast") + (", control" if system.is_control else "")),
             words(system.engine or "unknown"),
             words(system.persona_style or "unknown"),
@@ -60,6 +61,7 @@ def _systems(study: StudyResult) -> TableBlock:
     columns = (
         TableColumn("system", "System", is_number=False),
         TableColumn("arm", "Arm", is_number=False),
+        TableColumn("code", "Its code in exports", is_number=False),
         TableColumn("role", "Role", is_number=False),
         TableColumn("engine", "Engine", is_number=False),
         TableColumn("persona_style", "Persona in the prompt", is_number=False),
