@@ -12,7 +12,7 @@ from string import ascii_uppercase
 
 from django.utils.translation import gettext as _
 
-from annotation.models import Aspect, Assignment, Followup, Rating, Slot, Study
+from annotation.models import Aspect, Assignment, Followup, Item, Rating, Slot, Study
 from annotation.prompts_display import split_turns
 from annotation.questions import aspect_fits
 from annotation.services.followups import asks_followup, followup_version
@@ -67,6 +67,16 @@ class ResponseView:
 
 
 @dataclass(frozen=True)
+class ImageView:
+    """The image of a prompt: the hash in its address, what it shows in words, and its size."""
+
+    sha256: str
+    alt: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
 class TaskView:
     """Everything on a rating page."""
 
@@ -80,6 +90,7 @@ class TaskView:
     checks: tuple[QuestionView, ...] = ()
     persona_followup: FollowupView | None = None
     language: str = ""
+    image: ImageView | None = None
 
     @property
     def questions(self) -> tuple[QuestionView, ...]:
@@ -121,6 +132,7 @@ def task_view(assignment: Assignment, ratings: Sequence[Rating], followups: Sequ
         is_author=is_author,
         warning=warning_shown(study, persona.item),
         language=persona.item.language,
+        image=image_view(persona.item),
         responses=tuple(
             ResponseView(
                 letter,
@@ -172,6 +184,11 @@ def practice_view(study: Study, index: int, answers: dict[str, int]) -> TaskView
         ),
         about_persona=questions(Aspect.Kind.PERSONA, "practice", _("Persona")),
     )
+
+
+def image_view(item: Item) -> ImageView | None:
+    """Return the image of an item's prompt, if it has one."""
+    return ImageView(**item.image) if item.image else None
 
 
 def response_title(letter: str) -> str:

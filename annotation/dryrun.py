@@ -1,9 +1,6 @@
 """A study on paper: pages, minutes, places, and how many participants it takes, before anybody takes part.
 
-How the minutes are estimated: words read at 238 words per minute, the mean rate of silent reading of English
-non-fiction (Brysbaert 2019, a meta-analysis of 190 studies, Journal of Memory and Language 109, 104047); a written
-persona of 25 words at 19 words per minute, the rate measured for composing at a keyboard (Karat et al. 1999, CHI '99);
-and 5 seconds for each answer, which is this program's assumption. Waiting for outputs is not counted.
+What the minutes rest on is in effort.py. Waiting for outputs is not counted.
 """
 
 import math
@@ -11,20 +8,29 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Avg
-from django.db.models.functions import Length
 from django.utils.translation import gettext_noop
 
 from annotation.allocation import overlaps_of, repeats_of
+from annotation.effort import (
+    ANSWER_WORDS,
+    PERSONA_WORDS,
+    READING_CPM,
+    READING_WPM,
+    SECONDS_PER_ANSWER,
+    WRITING_WPM,
+    answering,
+    reading,
+    reading_all,
+    reading_of_words,
+    writing,
+)
 from annotation.models import Aspect, Output, Study
-from annotation.protocol import definition_document
+from annotation.protocol import definition_document, imported_documents
 
-READING_WPM = 238.0
-WRITING_WPM = 19.0
-PERSONA_WORDS = 25.0
-SECONDS_PER_ANSWER = 5.0
 DEFAULT_RESPONSE_WORDS = 150.0
-CHARACTERS_PER_WORD = 6.0  # of English text, the space included
+MOST_OUTPUTS = 2000  # more would not change what a response takes on average
+# What a document of an imported item leaves out.
+_NO_ITEM = {"warning": "", "planted_part": None, "good": "", "bad": ""}
 LONG_MINUTES = 60.0
 
 
@@ -56,6 +62,15 @@ class DryRun:
     def minutes(self) -> float:
         """Estimated minutes that one participant takes."""
         return sum(group.minutes for group in self.pages)
+
+    @property
+    def pace(self) -> dict[str, float]:
+        """Estimated minutes of one part with all that belongs to it, and of what comes after the last one."""
+        times = {group.name: group.minutes for group in self.pages}
+        parts = next((group.count for group in self.pages if group.name == "Rating"), 0)
+        work = sum(times.get(name, 0.0) for name in ("Warnings", "Writing a persona", "Rating"))
+        after = sum(times.get(name, 0.0) for name in ("Questions after", "Thanks and completion code"))
+        return {"part": round(work / parts, 2), "after": round(after, 2)} if parts else {}
 
 
 @dataclass(frozen=True)
@@ -112,15 +127,15 @@ class Workload:
 
 
 def dry_run(
-    document: dict[str, Any], *, participants: int | None = None, response_words: float | None = None
+    document: dict[str, Any], *, participants: int | None = None, response_minutes: float | None = None
 ) -> DryRun:
     """Return what a study as `StudyDefinition.document()` describes it comes to; writes nothing.
 
-    `participants` is how many are to take part; `response_words` the mean length of a response, if that is known.
+    `participants` is how many are to take part; `response_minutes` what a response takes to read, if that is known.
     """
-    words = response_words or _practice_words(document) or DEFAULT_RESPONSE_WORDS
+    minutes_each = response_minutes or _practice_minutes(document) or reading_of_words(DEFAULT_RESPONSE_WORDS)
     work = Workload.of(document)
-    pages = tuple(group for group in _pages(document, work, words) if group.count)
+    pages = tuple(group for group in _pages(document, work, minutes_each) if group.count)
     minutes = sum(group.minutes for group in pages)
     return DryRun(
         pages=pages,
@@ -128,52 +143,98 @@ def dry_run(
         participants_needed=work.participants_needed,
         warnings=tuple(_warnings(work, participants, minutes)),
         basis=(
-            f"Reading at {READING_WPM:.0f} words per minute (Brysbaert 2019), responses of {words:.0f} words, "
-            f"{PERSONA_WORDS:.0f} written words per persona at {WRITING_WPM:.0f} per minute (Karat et al. 1999), "
-            f"{SECONDS_PER_ANSWER:.0f} seconds per answer. Waiting for outputs is not counted."
+            f"Reading at {READING_WPM:.0f} words per minute (Brysbaert 2019), Chinese and Japanese at "
+            f"{READING_CPM:.0f} characters (Trauzettel-Klosinski & Dietz 2012), {minutes_each * 60:.0f} seconds per "
+            f"response; {PERSONA_WORDS:.0f} written words per persona and {ANSWER_WORDS:.0f} per answer in words at "
+            f"{WRITING_WPM:.0f} per minute (Karat et al. 1999); {SECONDS_PER_ANSWER:.0f} seconds per answer. Waiting "
+            "for outputs is not counted."
         ),
     )
 
 
 def stored_dry_run(study: Study) -> DryRun:
-    """Return the dry run of a stored study, with the real length of the outputs that are there."""
+    """Return the dry run of a stored study, from all its texts: imported items, and the outputs that are there."""
+    document = definition_document(study)
+    others = [{**_NO_ITEM, **item} for item in imported_documents(study)]
     ready = Output.objects.filter(arm__study=study, state=Output.State.READY, planted=Output.Planted.NO)
-    length = ready.aggregate(mean=Avg(Length("text")))["mean"]
-    return dry_run(definition_document(study), response_words=length / CHARACTERS_PER_WORD if length else None)
+    # Outputs of one persona stand together, so that all arms are among those that are read.
+    texts = ready.filter(sample=0, excluded_at__isnull=True).order_by("persona").values_list("text", flat=True)
+    times = [reading(text) for text in texts[:MOST_OUTPUTS]]
+    return dry_run(
+        {**document, "items": [*document["items"], *others]},
+        response_minutes=sum(times) / len(times) if times else None,
+    )
 
 
-def _pages(document: dict[str, Any], work: Workload, response_words: float) -> list[PageGroup]:
+def _pages(document: dict[str, Any], work: Workload, response: float) -> list[PageGroup]:
     questionnaires, quiz = document["questionnaires"], document["quiz"].get("questions", [])
     before, after = (questionnaires.get(page, []) for page in ("before", "after"))
-    practice, rate = document["practice"], _rating_minutes(document, response_words)
-    writing = _reading(_mean_words(document["items"], "prompt")) + PERSONA_WORDS / WRITING_WPM
-    warned = [item for item in document["items"] if item["warning"]]
-    warnings = round(work.parts * len(warned) / max(len(document["items"]), 1))
+    items, practice = document["items"], document["practice"]
+    to_write = [item for item in items if item["persona"] is None]
+    writing_one = _mean(to_write, "prompt") + writing(PERSONA_WORDS) + _help_minutes(document)
+    warned = [item for item in items if item["warning"]]
+    warnings = round(work.parts * len(warned) / max(len(items), 1))
     return [
-        PageGroup(
-            gettext_noop("Consent"), 1, _reading(_words(document["consent"]) + _words(document["content_warning"]))
-        ),
-        PageGroup(gettext_noop("Questions before"), bool(before) * 1, _answering(before)),
-        PageGroup(gettext_noop("Instructions"), 1, _reading(_words(document["instructions"]))),
-        PageGroup(gettext_noop("Practice"), len(practice), len(practice) * rate),
-        PageGroup(gettext_noop("Quiz"), bool(quiz) * 1, _answering(quiz)),
-        PageGroup(gettext_noop("Warnings"), warnings, warnings * _reading(_mean_words(warned, "warning"))),
-        PageGroup(gettext_noop("Writing a persona"), work.written, work.written * writing),
+        PageGroup(gettext_noop("Consent"), 1, reading(document["consent"], document["content_warning"])),
+        PageGroup(gettext_noop("Questions before"), bool(before) * 1, _asked(before)),
+        PageGroup(gettext_noop("Instructions"), 1, reading(document["instructions"])),
+        PageGroup(gettext_noop("Practice"), len(practice), sum(_practice_part(document, one) for one in practice)),
+        PageGroup(gettext_noop("Quiz"), bool(quiz) * 1, _asked(quiz)),
+        PageGroup(gettext_noop("Warnings"), warnings, warnings * _mean(warned, "warning")),
+        PageGroup(gettext_noop("Writing a persona"), work.written, work.written * writing_one),
         PageGroup(gettext_noop("Waiting for the responses"), work.written, 0.0),
-        PageGroup(gettext_noop("Rating"), work.parts, work.parts * rate),
-        PageGroup(gettext_noop("Questions after"), bool(after) * 1, _answering(after)),
-        PageGroup(gettext_noop("Thanks and completion code"), 1, _reading(_words(document["debrief"]))),
+        PageGroup(gettext_noop("Rating"), work.parts, _rating_minutes(document, work, response)),
+        PageGroup(gettext_noop("Questions after"), bool(after) * 1, _asked(after)),
+        PageGroup(gettext_noop("Thanks and completion code"), 1, reading(document["debrief"])),
     ]
 
 
-def _rating_minutes(document: dict[str, Any], response_words: float) -> float:
-    arms = len(document["arms"])
-    shows_responses = document["kind"] == Study.Kind.OUTPUT_RATING or document["show_responses"]
-    kinds = [aspect["kind"] for aspect in document["aspects"] if aspect["kind"] != Aspect.Kind.CHECK]
-    answers = sum(arms if kind == Aspect.Kind.RATING else 1 for kind in kinds)
-    items = document["items"]
-    words = _mean_words(items, "prompt") + _mean_words([item for item in items if item["persona"]], "persona")
-    return _reading(words + arms * response_words * shows_responses) + answers * SECONDS_PER_ANSWER / 60
+def _rating_minutes(document: dict[str, Any], work: Workload, response: float) -> float:
+    """Minutes of all parts that are rated: their texts, the answers, and the questions, which are read once."""
+    items = [item for item in document["items"] if item["planted_part"] is None]
+    given = [item for item in items if item["persona"] is not None]
+    to_write = [item for item in items if item["persona"] is None]
+    planted = [item for item in document["items"] if item["planted_part"] is not None]
+    responses = len(document["arms"]) * response * _shows_responses(document)
+    own = reading_of_words(PERSONA_WORDS)
+    written_part = _mean(to_write, "prompt") + own + responses
+    given_part = _mean(given, "prompt") + _mean(given, "persona") + responses
+    own_parts = max(work.written + work.given, 1)
+    repeated = (work.written * written_part + work.given * given_part) / own_parts
+    texts = (work.written + work.others) * written_part + work.given * given_part + work.repeats * repeated
+    texts += sum(reading(item["prompt"], item["persona"], item["good"], item["bad"]) for item in planted)
+    return texts + work.parts * _answers(document) + _questions(document)
+
+
+def _practice_part(document: dict[str, Any], item: dict[str, Any]) -> float:
+    return reading(item["prompt"], item["persona"], *item["responses"]) + _answers(document)
+
+
+def _answers(document: dict[str, Any]) -> float:
+    """Minutes of the clicks of one part: its scales, and one more for what may be added about each thing rated."""
+    arms, kinds = len(document["arms"]), [aspect["kind"] for aspect in document["aspects"]]
+    clicks = sum(arms if kind == Aspect.Kind.RATING else kind != Aspect.Kind.CHECK for kind in kinds)
+    added = arms if Aspect.Kind.RATING in kinds else 1
+    return answering(clicks + bool(document["followup"]) * added)
+
+
+def _questions(document: dict[str, Any]) -> float:
+    """Minutes of reading all questions of the rating pages once, and of what stands on one page only."""
+    aspects = document["aspects"]
+    asked = sum(reading(aspect["name"], aspect["question"], *aspect["labels"]) for aspect in aspects)
+    checks = sum(aspect["kind"] == Aspect.Kind.CHECK for aspect in aspects)
+    return asked + answering(checks) + reading_all(document["followup"])
+
+
+def _help_minutes(document: dict[str, Any]) -> float:
+    """Minutes of the questions that help to write one persona, for the half or all who are asked them."""
+    section = document.get("elicitation", {})
+    share = {"elicited": 1.0, "both": 0.5}.get(section.get("condition", ""), 0.0)
+    return share * _asked(section.get("questions") or []) if share else 0.0
+
+
+def _shows_responses(document: dict[str, Any]) -> bool:
+    return bool(document["kind"] == Study.Kind.OUTPUT_RATING or document["show_responses"])
 
 
 def _warnings(work: Workload, participants: int | None, minutes: float) -> list[str]:
@@ -202,22 +263,19 @@ def _coverage_warnings(work: Workload, participants: int | None) -> list[str]:
     return missing
 
 
-def _practice_words(document: dict[str, Any]) -> float:
+def _practice_minutes(document: dict[str, Any]) -> float:
     responses = [response for item in document["practice"] for response in item["responses"]]
-    return sum(map(_words, responses)) / len(responses) if responses else 0.0
+    return reading(*responses) / len(responses) if responses else 0.0
 
 
-def _mean_words(items: Sequence[dict[str, Any]], name: str) -> float:
-    return sum(_words(item[name]) for item in items) / len(items) if items else 0.0
+def _mean(items: Sequence[dict[str, Any]], name: str) -> float:
+    return sum(reading(item[name]) for item in items) / len(items) if items else 0.0
 
 
-def _words(text: str) -> int:
-    return len(text.split())
-
-
-def _reading(words: float) -> float:
-    return words / READING_WPM
-
-
-def _answering(questions: Sequence[dict[str, Any]]) -> float:
-    return sum(_reading(_words(question["question"])) + SECONDS_PER_ANSWER / 60 for question in questions)
+def _asked(questions: Sequence[dict[str, Any]]) -> float:
+    """Minutes of reading questions with their answers, and of answering them."""
+    return sum(
+        reading(question["question"], *question.get("options", []), *question.get("labels", []))
+        + (writing(ANSWER_WORDS) if question.get("type") == "text" else answering())
+        for question in questions
+    )

@@ -1,8 +1,17 @@
-"""How a prompt is shown: as it is, or, where it is a dialogue, turn by turn."""
+"""Prompts of several turns: how they are stored, as the one text that models are given, and how they are shown.
+
+A dialogue is stored as "Human: …" and "Assistant: …", a blank line between two turns, which is how data sets of
+dialogues write them. What is stored so comes apart into the same turns again.
+"""
 
 import re
+from typing import Any
+
+from annotation.fields import check_text, is_blank
 
 _TURN = re.compile(r"^[ \t]*(Human|Assistant):[ \t]*", re.MULTILINE)
+
+_SPEAKERS = {"user": "Human", "assistant": "Assistant"}
 
 
 def split_turns(prompt: str) -> list[tuple[str, str]]:
@@ -17,3 +26,33 @@ def split_turns(prompt: str) -> list[tuple[str, str]]:
     ends = [mark.start() for mark in marks[1:]] + [len(prompt)]
     turns = [(mark[1], prompt[mark.end() : end].strip()) for mark, end in zip(marks, ends, strict=True)]
     return turns[:-1] if len(turns) > 1 and not turns[-1][1] else turns
+
+
+def join_turns(messages: list[Any]) -> str:
+    """Return the prompt that a list of messages, `{role: user, content: …}` and so on, is stored as.
+
+    Raises:
+        ValueError: it is no list of messages, or not one that would come apart again.
+    """
+    turns = [_turn(message, number) for number, message in enumerate(messages, start=1)]
+    if not turns or turns[-1][0] != "Human":
+        raise ValueError("must end with a message of the role user, which the responses answer")
+    if len(turns) == 1:
+        prompt = turns[0][1]
+        turns = [("", prompt)]
+    else:
+        prompt = "\n\n".join(f"{speaker}: {text}" for speaker, text in turns)
+    if split_turns(prompt) != turns:
+        raise ValueError('has a message in which a line begins with "Human:" or "Assistant:"; that would be a new turn')
+    return prompt
+
+
+def _turn(message: Any, number: int) -> tuple[str, str]:
+    if not isinstance(message, dict) or set(message) != {"role", "content"}:
+        raise ValueError(f"message {number} must be a mapping of `role` and `content`, found {message!r}")
+    if message["role"] not in _SPEAKERS:
+        why = "what a system is told besides belongs to the system"
+        raise ValueError(f"message {number} has the role {message['role']!r}; use user or assistant: {why}")
+    if not isinstance(message["content"], str) or is_blank(message["content"]):
+        raise ValueError(f"message {number} must have a text as its content, found {message['content']!r}")
+    return _SPEAKERS[message["role"]], check_text(message["content"]).strip()

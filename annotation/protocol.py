@@ -28,7 +28,7 @@ def definition_document(study: Study) -> dict[str, Any]:
         "written_personas_per_participant", "given_personas_per_participant", "raters_per_item",
         "assignment_hours", "seed", "overlap_share", "repeat_share", "blocks", "show_responses", "quiz",
         "questionnaires", "followup", "skip_reasons", "exclusion_rules", "recruitment", "analysis",
-        "elicitation", "screening", "retention", "items_imported", "languages", "translations",
+        "elicitation", "screening", "retention", "formats", "items_imported", "languages", "translations",
     )  # fmt: skip
     aspect_fields = (
         "key", "name", "kind", "level", "question", "question_for_others", "minimum", "maximum", "labels",
@@ -66,7 +66,7 @@ def protocol_document(study: Study, *, opened_at: datetime | None = None) -> dic
         "demonstration": study.demonstration,
         "definition": definition_document(study),
         "fingerprints": list(study.arms.order_by("ordinal").values_list("fingerprint", flat=True)),
-        "imported": _imported_documents(study),
+        "imported": imported_documents(study),
         "outputs": _output_documents(study, study.opened_at or opened_at),
         **({"amendments": amendments} if amendments else {}),
     }
@@ -158,13 +158,13 @@ def _item_documents(study: Study) -> list[dict[str, Any]]:
     personas = dict(given.values_list("item_id", "text"))
     planted = _planted_texts(study)
     fields = ("key", "prompt", "stratum", "warning", "answer_start", "planted_part", "planted_aspect")
-    # Imported items are no part of the file; see _imported_documents.
+    # Imported items are no part of the file; see imported_documents.
     items = study.items.filter(planted_part__isnull=False) if study.items_imported else study.items.all()
     return [
         {
             "persona": personas.get(item.pk),
             **{name: getattr(item, name) for name in fields},
-            **({"language": item.language} if item.language else {}),
+            **{name: getattr(item, name) for name in ("language", "image") if getattr(item, name)},
             **{side: planted.get((item.pk, side), "") for side in ("good", "bad")},
         }
         for item in items.order_by("ordinal")
@@ -185,7 +185,7 @@ def amendment_documents(study: Study) -> list[dict[str, Any]]:
     ]
 
 
-def _imported_documents(study: Study) -> list[dict[str, Any]]:
+def imported_documents(study: Study) -> list[dict[str, Any]]:
     """Return the items that are not in the file. Random codes of conditions are numbered as they come."""
     if not study.items_imported:
         return []

@@ -68,6 +68,117 @@
     }
   }
 
+  // The texts: panes that say when there is more below, raw text to copy, and on phones one response at a time.
+  class Reading {
+    constructor(form, openIn) {
+      this.form = form;
+      this.openIn = openIn;
+      this.responses = [...form.querySelectorAll("[data-response]")];
+      this.places = new Map(); // response -> how far down its reader had come
+      for (const pane of form.querySelectorAll("[data-scrolls]")) this.watch(pane);
+      for (const raw of form.querySelectorAll("[data-raw]")) this.offerCopy(raw);
+      this.measure(form.querySelector("[data-context]"));
+      this.makeSwitch(form.querySelector("[data-switch]"));
+    }
+
+    // A pane can have the focus only where it scrolls, and says so as long as its end is out of sight.
+    watch(pane) {
+      const more = document.createElement("p");
+      more.className = "more";
+      more.ariaHidden = "true"; // a screen reader reads all of it anyway
+      more.textContent = gettext("More below");
+      pane.after(more);
+      const check = () => {
+        const hidden = pane.scrollHeight - pane.clientHeight;
+        if (hidden > 1) pane.tabIndex = 0;
+        else pane.removeAttribute("tabindex");
+        more.hidden = hidden - pane.scrollTop <= 8;
+      };
+      pane.addEventListener("scroll", check, { passive: true });
+      const sizes = new ResizeObserver(check);
+      for (const element of [pane, ...pane.children]) sizes.observe(element);
+      check();
+    }
+
+    offerCopy(raw) {
+      const button = document.createElement("button");
+      const text = raw.querySelector("pre").textContent;
+      Object.assign(button, { type: "button", className: "link", textContent: gettext("Copy the raw text") });
+      button.addEventListener("click", async () => {
+        const copied = await navigator.clipboard?.writeText(text).then(() => true, () => false);
+        if (!copied) raw.hidden = false; // not allowed here: it can be selected
+        raw.open = !copied;
+        button.textContent = copied ? gettext("Copied") : gettext("Copy the raw text");
+      });
+      raw.before(button);
+      raw.hidden = true;
+    }
+
+    // Panes take the room that prompt and persona leave.
+    measure(context) {
+      const sizes = new ResizeObserver(() => {
+        this.form.style.setProperty("--context", `${Math.round(context.getBoundingClientRect().height)}px`);
+      });
+      sizes.observe(context);
+    }
+
+    makeSwitch(box) {
+      this.buttons = box ? this.responses.map((response) => this.switchTo(response)) : [];
+      if (!box) return;
+      box.append(...this.buttons);
+      box.hidden = false;
+      this.form.querySelector("[data-responses]").classList.add("one-at-a-time");
+      this.select(this.responses[0]);
+    }
+
+    switchTo(response) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = response.dataset.response;
+      button.addEventListener("click", () => this.turnTo(response));
+      return button;
+    }
+
+    select(response) {
+      this.shown = response;
+      this.responses.forEach((other, index) => {
+        other.classList.toggle("is-shown", other === response);
+        this.buttons[index].ariaPressed = String(other === response);
+      });
+    }
+
+    // Each response is found where it was left; one that is new, at its beginning.
+    turnTo(response) {
+      if (response === this.shown) return;
+      const top = () => this.form.querySelector("[data-responses]").getBoundingClientRect().top + scrollY;
+      this.places.set(this.shown, scrollY - top());
+      this.select(response);
+      const start = Math.min(scrollY, top() - this.margin);
+      scrollTo({ top: this.places.has(response) ? top() + this.places.get(response) : start, behavior: "instant" });
+    }
+
+    // What sticks to the top of the window covers so much of it.
+    get margin() {
+      return parseFloat(getComputedStyle(document.documentElement).scrollPaddingTop) || 0;
+    }
+
+    bringUp(element) {
+      const response = element?.closest("[data-response]");
+      if (this.shown && response) this.select(response);
+    }
+
+    update() {
+      this.buttons.forEach((button, index) => {
+        const count = this.openIn(this.responses[index]);
+        const letter = button.textContent;
+        button.classList.toggle("is-rated", count === 0);
+        button.ariaLabel = count
+          ? fill(ngettext("Response %(letter)s: %(count)s still to answer", "Response %(letter)s: %(count)s still to answer", count), { letter, count })
+          : fill(gettext("Response %(letter)s: all answered"), { letter });
+      });
+    }
+  }
+
   class Page {
     constructor(form) {
       this.form = form;
@@ -77,6 +188,7 @@
         (element) => new window.personaeval.Followup(element, token, () => this.update()),
       );
       this.controls = [...this.scales, ...this.followups];
+      this.reading = new Reading(form, (response) => this.openIn(response));
       for (const control of this.controls) control.resume();
       form.addEventListener("submit", (event) => this.submit(event));
       form.addEventListener("keydown", (event) => this.key(event));
@@ -107,6 +219,7 @@
         entry.hidden = scale.value !== null;
         if (scale.value !== null) scale.element.classList.remove("is-missing");
       }
+      this.reading?.update();
       if (this.waiting && this.isSettled) return this.leave();
       const title = this.form.querySelector("[data-missing-title]");
       if (title.textContent !== this.standing) title.textContent = this.standing;
@@ -151,7 +264,13 @@
       this.form.submit();
     }
 
+    // How many questions about a response are still open.
+    openIn(response) {
+      return this.missing.filter((scale) => response.contains(scale.element)).length;
+    }
+
     focus(scale) {
+      this.reading.bringUp(scale?.element);
       const radio = scale?.element.querySelector("input:checked") ?? scale?.element.querySelector("input[type=radio]");
       scale?.element.scrollIntoView({ block: "center" });
       radio?.focus({ preventScroll: true });

@@ -62,12 +62,14 @@ class Study(models.Model):
     screening = models.JSONField(default=dict, blank=True)
     elicitation = models.JSONField(default=dict, blank=True)
     retention = models.JSONField(default=dict, blank=True)
+    formats = models.JSONField(default=dict, blank=True, help_text="{responses: markdown, prompts: markdown}")
 
     # Empty where all is English. The texts above are in the first language, those in the others lie in `translations`.
     languages = models.JSONField(default=list, blank=True, help_text="Codes, in the order of the study file.")
     translations = models.JSONField(default=dict, blank=True, help_text="{language: texts}; see study_texts.py.")
 
     demonstration = models.BooleanField(default=False, help_text="Some outputs come from the scripted engine.")
+    pace = models.JSONField(default=dict, blank=True, help_text="{part, after}: minutes, estimated when it opens.")
     protocol_hash = models.CharField(max_length=64, blank=True, help_text="SHA-256, taken when the study opens.")
     created_at = models.DateTimeField(auto_now_add=True)
     opened_at = models.DateTimeField(null=True, blank=True)
@@ -184,6 +186,7 @@ class Item(models.Model):
     warning = models.CharField(max_length=300, blank=True)
     answer_start = models.CharField(max_length=200, blank=True)
     language = models.CharField(max_length=35, blank=True, help_text="Of its texts, where the study file says it.")
+    image = models.JSONField(default=dict, blank=True, help_text="{sha256, alt, width, height}; see ItemImage.")
     # Planted items only: the part of the study they stand in, and the aspect on which the bad output must score lower.
     planted_part = models.PositiveSmallIntegerField(null=True, blank=True)
     planted_aspect = models.CharField(max_length=40, blank=True)
@@ -202,3 +205,15 @@ class Item(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class ItemImage(models.Model):
+    """The bytes of an item's image, apart from it: no page reads them, only the address of the image does."""
+
+    item = models.OneToOneField(Item, on_delete=models.CASCADE, related_name="image_file")
+    sha256 = models.CharField(max_length=64, db_index=True)
+    media_type = models.CharField(max_length=20)
+    data = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"image {self.sha256[:12]}"

@@ -6,18 +6,19 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from annotation.errors import OutputsWouldGo
-from annotation.models import Arm, Aspect, Item, Output, Persona, Study
+from annotation.models import Arm, Aspect, Item, ItemImage, Output, Persona, Study
 from annotation.services.planted import planted_delete, planted_write
 from annotation.studyfile import ItemDefinition, StudyDefinition
+from annotation.studyfile.images import ImageFile
 
 _OF_THE_STUDY = (
     "title", "kind", "contact", "consent", "instructions", "debrief", "content_warning",
     "written_personas_per_participant", "given_personas_per_participant", "raters_per_item",
     "assignment_hours", "seed", "overlap_share", "repeat_share", "blocks", "show_responses", "quiz",
     "questionnaires", "followup", "skip_reasons", "exclusion_rules", "recruitment", "analysis", "screening",
-    "elicitation", "retention", "items_imported", "languages", "translations",
+    "elicitation", "retention", "formats", "items_imported", "languages", "translations",
 )  # fmt: skip
-_OF_AN_ITEM = ("prompt", "stratum", "warning", "answer_start", "language", "planted_part", "planted_aspect")
+_OF_AN_ITEM = ("prompt", "stratum", "warning", "answer_start", "language", "image", "planted_part", "planted_aspect")
 
 
 def definition_write(*, study: Study, definition: StudyDefinition, discard_outputs: bool) -> None:
@@ -59,10 +60,17 @@ def definition_write(*, study: Study, definition: StudyDefinition, discard_outpu
 
 def _outdated_items(study: Study, definition: StudyDefinition) -> list[int]:
     """Return the items that are gone or now ask something else, so that what was answered no longer belongs."""
-    wanted = {item.key: (item.prompt, item.persona) for item in definition.items if item.planted_part is None}
+    wanted = {
+        item.key: (item.prompt, item.persona, item.image.get("sha256"))
+        for item in definition.items
+        if item.planted_part is None
+    }
     personas = dict(Persona.objects.filter(item__study=study).values_list("item_id", "text"))
-    items = study.items.values_list("pk", "key", "prompt")
-    return [pk for pk, key, prompt in items if wanted.get(key) != (prompt, personas.get(pk))]
+    return [
+        item.pk
+        for item in study.items.only("key", "prompt", "image")
+        if wanted.get(item.key) != (item.prompt, personas.get(item.pk), item.image.get("sha256"))
+    ]
 
 
 def _discard(study: Study, outdated: list[int], *, all_arms: bool, allowed: bool) -> None:
@@ -111,6 +119,15 @@ def _write_items(study: Study, definitions: list[ItemDefinition]) -> None:
     Item.objects.bulk_update(kept, ["ordinal", *_OF_AN_ITEM], batch_size=200)
     created = Item.objects.bulk_create(new, batch_size=500)
     _write_personas(created, {item.key: item.persona for item in definitions})
+    _write_images([*kept, *created], {item.key: item.image_file for item in definitions})
+
+
+def _write_images(items: list[Item], files: dict[str, ImageFile | None]) -> None:
+    ItemImage.objects.filter(item__in=items).delete()
+    shown = [(item, file) for item in items if (file := files[item.key])]
+    ItemImage.objects.bulk_create(
+        ItemImage(item=item, sha256=file.sha256, media_type=file.media_type, data=file.data) for item, file in shown
+    )
 
 
 def _write_personas(items: list[Item], texts: dict[str, str | None]) -> None:

@@ -4,6 +4,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
+from annotation.dryrun import stored_dry_run
 from annotation.errors import NotAllowedNow, ServiceError, StaleVersion
 from annotation.models import Assignment, Participant, Study, User
 from annotation.protocol import definition_document, definition_hash, problems_before_opening, protocol_hash
@@ -161,7 +162,9 @@ def _freeze(study: Study) -> None:
     outputs_request_missing(study=study)
     tallies_make(study=study, kind=Participant.Kind.PERSON)  # now, so that nobody waits for it who takes part
     Study.objects.filter(pk=study.pk, state=Study.State.DRAFT).update(
-        opened_at=opened_at, protocol_hash=protocol_hash(study, opened_at=opened_at)
+        opened_at=opened_at,
+        protocol_hash=protocol_hash(study, opened_at=opened_at),
+        pace=stored_dry_run(study).pace,
     )
 
 

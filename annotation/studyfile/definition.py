@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from annotation.studyfile.images import ImageFile
+
 # Sections that came later: left out where they say nothing, so that studies from before keep document and hash.
-_LEFT_OUT_WHEN_EMPTY = ("elicitation", "screening", "retention", "languages", "translations")
+_LEFT_OUT_WHEN_EMPTY = ("elicitation", "screening", "retention", "formats", "languages", "translations")
 
 
 def without_empty(document: dict[str, Any]) -> dict[str, Any]:
@@ -46,6 +48,8 @@ class ItemDefinition:
     planted_aspect: str = ""
     good: str = ""
     bad: str = ""
+    image: dict[str, Any] = field(default_factory=dict)
+    image_file: ImageFile | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,7 @@ class StudyDefinition:
     screening: dict[str, Any] = field(default_factory=dict)
     elicitation: dict[str, Any] = field(default_factory=dict)
     retention: dict[str, Any] = field(default_factory=dict)
+    formats: dict[str, Any] = field(default_factory=dict)
     languages: list[str] = field(default_factory=list)
     translations: dict[str, Any] = field(default_factory=dict)
 
@@ -112,6 +117,8 @@ class StudyDefinition:
         """Return the definition as plain JSON types, as `protocol.definition_document` does for a stored study."""
         document = without_empty(asdict(self))
         for item in document["items"]:
-            if not item["language"]:
-                del item["language"]
+            del item["image_file"]  # the hash in `image` stands for it
+            for name in ("language", "image"):
+                if not item[name]:
+                    del item[name]
         return document

@@ -9,17 +9,19 @@ from typing import Any
 
 from annotation.fields import check_id, check_line, check_text, id_key, is_blank
 from annotation.models import Item
+from annotation.prompts_display import join_turns
 from annotation.rowfiles import Record, RowFile, RowProblem
 from annotation.studyfile.definition import ItemDefinition
+from annotation.studyfile.images import read_image
 from annotation.studyfile.messages import unknown_key
 from annotation.studyfile.problems import Problem
 from annotation.studyfile.schema import ItemFile
 from annotation.studyfile.text import check_language
 from annotation.studyfile.yamltree import YamlTree, format_path
 
-FIELDS = ("id", "prompt", "stratum", "persona", "warning", "answer_start", "language")
-# Columns of these names are read without being named. A column `language` is not: many tables have one of another kind.
-_FOUND_BY_NAME = FIELDS[:-1]
+FIELDS = ("id", "prompt", "stratum", "persona", "warning", "answer_start", "image", "image_alt", "language")
+# Columns of these names are read without being named. `language` and `image` are not: many tables have others.
+_FOUND_BY_NAME = FIELDS[:6]
 NO_OPTIONS = ItemFile(file="-")
 _COLUMNS = {"key": "id", **{name: name for name in ("stratum", "warning", "answer_start", "language")}}
 _CHECKS: Mapping[str, Callable[[Any], str]] = {
@@ -161,8 +163,27 @@ def _item(row: Row, options: ItemFile, problems: list[Problem]) -> ItemDefinitio
         stratum=values["stratum"] or options.stratum,
         warning=values["warning"] or options.warning,
         answer_start=values["answer_start"] or "",
+        **_image(row, values, problems),
         language=values["language"] or options.language,
     )
+
+
+def _image(row: Row, values: Mapping[str, str | None], problems: list[Problem]) -> dict[str, Any]:
+    """Return the fields of a definition that hold the row's image, none where it has none."""
+    name, alt = values["image"], values["image_alt"]
+    if name is None and alt is None:
+        return {}
+    if name is None or alt is None:
+        why = "describe in words what the image shows, for whoever cannot see it" if name else "stands without an image"
+        problems.append(row.problem("image_alt", f"is missing; {why}" if name else why))
+        return {}
+    try:
+        found = read_image(name, Path(row.file).parent)
+    except ValueError as error:
+        problems.append(row.problem("image", str(error)))
+        return {}
+    image = {"sha256": found.sha256, "alt": alt, "width": found.width, "height": found.height}
+    return {"image": image, "image_file": found}
 
 
 def _value(row: Row, name: str, problems: list[Problem]) -> str | None:
@@ -171,6 +192,8 @@ def _value(row: Row, name: str, problems: list[Problem]) -> str | None:
     if value is None or (isinstance(value, str) and is_blank(value)):
         return None
     try:
+        if name == "prompt" and isinstance(value, list):
+            value = join_turns(value)
         if name != "id" and not isinstance(value, str):
             raise ValueError(f"expected text, found {value!r}; put it in quotes")
         checked = _CHECKS.get(name, check_line)(value)

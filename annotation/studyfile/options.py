@@ -31,6 +31,7 @@ def optional_parts(parts: dict[str, Any]) -> dict[str, Any]:
         "screening": parts["screening"].model_dump(exclude_defaults=True),
         "elicitation": elicitation_part(parts["elicitation"]),
         "retention": parts["retention"].model_dump(exclude_none=True),
+        "formats": parts["formats"].model_dump(exclude_defaults=True),
     }
 
 

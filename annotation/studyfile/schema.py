@@ -9,13 +9,14 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Stri
 from annotation.fields import Count, CountFromOne, Line, Seed, Share, Text
 from annotation.models import Aspect, Study
 from annotation.presets import ASPECTS_WITH_SCALES, PRESETS, SCALES
-from annotation.studyfile.schema_base import SLUG, FileSection, Question
+from annotation.studyfile.schema_base import SLUG, FileSection, Prompt, Question
 from annotation.studyfile.schema_elicitation import Elicitation
 from annotation.studyfile.schema_options import (
     Analysis,
     Check,
     ExclusionRules,
     FollowupOptions,
+    Formats,
     PlantedPair,
     Questionnaires,
     Quiz,
@@ -145,7 +146,7 @@ class Design(FileSection):
 class PracticeItem(FileSection):
     """An item to practise on."""
 
-    prompt: Text
+    prompt: Prompt
     persona: Text
     responses: list[Text] = []
 
@@ -159,6 +160,8 @@ class ItemColumns(FileSection):
     persona: Line | None = None
     warning: Line | None = None
     answer_start: Line | None = None
+    image: Line | None = None
+    image_alt: Line | None = None
     language: Line | None = None
 
 
@@ -227,4 +230,5 @@ class StudyFile(FileSection):
     screening: ScreeningSection = ScreeningSection()
     elicitation: Elicitation | None = None
     retention: Retention = Retention()
+    formats: Formats = Formats()
     items: AnyItems

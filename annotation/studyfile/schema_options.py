@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictI
 
 from annotation.fields import CountFromOne, Id, Line, Text
 from annotation.models import Assignment, Item, QuestionnaireAnswer
-from annotation.studyfile.schema_base import SLUG, FileSection, Question
+from annotation.studyfile.schema_base import SLUG, FileSection, Prompt, Question
 from annotation.studyfile.text import parse_scale
 
 _LONGEST_REASON = Assignment._meta.get_field("skip_reason").max_length
@@ -46,7 +46,7 @@ class PlantedPair(FileSection):
 
     part: CountFromOne
     id: Annotated[Id, Field(max_length=Item._meta.get_field("key").max_length)]
-    prompt: Text
+    prompt: Prompt
     persona: Text
     good: Text
     bad: Text
@@ -131,6 +131,13 @@ class ScreeningSection(FileSection):
 
 
 Days = Annotated[StrictInt, Field(ge=0, le=36_500)]
+
+
+class Formats(FileSection):
+    """How responses and prompts are shown: as they are, or as the Markdown that models write."""
+
+    responses: Literal["plain", "markdown"] = "plain"
+    prompts: Literal["plain", "markdown"] = "plain"
 
 
 class Retention(FileSection):

@@ -9,7 +9,7 @@ from django.utils.translation import get_language, gettext
 
 from annotation.blinding import QuestionView
 from annotation.languages import languages_of
-from annotation.markdown import render_markdown
+from annotation.markdown import render_markdown, render_response
 from annotation.models import Study
 
 register = template.Library()
@@ -26,6 +26,28 @@ def study_lang(study: Study) -> SafeString:
     """Say the language and direction of words quoted from a study, where it is another one than the page's."""
     language = languages_of(study)[0]
     return SafeString("") if language == get_language() else format_html('lang="{}" dir="auto"', language)
+
+
+@register.simple_tag
+def response_text(text: str, study: Study, language: str = "") -> SafeString:
+    """A response, in the format that the study has for all of them."""
+    return _text("response-text", text, study.formats.get("responses"), language)
+
+
+@register.simple_tag
+def turn_text(text: str, study: Study, language: str = "") -> SafeString:
+    """A prompt or a turn of one, in the format that the study has for all of them."""
+    return _text("turn-text", text, study.formats.get("prompts"), language)
+
+
+def _text(kind: str, text: str, text_format: str | None, language: str) -> SafeString:
+    is_markdown = text_format == "markdown"
+    return format_html(
+        '<div class="{}" dir="auto" translate="no"{}>{}</div>',
+        f"{kind} markdown" if is_markdown else kind,
+        format_html(' lang="{}"', language) if language else "",
+        render_response(text) if is_markdown else text,
+    )
 
 
 @register.simple_tag

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from annotation.blinding import TaskView, practice_view, task_view
+from annotation.blinding import TaskView, image_view, practice_view, task_view
 from annotation.controls.quiz import quiz_view
 from annotation.flow import WORKING, Step
 from annotation.holding import hold_stage
@@ -22,6 +21,7 @@ from annotation.prompts_display import split_turns
 from annotation.questionnaires import survey_view
 from annotation.questions import standing_ratings
 from annotation.recruitment import completion_url, platform_code
+from annotation.remaining import minutes_left
 from annotation.screening import writing_advice
 from annotation.services.personas import MAX_PERSONA_LENGTH
 from annotation.services.places import Place
@@ -105,9 +105,7 @@ _DONE = KeptQuery(
     lambda participant: (
         Assignment.objects.filter(participant=participant, state=Assignment.State.COMPLETED)
         .order_by()
-        .values("participant")
-        .annotate(n=Count("pk"))
-        .values_list("n")
+        .values_list("created_at", "completed_at")
     ),
     numbers=("participant",),
 )
@@ -116,8 +114,12 @@ _DONE = KeptQuery(
 def _progress(participant: Participant, place: Place) -> dict[str, Any]:
     if place.step not in WORKING or place.assignment is None:
         return {}
-    done = _DONE.rows(participant=participant.pk)
-    return {"part_number": sum(n for (n,) in done) + 1, "part_total": assignments_at_most(participant.study)}
+    done, total = _DONE.rows(participant=participant.pk), assignments_at_most(participant.study)
+    return {
+        "part_number": len(done) + 1,
+        "part_total": total,
+        "minutes_left": minutes_left(participant.study.pace, done, max(total - len(done), 1)),
+    }
 
 
 def write_context(assignment: Assignment) -> dict[str, Any]:
@@ -126,6 +128,7 @@ def write_context(assignment: Assignment) -> dict[str, Any]:
     return {
         "turns": split_turns(persona.item.prompt),
         "language": persona.item.language,
+        "image": image_view(persona.item),
         "warning": warning_shown(assignment.participant.study, persona.item),
         "text": persona.text,
         "version": persona.draft_version,

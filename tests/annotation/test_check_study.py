@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from annotation.dryrun import READING_WPM, dry_run, stored_dry_run
+from annotation.dryrun import dry_run, stored_dry_run
 from annotation.models import Study
 from annotation.rehearsal import rehearse
 from annotation.services.studies import study_save
@@ -56,7 +56,7 @@ def test_the_minutes_follow_from_the_words_read(tmp_path: Path) -> None:
     short = dry_run(document(tmp_path, instructions="word " * 238))
     long = dry_run(document(tmp_path, instructions="word " * 238 * 3))
     assert long.minutes - short.minutes == pytest.approx(2)
-    more = dry_run(document(tmp_path, instructions="word " * 238), response_words=150 + READING_WPM)
+    more = dry_run(document(tmp_path, instructions="word " * 238), response_minutes=150 / 238 + 1)
     assert more.minutes - short.minutes == pytest.approx(2 * 2)  # two parts with two responses each
 
 

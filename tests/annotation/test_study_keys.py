@@ -41,6 +41,7 @@ PLACES: dict[type[FileSection], tuple[dict[str, Any], tuple[str | int, ...]]] = 
     schema_elicitation.ElicitationQuestion: ({"elicitation": {"questions": [{}]}}, ("elicitation", "questions", 0)),
     schema_options.Prolific: ({"recruitment": {"prolific": {}}}, ("recruitment", "prolific")),
     schema_options.Retention: ({"retention": {}}, ("retention",)),
+    schema_options.Formats: ({"formats": {}}, ("formats",)),
     schema_options.Recruitment: ({"recruitment": {}}, ("recruitment",)),
 }
 

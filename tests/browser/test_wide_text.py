@@ -59,7 +59,7 @@ def test_no_word_is_too_long_for_a_phone(page: Page, study: Study) -> None:
     expect(page.locator(".response")).to_have_count(3)
     assert {direction(text) for text in page.locator(".response-text").all()} == {"rtl"}
     assert direction(page.locator(".persona .turn-text")) == "rtl"
-    assert direction(page.locator(".context-part:not(.persona) .turn-text")) == "ltr"
+    assert direction(page.locator(".asked .turn-text")) == "ltr"
     page.get_by_role("button", name="Continue").click()  # names everything that is missing
     if not fits(page):
         wide.append("rate")

@@ -25,6 +25,14 @@ def sideways_scroll(page: Page) -> int:
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
 
+def turn_to(page: Page, scale: Locator) -> None:
+    """Show the response that a scale is about, where one is shown at a time."""
+    letter = scale.evaluate("element => element.closest('[data-response]')?.dataset.response ?? ''")
+    button = page.locator("[data-switch] button").filter(has_text=letter)
+    if letter and button.is_visible():
+        button.click()
+
+
 class Pointer:
     """Clicks and types as most people do. `saves` says whether each answer is expected to be saved as it is clicked."""
 
@@ -60,6 +68,7 @@ class Pointer:
 
     def _answer_all(self) -> None:
         for number, scale in enumerate(self.page.locator("[data-scale]").all()):
+            turn_to(self.page, scale)
             options = scale.locator("label.option")
             options.nth(number % options.count()).click()
 

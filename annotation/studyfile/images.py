@@ -1,0 +1,53 @@
+"""Images of prompts: files beside the study's, read once and kept in the database, from where we serve them."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+# By what Pillow finds in the file, whatever its name says. No SVG: it is a document, which may hold scripts.
+MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
+MOST_BYTES = 2_000_000
+MOST_PIXELS = 25_000_000
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image as it is stored: its bytes, and what is known of them."""
+
+    data: bytes
+    media_type: str
+    width: int
+    height: int
+
+    @property
+    def sha256(self) -> str:
+        """The hash by which the protocol and its address name it."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def read_image(name: str, folder: Path) -> ImageFile:
+    """Return the image of that name below a folder.
+
+    Raises:
+        ValueError: it is not there, too large, or no image.
+    """
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"{name!r} leads out of the folder of the file that names it; put the image beside it")
+    if not path.is_file():
+        raise ValueError(f"{name!r} does not exist; looked for {path} (paths are relative to the file that names it)")
+    if path.stat().st_size > MOST_BYTES:
+        raise ValueError(f"{name!r} has {path.stat().st_size} bytes; at most {MOST_BYTES} are shown to participants")
+    data = path.read_bytes()
+    try:
+        with Image.open(io.BytesIO(data), formats=list(MEDIA_TYPES)) as image:
+            kind, (width, height) = str(image.format), image.size
+            if width * height > MOST_PIXELS:
+                raise ValueError(f"{name!r} has {width} × {height} pixels; make it smaller")
+            image.verify()
+    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{name!r} is no image that browsers show; use PNG, JPEG, WebP or GIF") from error
+    return ImageFile(data, MEDIA_TYPES[kind], width, height)

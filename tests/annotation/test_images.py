@@ -1,0 +1,116 @@
+"""Images of prompts: read with the study file, kept by hash, and served under a participant's link alone."""
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from PIL import Image
+
+from annotation.models import ItemImage, Output, Study
+from annotation.protocol import definition_document, protocol_hash
+from annotation.services.studies import study_save
+from annotation.studyfile import read_study_file
+from annotation.studyfile.images import MOST_BYTES
+from tests.annotation.studyfiles import complaints, study_data, write
+from tests.annotation.walking import Walker
+from tests.factories import make_study, make_user
+
+ALT = "Three pots on a window sill."
+ITEM = {"id": "tea", "prompt": "Which of these?", "persona": "The user is busy.", "image": "pots.png", "image_alt": ALT}
+REST = {"id": "rest", "prompt": "How do I rest?"}
+
+
+def picture(kind: str = "PNG", colour: str = "green") -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (40, 30), colour).save(file, kind)
+    return file.getvalue()
+
+
+def study_with(folder: Path, content: bytes, **changes: Any) -> Path:
+    (folder / "pots.png").write_bytes(content)
+    return write(folder, study_data(items=[{**ITEM, **changes}, REST]))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
+def test_an_image_is_known_by_its_content_whatever_its_name(tmp_path: Path, kind: str) -> None:
+    made = read_study_file(study_with(tmp_path, picture(kind)))
+    assert made.items[0].image_file and made.items[0].image_file.media_type == f"image/{kind.lower()}"
+    sha256 = hashlib.sha256(picture(kind)).hexdigest()
+    first, second = made.document()["items"]
+    assert first["image"] == {"sha256": sha256, "alt": ALT, "width": 40, "height": 30}
+    assert "image" not in second and "image_file" not in first
+
+
+@pytest.mark.parametrize(
+    ("content", "changes", "said"),
+    [
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", {}, "items[0].image: 'pots.png' is no image that browsers show"),
+        (picture()[:60], {}, "items[0].image: 'pots.png' is no image that browsers show"),
+        (b"x" * (MOST_BYTES + 1), {}, f"at most {MOST_BYTES} are shown"),
+        (picture(), {"image": "there-is-none.png"}, "'there-is-none.png' does not exist"),
+        (picture(), {"image": "../../etc/hostname"}, "leads out of the folder"),
+        (picture(), {"image_alt": ""}, "items[0].image_alt: is missing; describe in words"),
+        (picture(), {"image": ""}, "items[0].image_alt: stands without an image"),
+    ],
+)
+def test_what_is_no_image_or_lacks_its_description_is_refused(
+    tmp_path: Path, content: bytes, changes: dict[str, str], said: str
+) -> None:
+    assert any(said in told for told in complaints(study_with(tmp_path, content, **changes)))
+
+
+def test_a_table_of_items_has_images_only_where_its_columns_are_named(tmp_path: Path) -> None:
+    (tmp_path / "pots.png").write_bytes(picture())
+    (tmp_path / "items.csv").write_text("prompt,persona,image,words\nWhich?,Busy.,pots.png,Pots.\n", encoding="utf-8")
+    entry = {"file": "items.csv"}
+    columns = {"prompt": "prompt", "persona": "persona", "image": "image", "image_alt": "words"}
+    plain, shown = (
+        read_study_file(write(tmp_path, study_data(items=[one, REST]))).items[0]
+        for one in (entry, {**entry, "columns": columns})
+    )
+    assert plain.image == {} and shown.image["alt"] == "Pots."
+
+
+@pytest.mark.django_db
+def test_a_stored_image_is_part_of_the_protocol_and_another_one_makes_outputs_obsolete(tmp_path: Path) -> None:
+    made = read_study_file(study_with(tmp_path, picture()))
+    study = study_save(definition=made, owner=make_user())
+    assert definition_document(study) == made.document()
+    assert bytes(ItemImage.objects.get().data) == picture()
+    before, kept = protocol_hash(study), study.items.get(key="tea").pk
+    study = study_save(definition=made, owner=make_user())
+    assert (protocol_hash(study), study.items.get(key="tea").pk) == (before, kept)
+    other = read_study_file(study_with(tmp_path, picture(colour="red")))
+    study = study_save(definition=other, owner=make_user())
+    assert protocol_hash(study) != before and study.items.get(key="tea").pk != kept
+    assert bytes(ItemImage.objects.get().data) == picture(colour="red")
+
+
+@pytest.fixture
+def walker(db: None) -> Walker:
+    study = make_study(given_items=1, given_per_participant=1)
+    sha256 = hashlib.sha256(picture()).hexdigest()
+    study.items.update(image={"sha256": sha256, "alt": ALT, "width": 40, "height": 30})
+    ItemImage.objects.create(item=study.items.get(), sha256=sha256, media_type="image/png", data=picture())
+    assert Output.objects.filter(arm__study=study).exists()
+    return Walker(study).begin()
+
+
+def test_the_page_shows_the_image_with_its_description_and_the_site_serves_it(walker: Walker) -> None:
+    address = f"images/{hashlib.sha256(picture()).hexdigest()}/"
+    assert f'<img src="{walker.base}{address}" alt="{ALT}" width="40" height="30">' in walker.get().content.decode()
+    answer = walker.get(address)
+    assert answer.content == picture()
+    assert (answer["Content-Type"], answer["X-Content-Type-Options"]) == ("image/png", "nosniff")
+    assert answer["Cache-Control"] == "private, max-age=31536000, immutable"
+
+
+def test_an_image_is_not_for_strangers_nor_for_participants_of_other_studies(walker: Walker) -> None:
+    address = f"images/{hashlib.sha256(picture()).hexdigest()}/"
+    assert Client().get(f"/p/nobody/{address}").status_code == 404
+    assert Walker(make_study(slug="another")).get(address).status_code == 404
+    assert walker.get(f"images/{'0' * 64}/").status_code == 404
+    assert Study.objects.count() == 2
