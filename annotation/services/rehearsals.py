@@ -4,7 +4,7 @@ from django.db import transaction
 
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Participant, Study, User
-from annotation.protocol import problems_before_opening
+from annotation.protocol import problems_before_preview
 from annotation.services.log import audit_log
 from annotation.services.outputs import outputs_request_missing
 from annotation.services.participants import participants_number
@@ -18,7 +18,7 @@ def rehearsal_refusal(study: Study) -> list[str]:
     In a draft they are previews, and go with it when it opens. In an open study they are bots, kept apart from people.
     """
     if study.state == Study.State.DRAFT:
-        return problems_before_opening(study)
+        return problems_before_preview(study)
     return [] if study.state == Study.State.OPEN else [f"{study} is {study.state}; bots take a draft or an open study."]
 
 
