@@ -10,8 +10,7 @@ from annotation.prepared import KeptQuery
 
 _SLOT_OF = {
     Aspect.Kind.RATING: Slot.Kind.OUTPUT,
-    Aspect.Kind.COMPARISON: Slot.Kind.PAIR,
-    Aspect.Kind.PICK: Slot.Kind.PAIR,
+    **dict.fromkeys(Aspect.OF_ALL, Slot.Kind.PAIR),
     Aspect.Kind.PERSONA: Slot.Kind.PERSONA,
     Aspect.Kind.CHECK: Slot.Kind.CHECK,
 }

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from annotation.models import Aspect, Study
+from annotation.orders import FEWEST
 from annotation.studyfile.definition import ItemDefinition
 from annotation.studyfile.problems import Problem
 from annotation.studyfile.schema import Design
@@ -11,6 +12,7 @@ from annotation.studyfile.schema_options import Recruitment
 from annotation.studyfile.yamltree import YamlTree
 
 _OF_A_PAIR = (Aspect.Kind.COMPARISON, Aspect.Kind.PICK)
+_OF_SEVERAL = (Aspect.Kind.RANKING, Aspect.Kind.BEST_WORST)
 
 
 def consistency_problems(
@@ -59,12 +61,16 @@ def _comparison_problems(
     aspects: list[tuple[int, dict[Any, Any]]], arms: int | None, tree: YamlTree, *, is_rating: bool
 ) -> Iterator[Problem]:
     comparisons = [index for index, aspect in aspects if aspect.get("type") in _OF_A_PAIR]
-    others = [aspect for _, aspect in aspects if aspect.get("type") in (*_OF_A_PAIR, Aspect.Kind.PERSONA)]
+    others = [aspect for _, aspect in aspects if aspect.get("type") in (*Aspect.OF_ALL, Aspect.Kind.PERSONA)]
     if is_rating and aspects and len(others) == len(aspects):
         yield tree.problem(["aspects"], "holds no rating of single responses; add an aspect with a scale")
     for index in comparisons if arms not in (None, 0, 2) else []:
         message = f"a comparison needs exactly two responses, and the study has {arms} arms; remove one or the other"
         yield tree.problem(["aspects", index, "type"], message)
+    for index, aspect in aspects:
+        if aspect.get("type") in _OF_SEVERAL and arms is not None and arms < FEWEST:
+            message = f"needs {FEWEST} responses or more, and the study shows {arms}; write `type: comparison`"
+            yield tree.problem(["aspects", index, "type"], message)
 
 
 def _practice_problems(arms: int, tree: YamlTree) -> Iterator[Problem]:

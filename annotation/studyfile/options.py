@@ -10,6 +10,7 @@ from annotation.studyfile.analysis import analysis_problems
 from annotation.studyfile.definition import AspectDefinition, ItemDefinition
 from annotation.studyfile.eliciting import elicitation_part, elicitation_problems
 from annotation.studyfile.problems import Problem
+from annotation.studyfile.schema_aspects import SLIDER
 from annotation.studyfile.schema_options import Check, PlantedPair, Questionnaires, Quiz, SurveyQuestion
 from annotation.studyfile.yamltree import YamlTree
 
@@ -120,7 +121,7 @@ def _planted_problems(parts: dict[str, Any], items: list[ItemDefinition] | None,
     arms = parts.get("arms", 2)
     if planted and (arms if isinstance(arms, int) else len(arms)) != 2:
         yield tree.problem(["planted"], "a planted pair needs a study with exactly two arms; remove one or the other")
-    rated = [aspect.key for aspect in parts.get("aspects", []) if aspect.type == Aspect.Kind.RATING]
+    rated = [aspect.key for aspect in parts.get("aspects", []) if aspect.type in (Aspect.Kind.RATING, SLIDER)]
     keys = {item.key for item in items or []}
     seen: dict[int, int] = {}
     for index, pair in enumerate(planted):
