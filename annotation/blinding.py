@@ -33,6 +33,22 @@ class FollowupView:
     text: str
     version: str
     saved_at: datetime | None
+    is_required: bool = False
+
+    @property
+    def name(self) -> str:
+        """The field that has to be filled in."""
+        return self.text_name
+
+    @property
+    def title(self) -> str:
+        """What it is called in the list of what is missing."""
+        return _("Remark")
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether nothing is missing here."""
+        return bool(self.text.strip()) or not self.is_required
 
 
 @dataclass(frozen=True)
@@ -84,9 +100,14 @@ class TaskView:
         return tuple(followup for followup in found if followup)
 
     @property
-    def missing(self) -> tuple[QuestionView, ...]:
-        """The questions that have no answer yet."""
-        return tuple(question for question in self.questions if not question.is_answered)
+    def asked(self) -> tuple[QuestionView | FollowupView, ...]:
+        """What has to be answered."""
+        return (*self.questions, *(followup for followup in self.followups if followup.is_required))
+
+    @property
+    def missing(self) -> tuple[QuestionView | FollowupView, ...]:
+        """What has no answer yet."""
+        return tuple(one for one in self.asked if not one.is_answered)
 
 
 def task_view(assignment: Assignment, ratings: Sequence[Rating], followups: Sequence[Followup] = ()) -> TaskView:
@@ -214,4 +235,5 @@ def _followup(study: Study, slot: Slot, about: str, kept: Followup | None) -> Fo
         text=kept.text if kept else "",
         version=followup_version(kept),
         saved_at=kept.saved_at if kept and kept.pk else None,  # typed and refused: not saved
+        is_required=bool(study.followup.get("required")),
     )

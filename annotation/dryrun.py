@@ -216,7 +216,8 @@ def _answers(document: dict[str, Any]) -> float:
     each = {Aspect.Kind.RATING: arms, Aspect.Kind.RANKING: arms, Aspect.Kind.BEST_WORST: 2, Aspect.Kind.CHECK: 0}
     clicks = sum(each.get(kind, 1) for kind in kinds)
     added = arms if Aspect.Kind.RATING in kinds else 1
-    return answering(clicks + bool(document["followup"]) * added)
+    remarks = writing(ANSWER_WORDS) * added if document["followup"].get("required") else 0
+    return answering(clicks + bool(document["followup"]) * added) + remarks
 
 
 def _questions(document: dict[str, Any]) -> float:

@@ -127,6 +127,7 @@ def _followup(study: Study, about: str) -> FollowupView | None:
         text="",
         version="",
         saved_at=None,
+        is_required=bool(study.followup.get("required")),
     )
 
 

@@ -22,6 +22,19 @@
       return gettext("Not saved yet. Reload this page: your remark is kept and sent then.");
     }
 
+    // Null as long as a remark that has to be there is missing.
+    get value() {
+      return this.area?.ariaRequired === "true" && !this.area.value.trim() ? null : this.area?.value ?? "";
+    }
+
+    get target() {
+      return this.area;
+    }
+
+    get control() {
+      return this.area;
+    }
+
     get content() {
       return { chips: this.boxes.filter((box) => box.checked).map((box) => box.value), text: this.area?.value ?? "" };
     }
@@ -32,6 +45,7 @@
     }
 
     edited(isTyped) {
+      if (isTyped) this.changed();
       if (!this.isDisputed) return this.take(this.content, isTyped ? TYPING_SETTLE_MS : CHIP_SETTLE_MS);
       this.next = this.content;
       this.remember();

@@ -124,6 +124,7 @@
         (element) => new window.personaeval.Followup(element, token, () => this.update()),
       );
       this.controls = [...this.scales, ...this.followups];
+      this.asked = this.controls.filter((control) => this.entryOf(control));
       this.reading = new Reading(form, (response) => this.openIn(response));
       for (const control of this.controls) control.resume();
       form.addEventListener("submit", (event) => this.submit(event));
@@ -131,7 +132,7 @@
       for (const link of form.querySelectorAll("[data-missing-for] a")) {
         link.addEventListener("click", (event) => {
           event.preventDefault();
-          this.focus(this.scales.find((scale) => `#${scale.element.id}` === link.hash));
+          this.focus(this.asked.find((control) => `#${control.target.id}` === link.hash));
         });
       }
       window.addEventListener("online", () => this.controls.forEach((control) => control.sent && control.post()));
@@ -142,7 +143,7 @@
     }
 
     get missing() {
-      return this.scales.filter((scale) => scale.value === null);
+      return this.asked?.filter((control) => control.value === null);
     }
 
     get isSettled() {
@@ -150,15 +151,19 @@
     }
 
     update() {
-      for (const scale of this.scales ?? []) {
-        const entry = this.form.querySelector(`[data-missing-for="${scale.element.dataset.scale}"]`);
-        entry.hidden = scale.value !== null;
-        if (scale.value !== null) scale.element.classList.remove("is-missing");
+      for (const control of this.asked ?? []) {
+        this.entryOf(control).hidden = control.value !== null;
+        if (control.value !== null) control.element.classList.remove("is-missing");
       }
       this.reading?.update();
       if (this.waiting && this.isSettled) return this.leave();
       const title = this.form.querySelector("[data-missing-title]");
       if (title.textContent !== this.standing) title.textContent = this.standing;
+    }
+
+    // Its line in the list of what is missing; a remark that may be left out has none.
+    entryOf(control) {
+      return control.target && this.form.querySelector(`[data-missing-for="${control.target.id}"]`);
     }
 
     // What stands beside the button: after "Continue" also what keeps it from going on.

@@ -25,6 +25,11 @@
       return false;
     }
 
+    // What the list of what is missing leads to.
+    get target() {
+      return this.element;
+    }
+
     // What has the focus when the question is gone to.
     get control() {
       return this.element.querySelector("input:checked") ?? this.element.querySelector("input[type=radio]");

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Aspect, Assignment, Event
 from annotation.questions import QuestionState, questions_of, standing_ratings
+from annotation.services.followups import remarks_missing
 from annotation.services.locks import study_lock
 from annotation.services.log import event_log
 from annotation.services.ratings import KEY_USED, TRIES, GivenAnswer, answer_check, ratings_write, sent_answer
@@ -100,6 +101,7 @@ def _sorted(assignment: Assignment, answers: Mapping[Key, GivenAnswer], *, again
 
 def _write(assignment: Assignment, form: _Form, hold: bool) -> Finish:
     is_missing = any(value is None for values in form.values.values() for value in values)
+    is_missing = is_missing or remarks_missing(assignment)
     is_ready = not (hold or form.conflicts or form.refused or is_missing)
     missed = _missed_check(assignment, form) if is_ready else None
     with transaction.atomic():

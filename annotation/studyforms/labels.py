@@ -85,6 +85,7 @@ LABELS: dict[str, Words] = {
     "followup": _("Reasons for ratings"),
     "chips": _("Reasons to tick"),
     "text": _("Question to answer in own words"),
+    "FollowupOptions.required": _("The answer in own words has to be given"),
     "skip_reasons": _("Reasons to skip a part"),
     "exclusion_rules": _("Exclusion rules"),
     "failed_checks": _("Missed attention checks"),
