@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from annotation.models import Aspect, Assignment, Followup, Item, Rating, Slot, Study
 from annotation.prompts_display import split_turns
 from annotation.questions import aspect_fits
-from annotation.questionviews import QuestionView, question_view
+from annotation.questionviews import QuestionView, asked_among, question_view
 from annotation.services.followups import asks_followup, followup_version
 from annotation.study_texts import aspects_shown, study_shown, warning_shown
 
@@ -155,7 +155,7 @@ def _questions(
     aspects: Sequence[Aspect], answers: Mapping[tuple[int, int], Rating], is_author: bool, slot: Slot, about: str
 ) -> tuple[QuestionView, ...]:
     fitting = [aspect for aspect in aspects if aspect_fits(aspect, slot)]
-    return tuple(
+    return asked_among(
         question_view(aspect, slot.key, about, is_author, answers.get((slot.pk, aspect.pk))) for aspect in fitting
     )
 
@@ -166,7 +166,7 @@ def practice_view(study: Study, index: int, answers: dict[str, int]) -> TaskView
     aspects = aspects_shown(study)
 
     def questions(kind: Aspect.Kind, slot_key: str, about: str) -> tuple[QuestionView, ...]:
-        return tuple(
+        return asked_among(
             question_view(aspect, slot_key, about, False, None, answers) for aspect in aspects if aspect.kind == kind
         )
 

@@ -1,7 +1,7 @@
 """What a page is given of one question: its words, its answers, and the one that stands."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from string import ascii_uppercase
@@ -57,10 +57,14 @@ class QuestionView:
     client_key: uuid.UUID
     slider: SliderView | None = None
     order: OrderView | None = None
+    asked_if: str = ""
+    asked_if_values: tuple[int, ...] = ()
+    is_asked: bool = True
 
     @property
     def is_answered(self) -> bool:
-        return self.value is not None
+        """Whether nothing is missing here: a question that is not asked needs no answer."""
+        return self.value is not None or not self.is_asked
 
 
 def question_view(
@@ -88,6 +92,18 @@ def question_view(
         client_key=uuid.uuid4(),
         slider=_slider(aspect) if aspect.is_slider else None,
         order=_order(aspect, name, value) if aspect.orders else None,
+        asked_if=answer_name(slot_key, aspect.asked_if) if aspect.asked_if else "",
+        asked_if_values=tuple(aspect.asked_if_values),
+    )
+
+
+def asked_among(questions: Iterable[QuestionView]) -> tuple[QuestionView, ...]:
+    """Return the questions about one thing, each knowing whether it is asked after the answers to the others."""
+    listed = tuple(questions)
+    values = {question.name: question.value for question in listed}
+    return tuple(
+        replace(one, is_asked=values.get(one.asked_if) in one.asked_if_values) if one.asked_if else one
+        for one in listed
     )
 
 

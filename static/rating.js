@@ -143,7 +143,7 @@
     }
 
     get missing() {
-      return this.asked?.filter((control) => control.value === null);
+      return this.asked?.filter((control) => control.value === null && !control.element.hidden);
     }
 
     get isSettled() {
@@ -151,8 +151,9 @@
     }
 
     update() {
+      for (const scale of this.scales ?? []) scale.keepAsked();
       for (const control of this.asked ?? []) {
-        this.entryOf(control).hidden = control.value !== null;
+        this.entryOf(control).hidden = control.value !== null || control.element.hidden;
         if (control.value !== null) control.element.classList.remove("is-missing");
       }
       this.reading?.update();
@@ -227,7 +228,7 @@
       radio.focus({ preventScroll: true });
       if (!radio.checked) radio.click();
       if (this.scales[at].isPartial) return this.focus(this.scales[at]);
-      const later = [...this.scales.slice(at + 1), ...this.scales.slice(0, at)].find((scale) => scale.value === null);
+      const later = [...this.scales.slice(at + 1), ...this.scales.slice(0, at)].find((scale) => this.missing.includes(scale));
       if (later) this.focus(later);
       else this.form.querySelector("[data-continue]").focus();
     }

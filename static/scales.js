@@ -20,6 +20,31 @@
       return false; // what is saved stands until the other answer is chosen
     }
 
+    // Asked always, or after some answers to another question about the same.
+    get isAsked() {
+      const { askedIf, askedValues } = this.element.dataset;
+      if (!askedIf) return true;
+      const chosen = this.element.closest("form").querySelector(`input[name="${askedIf}"]:checked`);
+      return askedValues.split(" ").includes(chosen?.value);
+    }
+
+    // What is no longer asked has no answer; where one was saved, the answer to the other question ends it.
+    keepAsked() {
+      const { isAsked } = this;
+      if (this.element.hidden === !isAsked) return;
+      this.element.hidden = !isAsked;
+      if (isAsked) return;
+      clearTimeout(this.settle);
+      this.next = null;
+      this.remember();
+      this.clear();
+      this.say("");
+    }
+
+    clear() {
+      for (const radio of this.element.querySelectorAll("input[type=radio]")) radio.checked = false;
+    }
+
     // Begun and not done: more than one step makes the answer.
     get isPartial() {
       return false;
@@ -147,6 +172,10 @@
     show(value) {
       this.number.value = value;
       this.follow();
+    }
+
+    clear() {
+      this.show("");
     }
 
     label(value) {

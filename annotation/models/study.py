@@ -140,6 +140,9 @@ class Aspect(models.Model):
     minimum = models.SmallIntegerField()
     maximum = models.SmallIntegerField()
     labels = models.JSONField(help_text="One written label per value, from minimum to maximum.")
+    # Where it is asked only after some answers to another question about the same thing.
+    asked_if = models.CharField(max_length=40, blank=True, default="", help_text="The key of that question.")
+    asked_if_values = models.JSONField(default=list, blank=True)
     # Attention checks only: the right answer, the part of the study they stand in, and whether a miss is told.
     expected = models.SmallIntegerField(null=True, blank=True)
     part = models.PositiveSmallIntegerField(null=True, blank=True)

@@ -37,7 +37,13 @@ def aspect_definition(aspect: AnyAspect, *, arms: int) -> AspectDefinition:
         minimum=minimum,
         maximum=maximum,
         labels=labels,
+        **_asked_if(aspect),
     )
+
+
+def _asked_if(aspect: AnyAspect) -> dict[str, Any]:
+    condition = aspect.only_if if isinstance(aspect, RatingAspect | SliderAspect) else None
+    return {"asked_if": condition.aspect, "asked_if_values": condition.values} if condition else {}
 
 
 def bounds(aspect: RatingAspect | SliderAspect) -> tuple[int, int]:
@@ -63,7 +69,7 @@ def _scale(aspect: AnyAspect, arms: int) -> tuple[str, tuple[int, int], list[str
 
 def aspect_data(aspect: AspectDefinition) -> dict[str, Any]:
     """Return a question as a study file has it, with all that has a default."""
-    found = {
+    found: dict[str, Any] = {
         "key": aspect.key,
         "name": aspect.name,
         "type": aspect.kind,
@@ -71,6 +77,8 @@ def aspect_data(aspect: AspectDefinition) -> dict[str, Any]:
         "question": aspect.question,
         "question_for_others": aspect.question_for_others,
     }
+    if aspect.asked_if:
+        found["only_if"] = {"aspect": aspect.asked_if, "values": list(aspect.asked_if_values)}
     if aspect.kind in _OPTIONS:
         del found["level"]
         return {**found, "options": dict(zip(_OPTIONS[aspect.kind], aspect.labels, strict=True))}

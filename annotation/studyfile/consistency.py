@@ -26,6 +26,7 @@ def consistency_problems(
     arms = _number_of_arms(parts)
     yield from _repeated_aspects(aspects, tree)
     yield from _comparison_problems(aspects, arms, tree, is_rating=parts.get("kind") == Study.Kind.OUTPUT_RATING)
+    yield from _condition_problems(aspects, tree)
     if arms is not None:
         yield from _practice_problems(arms, tree)
     if "arms" in parts and not isinstance(parts["arms"], int) and all(arm.control for arm in parts["arms"]):
@@ -71,6 +72,40 @@ def _comparison_problems(
         if aspect.get("type") in _OF_SEVERAL and arms is not None and arms < FEWEST:
             message = f"needs {FEWEST} responses or more, and the study shows {arms}; write `type: comparison`"
             yield tree.problem(["aspects", index, "type"], message)
+
+
+def _condition_problems(aspects: list[tuple[int, dict[Any, Any]]], tree: YamlTree) -> Iterator[Problem]:
+    """A condition is about a scale of labelled points above it, which is asked always and about the same thing."""
+    for index, aspect in aspects:
+        condition = aspect.get("only_if")
+        if not isinstance(condition, dict) or not isinstance(key := condition.get("aspect"), str):
+            continue
+        about = aspect.get("type", "rating") == Aspect.Kind.PERSONA
+        fitting = {
+            other["key"]: other.get("scale")
+            for place, other in aspects
+            if place < index
+            and isinstance(other.get("key"), str)
+            and other.get("type", "rating") == (Aspect.Kind.PERSONA if about else Aspect.Kind.RATING)
+            and "only_if" not in other
+        }
+        if key not in fitting:
+            known = f"use one of {', '.join(fitting)}" if fitting else "there is none here"
+            message = f"{key!r} is no scale above this one that is always asked about the same; {known}"
+            yield tree.problem(["aspects", index, "only_if", "aspect"], message)
+            continue
+        points, values = _points(fitting[key]), condition.get("values")
+        for value in values if isinstance(values, list) else []:
+            if points and value not in points:
+                message = f"{value!r} is no answer to {key}; use some of {', '.join(map(str, points))}"
+                yield tree.problem(["aspects", index, "only_if", "values"], message)
+
+
+def _points(scale: Any) -> list[Any]:
+    """Return the values of a scale, in either of the ways in which it may be written."""
+    if isinstance(scale, list):
+        return [point.get("value") for point in scale if isinstance(point, dict)]
+    return list(scale) if isinstance(scale, dict) else []
 
 
 def _practice_problems(arms: int, tree: YamlTree) -> Iterator[Problem]:

@@ -136,7 +136,8 @@ def _planted_problems(parts: dict[str, Any], items: list[ItemDefinition] | None,
     arms = parts.get("arms", 2)
     if planted and (arms if isinstance(arms, int) else len(arms)) != 2:
         yield tree.problem(["planted"], "a planted pair needs a study with exactly two arms; remove one or the other")
-    rated = [aspect.key for aspect in parts.get("aspects", []) if aspect.type in (Aspect.Kind.RATING, SLIDER)]
+    scales = [aspect for aspect in parts.get("aspects", []) if aspect.type in (Aspect.Kind.RATING, SLIDER)]
+    rated = [aspect.key for aspect in scales if not aspect.only_if]
     keys = {item.key for item in items or []}
     seen: dict[int, int] = {}
     for index, pair in enumerate(planted):

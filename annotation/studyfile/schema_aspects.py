@@ -19,6 +19,13 @@ Key = Annotated[Line, Field(pattern=SLUG, max_length=_aspect["key"])]
 Name = Annotated[Line, Field(max_length=_aspect["name"])]
 
 
+class Condition(FileSection):
+    """Which answers to another question about the same response, or persona, lead to this one."""
+
+    aspect: Line
+    values: Annotated[list[StrictInt], Field(min_length=1)]
+
+
 class RatingAspect(FileSection):
     """A question about each response, or about the persona, answered on a scale."""
 
@@ -29,6 +36,7 @@ class RatingAspect(FileSection):
     question: Question
     question_for_others: Question | None = None
     scale: Annotated[dict[int, str], BeforeValidator(parse_scale)]
+    only_if: Condition | None = None
 
 
 class SliderEnds(FileSection):
@@ -50,6 +58,7 @@ class SliderAspect(FileSection):
     minimum: SliderEnd = 0
     maximum: SliderEnd = 100
     ends: SliderEnds
+    only_if: Condition | None = None
 
     @model_validator(mode="after")
     def _check_bounds(self) -> "SliderAspect":

@@ -110,7 +110,8 @@ def clmm_script(conditions: Iterable[str], sliders: Iterable[str] = ()) -> str:
     """Return the R script. `conditions` are the levels of `condition`, the base first; `sliders` are left out."""
     levels = ", ".join(_quoted(name) for name in conditions)
     left_out = ", ".join(_quoted(key) for key in sliders)
-    return f"{_HEADER}sliders <- c({left_out})\nratings$condition <- factor(ratings$condition, levels = c({levels}))\n\n{_BODY}"
+    left_out = f"sliders <- c({left_out})\n"
+    return f"{_HEADER}{left_out}ratings$condition <- factor(ratings$condition, levels = c({levels}))\n\n{_BODY}"
 
 
 def _quoted(text: str) -> str:

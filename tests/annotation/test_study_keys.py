@@ -20,6 +20,7 @@ PLACES: dict[type[FileSection], tuple[dict[str, Any], tuple[str | int, ...]]] = 
     schema_aspects.ComparisonOptions: ({"aspects": [{"type": "comparison", "options": {}}]}, ("aspects", 0, "options")),
     schema_aspects.PickAspect: ({"aspects": [rating_aspect(), {"type": "pick"}]}, ("aspects", 1)),
     schema_aspects.PickOptions: ({"aspects": [{"type": "pick", "options": {}}]}, ("aspects", 0, "options")),
+    schema_aspects.Condition: ({"aspects": [rating_aspect(only_if={})]}, ("aspects", 0, "only_if")),
     schema_aspects.SliderAspect: ({"aspects": [{"type": "slider"}]}, ("aspects", 0)),
     schema_aspects.SliderEnds: ({"aspects": [{"type": "slider", "ends": {}}]}, ("aspects", 0, "ends")),
     schema_aspects.OrderAspect: ({"aspects": [{"type": "ranking"}]}, ("aspects", 0)),

@@ -1,14 +1,15 @@
 """Sliders, rankings, and best and worst: asked, answered without a script, held to their rules, exported by arm."""
 
+import re
 import uuid
 from typing import Any
 
 import pytest
 from pytest_django.live_server_helper import LiveServer
 
-from annotation.errors import ValueOutOfScale
+from annotation.errors import StaleVersion, ValueOutOfScale
 from annotation.export import study_tables
-from annotation.models import Aspect, Rating, Slot, Study
+from annotation.models import Aspect, Rating, Slot
 from annotation.orders import orders_among, orders_of
 from annotation.services.ratings import GivenAnswer, rating_save
 from tests.annotation.asking import asking_definition, make_asking_study
@@ -17,6 +18,7 @@ from tests.annotation.test_bots import walk
 from tests.annotation.walking import Walker
 
 SLIDER = {"key": "how", "name": "How", "type": "slider", "question": "How?", "ends": {"low": "Bad", "high": "Good"}}
+WHY = rating_aspect(key="why", only_if={"aspect": "fit", "values": [1, 2]})
 RANKING = {"key": "order", "name": "Order", "type": "ranking", "question": "Which?"}
 
 
@@ -32,7 +34,8 @@ def test_the_number_of_an_order_leads_back_to_it() -> None:
 
 
 def test_what_a_study_file_says_is_what_is_stored() -> None:
-    quality, _, order, extremes = asking_definition().aspects
+    quality, _, lacking, order, extremes = asking_definition().aspects
+    assert (lacking.asked_if, lacking.asked_if_values) == ("fit", [1, 2])
     assert (quality.kind, quality.level, quality.minimum, quality.maximum) == ("rating", "interval", 0, 100)
     assert quality.labels == ["Useless", "Acceptable", "Could not be better"]
     assert (order.kind, order.maximum, order.labels) == ("ranking", 6, ["Best", "Worst"])
@@ -46,6 +49,16 @@ def test_what_a_study_file_says_is_what_is_stored() -> None:
         ({"aspects": [RANKING], "arms": 3}, "holds no rating of single responses; add an aspect with a scale"),
         ({"aspects": [{**SLIDER, "minimum": 5, "maximum": 5}]}, "the maximum must be the higher one"),
         ({"aspects": [{**SLIDER, "scale": {1: "No", 2: "Yes"}}]}, "scale: is not a key that a study file has here"),
+        ({"aspects": [SLIDER, rating_aspect(only_if={"aspect": "how", "values": [1]})]}, "there is none here"),
+        (
+            {"aspects": [rating_aspect(), WHY, {**WHY, "key": "b", "only_if": {"aspect": "why", "values": [1]}}]},
+            "'why' is no scale above this one that is always asked about the same; use one of fit",
+        ),
+        ({"aspects": [rating_aspect(), {**WHY, "only_if": {"aspect": "fit", "values": [4]}}]}, "4 is no answer to fit"),
+        (
+            {"followup": {"chips": ["Too long"], "required": True}},
+            "is about the answer in own words, and none",
+        ),
         ({"aspects": [SLIDER], "analysis": {"margin": {"how": 100}}}, "is 100 points, and the whole scale is 100"),
     ],
 )
@@ -120,7 +133,11 @@ def test_bots_answer_every_kind_and_the_export_has_it_by_arm(live_server: LiveSe
         assert (report.step, report.error) == ("done", "")
     tables = study_tables(study, include_bots=True)
     ratings, wide = list(tables["ratings"].rows()), list(tables["ratings_wide"].rows())
-    assert len(ratings) == 4 * 3 * (3 * 2 + 2)
+    always = [row for row in ratings if row["aspect"] != "lacking"]
+    assert len(always) == 4 * 3 * (3 * 2 + 2)
+    fits = {(row["assignment"], row["output"]): row["value"] for row in ratings if row["aspect"] == "fit"}
+    asked = {(row["assignment"], row["output"]) for row in ratings if row["aspect"] == "lacking"}
+    assert asked == {place for place, value in fits.items() if value < 3}
     codes = sorted(study.arms.values_list("code", flat=True))
     for row in ratings:
         if row["aspect_kind"] == Aspect.Kind.RANKING:
@@ -134,8 +151,8 @@ def test_bots_answer_every_kind_and_the_export_has_it_by_arm(live_server: LiveSe
     sliders = {row["value"]: row["label"] for row in ratings if row["aspect"] == "quality"}
     assert len(sliders) > 10
     assert {label for value, label in sliders.items() if value not in (0, 50, 100)} == {""}
-    history = list(tables["history"].rows())
-    assert [row["ranked_arms"] for row in history] == [row["ranked_arms"] for row in ratings]
+    current = [row for row in tables["history"].rows() if row["superseded_by"] is None]
+    assert [row["ranked_arms"] for row in current] == [row["ranked_arms"] for row in ratings]
 
 
 def cells_of(row: dict[str, Any], wide: list[dict[str, Any]]) -> dict[str, Any]:
@@ -153,3 +170,71 @@ def check_ranking(
     assert {code: cells_of(row, wide)[f"value.order.{code}"] for code in codes} == {
         code: place for place, code in enumerate(order, start=1)
     }
+
+
+def save(walker: Walker, key: str, value: int, version: int = 0) -> Rating:
+    """Save an answer about the first response as a click does."""
+    answer = GivenAnswer(value, version, uuid.uuid4())
+    return rating_save(token=walker.participant.token, slot_key=first(walker).key, aspect_key=key, answer=answer)
+
+
+def first(walker: Walker) -> Slot:
+    return walker.assignment.slots.get(position=1)
+
+
+def lacking(walker: Walker) -> list[tuple[int, bool]]:
+    """Return the answers to the question that is not always asked, and whether each stands."""
+    found = Rating.objects.filter(slot=first(walker), aspect__key="lacking").order_by("version")
+    return [(rating.value, rating.superseded_by is None) for rating in found]
+
+
+@pytest.mark.django_db
+def test_an_answer_that_nothing_leads_to_any_more_is_kept_and_counts_no_longer() -> None:
+    study = make_asking_study(practice=[])
+    walker = Walker(study).begin()
+    walker.get()
+    save(walker, "fit", 2)
+    save(walker, "lacking", 3)
+    assert lacking(walker) == [(3, True)]
+    decided = save(walker, "fit", 5, version=1)
+    assert lacking(walker) == [(3, False)]
+    ended = Rating.objects.get(aspect__key="lacking")
+    assert ended.superseded_by == decided
+    assert not [row for row in study_tables(study)["ratings"].rows() if row["aspect"] == "lacking"]
+    save(walker, "fit", 1, version=2)  # asked again: as if it had not been, but for the number of the answer
+    with pytest.raises(StaleVersion):
+        save(walker, "lacking", 1)
+    save(walker, "lacking", 1, version=1)
+    assert lacking(walker) == [(3, False), (1, True)]
+
+
+@pytest.mark.django_db
+def test_a_question_is_asked_after_the_answers_that_lead_to_it_and_not_before() -> None:
+    walker = Walker(make_asking_study(practice=[])).begin()
+    orders = order_fields(walker, order="123", extremes="12")
+    name = f"answer-{first(walker).key}"
+    assert walker.get().content.decode().count('hidden data-scale="answer-') == 3
+    form = {**walker.answers(), **orders, f"{name}-fit": 1, f"{name}-lacking": ""}
+    refused = walker.post(f"parts/{walker.assignment.key}/complete/", **form).content.decode()
+    assert refused.count('hidden data-scale="answer-') == 2
+    assert f'<li data-missing-for="{name}-lacking" ><a' in refused
+    again = {**walker.answers(), **orders, f"{name}-fit": 1, f"{name}-lacking": 2}
+    assert walker.post(f"parts/{walker.assignment.key}/complete/", **again).status_code == 302
+    kept = Rating.objects.filter(aspect__key="lacking").values_list("slot__position", "value")
+    assert list(kept) == [(1, 2)]  # what a form holds beyond what is asked is not kept
+
+
+@pytest.mark.django_db
+def test_a_part_is_not_finished_before_every_remark_that_has_to_be_given() -> None:
+    study = make_asking_study(practice=[], followup={"chips": [], "text": "Why?", "required": True})
+    walker = Walker(study).begin()
+    orders = order_fields(walker, order="123", extremes="12")
+    remarks = {f"words-{slot.key}": "Because." for slot in walker.assignment.slots.filter(kind=Slot.Kind.OUTPUT)}
+    lacks = {**orders, **remarks, f"words-{first(walker).key}": "  "}
+    refused = walker.complete(**lacks)
+    assert refused.status_code == 422
+    page = refused.content.decode()
+    assert f'<li data-missing-for="words-{first(walker).key}" ><a href="#words-' in page
+    assert page.count("1 still to answer:") == 1
+    versions = dict(re.findall(r'name="(version-words-\w+)" value="([^"]*)"', page))
+    assert walker.complete(**{**orders, **remarks, **versions}).status_code == 302

@@ -1,4 +1,4 @@
-"""Sliders, rankings, and best and worst in a browser: by pointer, by touch, by keyboard, without a script, in two tabs."""
+"""Sliders and orders in a browser: by pointer, by keyboard, without a script, in two tabs."""
 
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
@@ -114,10 +114,10 @@ def test_the_keyboard_alone_answers_everything_and_goes_on(page: Page, study: St
 def test_without_a_script_a_number_and_a_table_of_places_do(page: Page, study: Study) -> None:
     open_task(page, study)
     expect(page.locator("[type=range]")).to_have_count(0)
-    for number in page.locator(".slider [type=number]").all():
-        number.fill("81")
+    for box in page.locator(".slider [type=number]").all():
+        box.fill("81")
     for scale in page.locator("[data-scale$='-fit']").all():
-        scale.locator("label.option").nth(1).click()
+        scale.locator("label.option").nth(3).click()
     for number, letter in ((1, "C"), (2, "B"), (3, "C")):
         give(page, "order", number, letter)
     give(page, "extremes", 1, "A")
@@ -152,3 +152,23 @@ def test_another_tab_that_ranked_otherwise_is_told_in_letters(
 def test_nothing_is_wider_than_the_window(page: Page, study: Study, size: dict[str, int]) -> None:
     open_task(page, study, size)
     assert sideways_scroll(page) == 0
+
+
+def test_a_question_comes_and_goes_with_the_answer_that_leads_to_it(page: Page, study: Study) -> None:
+    open_task(page, study)
+    fit, lacking = question(page, "fit"), question(page, "lacking")
+    expect(lacking).to_be_hidden()
+    fit.locator("label.option").nth(1).click()
+    expect(lacking).to_be_visible()
+    expect(page.locator("[data-missing] li:visible", has_text="What is missing")).to_have_count(1)
+    lacking.locator("label.option").nth(2).click()
+    expect(lacking.locator("[data-save-state]")).to_have_text(SAVED)
+    with page.expect_response(lambda reply: "-fit" in reply.url or reply.url.endswith("/fit/")):
+        fit.locator("label.option").nth(4).click()
+    expect(lacking).to_be_hidden()
+    assert standing("lacking") == []
+    fit.locator("label.option").nth(0).click()
+    expect(lacking.locator(":checked")).to_have_count(0)
+    lacking.locator("label.option").nth(0).click()
+    expect(lacking.locator("[data-save-state]")).to_have_text(SAVED)
+    assert standing("lacking") == [1]

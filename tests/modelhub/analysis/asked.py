@@ -1,4 +1,4 @@
-"""A finished study with sliders, rankings, and best and worst, in which the third arm is liked best, the first least."""
+"""A finished study with sliders, rankings, and best and worst, where the third arm is liked best, the first least."""
 
 import uuid
 from datetime import timedelta
@@ -40,7 +40,10 @@ def _answer_all(part: Assignment, persona: Persona, gap: float, rng: np.random.G
         slot = Slot.objects.create(assignment=part, kind=Slot.Kind.OUTPUT, position=position, output=output)
         liked[position] = 3 + (output.arm.ordinal - 2) * gap + rng.normal(0, 0.6)
         _answer(slot, aspects["quality"], int(np.clip(liked[position] * 20, 0, 100)))
-        _answer(slot, aspects["fit"], likert(liked[position], rng, spread=0.2))
+        fit = likert(liked[position], rng, spread=0.2)
+        _answer(slot, aspects["fit"], fit)
+        if fit in aspects["lacking"].asked_if_values:
+            _answer(slot, aspects["lacking"], int(rng.integers(1, 4)))
     order: Order = tuple(sorted(liked, key=lambda position: -liked[position]))
     slot = Slot.objects.create(assignment=part, kind=Slot.Kind.PAIR, position=len(outputs) + 1)
     _answer(slot, aspects["order"], 1 + aspects["order"].orders.index(order))
