@@ -60,8 +60,8 @@ def _arms_type(value: Any) -> str:
 
 
 AnyArms = Annotated[
-    Annotated[StrictInt, Field(ge=2, le=MAX_ARMS), Tag("<number>")]
-    | Annotated[list[ArmOptions], Field(min_length=2, max_length=MAX_ARMS), Tag("<list>")],
+    Annotated[StrictInt, Field(ge=1, le=MAX_ARMS), Tag("<number>")]
+    | Annotated[list[ArmOptions], Field(min_length=1, max_length=MAX_ARMS), Tag("<list>")],
     Discriminator(_arms_type),
 ]
 

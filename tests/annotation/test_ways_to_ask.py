@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.annotation.asking import asking_definition, make_asking_study
 from tests.annotation.studyfiles import complaints, rating_aspect, study_data, write
 from tests.annotation.test_bots import walk
 from tests.annotation.walking import Walker
+from tests.factories import make_study
 
 SLIDER = {"key": "how", "name": "How", "type": "slider", "question": "How?", "ends": {"low": "Bad", "high": "Good"}}
 WHY = rating_aspect(key="why", only_if={"aspect": "fit", "values": [1, 2]})
@@ -238,3 +240,22 @@ def test_a_part_is_not_finished_before_every_remark_that_has_to_be_given() -> No
     assert page.count("1 still to answer:") == 1
     versions = dict(re.findall(r'name="(version-words-\w+)" value="([^"]*)"', page))
     assert walker.complete(**{**orders, **remarks, **versions}).status_code == 302
+
+
+def test_one_arm_alone_may_be_rated_and_not_compared(tmp_path: Path) -> None:
+    assert not complaints(write(tmp_path, study_data(arms=1)))
+    comparison = {"key": "pair", "name": "Pair", "type": "comparison", "question": "Which?"}
+    found = complaints(write(tmp_path, study_data(arms=1, aspects=[rating_aspect(), comparison, RANKING])))
+    assert [line.split(": ", 2)[2] for line in found] == [
+        "a comparison needs exactly two responses, and the study has 1 arms; remove one or the other",
+        "needs 3 responses or more, and the study shows 1; write `type: comparison`",
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_study_of_one_arm_is_taken_to_its_end(live_server: LiveServer) -> None:
+    study = make_study(arms=1, given_items=2, given_per_participant=2)
+    report = walk(study, live_server)
+    assert (report.step, report.error) == ("done", "")
+    rows = list(study_tables(study, include_bots=True)["ratings"].rows())
+    assert [(row["position"], row["aspect"]) for row in rows] == [(1, "answerability"), (1, "personalization")] * 2
