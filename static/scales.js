@@ -120,11 +120,12 @@
       super(fieldset, token, changed);
       this.number = fieldset.querySelector("input[type=number]");
       this.range = document.createElement("input");
-      const { min, max } = this.number;
-      Object.assign(this.range, { type: "range", min, max, step: 1, className: "slider-range" });
+      const { min, max, name } = this.number;
+      Object.assign(this.range, { type: "range", min, max, step: 1, className: "slider-range", id: `range-${name}` });
       this.range.setAttribute("aria-describedby", this.number.getAttribute("aria-describedby"));
-      this.range.ariaLabel = fieldset.querySelector("legend").textContent;
-      fieldset.querySelector(".slider-ends").before(this.range);
+      const label = document.createElement("label");
+      Object.assign(label, { htmlFor: this.range.id, className: "visually-hidden", textContent: fieldset.querySelector("legend").textContent });
+      fieldset.querySelector(".slider-ends").before(label, this.range);
       this.range.addEventListener("input", () => this.moved());
       // A click where it rests moves nothing, and is an answer.
       this.range.addEventListener("pointerup", () => this.value === null && this.moved());

@@ -1,13 +1,18 @@
 """Sliders and orders in a browser: by pointer, by keyboard, without a script, in two tabs."""
 
+import json
+
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from annotation.models import Rating, Study
 from tests.annotation.asking import make_asking_study
-from tests.browser.test_reading import DESK, PHONE, open_task
+from tests.browser.test_reading import DESK, open_task
 from tests.browser.test_resilience import SAVED
+from tests.browser.visits import EVERY_SIZE, faults_of
 from tests.browser.walk import sideways_scroll
+from tests.tools.gallery_asking import asking_spots
+from tests.tools.processes import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("server")]
 
@@ -148,10 +153,16 @@ def test_another_tab_that_ranked_otherwise_is_told_in_letters(
     assert standing("order") == [6]
 
 
-@pytest.mark.parametrize("size", [DESK, {"width": 768, "height": 1024}, PHONE, {"width": 320, "height": 256}])
+@pytest.mark.parametrize("size", [DESK, {"width": 320, "height": 256}])
 def test_nothing_is_wider_than_the_window(page: Page, study: Study, size: dict[str, int]) -> None:
     open_task(page, study, size)
     assert sideways_scroll(page) == 0
+
+
+@pytest.mark.parametrize("size", EVERY_SIZE)
+def test_the_page_is_accessible_light_and_asks_nobody_else(browser: Browser, server: Server, size: str) -> None:
+    found = faults_of(browser, server.base_url, asking_spots(), "", size)
+    assert not found, json.dumps(found, indent=2)
 
 
 def test_a_question_comes_and_goes_with_the_answer_that_leads_to_it(page: Page, study: Study) -> None:
