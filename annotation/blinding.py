@@ -3,7 +3,6 @@
 No arm, system, output key, data set or origin can reach a participant's page, because none of these classes holds one.
 """
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,29 +14,9 @@ from django.utils.translation import gettext as _
 from annotation.models import Aspect, Assignment, Followup, Item, Rating, Slot, Study
 from annotation.prompts_display import split_turns
 from annotation.questions import aspect_fits
+from annotation.questionviews import QuestionView, asked_among, question_view
 from annotation.services.followups import asks_followup, followup_version
 from annotation.study_texts import aspects_shown, study_shown, warning_shown
-
-
-@dataclass(frozen=True)
-class QuestionView:
-    """One scale on the page. `name` is the form field; `about` names the response in the list of what is missing."""
-
-    name: str
-    slot_key: str
-    aspect_key: str
-    title: str
-    about: str
-    text: str
-    options: tuple[tuple[int, str], ...]
-    value: int | None
-    version: int
-    saved_at: datetime | None
-    client_key: uuid.UUID
-
-    @property
-    def is_answered(self) -> bool:
-        return self.value is not None
 
 
 @dataclass(frozen=True)
@@ -54,6 +33,22 @@ class FollowupView:
     text: str
     version: str
     saved_at: datetime | None
+    is_required: bool = False
+
+    @property
+    def name(self) -> str:
+        """The field that has to be filled in."""
+        return self.text_name
+
+    @property
+    def title(self) -> str:
+        """What it is called in the list of what is missing."""
+        return _("Remark")
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether nothing is missing here."""
+        return bool(self.text.strip()) or not self.is_required
 
 
 @dataclass(frozen=True)
@@ -105,9 +100,14 @@ class TaskView:
         return tuple(followup for followup in found if followup)
 
     @property
-    def missing(self) -> tuple[QuestionView, ...]:
-        """The questions that have no answer yet."""
-        return tuple(question for question in self.questions if not question.is_answered)
+    def asked(self) -> tuple[QuestionView | FollowupView, ...]:
+        """What has to be answered."""
+        return (*self.questions, *(followup for followup in self.followups if followup.is_required))
+
+    @property
+    def missing(self) -> tuple[QuestionView | FollowupView, ...]:
+        """What has no answer yet."""
+        return tuple(one for one in self.asked if not one.is_answered)
 
 
 def task_view(assignment: Assignment, ratings: Sequence[Rating], followups: Sequence[Followup] = ()) -> TaskView:
@@ -142,7 +142,7 @@ def task_view(assignment: Assignment, ratings: Sequence[Rating], followups: Sequ
             )
             for letter, slot in zip(ascii_uppercase, shown, strict=False)
         ),
-        comparisons=of_kind(Slot.Kind.PAIR, _("Both responses")),
+        comparisons=of_kind(Slot.Kind.PAIR, all_responses(len(shown))),
         about_persona=of_kind(Slot.Kind.PERSONA, _("Persona")),
         checks=of_kind(Slot.Kind.CHECK, _("This page")),
         persona_followup=next(
@@ -155,7 +155,9 @@ def _questions(
     aspects: Sequence[Aspect], answers: Mapping[tuple[int, int], Rating], is_author: bool, slot: Slot, about: str
 ) -> tuple[QuestionView, ...]:
     fitting = [aspect for aspect in aspects if aspect_fits(aspect, slot)]
-    return tuple(_question(aspect, slot.key, about, is_author, answers.get((slot.pk, aspect.pk))) for aspect in fitting)
+    return asked_among(
+        question_view(aspect, slot.key, about, is_author, answers.get((slot.pk, aspect.pk))) for aspect in fitting
+    )
 
 
 def practice_view(study: Study, index: int, answers: dict[str, int]) -> TaskView:
@@ -164,8 +166,8 @@ def practice_view(study: Study, index: int, answers: dict[str, int]) -> TaskView
     aspects = aspects_shown(study)
 
     def questions(kind: Aspect.Kind, slot_key: str, about: str) -> tuple[QuestionView, ...]:
-        return tuple(
-            _question(aspect, slot_key, about, False, None, answers) for aspect in aspects if aspect.kind == kind
+        return asked_among(
+            question_view(aspect, slot_key, about, False, None, answers) for aspect in aspects if aspect.kind == kind
         )
 
     return TaskView(
@@ -179,8 +181,8 @@ def practice_view(study: Study, index: int, answers: dict[str, int]) -> TaskView
         ),
         comparisons=tuple(
             question
-            for kind in (Aspect.Kind.COMPARISON, Aspect.Kind.PICK)
-            for question in questions(kind, "practice", _("Both responses"))
+            for kind in Aspect.OF_ALL
+            for question in questions(kind, "practice", all_responses(len(item["responses"])))
         ),
         about_persona=questions(Aspect.Kind.PERSONA, "practice", _("Persona")),
     )
@@ -196,9 +198,9 @@ def response_title(letter: str) -> str:
     return _("Response %(letter)s") % {"letter": letter}
 
 
-def answer_name(slot_key: str, aspect_key: str) -> str:
-    """Return the form field of a question."""
-    return f"answer-{slot_key}-{aspect_key}"
+def all_responses(count: int) -> str:
+    """Return what all responses of a page together are called."""
+    return _("Both responses") if count == 2 else _("All responses")
 
 
 def chips_name(slot_key: str) -> str:
@@ -233,28 +235,5 @@ def _followup(study: Study, slot: Slot, about: str, kept: Followup | None) -> Fo
         text=kept.text if kept else "",
         version=followup_version(kept),
         saved_at=kept.saved_at if kept and kept.pk else None,  # typed and refused: not saved
-    )
-
-
-def _question(
-    aspect: Aspect,
-    slot_key: str,
-    about: str,
-    is_author: bool,
-    rating: Rating | None,
-    answers: dict[str, int] | None = None,
-) -> QuestionView:
-    name = answer_name(slot_key, aspect.key)
-    return QuestionView(
-        name=name,
-        slot_key=slot_key,
-        aspect_key=aspect.key,
-        title=aspect.name,
-        about=about,
-        text=aspect.question if is_author else aspect.question_for_others,
-        options=tuple(aspect.options),
-        value=rating.value if rating else (answers or {}).get(name),
-        version=rating.version if rating else 0,
-        saved_at=rating.saved_at if rating else None,
-        client_key=uuid.uuid4(),
+        is_required=bool(study.followup.get("required")),
     )

@@ -63,8 +63,8 @@ class Attention:
         answers: dict[str, str] = {}
         for response, text in zip(responses, texts, strict=True):
             for scale in response.xpath(".//*[@data-scale]"):
-                values = sorted(_labels(scale).values(), key=int)
-                answers |= dict.fromkeys(_names(scale), values[0 if text in self.answer_key.bad else -1])
+                ends = _ends(scale)
+                answers |= dict.fromkeys(_names(scale), ends[0 if text in self.answer_key.bad else 1])
         return answers
 
     def quiz_answers(self, form: Any) -> dict[str, str]:
@@ -79,7 +79,15 @@ class Attention:
 
 
 def _names(fieldset: Any) -> set[str]:
-    return set(fieldset.xpath(".//input[@type='radio']/@name"))
+    return set(fieldset.xpath(".//input[@type='radio' or @type='number']/@name"))
+
+
+def _ends(scale: Any) -> tuple[str, str]:
+    """Return the lowest and the highest answer."""
+    for number in scale.xpath(".//input[@type='number']"):
+        return number.get("min"), number.get("max")
+    values = sorted(_labels(scale).values(), key=int)
+    return values[0], values[-1]
 
 
 def _labels(fieldset: Any) -> dict[str, str]:

@@ -7,12 +7,13 @@ personas by code: a rehearsal knows no more of systems than the rest of this pac
 
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from annotation.errors import ServiceError
 from annotation.models import Aspect, Assignment, Persona, Slot, Study
+from annotation.orders import Order
 
 LENIENCY, QUALITY, NOISE = 0.3, 0.5, 0.8  # standard deviations in points of the scale
 INDIFFERENCE = 0.3  # responses whose latent values are closer than this are a tie
@@ -85,21 +86,32 @@ class Opinions:
             shown = sorted((one for one in page if one.arm is not None), key=lambda one: one.position)
             left, right = (self._latent(aspect, one.arm, persona, block) for one in shown)
             return self._side(aspect, left - right)
+        if aspect.orders:
+            shown = [one for one in page if one.arm is not None]
+            liked = {one.position: self._latent(aspect, one.arm, persona, block) for one in shown}
+            return 1 + max(range(len(aspect.orders)), key=lambda order: _fits(aspect.orders[order], liked))
         middle = (aspect.minimum + aspect.maximum) / 2
-        lenient = _normal(f"{self.seed} {self.code} {aspect.key}", LENIENCY)
-        value = middle + lenient + self._latent(aspect, place.arm, persona, block)
+        # Of a slider, an opinion moves as large a part of the way as it does on five points.
+        unit = (aspect.maximum - aspect.minimum) / 4 if aspect.is_slider else 1
+        lenient = unit * _normal(f"{self.seed} {self.code} {aspect.key}", LENIENCY)
+        value = middle + lenient + self._latent(aspect, place.arm, persona, block, unit)
         return min(aspect.maximum, max(aspect.minimum, round(value)))
 
-    def _latent(self, aspect: Aspect, arm: int | None, persona: str, block: str) -> float:
+    def _latent(self, aspect: Aspect, arm: int | None, persona: str, block: str, unit: float = 1) -> float:
         planted = sum(effect.size for effect in self.effects if effect.applies(aspect.key, arm, block))
         quality = _normal(f"{self.seed} {persona} {arm} {aspect.key}", QUALITY)
-        return quality + planted + self.random.gauss(0, NOISE)
+        return unit * (quality + self.random.gauss(0, NOISE)) + planted
 
     def _side(self, aspect: Aspect, leaning: float) -> int:
         options = Aspect.COMPARISON_OPTIONS
         if aspect.kind == Aspect.Kind.COMPARISON and abs(leaning) < INDIFFERENCE:
             return 1 + options.index("tie")
         return 1 + options.index("left" if leaning > 0 else "right")
+
+
+def _fits(order: Order, liked: Mapping[int, float]) -> float:
+    """Return how far an order has what is liked before what is not; of best and worst, the first minus the last."""
+    return sum(liked[before] - liked[after] for at, before in enumerate(order) for after in order[at + 1 :])
 
 
 def _effect(text: str) -> Effect:

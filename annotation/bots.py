@@ -87,16 +87,34 @@ class Page:
         return form.inputs[name]
 
     def scales(self, form: Any) -> dict[str, list[str]]:
-        """Return the values on offer for every group of radio buttons."""
+        """Return the values on offer for every question, by its field."""
         found = self.groups(form)
         if not found:
             raise BotError(f"page {self.step}: there is no scale to answer")
         return found
 
     def groups(self, form: Any) -> dict[str, list[str]]:
-        """Return the same, or nothing where the form has no radio buttons."""
-        names = dict.fromkeys(form.xpath(".//input[@type='radio']/@name"))
-        return {name: list(form.inputs[name].value_options) for name in names}
+        """Return the same, or nothing where the form has no questions. A dot parts the places of an order."""
+        names = [name for name in dict.fromkeys(form.xpath(".//input[@type='radio']/@name")) if "." not in name]
+        found = {name: list(form.inputs[name].value_options) for name in names}
+        for number in form.xpath(".//input[@type='number']"):
+            found[number.name] = [str(value) for value in range(int(number.get("min")), int(number.get("max")) + 1)]
+        return found | {name: [str(value) for value in range(1, len(orders) + 1)] for name, orders in _orders(form)}
+
+
+def _orders(form: Any) -> list[tuple[str, list[str]]]:
+    """Return the orders on offer of every question that asks for one, by its field."""
+    return [(one.get("data-scale"), one.get("data-orders").split()) for one in form.xpath(".//*[@data-orders]")]
+
+
+def _in_places(form: Any, values: dict[str, str]) -> dict[str, str]:
+    """Return the values as they are filled in: who has which place, where a question asks for an order."""
+    filled = dict(values)
+    for name, orders in _orders(form):
+        if name in filled:
+            order = orders[int(filled.pop(name)) - 1]
+            filled |= {f"{name}.{place}": position for place, position in enumerate(order, start=1)}
+    return filled
 
 
 class Bot:
@@ -258,7 +276,7 @@ class Bot:
 
     def _post(self, page: Page, form: Any, values: dict[str, str], expected: int | None = None) -> Page:
         page.field(form, "csrfmiddlewaretoken")
-        data: dict[str, Any] = {**dict(form.form_values()), **values}
+        data: dict[str, Any] = {**dict(form.form_values()), **_in_places(form, values)}
         target = page.url.join(form.action or "")
         return Page(self.client.post(target, data=data, headers={"Referer": str(page.url)}), expected)
 

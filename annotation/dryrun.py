@@ -213,9 +213,11 @@ def _practice_part(document: dict[str, Any], item: dict[str, Any]) -> float:
 def _answers(document: dict[str, Any]) -> float:
     """Minutes of the clicks of one part: its scales, and one more for what may be added about each thing rated."""
     arms, kinds = len(document["arms"]), [aspect["kind"] for aspect in document["aspects"]]
-    clicks = sum(arms if kind == Aspect.Kind.RATING else kind != Aspect.Kind.CHECK for kind in kinds)
+    each = {Aspect.Kind.RATING: arms, Aspect.Kind.RANKING: arms, Aspect.Kind.BEST_WORST: 2, Aspect.Kind.CHECK: 0}
+    clicks = sum(each.get(kind, 1) for kind in kinds)
     added = arms if Aspect.Kind.RATING in kinds else 1
-    return answering(clicks + bool(document["followup"]) * added)
+    remarks = writing(ANSWER_WORDS) * added if document["followup"].get("required") else 0
+    return answering(clicks + bool(document["followup"]) * added) + remarks
 
 
 def _questions(document: dict[str, Any]) -> float:

@@ -1,17 +1,17 @@
 """What an answer is held to: its place, its scale, and what stands as the answer so far."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.db import connection
+from django.db.models import Max
 
 from annotation.models import Aspect, Assignment, Participant, Rating, Slot, Study
 from annotation.prepared import KeptQuery
 
 _SLOT_OF = {
     Aspect.Kind.RATING: Slot.Kind.OUTPUT,
-    Aspect.Kind.COMPARISON: Slot.Kind.PAIR,
-    Aspect.Kind.PICK: Slot.Kind.PAIR,
+    **dict.fromkeys(Aspect.OF_ALL, Slot.Kind.PAIR),
     Aspect.Kind.PERSONA: Slot.Kind.PERSONA,
     Aspect.Kind.CHECK: Slot.Kind.CHECK,
 }
@@ -19,7 +19,7 @@ _SLOT_OF = {
 
 @dataclass(frozen=True)
 class QuestionState:
-    """One aspect of one slot. `version` and `value` are those of the answer that stands; 0 and None without one."""
+    """One aspect of one slot. `value` is the answer that stands, None without one; `version` counts all there were."""
 
     slot_id: int
     position: int
@@ -30,6 +30,7 @@ class QuestionState:
     is_asked: bool
     version: int
     value: int | None
+    decides: bool = False  # whether other questions are asked
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,12 @@ _ASKED = """
            aspect.id, aspect.kind, aspect.name, aspect.minimum, aspect.maximum, aspect.part,
            assignment.id, assignment.ordinal, assignment.shown_at IS NOT NULL,
            participant.kind, participant.language, study.state, study.assignment_hours,
-           rating.version, rating.value
+           COALESCE(rating.version, CASE WHEN aspect.asked_if <> '' THEN (
+               SELECT MAX(ended.version) FROM annotation_rating ended
+                WHERE ended.slot_id = slot.id AND ended.aspect_id = aspect.id) END),
+           rating.value,
+           EXISTS (SELECT 1 FROM annotation_aspect other
+                    WHERE other.study_id = study.id AND other.asked_if = aspect.key)
       FROM annotation_slot slot
       JOIN annotation_assignment assignment ON assignment.id = slot.assignment_id
       JOIN annotation_participant participant ON participant.id = assignment.participant_id
@@ -78,11 +84,11 @@ def asked_question(*, token: str, slot_key: str, aspect_key: str) -> AskedQuesti
         return None
     (
         slot_id, slot_kind, position, aspect_id, aspect_kind, name, minimum, maximum, part,
-        assignment_id, ordinal, is_shown, participant_kind, language, state, hours, version, value,
+        assignment_id, ordinal, is_shown, participant_kind, language, state, hours, version, value, decides,
     ) = row  # fmt: skip
     question = QuestionState(
         slot_id, position, aspect_id, name, minimum, maximum, _is_asked(aspect_kind, part, slot_kind, ordinal),
-        version or 0, value,
+        version or 0, value, bool(decides),
     )  # fmt: skip
     return AskedQuestion(question, assignment_id, bool(is_shown), participant_kind, language, state, hours)
 
@@ -94,8 +100,27 @@ _STANDING = KeptQuery(
 
 
 def standing_ratings(assignment: Assignment) -> list[Rating]:
-    """Return the answers of an assignment that count."""
-    return list(_STANDING.objects(assignment=assignment.pk))
+    """Return the answers of an assignment that count.
+
+    Among them, without a value, stand those to questions that are no longer asked: their versions are counted on.
+    """
+    standing = list(_STANDING.objects(assignment=assignment.pk))
+    conditional = [aspect.pk for aspect in assignment.participant.study.aspects.all() if aspect.asked_if]
+    if not conditional:
+        return standing
+    known = {(rating.slot_id, rating.aspect_id) for rating in standing}
+    answers = Rating.objects.filter(slot__assignment=assignment, aspect__in=conditional).order_by()
+    ended = answers.values_list("slot", "aspect").annotate(last=Max("version"))
+    return standing + [
+        Rating(slot_id=slot, aspect_id=aspect, version=last)
+        for slot, aspect, last in ended
+        if (slot, aspect) not in known
+    ]
+
+
+def is_asked_after(aspect: Aspect, answers: Mapping[str, int | None]) -> bool:
+    """Whether a question is asked once the others about the same thing, by key, are answered so."""
+    return not aspect.asked_if or answers.get(aspect.asked_if) in aspect.asked_if_values
 
 
 def questions_of(

@@ -11,12 +11,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from annotation.blinding import FollowupView, QuestionView, TaskView, answer_name, practice_view, response_title
+from annotation.blinding import FollowupView, TaskView, practice_view, response_title
 from annotation.controls.quiz import quiz_view
 from annotation.languages import language_choices, languages_of
 from annotation.models import Aspect, Participant, Study
 from annotation.prompts_display import split_turns
 from annotation.questionnaires import survey_view
+from annotation.questionviews import question_view
 from annotation.screening import writing_advice
 from annotation.services.personas import MAX_PERSONA_LENGTH
 from annotation.services.text import MAX_TEXT_LENGTH
@@ -107,24 +108,8 @@ def _rating(study: Study, definition: StudyDefinition) -> TaskView:
         warning=item.warning,
         language=item.language,
         responses=asked,
-        checks=tuple(_check(aspect) for aspect in checks[:1]),
+        checks=tuple(question_view(aspect, "check", _("This page"), False, None) for aspect in checks[:1]),
         persona_followup=_followup(study, _("The persona")) if task.about_persona and not asked else None,
-    )
-
-
-def _check(aspect: Aspect) -> QuestionView:
-    return QuestionView(
-        name=answer_name("check", aspect.key),
-        slot_key="check",
-        aspect_key=aspect.key,
-        title=aspect.name,
-        about=_("This page"),
-        text=aspect.question,
-        options=tuple(aspect.options),
-        value=None,
-        version=0,
-        saved_at=None,
-        client_key=uuid.uuid4(),
     )
 
 
@@ -142,6 +127,7 @@ def _followup(study: Study, about: str) -> FollowupView | None:
         text="",
         version="",
         saved_at=None,
+        is_required=bool(study.followup.get("required")),
     )
 
 

@@ -3,70 +3,6 @@
 
 (() => {
   const { fill, gettext, ngettext } = window.personaeval;
-  const SETTLE_MS = 250; // arrow keys pass over values on the way to the one that is meant
-
-  class Scale extends window.personaeval.Autosave {
-    constructor(fieldset, token, changed) {
-      super(fieldset, { storageKey: `answer:${fieldset.dataset.scale}`, token, changed });
-      fieldset.addEventListener("change", (event) => event.target.type === "radio" && this.clicked(event.target.value));
-    }
-
-    get value() {
-      return this.element.querySelector("input[type=radio]:checked")?.value ?? null;
-    }
-
-    get isDisputed() {
-      return false; // what is saved stands until the other answer is chosen
-    }
-
-    clicked(value) {
-      if (this.url) this.take(value, SETTLE_MS); // in the practice nothing is kept
-      this.changed();
-    }
-
-    fields(value) {
-      return [["value", value]];
-    }
-
-    show(value) {
-      const radio = this.radio(value);
-      if (radio) radio.checked = true;
-    }
-
-    contentOf(json) {
-      return String(json.value);
-    }
-
-    conflict(json) {
-      const mine = this.next ?? this.attempted;
-      this.next = null;
-      this.remember();
-      this.version.value = json.version;
-      this.show(json.value);
-      this.say("");
-      const text = document.createElement("p");
-      text.textContent = fill(
-        gettext("Another tab or device answered “%(saved)s”, which is saved. Here you chose “%(mine)s”."),
-        { saved: this.label(json.value), mine: this.label(mine) },
-      );
-      this.ask([text], [
-        [gettext("Keep what is saved"), () => this.element.querySelector(".conflict").remove()],
-        [gettext("Use my answer here"), () => {
-          this.show(mine);
-          this.clicked(mine);
-        }],
-      ]);
-      this.changed();
-    }
-
-    label(value) {
-      return this.radio(value)?.closest(".option").querySelector(".option-label").textContent.trim() ?? value;
-    }
-
-    radio(value) {
-      return this.element.querySelector(`input[type=radio][value="${value}"]`);
-    }
-  }
 
   // The texts: panes that say when there is more below, raw text to copy, and on phones one response at a time.
   class Reading {
@@ -183,11 +119,12 @@
     constructor(form) {
       this.form = form;
       const token = form.querySelector("[name=csrfmiddlewaretoken]").value;
-      this.scales = [...form.querySelectorAll("[data-scale]")].map((fieldset) => new Scale(fieldset, token, () => this.update()));
+      this.scales = [...form.querySelectorAll("[data-scale]")].map((fieldset) => window.personaeval.scaleOf(fieldset, token, () => this.update()));
       this.followups = [...form.querySelectorAll("[data-followup]")].map(
         (element) => new window.personaeval.Followup(element, token, () => this.update()),
       );
       this.controls = [...this.scales, ...this.followups];
+      this.asked = this.controls.filter((control) => this.entryOf(control));
       this.reading = new Reading(form, (response) => this.openIn(response));
       for (const control of this.controls) control.resume();
       form.addEventListener("submit", (event) => this.submit(event));
@@ -195,7 +132,7 @@
       for (const link of form.querySelectorAll("[data-missing-for] a")) {
         link.addEventListener("click", (event) => {
           event.preventDefault();
-          this.focus(this.scales.find((scale) => `#${scale.element.id}` === link.hash));
+          this.focus(this.asked.find((control) => `#${control.target.id}` === link.hash));
         });
       }
       window.addEventListener("online", () => this.controls.forEach((control) => control.sent && control.post()));
@@ -206,7 +143,7 @@
     }
 
     get missing() {
-      return this.scales.filter((scale) => scale.value === null);
+      return this.asked?.filter((control) => control.value === null && !control.element.hidden);
     }
 
     get isSettled() {
@@ -214,15 +151,20 @@
     }
 
     update() {
-      for (const scale of this.scales ?? []) {
-        const entry = this.form.querySelector(`[data-missing-for="${scale.element.dataset.scale}"]`);
-        entry.hidden = scale.value !== null;
-        if (scale.value !== null) scale.element.classList.remove("is-missing");
+      for (const scale of this.scales ?? []) scale.keepAsked();
+      for (const control of this.asked ?? []) {
+        this.entryOf(control).hidden = control.value !== null || control.element.hidden;
+        if (control.value !== null) control.element.classList.remove("is-missing");
       }
       this.reading?.update();
       if (this.waiting && this.isSettled) return this.leave();
       const title = this.form.querySelector("[data-missing-title]");
       if (title.textContent !== this.standing) title.textContent = this.standing;
+    }
+
+    // Its line in the list of what is missing; a remark that may be left out has none.
+    entryOf(control) {
+      return control.target && this.form.querySelector(`[data-missing-for="${control.target.id}"]`);
     }
 
     // What stands beside the button: after "Continue" also what keeps it from going on.
@@ -271,21 +213,22 @@
 
     focus(scale) {
       this.reading.bringUp(scale?.element);
-      const radio = scale?.element.querySelector("input:checked") ?? scale?.element.querySelector("input[type=radio]");
       scale?.element.scrollIntoView({ block: "center" });
-      radio?.focus({ preventScroll: true });
+      scale?.control.focus({ preventScroll: true });
     }
 
     // Digits answer the focused question and move on to the next one that is open; arrows are the radios' own.
     key(event) {
       if (!/^[0-9]$/.test(event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
       const at = this.scales.findIndex((scale) => scale.element.contains(event.target));
-      const radio = this.scales[at]?.element.querySelector(`input[type=radio][value="${event.key}"]`);
+      const group = event.target.closest("[data-place]") ?? this.scales[at]?.element;
+      const radio = group?.querySelector(`input[type=radio][value="${event.key}"]`);
       if (!radio) return;
       event.preventDefault();
       radio.focus({ preventScroll: true });
       if (!radio.checked) radio.click();
-      const later = [...this.scales.slice(at + 1), ...this.scales.slice(0, at)].find((scale) => scale.value === null);
+      if (this.scales[at].isPartial) return this.focus(this.scales[at]);
+      const later = [...this.scales.slice(at + 1), ...this.scales.slice(0, at)].find((scale) => this.missing.includes(scale));
       if (later) this.focus(later);
       else this.form.querySelector("[data-continue]").focus();
     }

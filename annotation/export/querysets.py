@@ -11,6 +11,8 @@ from annotation.models import Aspect, Assignment, Output, PageVisit, Participant
 _M = TypeVar("_M", bound=Model)
 # Kinds of questions whose answer is a side of the page.
 OF_A_PAIR = (Aspect.Kind.COMPARISON, Aspect.Kind.PICK)
+# Those whose answer is an order of the responses.
+ORDERS = (Aspect.Kind.RANKING, Aspect.Kind.BEST_WORST)
 # Names of the annotations that `with_times` adds.
 TIMES = tuple(f"{phase}_{kind}" for phase in PageVisit.Phase.values for kind in ("focused", "idle"))
 

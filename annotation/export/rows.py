@@ -1,8 +1,8 @@
 """Turn database rows into rows of an export, a chunk at a time: memory does not grow with the study."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.db.models import Max, QuerySet
 from annotation.export import querysets as q
 from annotation.export.flagged import FIELDS, participant_facts
 from annotation.export.scope import Scope
-from annotation.models import Assignment, Output, Participant, Persona
+from annotation.models import Assignment, Output, Participant, Persona, Slot
 from annotation.models.participant import participant_code
 
 CHUNK = 1000
@@ -56,8 +56,6 @@ _ANSWER_PATHS = {
     "aspect": "aspect__key",
     "aspect_kind": "aspect__kind",
     "value": "value",
-    "_minimum": "minimum",
-    "_labels": "aspect__labels",
     "preferred_arm": "preferred_arm",
     "answer_version": "version",
     "saved_at": "saved_at",
@@ -77,11 +75,11 @@ _ANSWER_ORDER = (
 def ratings(scope: Scope) -> Iterator[Row]:
     """Yield the current answers, by participant, assignment, position and aspect."""
     paths = {column: f"slot__assignment__{path}" for column, path in ASSIGNMENT_PATHS.items()}
-    answers = q.with_preferred_arm(q.current_answers_of(scope))
+    answers, words = q.with_preferred_arm(q.current_answers_of(scope)), _words(scope)
     answers = q.with_times(answers, owner="assignment", path="slot__assignment").order_by(*_ANSWER_ORDER)
-    for row in read(answers, {**paths, **_ANSWER_PATHS, **TIME_PATHS}):
-        cells = {**assignment_cells(row, scope.now), **_answer_cells(row), **seconds(row), **how_written(row)}
-        yield {**scope.study_cells, **cells}
+    for row, ranked in _with_ranked(scope, read(answers, {**paths, **_ANSWER_PATHS, **TIME_PATHS})):
+        cells = {**assignment_cells(row, scope.now), **_answer_cells(row, words), **seconds(row), **how_written(row)}
+        yield {**scope.study_cells, **cells, "ranked_arms": ranked}
 
 
 def history(scope: Scope) -> Iterator[Row]:
@@ -89,15 +87,36 @@ def history(scope: Scope) -> Iterator[Row]:
     names = ("_kind", "_number", "_withdrawn_at", "_excluded_at", "assignment", "item", "persona")
     paths = {column: f"slot__assignment__{ASSIGNMENT_PATHS[column]}" for column in names}
     paths |= {**_ANSWER_PATHS, "rating": "pk", "superseded_by": "superseded_by"}
-    for row in read(q.with_preferred_arm(q.answers_of(scope)).order_by(*_ANSWER_ORDER), paths):
+    words = _words(scope)
+    rows = read(q.with_preferred_arm(q.answers_of(scope)).order_by(*_ANSWER_ORDER), paths)
+    for row, ranked in _with_ranked(scope, rows):
         yield {
             **scope.study_cells,
             **participant_cells(row),
             **{name: row[name] for name in ("assignment", "item", "persona")},
-            **_answer_cells(row),
+            **_answer_cells(row, words),
             "rating": str(row["rating"]),
             "superseded_by": str(row["superseded_by"]) if row["superseded_by"] else None,
+            "ranked_arms": ranked,
         }
+
+
+def _with_ranked(scope: Scope, rows: Iterator[Row]) -> Iterator[tuple[Row, str | None]]:
+    """Yield answers with the codes of the arms in their order, the best first; None for what is no order."""
+    orders = {aspect.key: aspect.orders for aspect in scope.aspects if aspect.orders}
+    while chunk := list(islice(rows, CHUNK)):
+        parts = {row["assignment"] for row in chunk if row["aspect"] in orders}
+        shown = Slot.objects.filter(assignment__key__in=parts, kind=Slot.Kind.OUTPUT) if parts else Slot.objects.none()
+        places = shown.values_list("assignment__key", "position", "output__arm__code")
+        codes = {(assignment, position): code for assignment, position, code in places}
+        for row in chunk:
+            order = orders[row["aspect"]][row["value"] - 1] if row["aspect"] in orders else ()
+            yield row, " ".join(codes[row["assignment"], position] for position in order) or None
+
+
+def _words(scope: Scope) -> dict[str, dict[int, str]]:
+    """Return the labels of the values by aspect; of a slider, of those that have one."""
+    return {aspect.key: dict(aspect.options) for aspect in scope.aspects}
 
 
 def personas(scope: Scope) -> Iterator[Row]:
@@ -237,13 +256,13 @@ def assignment_cells(row: Row, now: datetime) -> Row:
     }
 
 
-def _answer_cells(row: Row) -> Row:
+def _answer_cells(row: Row, words: Mapping[str, Mapping[int, str]]) -> Row:
     if row["_in_check"] == Assignment.Kind.CHECK:  # no arm made what is planted
         row = {**row, "arm": None, "preferred_arm": None}
     shown = ("arm", "output", "slot_kind", "position", "aspect", "aspect_kind", "value")
     return {
         **{name: row[name] for name in shown},
-        "label": row["_labels"][row["value"] - row["_minimum"]],
+        "label": words[row["aspect"]].get(row["value"], ""),
         **{name: row[name] for name in ("preferred_arm", "answer_version", "saved_at")},
         "planted": row["planted"] or "",
         "expected": row["expected"],

@@ -96,8 +96,9 @@ ANSWER = (
     Column("aspect", "string", "Key of the question; its words and labels are listed under `aspects`."),
     Column("aspect_kind", "string", "What kind of question.", dict(Aspect.Kind.choices)),
     Column("value", "integer", "The answer. Comparisons and picks: 1 left, 2 right, 3 tie, 4 both bad, as the "
-           "participant saw the sides."),
-    Column("label", "string", "The written label of that value."),
+           "participant saw the sides. Rankings, and best and worst: the number of the order in `label`."),
+    Column("label", "string", "The written label of that value, empty where a slider has none. Rankings, and best and "
+           "worst: positions on the page from the best to the worst."),
     Column("preferred_arm", "string", "Comparisons and picks: code of the arm on the preferred side; null (CSV: empty) "
            "for tie, both bad, and every other kind of answer."),
     Column("answer_version", "integer", "1 for the first answer to this question here, then 2, …"),
@@ -108,8 +109,16 @@ ANSWER = (
 )  # fmt: skip
 
 
+RANKED = Column(
+    "ranked_arms",
+    "string",
+    "Rankings, and best and worst: codes of the arms from the best to the worst, parted by blanks; null (CSV: empty) "
+    "for every other kind of answer.",
+)
+
+
 def _ratings() -> tuple[Column, ...]:
-    return (*STUDY, *PARTICIPANT, *ASSIGNMENT, *UNIT, *ANSWER, *TIMES, *HOW_WRITTEN)
+    return (*STUDY, *PARTICIPANT, *ASSIGNMENT, *UNIT, *ANSWER, *TIMES, *HOW_WRITTEN, RANKED)
 
 
 def _history() -> tuple[Column, ...]:
@@ -122,6 +131,7 @@ def _history() -> tuple[Column, ...]:
         *ANSWER,
         Column("rating", "string", "Random id of the answer."),
         Column("superseded_by", "string", "Id of the answer that replaced it; null (CSV: empty) while current."),
+        RANKED,
     )
 
 
@@ -149,6 +159,8 @@ def _answers(aspect: Aspect, arm_codes: tuple[str, ...]) -> list[Column]:
         return _choice(aspect)
     if aspect.kind == Aspect.Kind.PERSONA:
         return [Column(f"value.{aspect.key}", "integer", f"Answer on `{aspect.key}`.", _labels(aspect))]
+    if aspect.kind in q.ORDERS:
+        return _places(aspect, arm_codes)
     return _values(aspect, arm_codes)
 
 
@@ -162,6 +174,14 @@ def _values(aspect: Aspect, arm_codes: tuple[str, ...]) -> list[Column]:
         )
         for code in arm_codes
     ]
+
+
+def _places(aspect: Aspect, arm_codes: tuple[str, ...]) -> list[Column]:
+    best, worst = aspect.labels
+    what, values = f"Place on `{aspect.key}` of the output of", {"1": best, "-1": worst, "0": ""}
+    if aspect.kind == Aspect.Kind.RANKING:
+        values = {"1": best, str(len(arm_codes)): worst}
+    return [Column(f"value.{aspect.key}.{code}", "integer", f"{what} {code}.", values) for code in arm_codes]
 
 
 def _choice(aspect: Aspect) -> list[Column]:

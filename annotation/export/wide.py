@@ -18,6 +18,7 @@ from annotation.export.rows import (
 )
 from annotation.export.scope import Scope
 from annotation.models import Aspect, Rating, Slot
+from annotation.orders import places_of
 
 
 def wide(scope: Scope) -> Iterator[Row]:
@@ -59,15 +60,22 @@ def answer_columns(scope: Scope) -> list[str]:
 def _answers(scope: Scope, assignments: list[int]) -> dict[int, dict[str, Any]]:
     """Return the position and answer cells of each of these assignments."""
     cells: dict[int, dict[str, Any]] = defaultdict(dict)
+    codes: dict[int, dict[int, str]] = defaultdict(dict)
     shown = Slot.objects.filter(assignment__in=assignments, kind=Slot.Kind.OUTPUT)
     for assignment, position, code in shown.values_list("assignment", "position", "output__arm__code"):
         cells[assignment][f"position.{code}"] = position
+        codes[assignment][position] = code
+    orders = {aspect.key: aspect.orders for aspect in scope.rated_aspects}
     current = q.with_preferred_arm(Rating.objects.filter(slot__assignment__in=assignments, superseded_by=None))
     current = current.exclude(aspect__kind=Aspect.Kind.CHECK)
     paths = ("slot__assignment", "aspect__key", "aspect__kind", "slot__output__arm__code", "value", "preferred_arm")
     for assignment, key, kind, code, value, preferred in current.values_list(*paths):
         if kind in q.OF_A_PAIR:
             cells[assignment] |= {f"choice.{key}": value, f"preferred_arm.{key}": preferred}
+        elif kind in q.ORDERS:
+            order = [codes[assignment][position] for position in orders[key][value - 1]]
+            places = places_of(order, scope.arm_codes, all_places=kind == Aspect.Kind.RANKING)
+            cells[assignment] |= {f"value.{key}.{code}": place for code, place in places.items()}
         elif kind == Aspect.Kind.PERSONA:
             cells[assignment][f"value.{key}"] = value
         else:

@@ -7,6 +7,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext_noop
 
 from annotation.keys import arm_code
+from annotation.orders import Order, orders_among
 
 
 class Study(models.Model):
@@ -99,23 +100,34 @@ class Study(models.Model):
 
 
 class Aspect(models.Model):
-    """A rated question: a scale under each response, or a comparison of the two."""
+    """A rated question: a scale under each response, or a comparison of all.
+
+    A slider is a rating of level interval, which has labels for its ends, and maybe its middle, alone. The answers of
+    a ranking and of a choice of best and worst are the numbers of orders, see `orders`.
+    """
 
     class Kind(models.TextChoices):
         RATING = "rating", gettext_noop("Rating of one response")
         COMPARISON = "comparison", gettext_noop("Comparison of the two responses")
         PICK = "pick", gettext_noop("Which of the two responses the person described would prefer")
         PERSONA = "persona", gettext_noop("Rating of the persona")
+        RANKING = "ranking", gettext_noop("Ranking of all responses")
+        BEST_WORST = "best_worst", gettext_noop("Best and worst of all responses")
         CHECK = "check", gettext_noop("Attention check")
 
     class Level(models.TextChoices):
         NOMINAL = "nominal", gettext_noop("Nominal")
         ORDINAL = "ordinal", gettext_noop("Ordinal")
+        INTERVAL = "interval", gettext_noop("Interval")
 
     # What the values 1 to 4 of every comparison mean; sides are those that the participant saw.
     COMPARISON_OPTIONS = ("left", "right", "tie", "both_bad")
     # A pick has the first two of them only.
     PICK_OPTIONS = ("left", "right")
+    # What the two labels of these are about.
+    ORDER_OPTIONS = ("best", "worst")
+    # Questions about all responses of a page together.
+    OF_ALL = (Kind.COMPARISON, Kind.PICK, Kind.RANKING, Kind.BEST_WORST)
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="aspects")
     ordinal = models.PositiveSmallIntegerField()
@@ -128,6 +140,9 @@ class Aspect(models.Model):
     minimum = models.SmallIntegerField()
     maximum = models.SmallIntegerField()
     labels = models.JSONField(help_text="One written label per value, from minimum to maximum.")
+    # Where it is asked only after some answers to another question about the same thing.
+    asked_if = models.CharField(max_length=40, blank=True, default="", help_text="The key of that question.")
+    asked_if_values = models.JSONField(default=list, blank=True)
     # Attention checks only: the right answer, the part of the study they stand in, and whether a miss is told.
     expected = models.SmallIntegerField(null=True, blank=True)
     part = models.PositiveSmallIntegerField(null=True, blank=True)
@@ -151,8 +166,25 @@ class Aspect(models.Model):
 
     @cached_property
     def options(self) -> list[tuple[int, str]]:
-        """The (value, label) pairs of the scale, in ascending order."""
+        """The (value, label) pairs of the scale, in ascending order; of a slider, the points that have a label."""
+        if self.is_slider:
+            middle = [(self.minimum + self.maximum) // 2] * (len(self.labels) - 2)
+            return list(zip([self.minimum, *middle, self.maximum], self.labels, strict=True))
+        if self.orders:
+            return [(value, " > ".join(map(str, order))) for value, order in enumerate(self.orders, start=1)]
         return list(zip(range(self.minimum, self.maximum + 1), self.labels, strict=True))
+
+    @property
+    def is_slider(self) -> bool:
+        """Whether any value from minimum to maximum can be chosen, and only some have labels."""
+        return self.level == self.Level.INTERVAL
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        """What the values 1, 2, … mean: positions on the page from best to worst, or that of the best and the worst."""
+        if self.kind not in (self.Kind.RANKING, self.Kind.BEST_WORST):
+            return ()
+        return orders_among(self.maximum, all_places=self.kind == self.Kind.RANKING)
 
 
 class Arm(models.Model):

@@ -1,6 +1,7 @@
 """Take the rating page's form: save what is new on it, and finish the part if every question has an answer."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,11 +10,20 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotation.errors import NotAllowedNow, ServiceError
-from annotation.models import Aspect, Assignment, Event
-from annotation.questions import QuestionState, questions_of, standing_ratings
+from annotation.models import Aspect, Assignment, Event, Rating
+from annotation.questions import QuestionState, is_asked_after, questions_of, standing_ratings
+from annotation.services.followups import remarks_missing
 from annotation.services.locks import study_lock
 from annotation.services.log import event_log
-from annotation.services.ratings import KEY_USED, TRIES, GivenAnswer, answer_check, ratings_write, sent_answer
+from annotation.services.ratings import (
+    KEY_USED,
+    TRIES,
+    GivenAnswer,
+    answer_check,
+    ratings_end,
+    ratings_write,
+    sent_answer,
+)
 from annotation.services.statements import update
 from annotation.services.tallies import assignment_recount
 from annotation.services.touch import assignment_touch, work_check
@@ -43,6 +53,7 @@ class _Form:
     conflicts: frozenset[Key]
     refused: ServiceError | None
     values: dict[int, list[int | None]]  # what stands afterwards, by aspect
+    ended: list[tuple[int, Aspect]]  # slots and questions that are not asked, though they have been answered
 
 
 def assignment_finish(*, assignment: Assignment, answers: Mapping[Key, GivenAnswer], hold: bool = False) -> Finish:
@@ -93,22 +104,41 @@ def _sorted(assignment: Assignment, answers: Mapping[Key, GivenAnswer], *, again
         except ServiceError as error:
             refused = refused or error
     values: dict[int, list[int | None]] = {}
+    stands = {key: new[key].value if key in new else question.value for key, question in questions.items()}
+    unasked = _unasked(aspects, stands)
     for key, question in questions.items():
-        values.setdefault(question.aspect_id, []).append(new[key].value if key in new else question.value)
-    return _Form([(questions[key], answer) for key, answer in new.items()], frozenset(conflicts), refused, values)
+        if key not in unasked:
+            values.setdefault(question.aspect_id, []).append(stands[key])
+    ended = [(questions[key].slot_id, aspect) for key, aspect in unasked.items() if questions[key].value is not None]
+    asked = [(questions[key], answer) for key, answer in new.items() if key not in unasked]
+    return _Form(asked, frozenset(conflicts - unasked.keys()), refused, values, ended)
+
+
+def _unasked(aspects: Iterable[Aspect], stands: Mapping[Key, int | None]) -> dict[Key, Aspect]:
+    """Return the questions that are not asked after what stands of the others."""
+    by_key = {aspect.key: aspect for aspect in aspects}
+    of_slot: defaultdict[str, dict[str, int | None]] = defaultdict(dict)
+    for (slot, key), value in stands.items():
+        of_slot[slot][key] = value
+    return {(slot, key): by_key[key] for slot, key in stands if not is_asked_after(by_key[key], of_slot[slot])}
 
 
 def _write(assignment: Assignment, form: _Form, hold: bool) -> Finish:
     is_missing = any(value is None for values in form.values.values() for value in values)
+    is_missing = is_missing or remarks_missing(assignment)
     is_ready = not (hold or form.conflicts or form.refused or is_missing)
     missed = _missed_check(assignment, form) if is_ready else None
     with transaction.atomic():
         if is_ready and not missed:
             _complete(assignment)
-        elif form.new or missed:
+        elif form.new or form.ended or missed:
             assignment_touch(assignment=assignment)
         # From here on no other request for this assignment runs: the update above holds its row (SQLite: the file).
         ratings_write(form.new)
+        for slot_id, aspect in form.ended:
+            by = Rating.objects.filter(slot=slot_id, aspect__key=aspect.asked_if, superseded_by__isnull=True).first()
+            if by:  # without an answer to the other question, nobody knows yet whether this one is asked
+                ratings_end(slot_id=slot_id, aspects=[aspect.pk], by=by)
         if missed:
             event_log(participant=assignment.participant, kind=Event.Kind.CHECK_MISSED, assignment=assignment)
     return Finish(is_ready and not missed, form.conflicts, is_missing, missed)

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from annotation.errors import ServiceError, StaleVersion
-from annotation.models import Followup, Slot, Study
+from annotation.models import Assignment, Followup, Slot, Study
 from annotation.services.text import answer_text
 from annotation.services.touch import assignment_touch
 
@@ -45,6 +45,16 @@ def followup_version(followup: Followup | None) -> str:
 def asks_followup(study: Study, slot: Slot) -> bool:
     """Whether the study asks for more about this slot than its scales."""
     return bool(study.followup) and slot.kind in KINDS
+
+
+def remarks_missing(assignment: Assignment) -> bool:
+    """Whether the study asks for a remark about everything that is rated, and one is not there yet."""
+    study = assignment.participant.study
+    if not study.followup.get("required"):
+        return False
+    wanted = {slot.pk for slot in assignment.slots.all() if asks_followup(study, slot)}
+    texts = Followup.objects.filter(slot__assignment=assignment).values_list("slot", "text")
+    return bool(wanted - {slot for slot, text in texts if text.strip()})
 
 
 def _checked(slot: Slot, chips: Sequence[str], text: str) -> tuple[list[str], str]:

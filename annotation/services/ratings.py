@@ -1,6 +1,7 @@
 """Save answers: idempotent, versioned, checked against the scale."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from django.conf import settings
@@ -10,7 +11,7 @@ from django.utils.translation import activate, gettext_noop
 from django.utils.translation import gettext as _
 
 from annotation.errors import ServiceError, StaleVersion, UnknownQuestion, ValueOutOfScale
-from annotation.models import Assignment, PageVisit, Rating
+from annotation.models import Aspect, Assignment, PageVisit, Rating
 from annotation.questions import AskedQuestion, QuestionState, asked_question
 from annotation.services.statements import insert, update
 from annotation.services.touch import work_touch
@@ -105,6 +106,11 @@ def rating_that_stands(question: QuestionState) -> Rating | None:
     return Rating.objects.filter(slot=question.slot_id, aspect=question.aspect_id, superseded_by__isnull=True).first()
 
 
+def _latest(question: QuestionState) -> Rating | None:
+    """Return the last answer, which stands no longer."""
+    return Rating.objects.filter(slot=question.slot_id, aspect=question.aspect_id).order_by("-version").first()
+
+
 def ratings_write(answers: list[tuple[QuestionState, GivenAnswer]]) -> list[Rating]:
     """Write answers that differ from what stands, and return their ratings; call it inside `atomic()`.
 
@@ -161,10 +167,27 @@ def _save(asked: AskedQuestion, answer: GivenAnswer) -> Rating:
             sent_before = sent_answer(question, answer)
             if sent_before:
                 return sent_before
-            if answer.version != (current.version if current else 0):
-                raise StaleVersion(_("Another tab or device saved a different answer."), current=current)
+            latest = current or _latest(question)
+            if answer.version != (latest.version if latest else 0):
+                raise StaleVersion(_("Another tab or device saved a different answer."), current=latest)
             question = replace(question, version=answer.version)
-        return ratings_write([(question, answer)])[0]
+        (rating,) = ratings_write([(question, answer)])
+        if question.decides:
+            _end_others(rating)
+        return rating
+
+
+def _end_others(rating: Rating) -> None:
+    """Let no answer stand to a question that is not asked after this one; what was answered is kept."""
+    others = Aspect.objects.filter(study__aspects=rating.aspect_id, asked_if=rating.aspect.key)
+    ended = [other.pk for other in others if rating.value not in other.asked_if_values]
+    ratings_end(slot_id=rating.slot_id, aspects=ended, by=rating)
+
+
+def ratings_end(*, slot_id: int, aspects: Sequence[int], by: Rating) -> None:
+    """Supersede the answers to questions that are no longer asked by the one that decided so."""
+    standing = Rating.objects.filter(slot=slot_id, aspect__in=aspects, superseded_by__isnull=True)
+    standing.update(superseded_by=by)
 
 
 def _rating(question: QuestionState, answer: GivenAnswer) -> Rating:

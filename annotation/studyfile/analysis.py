@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from annotation.models import Aspect, Study
+from annotation.studyfile.aspects import bounds
 from annotation.studyfile.problems import Problem
+from annotation.studyfile.schema_aspects import SLIDER
 from annotation.studyfile.schema_options import Analysis
 from annotation.studyfile.yamltree import YamlTree
 
@@ -30,14 +32,15 @@ def _family_problems(analysis: Analysis, aspects: list[Any], tree: YamlTree) -> 
 
 
 def _margin_problems(analysis: Analysis, aspects: list[Any], tree: YamlTree) -> Iterator[Problem]:
-    scales = (Aspect.Kind.RATING, Aspect.Kind.PERSONA)
+    scales = (Aspect.Kind.RATING, SLIDER, Aspect.Kind.PERSONA)
     known = {aspect.key: aspect for aspect in aspects if aspect.type in scales}
     for key, margin in analysis.margin.items():
         if key not in known:
             message = f"is no aspect with a scale; a margin is in points of one of {', '.join(known)}"
             yield tree.problem(["analysis", "margin", key], message)
             continue
-        widest = max(known[key].scale) - min(known[key].scale)
+        lowest, highest = bounds(known[key])
+        widest = highest - lowest
         if margin >= widest:
             message = f"is {margin:g} points, and the whole scale is {widest}: nothing could fail; lower it"
             yield tree.problem(["analysis", "margin", key], message)

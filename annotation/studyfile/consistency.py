@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from annotation.models import Aspect, Study
+from annotation.orders import FEWEST
 from annotation.studyfile.definition import ItemDefinition
 from annotation.studyfile.problems import Problem
 from annotation.studyfile.schema import Design
@@ -11,6 +12,7 @@ from annotation.studyfile.schema_options import Recruitment
 from annotation.studyfile.yamltree import YamlTree
 
 _OF_A_PAIR = (Aspect.Kind.COMPARISON, Aspect.Kind.PICK)
+_OF_SEVERAL = (Aspect.Kind.RANKING, Aspect.Kind.BEST_WORST)
 
 
 def consistency_problems(
@@ -24,6 +26,7 @@ def consistency_problems(
     arms = _number_of_arms(parts)
     yield from _repeated_aspects(aspects, tree)
     yield from _comparison_problems(aspects, arms, tree, is_rating=parts.get("kind") == Study.Kind.OUTPUT_RATING)
+    yield from _condition_problems(aspects, tree)
     if arms is not None:
         yield from _practice_problems(arms, tree)
     if "arms" in parts and not isinstance(parts["arms"], int) and all(arm.control for arm in parts["arms"]):
@@ -59,12 +62,50 @@ def _comparison_problems(
     aspects: list[tuple[int, dict[Any, Any]]], arms: int | None, tree: YamlTree, *, is_rating: bool
 ) -> Iterator[Problem]:
     comparisons = [index for index, aspect in aspects if aspect.get("type") in _OF_A_PAIR]
-    others = [aspect for _, aspect in aspects if aspect.get("type") in (*_OF_A_PAIR, Aspect.Kind.PERSONA)]
+    others = [aspect for _, aspect in aspects if aspect.get("type") in (*Aspect.OF_ALL, Aspect.Kind.PERSONA)]
     if is_rating and aspects and len(others) == len(aspects):
         yield tree.problem(["aspects"], "holds no rating of single responses; add an aspect with a scale")
     for index in comparisons if arms not in (None, 0, 2) else []:
         message = f"a comparison needs exactly two responses, and the study has {arms} arms; remove one or the other"
         yield tree.problem(["aspects", index, "type"], message)
+    for index, aspect in aspects:
+        if aspect.get("type") in _OF_SEVERAL and arms is not None and arms < FEWEST:
+            message = f"needs {FEWEST} responses or more, and the study shows {arms}; write `type: comparison`"
+            yield tree.problem(["aspects", index, "type"], message)
+
+
+def _condition_problems(aspects: list[tuple[int, dict[Any, Any]]], tree: YamlTree) -> Iterator[Problem]:
+    """A condition is about a scale of labelled points above it, which is asked always and about the same thing."""
+    for index, aspect in aspects:
+        condition = aspect.get("only_if")
+        if not isinstance(condition, dict) or not isinstance(key := condition.get("aspect"), str):
+            continue
+        about = aspect.get("type", "rating") == Aspect.Kind.PERSONA
+        fitting = {
+            other["key"]: other.get("scale")
+            for place, other in aspects
+            if place < index
+            and isinstance(other.get("key"), str)
+            and other.get("type", "rating") == (Aspect.Kind.PERSONA if about else Aspect.Kind.RATING)
+            and "only_if" not in other
+        }
+        if key not in fitting:
+            known = f"use one of {', '.join(fitting)}" if fitting else "there is none here"
+            message = f"{key!r} is no scale above this one that is always asked about the same; {known}"
+            yield tree.problem(["aspects", index, "only_if", "aspect"], message)
+            continue
+        points, values = _points(fitting[key]), condition.get("values")
+        for value in values if isinstance(values, list) else []:
+            if points and value not in points:
+                message = f"{value!r} is no answer to {key}; use some of {', '.join(map(str, points))}"
+                yield tree.problem(["aspects", index, "only_if", "values"], message)
+
+
+def _points(scale: Any) -> list[Any]:
+    """Return the values of a scale, in either of the ways in which it may be written."""
+    if isinstance(scale, list):
+        return [point.get("value") for point in scale if isinstance(point, dict)]
+    return list(scale) if isinstance(scale, dict) else []
 
 
 def _practice_problems(arms: int, tree: YamlTree) -> Iterator[Problem]:

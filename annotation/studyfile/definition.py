@@ -15,9 +15,18 @@ def without_empty(document: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in document.items() if value or name not in _LEFT_OUT_WHEN_EMPTY}
 
 
+def without_condition(aspect: dict[str, Any]) -> dict[str, Any]:
+    """Return an aspect's document; a condition came later, and one that says nothing is left out too."""
+    left_out = () if aspect["asked_if"] else ("asked_if", "asked_if_values")
+    return {name: value for name, value in aspect.items() if name not in left_out}
+
+
 @dataclass(frozen=True)
 class AspectDefinition:
-    """A rated question. `labels` holds one label per value, from `minimum` to `maximum`."""
+    """A rated question. `labels` holds one label per value, from `minimum` to `maximum`.
+
+    `asked_if` is the key of the aspect on whose values it depends whether this one is asked.
+    """
 
     key: str
     name: str
@@ -31,6 +40,8 @@ class AspectDefinition:
     expected: int | None = None
     part: int | None = None
     is_loud: bool = False
+    asked_if: str = ""
+    asked_if_values: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -116,6 +127,7 @@ class StudyDefinition:
     def document(self) -> dict[str, Any]:
         """Return the definition as plain JSON types, as `protocol.definition_document` does for a stored study."""
         document = without_empty(asdict(self))
+        document["aspects"] = [without_condition(aspect) for aspect in document["aspects"]]
         for item in document["items"]:
             del item["image_file"]  # the hash in `image` stands for it
             for name in ("language", "image"):

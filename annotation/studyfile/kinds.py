@@ -8,13 +8,14 @@ from pydantic import TypeAdapter
 from annotation.models import Aspect, Study
 from annotation.presets import preset_aspects
 from annotation.studyfile.problems import Problem
-from annotation.studyfile.schema import AnyAspect, Preset
+from annotation.studyfile.schema import Preset
+from annotation.studyfile.schema_aspects import SLIDER, AnyAspect
 from annotation.studyfile.yamltree import YamlTree
 
 RESPONSES = 2  # beside a persona that is assessed: those of one preference pair
 _MISSING = "this key is missing; docs/study-file.md shows how to write it"
 _ONLY_ASSESSMENT = "belongs to studies of kind persona_assessment only; remove it"
-_NEEDS_RESPONSES = (Aspect.Kind.RATING, Aspect.Kind.COMPARISON, Aspect.Kind.PICK)
+_NEEDS_RESPONSES = (Aspect.Kind.RATING.value, SLIDER, *Aspect.OF_ALL)
 _ASPECTS: TypeAdapter[list[AnyAspect]] = TypeAdapter(list[AnyAspect])
 
 

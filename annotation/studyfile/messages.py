@@ -8,7 +8,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, Tag
 from pydantic_core import ErrorDetails
 
-from annotation.studyfile import schema
+from annotation.studyfile import schema, schema_aspects
 
 _EXPECTED = {
     "string_type": "text",
@@ -92,7 +92,7 @@ def _alternatives(kind: Any, tag: str = "") -> Iterator[tuple[str, Any]]:
 
 def _choices(error: ErrorDetails) -> str:
     if location(error)[0] == "aspects" and location(error)[-1] == "type":
-        return ", ".join(get_args(schema.RatingAspect.model_fields["type"].annotation))
+        return ", ".join(get_args(schema_aspects.RatingAspect.model_fields["type"].annotation))
     return str(error["ctx"]["expected"]).replace("'", "")
 
 

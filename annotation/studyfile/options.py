@@ -10,7 +10,15 @@ from annotation.studyfile.analysis import analysis_problems
 from annotation.studyfile.definition import AspectDefinition, ItemDefinition
 from annotation.studyfile.eliciting import elicitation_part, elicitation_problems
 from annotation.studyfile.problems import Problem
-from annotation.studyfile.schema_options import Check, PlantedPair, Questionnaires, Quiz, SurveyQuestion
+from annotation.studyfile.schema_aspects import SLIDER
+from annotation.studyfile.schema_options import (
+    Check,
+    FollowupOptions,
+    PlantedPair,
+    Questionnaires,
+    Quiz,
+    SurveyQuestion,
+)
 from annotation.studyfile.yamltree import YamlTree
 
 # Check aspects are named like any other question: these words stand in the page's source.
@@ -24,7 +32,7 @@ def optional_parts(parts: dict[str, Any]) -> dict[str, Any]:
     return {
         "quiz": quiz.model_dump() if quiz else {},
         "questionnaires": {page: questions for page, questions in pages.items() if questions},
-        "followup": followup.model_dump() if followup else {},
+        "followup": _followup(followup) if followup else {},
         "skip_reasons": parts["skip_reasons"],
         "exclusion_rules": {rule: value for rule, value in parts["exclusion_rules"].model_dump().items() if value},
         "analysis": parts["analysis"].model_dump(exclude_defaults=True),
@@ -33,6 +41,11 @@ def optional_parts(parts: dict[str, Any]) -> dict[str, Any]:
         "retention": parts["retention"].model_dump(exclude_none=True),
         "formats": parts["formats"].model_dump(exclude_defaults=True),
     }
+
+
+def _followup(followup: FollowupOptions) -> dict[str, Any]:
+    """Return the section; what came later is left out where it says nothing, so that older studies keep their hash."""
+    return followup.model_dump(exclude=set() if followup.required else {"required"})
 
 
 def check_aspects(checks: list[Check]) -> list[AspectDefinition]:
@@ -82,6 +95,9 @@ def option_problems(parts: dict[str, Any], items: list[ItemDefinition] | None, t
         yield from _questionnaire_problems(parts["questionnaires"], tree)
     if parts.get("followup") and not (parts["followup"].chips or parts["followup"].text):
         yield tree.problem(["followup"], "asks nothing; write `chips`, `text` or both")
+    if parts.get("followup") and parts["followup"].required and not parts["followup"].text:
+        message = "is about the answer in own words, and none is asked for; write `text`, or remove this"
+        yield tree.problem(["followup", "required"], message)
     for name in ("skip_reasons", "followup"):
         yield from _repeated_lines(name, parts, tree)
     yield from _rule_problems(parts, tree)
@@ -120,7 +136,8 @@ def _planted_problems(parts: dict[str, Any], items: list[ItemDefinition] | None,
     arms = parts.get("arms", 2)
     if planted and (arms if isinstance(arms, int) else len(arms)) != 2:
         yield tree.problem(["planted"], "a planted pair needs a study with exactly two arms; remove one or the other")
-    rated = [aspect.key for aspect in parts.get("aspects", []) if aspect.type == Aspect.Kind.RATING]
+    scales = [aspect for aspect in parts.get("aspects", []) if aspect.type in (Aspect.Kind.RATING, SLIDER)]
+    rated = [aspect.key for aspect in scales if not aspect.only_if]
     keys = {item.key for item in items or []}
     seen: dict[int, int] = {}
     for index, pair in enumerate(planted):

@@ -7,21 +7,16 @@ from typing import Any
 from django.utils.translation import override
 from pydantic import BaseModel, ValidationError, create_model
 
-from annotation.models import Aspect
 from annotation.studyfile import messages
+from annotation.studyfile.aspects import aspect_definition
 from annotation.studyfile.consistency import consistency_problems
-from annotation.studyfile.definition import (
-    AspectDefinition,
-    ItemDefinition,
-    PracticeDefinition,
-    StudyDefinition,
-)
+from annotation.studyfile.definition import ItemDefinition, PracticeDefinition, StudyDefinition
 from annotation.studyfile.items import ItemFolder, read_items
 from annotation.studyfile.kinds import complete_parts
 from annotation.studyfile.languages import SOURCE, declared_languages, language_problems, overlay, tree_in
 from annotation.studyfile.options import check_aspects, option_problems, optional_parts, planted_items
 from annotation.studyfile.problems import Problem, StudyFileError
-from annotation.studyfile.schema import AnyAspect, ComparisonAspect, FileSection, PickAspect, StudyFile
+from annotation.studyfile.schema import FileSection, StudyFile
 from annotation.studyfile.yamltree import YamlTree, load_yaml
 
 # Each top-level key on its own, so that a mistake in one leaves the others to be checked against each other.
@@ -134,33 +129,17 @@ def _definition(parts: dict[str, Any], items: list[ItemDefinition]) -> StudyDefi
         **{name: parts[name] for name in texts},
         **parts["design"].model_dump(),
         **optional_parts(parts),
-        aspects=[*(_aspect(aspect) for aspect in parts["aspects"]), *check_aspects(parts["checks"])],
+        aspects=[
+            *(
+                aspect_definition(aspect, arms=arms if isinstance(arms, int) else len(arms))
+                for aspect in parts["aspects"]
+            ),
+            *check_aspects(parts["checks"]),
+        ],
         recruitment=parts["recruitment"].model_dump(exclude_none=True),
         arms=[False] * arms if isinstance(arms, int) else [arm.control for arm in arms],
         practice=[PracticeDefinition(**entry.model_dump()) for entry in parts["practice"]],
         items=[*items, *planted_items(parts["planted"])],
         items_imported=parts["items"] == "imported",
         show_responses=parts["show_responses"],
-    )
-
-
-def _aspect(aspect: AnyAspect) -> AspectDefinition:
-    if isinstance(aspect, ComparisonAspect):
-        level, values = Aspect.Level.NOMINAL.value, [1, len(Aspect.COMPARISON_OPTIONS)]
-        labels = [getattr(aspect.options, option) for option in Aspect.COMPARISON_OPTIONS]
-    elif isinstance(aspect, PickAspect):
-        level, values = Aspect.Level.NOMINAL.value, [1, len(Aspect.PICK_OPTIONS)]
-        labels = [getattr(aspect.options, option) for option in Aspect.PICK_OPTIONS]
-    else:
-        level, values, labels = aspect.level, list(aspect.scale), list(aspect.scale.values())
-    return AspectDefinition(
-        key=aspect.key,
-        name=aspect.name,
-        kind=aspect.type,
-        level=level,
-        question=aspect.question,
-        question_for_others=aspect.question_for_others or aspect.question,
-        minimum=min(values),
-        maximum=max(values),
-        labels=labels,
     )

@@ -3,13 +3,13 @@
 from typing import Annotated, Any, Literal
 
 from django.conf import settings
-from django.utils.translation import gettext as _
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, StrictBool, StrictInt, Tag
 
 from annotation.fields import Count, CountFromOne, Line, Seed, Share, Text
-from annotation.models import Aspect, Study
+from annotation.models import Study
 from annotation.presets import ASPECTS_WITH_SCALES, PRESETS, SCALES
-from annotation.studyfile.schema_base import SLUG, FileSection, Prompt, Question
+from annotation.studyfile.schema_aspects import AnyAspect
+from annotation.studyfile.schema_base import SLUG, FileSection, Prompt
 from annotation.studyfile.schema_elicitation import Elicitation
 from annotation.studyfile.schema_options import (
     Analysis,
@@ -25,7 +25,7 @@ from annotation.studyfile.schema_options import (
     ScreeningSection,
     SkipReason,
 )
-from annotation.studyfile.text import check_language, parse_scale
+from annotation.studyfile.text import check_language
 
 MAX_ARMS = 5
 LANGUAGES = tuple(code for code, _name in settings.LANGUAGES)
@@ -33,70 +33,6 @@ LanguageTag = Annotated[Line, AfterValidator(check_language)]
 
 # One place for field lengths: the columns that the values are stored in.
 _study = {field.name: getattr(field, "max_length", None) for field in Study._meta.fields}
-_aspect = {field.name: getattr(field, "max_length", None) for field in Aspect._meta.fields}
-
-
-class RatingAspect(FileSection):
-    """A question about each response, or about the persona, answered on a scale."""
-
-    key: Annotated[Line, Field(pattern=SLUG, max_length=_aspect["key"])]
-    name: Annotated[Line, Field(max_length=_aspect["name"])]
-    type: Literal["rating", "comparison", "persona", "pick"] = "rating"
-    level: Literal["nominal", "ordinal"] = "ordinal"
-    question: Question
-    question_for_others: Question | None = None
-    scale: Annotated[dict[int, str], BeforeValidator(parse_scale)]
-
-
-class ComparisonOptions(FileSection):
-    """The words of the four answers, by default in the study's language; sides are those that the participant sees."""
-
-    left: Line = Field(default_factory=lambda: _("Response A is better"))
-    right: Line = Field(default_factory=lambda: _("Response B is better"))
-    tie: Line = Field(default_factory=lambda: _("About equally good"))
-    both_bad: Line = Field(default_factory=lambda: _("Both are bad"))
-
-
-class ComparisonAspect(FileSection):
-    """A question about the two responses together."""
-
-    key: Annotated[Line, Field(pattern=SLUG, max_length=_aspect["key"])]
-    name: Annotated[Line, Field(max_length=_aspect["name"])]
-    type: Literal["comparison"]
-    question: Question
-    question_for_others: Question | None = None
-    options: ComparisonOptions = Field(default_factory=ComparisonOptions)
-
-
-class PickOptions(FileSection):
-    """The words of the two answers, by default in the study's language; sides are those that the participant sees."""
-
-    left: Line = Field(default_factory=lambda: _("Response A"))
-    right: Line = Field(default_factory=lambda: _("Response B"))
-
-
-class PickAspect(FileSection):
-    """Which of the two responses the person described would prefer."""
-
-    key: Annotated[Line, Field(pattern=SLUG, max_length=_aspect["key"])]
-    name: Annotated[Line, Field(max_length=_aspect["name"])]
-    type: Literal["pick"]
-    question: Question
-    question_for_others: Question | None = None
-    options: PickOptions = Field(default_factory=PickOptions)
-
-
-def _aspect_type(value: Any) -> str:
-    kind = value.get("type") if isinstance(value, dict) else None
-    return f"<{kind}>" if kind in ("comparison", "pick") else "<rating>"
-
-
-AnyAspect = Annotated[
-    Annotated[RatingAspect, Tag("<rating>")]
-    | Annotated[ComparisonAspect, Tag("<comparison>")]
-    | Annotated[PickAspect, Tag("<pick>")],
-    Discriminator(_aspect_type),
-]
 
 
 class Preset(FileSection):
@@ -124,8 +60,8 @@ def _arms_type(value: Any) -> str:
 
 
 AnyArms = Annotated[
-    Annotated[StrictInt, Field(ge=2, le=MAX_ARMS), Tag("<number>")]
-    | Annotated[list[ArmOptions], Field(min_length=2, max_length=MAX_ARMS), Tag("<list>")],
+    Annotated[StrictInt, Field(ge=1, le=MAX_ARMS), Tag("<number>")]
+    | Annotated[list[ArmOptions], Field(min_length=1, max_length=MAX_ARMS), Tag("<list>")],
     Discriminator(_arms_type),
 ]
 

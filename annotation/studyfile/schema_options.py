@@ -76,6 +76,7 @@ class FollowupOptions(FileSection):
 
     chips: list[Line] = []
     text: Line = ""
+    required: StrictBool = False
 
 
 class ExclusionRules(FileSection):

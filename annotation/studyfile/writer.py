@@ -12,15 +12,16 @@ from pydantic import BaseModel
 
 from annotation.elicitation.questions import DEFAULT_QUESTIONS
 from annotation.models import Aspect, Study
+from annotation.studyfile.aspects import aspect_data, scale_data
 from annotation.studyfile.definition import AspectDefinition, ItemDefinition, StudyDefinition
 from annotation.studyfile.images import stored_image, stored_name
 from annotation.studyfile.languages import in_language
 from annotation.studyfile.schema import Design, StudyFile
+from annotation.studyfile.schema_aspects import SLIDER, SliderAspect
 
 # Written by a function of its own below; the other sections are stored as the file has them.
 _WRITTEN = ("language", "languages", "preset", "aspects", "arms", "show_responses", "design", "practice", "checks",
             "planted", "elicitation", "items")  # fmt: skip
-_OPTIONS = {Aspect.Kind.COMPARISON.value: Aspect.COMPARISON_OPTIONS, Aspect.Kind.PICK.value: Aspect.PICK_OPTIONS}
 # Line ends and blanks that YAML keeps in double quotes alone.
 _NO_BLOCK = re.compile(r"[\t\x85\u2028\u2029\ufeff]")
 _WIDTH = 118
@@ -76,7 +77,7 @@ def _in_one_language(definition: StudyDefinition) -> dict[str, Any]:
     found = {
         **{name: _without_defaults(types[name], getattr(definition, name)) for name in stored},
         **_languages(definition.languages),
-        "aspects": [_aspect(aspect) for aspect in aspects],
+        "aspects": [aspect_data(aspect) for aspect in aspects],
         "arms": _arms(definition.arms) if is_rating else None,
         "show_responses": None if is_rating else definition.show_responses,
         "design": _design(definition),
@@ -128,22 +129,13 @@ def _design(definition: StudyDefinition) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value != Design.model_fields[name].default}
 
 
-def _scale(aspect: AspectDefinition) -> dict[int, str]:
-    return dict(enumerate(aspect.labels, start=aspect.minimum))
-
-
-def _aspect(aspect: AspectDefinition) -> dict[str, Any]:
-    names = ("key", "name", "question", "question_for_others")
-    found = {"key": aspect.key, "name": aspect.name, "type": aspect.kind, "level": aspect.level}
-    found |= {name: getattr(aspect, name) for name in names[2:]}
-    if aspect.kind in _OPTIONS:
-        del found["level"]
-        return {**found, "options": dict(zip(_OPTIONS[aspect.kind], aspect.labels, strict=True))}
-    return {**found, "scale": _scale(aspect)}
-
-
 def _check(aspect: AspectDefinition) -> dict[str, Any]:
-    found = {"part": aspect.part, "instruction": aspect.question, "scale": _scale(aspect), "answer": aspect.expected}
+    found = {
+        "part": aspect.part,
+        "instruction": aspect.question,
+        "scale": scale_data(aspect),
+        "answer": aspect.expected,
+    }
     return {**found, "loud": True} if aspect.is_loud else found
 
 
@@ -185,6 +177,8 @@ def _leave_out(data: dict[str, Any]) -> None:
     """Leave out what says no more than what the file would mean without it."""
     for aspect in data["aspects"]:
         defaults = {"type": "rating", "level": "ordinal", "question_for_others": aspect["question"]}
+        if aspect["type"] == SLIDER:
+            defaults |= {name: SliderAspect.model_fields[name].default for name in ("minimum", "maximum")}
         for name, default in defaults.items():
             if aspect.get(name) == default:
                 del aspect[name]

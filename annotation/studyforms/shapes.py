@@ -90,6 +90,7 @@ def _shape_of_alternatives(kind: Any, marks: tuple[Any, ...]) -> Shape:
         shape = shape_of(kinds[0], marks)
         return replace(shape, kind="maybe" if shape.kind == "check" else shape.kind, optional=optional)
     tagged = {next(mark.tag for mark in get_args(one)[1:] if isinstance(mark, Tag)): shape_of(one) for one in kinds}
+    _choose_among_all(tagged)
     # A number of sections is the same as so many of them, each as it is by default.
     rows = [shape for shape in tagged.values() if shape.kind == "rows"]
     if rows:
@@ -97,6 +98,15 @@ def _shape_of_alternatives(kind: Any, marks: tuple[Any, ...]) -> Shape:
     choose = next(mark.discriminator for mark in marks if isinstance(mark, Discriminator))
     assert callable(choose)
     return Shape("variants", variants=tagged, choose=choose, optional=optional)
+
+
+def _choose_among_all(tagged: dict[str, Shape]) -> None:
+    """Let every variant offer the types of all, so that each can be left again."""
+    choosing = {tag: shape.fields["type"] for tag, shape in tagged.items() if "type" in shape.fields}
+    choices = tuple(dict.fromkeys(choice for one in choosing.values() for choice in one.choices))
+    for tag, one in choosing.items():
+        fields = {**tagged[tag].fields, "type": replace(one, choices=choices)}
+        tagged[tag] = replace(tagged[tag], fields=fields)
 
 
 def _limit(marks: tuple[Any, ...], kind: type, name: str) -> int | None:

@@ -1,6 +1,7 @@
 """The participant's one page, and the steps around the work: consent, instructions, practice."""
 
 from contextlib import suppress
+from dataclasses import replace
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import get_language
@@ -11,6 +12,7 @@ from annotation.flow import Step
 from annotation.http import parse_int, participant_view, to_page
 from annotation.languages import CHOSEN
 from annotation.models import Participant
+from annotation.questionviews import answer_sent, with_places
 from annotation.services import participants as services
 from annotation.services.assignments import assignment_mark_shown
 from annotation.services.places import participant_place
@@ -64,9 +66,12 @@ def practice(request: HttpRequest, participant: Participant) -> HttpResponse:
     index = participant.practice_done
     if place.step != Step.PRACTICE or request.POST.get("index") != str(index):
         return to_page(participant)
-    given = {name: str(text) for name, text in request.POST.items() if name.startswith("answer-") and text}
-    answers = {name: parse_int(text, name) for name, text in given.items()}
+    aspects = {aspect.key: aspect for aspect in participant.study.aspects.all()}
+    asked = practice_view(participant.study, index, {}).questions
+    given = {one.name: answer_sent(aspects[one.aspect_key], one.name, request.POST) for one in asked}
+    answers = {name: parse_int(text, name) for name, text in given.items() if text}
     task = practice_view(participant.study, index, answers)
+    task = replace(task, comparisons=tuple(with_places(question, request.POST) for question in task.comparisons))
     if task.missing:
         return render_place(request, participant, place, status=422, task=task, show_missing=True)
     services.participant_practised(participant=participant, index=index)

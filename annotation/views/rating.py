@@ -2,18 +2,20 @@
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 
-from annotation.blinding import FollowupView, TaskView, answer_name
+from annotation.blinding import FollowupView, TaskView
 from annotation.errors import NotAllowedNow, ServiceError, StaleVersion, UnknownQuestion
 from annotation.flow import Step
 from annotation.http import form_view, get_assignment, parse_int, parse_uuid, participant_view, to_page
 from annotation.models import Assignment, PageVisit, Participant, Rating
 from annotation.questions import is_on_a_page, questions_of
+from annotation.questionviews import answer_name, answer_sent, with_places
 from annotation.services.finishing import Key, assignment_finish
 from annotation.services.places import Place, participant_place
 from annotation.services.ratings import GivenAnswer, rating_save, visit_save
@@ -27,7 +29,7 @@ from annotation.views.pages import rate_context, render_place
 def save(request: HttpRequest, token: str, slot_key: str, aspect_key: str) -> HttpResponse:
     """Save one answer. JSON out: 200 saved, 409 another tab's answer stands, 422 not on the scale, 403 over."""
     try:
-        answer = _answer(request, value="value", version="version", key="client_key")
+        answer = _answer(request, request.POST.get("value", ""), value="value", version="version", key="client_key")
     except BadRequest:
         if not is_on_a_page(token=token, slot_key=slot_key, aspect_key=aspect_key):
             raise Http404 from None  # what strangers are told, whatever they send
@@ -97,6 +99,7 @@ def _again(
     participant = assignment.participant
     assignment = get_assignment(participant, assignment.key)
     task: TaskView = rate_context(assignment, followups_typed(request, assignment))["task"]
+    task = replace(task, comparisons=tuple(with_places(question, request.POST) for question in task.comparisons))
     disputed = [question for question in task.questions if (question.slot_key, question.aspect_key) in conflicts]
     context = {"task": task, "conflicts": disputed, "disputed": _named(task, disputes), **extra}
     return render_place(request, participant, Place(Step.RATE, assignment), status=status, **context)
@@ -132,18 +135,20 @@ def _saved(rating: Rating | None) -> dict[str, Any]:
 
 def _answers(request: HttpRequest, assignment: Assignment) -> dict[Key, GivenAnswer]:
     """Return the answers that the rating page's form holds, by the keys of slot and aspect."""
-    names = {key: answer_name(*key) for key in questions_of(assignment, assignment.participant.study.aspects.all(), ())}
+    aspects = {aspect.key: aspect for aspect in assignment.participant.study.aspects.all()}
+    names = {key: answer_name(*key) for key in questions_of(assignment, aspects.values(), ())}
+    sent = {key: answer_sent(aspects[key[1]], name, request.POST) for key, name in names.items()}
     return {
-        key: _answer(request, value=name, version=f"version-{name}", key=f"key-{name}")
+        key: _answer(request, text, value=name, version=f"version-{name}", key=f"key-{name}")
         for key, name in names.items()
-        if request.POST.get(name)
+        if (text := sent[key])
     }
 
 
-def _answer(request: HttpRequest, *, value: str, version: str, key: str) -> GivenAnswer:
-    """Return the answer in the form fields of these names. Raises BadRequest if it is none."""
+def _answer(request: HttpRequest, text: str, *, value: str, version: str, key: str) -> GivenAnswer:
+    """Return the answer of this text, with what stands in the form fields of these names. Raises BadRequest if none."""
     return GivenAnswer(
-        value=parse_int(request.POST.get(value, ""), value),
+        value=parse_int(text, value),
         version=parse_int(request.POST.get(version, ""), version),
         client_key=parse_uuid(request.POST.get(key, ""), key),
     )

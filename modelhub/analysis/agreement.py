@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from annotation.models import Aspect, Assignment, Study
-from modelhub.analysis.data import Answer, Data, Question
+from modelhub.analysis.answers import Answer, Question
+from modelhub.analysis.data import Data
 from modelhub.analysis.output_rating import direction
 from modelhub.results.agreement import AgreementReport, AspectAgreement, DesignAgreement
 from modelhub.stats.agreement import agreement_report

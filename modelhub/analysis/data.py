@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import combinations
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
@@ -13,6 +12,7 @@ from annotation.errors import ServiceError
 from annotation.export import Table, study_tables
 from annotation.export.writers import jsonl_lines
 from annotation.models import Aspect, Assignment, Participant, Study
+from modelhub.analysis.answers import Answer, Question, orders_as_ratings, question_of
 from modelhub.analysis.systems import UnblindedArm, blinded_arms, find_system, systems_of
 from modelhub.files.pairs import RESPONSES
 from modelhub.models import PersonaOrigin
@@ -39,61 +39,6 @@ class HasStratum(Protocol):
 
 
 Stratified = TypeVar("Stratified", bound=HasStratum)
-
-
-@dataclass(frozen=True)
-class Question:
-    """An aspect. `score` makes its answers numbers that can be averaged, where they can."""
-
-    key: str
-    name: str
-    kind: str
-    level: str
-    question: str
-    question_for_others: str
-    labels: tuple[str, ...]
-    minimum: int
-    maximum: int
-
-    @cached_property
-    def is_share(self) -> bool:
-        """Two unordered answers, such as no and yes: averaged, they give the share of the upper one."""
-        return self.level == Aspect.Level.NOMINAL and self.maximum == self.minimum + 1
-
-    @property
-    def has_mean(self) -> bool:
-        """Answers are ordered, or only two."""
-        return self.level == Aspect.Level.ORDINAL or self.is_share
-
-    def score(self, value: int) -> int:
-        """Return the answer in points of the scale; 0 or 1 where there are two unordered answers."""
-        return value - self.minimum if self.is_share else value
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A current answer in a completed part. `system` made what was rated; `preferred` is the system chosen.
-
-    `writing` is the stratum by the condition in which the persona was to be written, where a study has two.
-    """
-
-    participant: str
-    excluded: bool
-    assignment: str
-    kind: str
-    repeat_of: str | None
-    ordinal: int
-    item: str
-    stratum: str
-    persona: str
-    is_written: bool
-    writing: str
-    output: str | None
-    system: str | None
-    position: int
-    aspect: str
-    value: int
-    preferred: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,12 +152,15 @@ def load_data(
     tables = study_tables(study, include_bots=include_bots)
     systems = blinded_arms(study) if blinded else systems_of(study)
     strata = _strata(study)
-    rows, seconds, sha256 = _answers(tables["ratings"], {s.code: s.name for s in systems}, has_strata=bool(strata))
+    names = {system.code: system.name for system in systems}
+    rows, seconds, sha256 = _answers(tables["ratings"], names, has_strata=bool(strata))
     words, excluded = _outputs(tables["outputs"])
+    aspects = {aspect.key: aspect for aspect in study.aspects.exclude(kind=Aspect.Kind.CHECK).order_by("ordinal")}
+    rows = orders_as_ratings(rows, aspects)
     first, second = _first_two(systems) if blinded else _compared(study, systems, base, test)
     return Data(
         study=study,
-        questions=_questions(study),
+        questions={key: question_of(aspect, arms=len(systems)) for key, aspect in aspects.items()},
         systems=systems,
         base=first,
         test=second,
@@ -228,24 +176,6 @@ def load_data(
         sha256=sha256,
         is_blinded=blinded,
     )
-
-
-def _questions(study: Study) -> dict[str, Question]:
-    aspects = study.aspects.exclude(kind=Aspect.Kind.CHECK).order_by("ordinal")
-    return {
-        aspect.key: Question(
-            key=aspect.key,
-            name=aspect.name,
-            kind=aspect.kind,
-            level=aspect.level,
-            question=aspect.question,
-            question_for_others=aspect.question_for_others,
-            labels=tuple(aspect.labels),
-            minimum=aspect.minimum,
-            maximum=aspect.maximum,
-        )
-        for aspect in aspects
-    }
 
 
 def _strata(study: Study) -> tuple[str, ...]:
@@ -334,6 +264,7 @@ def _answer(row: Mapping[str, Any], names: Mapping[str, str], *, has_strata: boo
         aspect=row["aspect"],
         value=row["value"],
         preferred=names.get(row["preferred_arm"] or ""),
+        ranked=tuple(names.get(code, "") for code in (row["ranked_arms"] or "").split()),
     )
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from annotation.controls.flags import rules_in_words
 from annotation.models import Assignment
-from modelhub.analysis.data import ALL, WITHOUT_EXCLUDED, Answer, Data
+from modelhub.analysis.answers import Answer
+from modelhub.analysis.data import ALL, WITHOUT_EXCLUDED, Data
 from modelhub.results.study import CheckedParticipant, Checks, Exclusion, FlowStep, ParticipantFlow
 
 _STEPS = (

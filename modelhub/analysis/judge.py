@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from annotation.models import Aspect, Assignment
-from modelhub.analysis.data import CHOSEN, Answer, Data
+from modelhub.analysis.answers import Answer
+from modelhub.analysis.data import CHOSEN, Data
 from modelhub.analysis.pairs import choices, rated_pairs
 from modelhub.analysis.winrates import favoured
 from modelhub.files.pairs import RESPONSES

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import scipy
 
 from annotation.models import Aspect
-from modelhub.analysis.data import Answer, Data
+from modelhub.analysis.answers import Answer
+from modelhub.analysis.data import Data
 from modelhub.analysis.pairs import RatedPair
 from modelhub.results.comparison import LengthAdjusted
 from modelhub.results.presentation import LengthReport, RankCorrelation, RatedWords

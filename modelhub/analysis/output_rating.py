@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from annotation.models import Aspect
-from modelhub.analysis.data import POOLED, Answer, Data, Question
+from modelhub.analysis.answers import Answer, Question
+from modelhub.analysis.data import POOLED, Data
 from modelhub.analysis.length import length_adjusted
 from modelhub.analysis.pairs import Preference, RatedPair, choices, rated_pairs
 from modelhub.analysis.winrates import human_win_rates

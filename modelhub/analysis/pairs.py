@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from annotation.models import Aspect
-from modelhub.analysis.data import Answer, Data, Question
+from modelhub.analysis.answers import Answer, Question
+from modelhub.analysis.data import Data
 from modelhub.stats.effects import PairedRating
 from modelhub.stats.wins import BASE, BOTH_BAD, TEST, TIE
 

@@ -7,7 +7,8 @@ from typing import TypeVar
 import numpy as np
 
 from annotation.models import Aspect
-from modelhub.analysis.data import CHOSEN, REJECTED, Answer, Data
+from modelhub.analysis.answers import Answer
+from modelhub.analysis.data import CHOSEN, REJECTED, Data
 from modelhub.analysis.judge import accuracy_against_judge
 from modelhub.files.pairs import RESPONSES
 from modelhub.results.persona import PersonaAccuracy, PickShare

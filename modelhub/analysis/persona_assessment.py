@@ -14,7 +14,8 @@ from typing import Literal
 import numpy as np
 
 from annotation.models import Aspect
-from modelhub.analysis.data import CHOSEN, REJECTED, Answer, Data, Question
+from modelhub.analysis.answers import Answer, Question
+from modelhub.analysis.data import CHOSEN, REJECTED, Data
 from modelhub.analysis.persona_accuracy import accuracy_report, by_inferring_system, by_stratum
 from modelhub.results.base import Interval
 from modelhub.results.comparison import DirectionsCompared, PairedReport, Unit

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from annotation.models import Aspect
-from modelhub.analysis.data import Answer, Data
+from modelhub.analysis.answers import Answer
+from modelhub.analysis.data import Data
 from modelhub.analysis.pairs import Preference, RatedPair
 from modelhub.results.presentation import OrderEffect, SideEffect
 from modelhub.stats.adjusted import adjusted_mean

@@ -76,7 +76,8 @@ def _texts(document: Document, results: Results, data: Data, figure_width: float
     yield "heds.json", _json(sheet)
     yield "heds.md", heds_markdown(sheet)
     yield "long.csv", long_csv(long_rows(data))
-    yield "clmm.R", clmm_script(Names.of(results).conditions)
+    sliders = [question.key for question in results.study.questions if question.level == "interval"]
+    yield "clmm.R", clmm_script(Names.of(results).conditions, sliders)
     for table in document.tables:
         yield f"tables/{table.key}.csv", table_csv(table)
         yield f"tables/{table.key}.tex", table_latex(table)

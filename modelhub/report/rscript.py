@@ -77,6 +77,10 @@ for (aspect in levels(ratings$aspect)) {
   data <- droplevels(ratings[ratings$aspect == aspect & !is.na(ratings$condition), ])
   data$value <- factor(data$value, ordered = TRUE)
   cat("\\n=====", aspect, "=====\\n")
+  if (aspect %in% sliders) {
+    cat("A slider, whose values are no few categories: no cumulative-link model.\\n")
+    next
+  }
   if (nlevels(data$value) < 3 || nlevels(data$condition) < 2) {
     cat("Fewer than three values or two conditions: no cumulative-link model.\\n")
     next
@@ -102,10 +106,12 @@ def long_csv(rows: Iterable[Mapping[str, Any]]) -> str:
     return sink.getvalue()
 
 
-def clmm_script(conditions: Iterable[str]) -> str:
-    """Return the R script. `conditions` are the levels of `condition`, the base first."""
+def clmm_script(conditions: Iterable[str], sliders: Iterable[str] = ()) -> str:
+    """Return the R script. `conditions` are the levels of `condition`, the base first; `sliders` are left out."""
     levels = ", ".join(_quoted(name) for name in conditions)
-    return f"{_HEADER}ratings$condition <- factor(ratings$condition, levels = c({levels}))\n\n{_BODY}"
+    left_out = ", ".join(_quoted(key) for key in sliders)
+    left_out = f"sliders <- c({left_out})\n"
+    return f"{_HEADER}{left_out}ratings$condition <- factor(ratings$condition, levels = c({levels}))\n\n{_BODY}"
 
 
 def _quoted(text: str) -> str:

@@ -18,6 +18,15 @@ class QuestionResult(Part):
     maximum: int
     labels: list[str]
 
+    @property
+    def points(self) -> list[tuple[int, str]]:
+        """The values that have a label: of a slider, whose level is interval, its ends and maybe its middle."""
+        values = list(range(self.minimum, self.maximum + 1))
+        if self.level == "interval":
+            middle = [(self.minimum + self.maximum) // 2] * (len(self.labels) - 2)
+            values = [self.minimum, *middle, self.maximum]
+        return list(zip(values, self.labels, strict=True))
+
 
 class SystemResult(Part):
     """The system behind an arm. `code` is what exports call the arm; results from before they had it leave it empty."""

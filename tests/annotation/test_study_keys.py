@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from annotation.studyfile import schema, schema_elicitation, schema_options
+from annotation.studyfile import schema, schema_aspects, schema_elicitation, schema_options
 from annotation.studyfile.items import FIELDS
 from annotation.studyfile.schema_base import FileSection
 from tests.annotation.studyfiles import complaints, rating_aspect, study_data, write
@@ -15,11 +15,16 @@ from tests.annotation.studyfiles import complaints, rating_aspect, study_data, w
 # Where each section may stand: what to give there, and how to come to the mapping of this section.
 PLACES: dict[type[FileSection], tuple[dict[str, Any], tuple[str | int, ...]]] = {
     schema.StudyFile: ({}, ()),
-    schema.RatingAspect: ({"aspects": [rating_aspect()]}, ("aspects", 0)),
-    schema.ComparisonAspect: ({"aspects": [{"type": "comparison"}]}, ("aspects", 0)),
-    schema.ComparisonOptions: ({"aspects": [{"type": "comparison", "options": {}}]}, ("aspects", 0, "options")),
-    schema.PickAspect: ({"aspects": [rating_aspect(), {"type": "pick"}]}, ("aspects", 1)),
-    schema.PickOptions: ({"aspects": [{"type": "pick", "options": {}}]}, ("aspects", 0, "options")),
+    schema_aspects.RatingAspect: ({"aspects": [rating_aspect()]}, ("aspects", 0)),
+    schema_aspects.ComparisonAspect: ({"aspects": [{"type": "comparison"}]}, ("aspects", 0)),
+    schema_aspects.ComparisonOptions: ({"aspects": [{"type": "comparison", "options": {}}]}, ("aspects", 0, "options")),
+    schema_aspects.PickAspect: ({"aspects": [rating_aspect(), {"type": "pick"}]}, ("aspects", 1)),
+    schema_aspects.PickOptions: ({"aspects": [{"type": "pick", "options": {}}]}, ("aspects", 0, "options")),
+    schema_aspects.Condition: ({"aspects": [rating_aspect(only_if={})]}, ("aspects", 0, "only_if")),
+    schema_aspects.SliderAspect: ({"aspects": [{"type": "slider"}]}, ("aspects", 0)),
+    schema_aspects.SliderEnds: ({"aspects": [{"type": "slider", "ends": {}}]}, ("aspects", 0, "ends")),
+    schema_aspects.OrderAspect: ({"aspects": [{"type": "ranking"}]}, ("aspects", 0)),
+    schema_aspects.OrderOptions: ({"aspects": [{"type": "best_worst", "options": {}}]}, ("aspects", 0, "options")),
     schema.Preset: ({"preset": {"name": "persona_assessment"}}, ("preset",)),
     schema.ArmOptions: ({"arms": [{}, {}]}, ("arms", 1)),
     schema.Design: ({"design": {}}, ("design",)),

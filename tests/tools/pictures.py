@@ -26,6 +26,7 @@ from playwright.sync_api import Browser, sync_playwright  # noqa: E402
 from modelhub.demo import collect_static, demo_prepare  # noqa: E402
 from tests.tools import chromium  # noqa: E402
 from tests.tools.gallery import gallery, people_take_the_demonstration, session_of  # noqa: E402
+from tests.tools.gallery_asking import asking_spots  # noqa: E402
 from tests.tools.gallery_assessment import assessment_spots  # noqa: E402
 from tests.tools.gallery_controls import control_spots  # noqa: E402
 from tests.tools.gallery_elicitation import elicitation_spots  # noqa: E402
@@ -85,7 +86,7 @@ def main() -> None:
     server.start()
     try:
         people_take_the_demonstration(demo, server.base_url, PEOPLE)
-        studies = [*control_spots(), *assessment_spots(), *elicitation_spots(), *language_spots()]
+        studies = [*control_spots(), *assessment_spots(), *asking_spots(), *elicitation_spots(), *language_spots()]
         studies += making_spots(demo.study.owner)
         spots, session = [*gallery(demo), *studies, *pipeline_spots()], session_of()
         with sync_playwright() as playwright:

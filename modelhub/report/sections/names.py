@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from modelhub.results.report import Results
@@ -14,6 +15,7 @@ DESIGNS = {
     "repeat": "The same person's ratings, given twice",
 }
 SIDES = ("rejected", "chosen")
+BANDS = 5  # into which charts divide what sliders gave
 POPULATIONS = {"all": "nobody is left out", "without_excluded": "without excluded people"}
 Of = TypeVar("Of")
 
@@ -57,9 +59,24 @@ class Names:
         return float(self.questions[key].maximum - self.questions[key].minimum)
 
     def labels(self, key: str) -> list[tuple[int, str]]:
-        """Return the (value, label) pairs of a question's scale, in ascending order."""
+        """Return the (value, label) pairs of a question's scale, in ascending order; bands of values of a slider."""
         question = self.questions[key]
-        return list(zip(range(question.minimum, question.maximum + 1), question.labels, strict=True))
+        if question.level != "interval":
+            return question.points
+        starts = [*self._starts(question), question.maximum + 1]
+        return [(start, f"to {end - 1}" if end - 1 > start else "") for start, end in pairwise(starts)]
+
+    def band(self, key: str, value: int) -> int:
+        """Return the value under which `labels` has this one: itself, or the first of its band."""
+        question = self.questions[key]
+        if question.level != "interval":
+            return value
+        return max(start for start in self._starts(question) if start <= value)
+
+    def _starts(self, question: QuestionResult) -> list[int]:
+        """Where the bands begin: five of the same width, the last of which holds the maximum too."""
+        span = question.maximum - question.minimum
+        return sorted({question.minimum + span * band // BANDS for band in range(BANDS)})
 
 
 def split_name(study: StudyResult) -> str:

@@ -90,7 +90,7 @@ def _words(strata: dict[str, Stratum], names: Names, suffix: str) -> TableBlock:
 
 def _scatter(key: str, rows: list[RatedWords], names: Names, suffix: str) -> Figure:
     conditions = tuple(name for name, _ in names.ordered({_text_of(row): None for row in rows}))
-    points = tuple((row.words, row.value, conditions.index(_text_of(row))) for row in rows)
+    points = tuple((row.words, names.band(key, row.value), conditions.index(_text_of(row))) for row in rows)
     title = f"{names.question(key)}: length against rating"
     figure = f"length-{key}{suffix}"
     drawing = Scatter(figure, title, points, conditions, tuple(names.labels(key)), "Words")

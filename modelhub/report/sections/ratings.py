@@ -1,5 +1,7 @@
 """Ratings by system: how often each value was given."""
 
+from collections import Counter
+
 from modelhub.report.figures.distribution import Distribution, Shares
 from modelhub.report.sections.document import (
     Block,
@@ -39,7 +41,7 @@ def _distribution(key: str, described: dict[str, Described], names: Names, suffi
     bars = tuple(
         Shares(
             condition,
-            tuple(found.counts.get(str(value), 0) for value, _ in scale),
+            tuple(_counted(found, names, key)[value] for value, _ in scale),
             f"mean {decimal(found.mean)}, n = {found.n}",
         )
         for condition, found in names.ordered(described)
@@ -51,12 +53,21 @@ def _distribution(key: str, described: dict[str, Described], names: Names, suffi
         f"{name}: share of each answer, from the lowest (light) to the highest (dark). n counts ratings; "
         "ratings of one participant are not independent. Shares under 7 % carry no figure."
     )
-    labels = tuple(f"{value} {text}" for value, text in scale)
+    labels = tuple(f"{value} {text}".strip() for value, text in scale)
     return Figure(figure, title, caption, Distribution(figure, title, bars, labels), f"descriptives{suffix}")
 
 
+def _counted(found: Described, names: Names, key: str) -> Counter[int]:
+    """Return how often each value was given, or each band of values."""
+    counts: Counter[int] = Counter()
+    for value, count in found.counts.items():
+        counts[names.band(key, int(value))] += count
+    return counts
+
+
 def _descriptives(strata: dict[str, Stratum], names: Names, suffix: str) -> TableBlock:
-    values = sorted({v for key, one in names.questions.items() if one.kind in _RATED for v, _ in names.labels(key)})
+    scales = [key for key, one in names.questions.items() if one.kind in _RATED and one.level != "interval"]
+    values = sorted({value for key in scales for value, _ in names.labels(key)})
     rows = tuple(
         (
             words(stratum_name(stratum)),
@@ -85,6 +96,7 @@ def _descriptives(strata: dict[str, Stratum], names: Names, suffix: str) -> Tabl
 
 
 def _count(found: Described, value: int, names: Names, key: str) -> Cell:
-    if key in names.questions and value not in [known for known, _ in names.labels(key)]:
+    question = names.questions.get(key)
+    if question and (question.level == "interval" or value not in [known for known, _ in names.labels(key)]):
         return Cell("")
     return whole(found.counts.get(str(value), 0))

@@ -30,7 +30,7 @@ def _questions(study: StudyResult) -> TableBlock:
             words(question.name),
             words(question.question),
             words(question.question_for_others),
-            words("; ".join(f"{value} = {text}" for value, text in enumerate(question.labels, question.minimum))),
+            words("; ".join(f"{value} = {text}" for value, text in question.points)),
             words(question.level),
         )
         for question in study.questions

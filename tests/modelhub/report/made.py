@@ -11,6 +11,7 @@ from modelhub.report.longtable import long_rows
 from modelhub.results.report import Results
 from modelhub.stats.winrate import Verdict
 from tests.annotation.study_rows import add_participant
+from tests.modelhub.analysis.asked import asked_study
 from tests.modelhub.analysis.studies import make_bound_study, own_persona, own_persona_study, persona_study, rate
 
 TITLE = "A made-up <study> & its results: 50 % of $5 #1_a {b} ~c^d \\e, Größe, α Δ, 中文, عربي"
@@ -89,6 +90,18 @@ def empty_study() -> Study:
     return own_persona_study(participants=0, items=2)
 
 
+def lone_study() -> Study:
+    """One system, whose responses are rated and compared with nothing."""
+    study = make_bound_study(systems=("Alone",), written_items=3, written_per_participant=3, comparison=False)
+    for number in range(4):
+        person = add_participant(study)
+        for item in (1, 2, 3):
+            persona = own_persona(person, f"item-{item}", words=(4 + item,))
+            rate(person, persona, {"answerability": (2 + item % 2,), "personalization": (3 + number % 3,)})
+    return study
+
+
 STUDIES: dict[str, Callable[[], Study]] = {
     "own": own_study, "fixed": fixed_study, "three": three_study, "assessed": assessed_study, "empty": empty_study,
+    "asked": asked_study, "alone": lone_study,
 }  # fmt: skip

@@ -1,0 +1,162 @@
+"""What a page is given of one question: its words, its answers, and the one that stands."""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from string import ascii_uppercase
+
+from annotation.models import Aspect, Rating
+from annotation.orders import Order
+
+
+@dataclass(frozen=True)
+class SliderView:
+    """A slider: how far it goes, and what stands at its low end, in its middle and at its high end."""
+
+    minimum: int
+    maximum: int
+    low: str
+    middle: str
+    high: str
+
+
+@dataclass(frozen=True)
+class PlaceView:
+    """One place of an order: its field, its number where it has one, what it is called, and who has it."""
+
+    name: str
+    number: str
+    words: str
+    chosen: int | None
+
+
+@dataclass(frozen=True)
+class OrderView:
+    """Places to be given to responses, by position and letter. `orders` lists all there can be, as the values count."""
+
+    places: tuple[PlaceView, ...]
+    letters: tuple[tuple[int, str], ...]
+    orders: str
+
+
+@dataclass(frozen=True)
+class QuestionView:
+    """One scale on the page. `name` is the form field; `about` names the response in the list of what is missing."""
+
+    name: str
+    slot_key: str
+    aspect_key: str
+    title: str
+    about: str
+    text: str
+    options: tuple[tuple[int, str], ...]
+    value: int | None
+    version: int
+    saved_at: datetime | None
+    client_key: uuid.UUID
+    slider: SliderView | None = None
+    order: OrderView | None = None
+    asked_if: str = ""
+    asked_if_values: tuple[int, ...] = ()
+    is_asked: bool = True
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether nothing is missing here: a question that is not asked needs no answer."""
+        return self.value is not None or not self.is_asked
+
+
+def question_view(
+    aspect: Aspect,
+    slot_key: str,
+    about: str,
+    is_author: bool,
+    rating: Rating | None,
+    answers: Mapping[str, int] | None = None,
+) -> QuestionView:
+    """Return a question about a slot with the answer that stands, or else with the one among `answers`, by field."""
+    name = answer_name(slot_key, aspect.key)
+    value = rating.value if rating else (answers or {}).get(name)
+    return QuestionView(
+        name=name,
+        slot_key=slot_key,
+        aspect_key=aspect.key,
+        title=aspect.name,
+        about=about,
+        text=aspect.question if is_author else aspect.question_for_others,
+        options=() if aspect.is_slider or aspect.orders else tuple(aspect.options),
+        value=value,
+        version=rating.version if rating else 0,
+        saved_at=rating.saved_at if rating else None,
+        client_key=uuid.uuid4(),
+        slider=_slider(aspect) if aspect.is_slider else None,
+        order=_order(aspect, name, value) if aspect.orders else None,
+        asked_if=answer_name(slot_key, aspect.asked_if) if aspect.asked_if else "",
+        asked_if_values=tuple(aspect.asked_if_values),
+    )
+
+
+def asked_among(questions: Iterable[QuestionView]) -> tuple[QuestionView, ...]:
+    """Return the questions about one thing, each knowing whether it is asked after the answers to the others."""
+    listed = tuple(questions)
+    values = {question.name: question.value for question in listed}
+    return tuple(
+        replace(one, is_asked=values.get(one.asked_if) in one.asked_if_values) if one.asked_if else one
+        for one in listed
+    )
+
+
+def answer_name(slot_key: str, aspect_key: str) -> str:
+    """Return the form field of a question."""
+    return f"answer-{slot_key}-{aspect_key}"
+
+
+def answer_sent(aspect: Aspect, name: str, sent: Mapping[str, str]) -> str:
+    """Return the answer to a question in a form; empty where there is none, or where two responses share a place."""
+    if not aspect.orders:
+        return sent.get(name, "")
+    order = tuple(order_sent(aspect, name, sent))
+    return str(aspect.orders.index(order) + 1) if order in aspect.orders else ""
+
+
+def order_sent(aspect: Aspect, name: str, sent: Mapping[str, str]) -> list[int | None]:
+    """Return who was given each place in a form, None for nobody."""
+    texts = [sent.get(place_name(name, place), "") for place in range(1, len(aspect.orders[0]) + 1)]
+    return [int(text) if text.isascii() and text.isdigit() and len(text) == 1 else None for text in texts]
+
+
+def place_name(name: str, place: int) -> str:
+    """Return the form field of one place of an order; a dot parts them, which no key holds."""
+    return f"{name}.{place}"
+
+
+def with_places(question: QuestionView, sent: Mapping[str, str]) -> QuestionView:
+    """Return an unanswered question with the places that a form has given so far."""
+    if question.order is None or question.is_answered:
+        return question
+    known = {str(position): position for position, _ in question.order.letters}
+    places = tuple(replace(place, chosen=known.get(sent.get(place.name, ""))) for place in question.order.places)
+    return replace(question, order=replace(question.order, places=places))
+
+
+def _slider(aspect: Aspect) -> SliderView:
+    low, *middle, high = aspect.labels
+    return SliderView(aspect.minimum, aspect.maximum, low, "".join(middle), high)
+
+
+def _order(aspect: Aspect, name: str, value: int | None) -> OrderView:
+    stands = aspect.orders[value - 1] if value and 0 < value <= len(aspect.orders) else None
+    responses = max(max(order) for order in aspect.orders)
+    return OrderView(
+        places=tuple(_place(aspect, name, place, stands) for place in range(1, len(aspect.orders[0]) + 1)),
+        letters=tuple(enumerate(ascii_uppercase[:responses], start=1)),
+        orders=" ".join("".join(map(str, order)) for order in aspect.orders),
+    )
+
+
+def _place(aspect: Aspect, name: str, place: int, stands: Order | None) -> PlaceView:
+    best, worst = aspect.labels
+    words = {1: best, len(aspect.orders[0]): worst}.get(place, "")
+    number = str(place) if aspect.kind == Aspect.Kind.RANKING else ""
+    return PlaceView(place_name(name, place), number, words, stands[place - 1] if stands else None)
