@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from annotation.export.codebook import codebook_data, codebook_markdown
-from annotation.export.files import export_refusal
+from annotation.export.files import export_refusal, export_zipped
 from annotation.export.release import found_lines, looked_through
 from annotation.export.tables import Table, study_tables
 from annotation.export.writers import FORMATS, csv_lines, jsonl_lines, parquet_write
@@ -27,8 +27,8 @@ CONTENT_TYPES = {
     "md": "text/markdown; charset=utf-8",
 }
 CODEBOOK_FORMATS = ("json", "md")
-# What is typed there stands in the table of personas.
-REPEATING = ("ratings", "ratings_wide")
+# What is typed there stands in the tables of personas, outputs and items.
+REPEATING = ("ratings", "ratings_wide", "ratings_with_texts")
 
 
 @read_view
@@ -51,6 +51,21 @@ def export_download(request: HttpRequest, slug: str, version: int, table: str, f
         response = _table(read, format, formula_safe=options["formula_safe"])
     response["Content-Disposition"] = f'attachment; filename="{study.slug}-v{study.version}-{table}.{format}"'
     return response
+
+
+@read_view
+def export_zip(request: HttpRequest, slug: str, version: int, format: str) -> HttpResponseBase:
+    """Send all tables, the codebook and the data card as one ZIP; logged, and refused as a table is."""
+    study = get_study_for_researcher(request, slug, version)
+    options = ExportForm(request.GET).options()
+    if format not in FORMATS:
+        raise Http404
+    if refusal := export_refusal(study):
+        return render(request, "annotation/research/refused.html", {"study": study, "reason": refusal}, status=409)
+    look_log(user=request_user(request), action="export_zip", study=study, format=format, **options)
+    options["formula_safe"] = options["formula_safe"] and format == "csv"
+    file = export_zipped(study=study, format=format, command=f"download from {request.get_full_path()}", **options)
+    return FileResponse(file, as_attachment=True, filename=f"{study.slug}-v{study.version}-{format}.zip")
 
 
 @read_view

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from annotation.export import FORMATS, export_write
+from annotation.export.card import UNKNOWN
 from annotation.export.release import Found, found_lines
 from annotation.management.base import ProjectCommand
 from annotation.services.log import audit_log
@@ -31,7 +32,12 @@ class Command(ProjectCommand):
             action="store_true",
             help="Going; use export_key. The ids of lists and platforms, which may tell who somebody is. Logged.",
         )
-
+        parser.add_argument(
+            "--license",
+            default=UNKNOWN,
+            metavar="ID",
+            help="For the data card: the licence, as the Hugging Face Hub calls it, for example cc-by-4.0.",
+        )
         parser.add_argument(
             "--release",
             action="store_true",
@@ -60,6 +66,7 @@ class Command(ProjectCommand):
                 include_bots=options["include_bots"],
                 external_ids=options["include_external_ids"],
                 release=options["release"],
+                license=options["license"],
                 found=found,
                 progress=lambda name: self.stderr.write(f"writing {name} …"),
             )
@@ -70,7 +77,9 @@ class Command(ProjectCommand):
         audit_log(user=None, action="export", study=study, rows=counts, **asked)
         for name, rows in counts.items():
             self.stdout.write(f"{name}.{options['format']}: {rows} rows")
-        self.stdout.write(f"codebook.json, codebook.md: what every column means. All in {options['out']}.")
+        self.stdout.write("codebook.json, codebook.md: what every column means. README.md: the data card.")
+        bots = "are in them" if options["include_bots"] else "are left out; --include-bots writes them too"
+        self.stdout.write(f"Bots and previews {bots}. All in {options['out']}.")
         self._tell(found, released=options["release"])
 
     def _tell(self, found: Found, *, released: bool) -> None:
