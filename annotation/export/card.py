@@ -22,7 +22,7 @@ _TYPES: dict[ColumnType, str] = {
     "boolean": "bool",
     "timestamp": "timestamp[us, tz=UTC]",
 }
-# What pandas makes of a CSV's column: it has no gaps in integers and truth values, and leaves times as they are written.
+# What pandas makes of a CSV's column: integers and truth values have no gaps, and times stay as they are written.
 _IN_CSV: dict[ColumnType, str] = {"timestamp": "string"}
 _IN_CSV_WITH_HOLES: dict[ColumnType, str] = {"integer": "float64", "boolean": "string"}
 
@@ -59,7 +59,7 @@ def _size(rows: int) -> str:
 
 
 def _configs(filled: list[Table], shape: Shape) -> list[dict[str, Any]]:
-    """One for each table with rows: `datasets` takes none without. The first, ratings where there are any, by default."""
+    """One for each table with rows, as `datasets` takes none without. The first is the default: ratings, if there."""
     configs = [_config(table, shape) for table in filled]
     if configs:
         configs[0]["default"] = True
@@ -134,14 +134,16 @@ def _consent(study: Study, codebook: dict[str, Any], shape: Shape) -> Iterator[s
 
 def _free_text(told: dict[str, Any]) -> str:
     if told["released"]:
-        return "E-mail addresses and telephone numbers that a rule found are replaced by marks; names are not looked for."
+        return (
+            "E-mail addresses and telephone numbers that a rule found are replaced by marks; names are not looked for."
+        )
     found = "; ".join(told["found"]) or "no e-mail address and no telephone number was found"
     return f"Free text is as it was typed ({found}). `--release` replaces what is found by marks."
 
 
 def _reading(tables: dict[str, Table], shape: Shape) -> Iterator[str]:
     readers = {
-        "csv": 'pd.read_csv("ratings.csv", dtype=str, keep_default_na=False)  # ids stay as they are; value: .astype(int)',
+        "csv": 'pd.read_csv("ratings.csv", dtype=str, keep_default_na=False)  # ids stay texts; value: .astype(int)',
         "jsonl": 'pd.read_json("ratings.jsonl", lines=True, dtype=False)',
         "parquet": 'pd.read_parquet("ratings.parquet")',
     }

@@ -53,7 +53,8 @@ def export_write(
 ) -> dict[str, int]:
     """Write all tables, their codebook and the data card into `directory`, replacing those of the same names.
 
-    Returns the rows by table. Everything is written beside its place first and moved there at the end: a killed export leaves whole files only.
+    Returns the rows by table. Everything is written beside its place first and moved there at the end: a killed export
+    leaves whole files only.
     `found` counts the cells with e-mail addresses and telephone numbers; a `release` has marks in their places.
     Each table is read in one statement, so it is consistent in itself while participants go on.
     Raises ServiceError where the study's definition has changed since it was opened.

@@ -75,9 +75,7 @@ def _schema(table: Table) -> "pa.Schema":
     ])  # fmt: skip
 
 
-def table_write(
-    table: Table, sink: BinaryIO, *, format: str, formula_safe: bool = False
-) -> tuple[int, set[str]]:
+def table_write(table: Table, sink: BinaryIO, *, format: str, formula_safe: bool = False) -> tuple[int, set[str]]:
     """Write `table` into `sink`; return the number of rows written, and the columns in which a cell is null."""
     counted, written = _counted(table)
     if format == "parquet":

@@ -1,4 +1,4 @@
-"""An export is one folder that `datasets` and pandas read in one line, with a data card that tells the study's facts."""
+"""An export is one folder that `datasets` and pandas read in one line, with a card of the study's facts."""
 
 import io
 import zipfile
