@@ -65,7 +65,7 @@ class FullStorageMiddleware:
         return response
 
 
-class FilesMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
+class FilesMiddleware(WhiteNoiseMiddleware):
     """Answer for static files, and for the docs where a folder of them is named."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:

@@ -2,11 +2,9 @@
 
 import json
 import tempfile
-import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
 
 from annotation.errors import ServiceError
 from annotation.export.card import UNKNOWN, Shape, card
@@ -84,17 +82,3 @@ def export_write(
         for path in sorted(beside.iterdir()):
             path.replace(directory / path.name)
     return counts
-
-
-def export_zipped(*, study: Study, format: str, command: str, **options: Any) -> BinaryIO:
-    """Return a file with a ZIP of what `export_write` writes, at its start. It lies on disk, and goes when closed.
-
-    Raises ServiceError where the study's definition has changed since it was opened.
-    """
-    file: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  (who sends it closes it)
-    with tempfile.TemporaryDirectory() as name, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as zipped:
-        export_write(study=study, directory=Path(name), format=format, command=command, **options)
-        for path in sorted(Path(name).iterdir()):
-            zipped.write(path, f"{study.slug}-v{study.version}/{path.name}")
-    file.seek(0)
-    return file

@@ -10,10 +10,12 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from annotation.export.codebook import codebook_data, codebook_markdown
-from annotation.export.files import export_refusal, export_zipped
+from annotation.export.files import export_refusal
+from annotation.export.others import OTHER_FORMATS
 from annotation.export.release import found_lines, looked_through
 from annotation.export.tables import Table, study_tables
 from annotation.export.writers import FORMATS, csv_lines, jsonl_lines, parquet_write
+from annotation.export.zipped import export_zipped
 from annotation.forms import ExportForm
 from annotation.http import get_study_for_researcher, read_view, request_user
 from annotation.models import Study
@@ -58,12 +60,11 @@ def export_zip(request: HttpRequest, slug: str, version: int, format: str) -> Ht
     """Send all tables, the codebook and the data card as one ZIP; logged, and refused as a table is."""
     study = get_study_for_researcher(request, slug, version)
     options = ExportForm(request.GET).options()
-    if format not in FORMATS:
+    if format not in (*FORMATS, *OTHER_FORMATS):
         raise Http404
     if refusal := export_refusal(study):
         return render(request, "annotation/research/refused.html", {"study": study, "reason": refusal}, status=409)
     look_log(user=request_user(request), action="export_zip", study=study, format=format, **options)
-    options["formula_safe"] = options["formula_safe"] and format == "csv"
     file = export_zipped(study=study, format=format, command=f"download from {request.get_full_path()}", **options)
     return FileResponse(file, as_attachment=True, filename=f"{study.slug}-v{study.version}-{format}.zip")
 
@@ -82,6 +83,7 @@ def release(request: HttpRequest, slug: str, version: int) -> HttpResponse:
         "found": found_lines(found),
         "tables": list(tables.values()),
         "formats": FORMATS,
+        "other_formats": OTHER_FORMATS,
         "codebook_formats": CODEBOOK_FORMATS,
     }
     return render(request, "annotation/research/release.html", context)

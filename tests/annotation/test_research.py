@@ -14,6 +14,7 @@ from django.urls import reverse
 from lxml import html
 
 from annotation.export import FORMATS
+from annotation.export.others import OTHER_FORMATS
 from annotation.export.tables import study_tables
 from annotation.models import Aspect, AuditLog, OpenLink, Participant, Study, User
 from annotation.queries import PAGE_SIZE
@@ -166,7 +167,7 @@ def test_bots_are_counted_only_when_asked_for(study: Study, researcher: Client) 
     shown = researcher.get(url("study", study) + link)
     assert "B-001" in shown.content.decode()
     downloads = page(shown).xpath("//*[@id='export']//a[contains(@href, '/export/')]/@href")
-    assert len(downloads) == len(study_tables(study)) * 4 + 2 + len(FORMATS)
+    assert len(downloads) == len(study_tables(study)) * 4 + 2 + len((*FORMATS, *OTHER_FORMATS))
     assert all("include_bots=on" in download for download in downloads)
 
 
@@ -298,7 +299,7 @@ def test_the_mail_merge_file_holds_code_and_link_and_is_logged(study: Study, res
 def test_every_download_on_the_page_works_and_is_logged(study: Study, researcher: Client) -> None:
     add_assignment(add_participant(study))
     links = page(researcher.get(url("study", study))).xpath("//*[@id='export']//a[contains(@href, '/export/')]/@href")
-    assert len(links) == len(set(links)) == len(study_tables(study)) * 4 + 2 + len(FORMATS)
+    assert len(links) == len(set(links)) == len(study_tables(study)) * 4 + 2 + len((*FORMATS, *OTHER_FORMATS))
     for link in links:
         response = researcher.get(link)
         content = b"".join(response) if response.streaming else response.content
