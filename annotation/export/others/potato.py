@@ -39,7 +39,6 @@ def _project(title: str, questions: list[AskedQuestion]) -> dict[str, Any]:
         "annotation_task_name": title,
         "task_dir": ".",
         "output_annotation_dir": "annotation_output",
-        "output_annotation_format": "jsonl",
         "data_files": ["items.jsonl"],
         "item_properties": {"id_key": "id", "text_key": "text"},
         "user_config": {"allow_all_users": True, "users": []},
