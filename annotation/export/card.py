@@ -28,7 +28,7 @@ _IN_CSV_WITH_HOLES: dict[ColumnType, str] = {"integer": "float64", "boolean": "s
 
 
 @dataclass(frozen=True)
-class Shape:
+class CardFacts:
     """How an export was written: `holes` are the columns with nulls, by table."""
 
     format: str
@@ -38,67 +38,67 @@ class Shape:
     holes: dict[str, set[str]]
 
 
-def card(study: Study, tables: dict[str, Table], codebook: dict[str, Any], shape: Shape) -> str:
+def card(study: Study, tables: dict[str, Table], codebook: dict[str, Any], facts: CardFacts) -> str:
     """Return the data card of an export whose codebook is `codebook`: facts of the study, and none that it lacks."""
     rows = {table["name"]: table["rows"] for table in codebook["tables"]}
     head = {
         "pretty_name": study.title,
-        "license": shape.license,
+        "license": facts.license,
         "language": [code.split("-")[0] for code in languages_of(study)],
         "size_categories": [_size(rows[DEFAULT_TABLE])],
         "task_categories": ["text-generation" if study.kind == Study.Kind.OUTPUT_RATING else "text-classification"],
         "tags": ["human-evaluation", "personalization"],
-        "configs": _configs([table for table in tables.values() if rows[table.name]], shape),
+        "configs": _configs([table for table in tables.values() if rows[table.name]], facts),
     }
     front = yaml.safe_dump(head, sort_keys=False, allow_unicode=True, width=120)
-    return "\n".join([f"---\n{front}---\n", *_text(study, tables, codebook, shape)]) + "\n"
+    return "\n".join([f"---\n{front}---\n", *_text(study, codebook, facts)]) + "\n"
 
 
 def _size(rows: int) -> str:
     return next((name for below, name in _SIZES if rows < below), "n>1M")
 
 
-def _configs(filled: list[Table], shape: Shape) -> list[dict[str, Any]]:
+def _configs(filled: list[Table], facts: CardFacts) -> list[dict[str, Any]]:
     """One for each table with rows, as `datasets` takes none without. The first is the default: ratings, if there."""
-    configs = [_config(table, shape) for table in filled]
+    configs = [_config(table, facts) for table in filled]
     if configs:
         configs[0]["default"] = True
     return configs
 
 
-def _config(table: Table, shape: Shape) -> dict[str, Any]:
-    config: dict[str, Any] = {"config_name": table.name, "data_files": f"{table.name}.{shape.format}"}
-    if shape.format == "parquet":
+def _config(table: Table, facts: CardFacts) -> dict[str, Any]:
+    config: dict[str, Any] = {"config_name": table.name, "data_files": f"{table.name}.{facts.format}"}
+    if facts.format == "parquet":
         return config  # a Parquet file says itself what its columns are
-    holes = shape.holes[table.name]
-    config["features"] = [{"name": column.name, "dtype": _dtype(column, shape, holes)} for column in table.columns]
-    if shape.format == "csv":
+    holes = facts.holes[table.name]
+    config["features"] = [{"name": column.name, "dtype": _dtype(column, facts, holes)} for column in table.columns]
+    if facts.format == "csv":
         # A text may be "NA" or "None"; only an empty cell is none.
         config |= {"keep_default_na": False, "na_values": [""]}
-        config |= {"encoding": "utf-8-sig"} if shape.formula_safe else {}
+        config |= {"encoding": "utf-8-sig"} if facts.formula_safe else {}
     return config
 
 
-def _dtype(column: Column, shape: Shape, holes: set[str]) -> str:
-    if shape.format != "csv":
+def _dtype(column: Column, facts: CardFacts, holes: set[str]) -> str:
+    if facts.format != "csv":
         return _TYPES[column.type]
     with_holes = _IN_CSV_WITH_HOLES if column.name in holes else {}
     return (with_holes | _IN_CSV).get(column.type, _TYPES[column.type])
 
 
-def _text(study: Study, tables: dict[str, Table], codebook: dict[str, Any], shape: Shape) -> Iterator[str]:
+def _text(study: Study, codebook: dict[str, Any], facts: CardFacts) -> Iterator[str]:
     yield from (f"# {study.title}", "")
     if codebook["demonstration"]:
         yield from (f"**{codebook['demonstration']}**", "")
     yield from _what_it_was(study, codebook)
-    yield from _consent(study, codebook, shape)
+    yield from _consent(study, codebook, facts)
     yield from ("## Tables", "", "| table | rows | one row is |", "|---|---|---|")
     for table in codebook["tables"]:
         yield f"| `{table['name']}` | {table['rows']} | {table['meaning'].removeprefix('One row per ')} |"
     yield from ("", "Tables without rows are files, but `load_dataset` does not offer them.", "")
     yield from ("[codebook.md](codebook.md) describes every column, and gives the questions word for word.", "")
-    yield from _reading(tables, shape)
-    yield from _citing(study, codebook, shape)
+    yield from _reading(facts)
+    yield from _citing(study, codebook, facts)
 
 
 def _what_it_was(study: Study, codebook: dict[str, Any]) -> Iterator[str]:
@@ -115,7 +115,7 @@ def _what_it_was(study: Study, codebook: dict[str, Any]) -> Iterator[str]:
     yield ""
 
 
-def _consent(study: Study, codebook: dict[str, Any], shape: Shape) -> Iterator[str]:
+def _consent(study: Study, codebook: dict[str, Any], facts: CardFacts) -> Iterator[str]:
     yield from ("## What participants agreed to", "")
     yield "Whether these data may be passed on is for this text to say, and for whoever passes them on to respect."
     yield "The column `consent_hash` of `participants` says which text each of them agreed to."
@@ -127,7 +127,7 @@ def _consent(study: Study, codebook: dict[str, Any], shape: Shape) -> Iterator[s
     if not limits:
         yield "- The study file sets no limit to how long data are kept."
     yield f"- {_free_text(codebook['free_text'])}"
-    if shape.external_ids:
+    if facts.external_ids:
         yield "- `participants` holds ids of lists or platforms, which may tell who somebody is: not for others' eyes."
     yield ""
 
@@ -141,7 +141,7 @@ def _free_text(told: dict[str, Any]) -> str:
     return f"Free text is as it was typed ({found}). `--release` replaces what is found by marks."
 
 
-def _reading(tables: dict[str, Table], shape: Shape) -> Iterator[str]:
+def _reading(facts: CardFacts) -> Iterator[str]:
     readers = {
         "csv": 'pd.read_csv("ratings.csv", dtype=str, keep_default_na=False)  # ids stay texts; value: .astype(int)',
         "jsonl": 'pd.read_json("ratings.jsonl", lines=True, dtype=False)',
@@ -149,17 +149,17 @@ def _reading(tables: dict[str, Table], shape: Shape) -> Iterator[str]:
     }
     yield from ("## Reading it", "", "```python", "from datasets import load_dataset")
     yield 'ratings = load_dataset(".")["train"]  # this folder; load_dataset(".", "personas") and so on for the others'
-    yield from ("import pandas as pd", readers[shape.format], "```", "")
-    if shape.formula_safe:
+    yield from ("import pandas as pd", readers[facts.format], "```", "")
+    if facts.formula_safe:
         yield from ("Made for spreadsheets: texts that could be formulas have one apostrophe in front.", "")
 
 
-def _citing(study: Study, codebook: dict[str, Any], shape: Shape) -> Iterator[str]:
+def _citing(study: Study, codebook: dict[str, Any], facts: CardFacts) -> Iterator[str]:
     yield from ("## Licence and citation", "")
-    if shape.license == UNKNOWN:
+    if facts.license == UNKNOWN:
         yield "No licence was named when this was exported; without one, nobody else may use it."
     else:
-        yield f"Licence: `{shape.license}`."
+        yield f"Licence: `{facts.license}`."
     contact = f" Contact: {study.contact}." if study.contact else ""
     hashed = f", protocol {study.protocol_hash[:12]}" if study.protocol_hash else ""
     yield f"Cite it as: {study.title} ({study.slug}, version {study.version}{hashed}), data set.{contact}"

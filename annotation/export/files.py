@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from annotation.errors import ServiceError
-from annotation.export.card import UNKNOWN, Shape, card
+from annotation.export.card import UNKNOWN, CardFacts, card
 from annotation.export.codebook import codebook_data, codebook_markdown
 from annotation.export.release import Found, found_lines, looked_through
 from annotation.export.tables import study_tables
@@ -77,8 +77,8 @@ def export_write(
         codebook["free_text"] = {"released": release, "found": found_lines(found)}
         (beside / "codebook.json").write_text(json.dumps(codebook, ensure_ascii=False, indent=2) + "\n", "utf-8")
         (beside / "codebook.md").write_text(codebook_markdown(codebook), "utf-8")
-        shape = Shape(format, formula_safe, external_ids, license, holes)
-        (beside / "README.md").write_text(card(study, tables, codebook, shape), "utf-8")
+        facts = CardFacts(format, formula_safe, external_ids, license, holes)
+        (beside / "README.md").write_text(card(study, tables, codebook, facts), "utf-8")
         for path in sorted(beside.iterdir()):
             path.replace(directory / path.name)
     return counts

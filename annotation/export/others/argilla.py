@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from annotation.export.others.streams import json_list
-from annotation.export.others.units import AskedQuestion, RatedUnit, plain
+from annotation.export.others.units import RatedUnit, ToolQuestion, plain
 from annotation.models import Study
 
 HOW = (
@@ -17,7 +17,7 @@ HOW = (
 LOSES = ("The numbers of a scale: its points are labels, so Argilla takes them for unordered.",)
 
 
-def argilla_write(study: Study, units: Iterable[RatedUnit], questions: list[AskedQuestion], folder: Path) -> int:
+def argilla_write(study: Study, units: Iterable[RatedUnit], questions: list[ToolQuestion], folder: Path) -> int:
     """Write settings, records and users into `folder`; return the number of records."""
     hidden, users = folder / ".argilla", dict[str, str]()
     hidden.mkdir()
@@ -34,7 +34,7 @@ def _write(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
-def _settings(study: Study, questions: list[AskedQuestion], codes: list[str]) -> dict[str, Any]:
+def _settings(study: Study, questions: list[ToolQuestion], codes: list[str]) -> dict[str, Any]:
     shown = {"prompt": "Prompt", "persona": "Persona", **{plain(code): code for code in codes}}
     return {
         "guidelines": study.instructions,
@@ -51,7 +51,7 @@ def _settings(study: Study, questions: list[AskedQuestion], codes: list[str]) ->
     }
 
 
-def _question(question: AskedQuestion) -> dict[str, Any]:
+def _question(question: ToolQuestion) -> dict[str, Any]:
     options = [{"value": value, "text": words, "description": None} for value, words in question.options]
     return {
         "name": question.name,

@@ -7,7 +7,7 @@ from typing import Any
 from lxml import etree
 
 from annotation.export.others.streams import json_list
-from annotation.export.others.units import AskedQuestion, RatedUnit, plain
+from annotation.export.others.units import RatedUnit, ToolQuestion, plain
 from annotation.models import Study
 
 HOW = (
@@ -18,7 +18,7 @@ HOW = (
 LOSES = ("The numbers of a scale: its points are choices, whose words begin with the number.",)
 
 
-def labelstudio_write(study: Study, units: Iterable[RatedUnit], questions: list[AskedQuestion], folder: Path) -> int:
+def labelstudio_write(study: Study, units: Iterable[RatedUnit], questions: list[ToolQuestion], folder: Path) -> int:
     """Write tasks and configuration into `folder`; return the number of tasks."""
     codes = list(study.arms.order_by("code").values_list("code", flat=True))
     (folder / "label_config.xml").write_bytes(etree.tostring(_config(questions, codes), pretty_print=True))
@@ -27,7 +27,7 @@ def labelstudio_write(study: Study, units: Iterable[RatedUnit], questions: list[
     return json_list(folder / "tasks.json", (_task(unit, words, about) for unit in units))
 
 
-def _config(questions: list[AskedQuestion], codes: list[str]) -> "etree._Element":
+def _config(questions: list[ToolQuestion], codes: list[str]) -> "etree._Element":
     view = etree.Element("View")
     for name, title in {"prompt": "Prompt", "persona": "Persona", **{plain(code): code for code in codes}}.items():
         etree.SubElement(view, "Header", value=title)
@@ -43,7 +43,7 @@ def _config(questions: list[AskedQuestion], codes: list[str]) -> "etree._Element
     return view
 
 
-def _choices(view: "etree._Element", question: AskedQuestion, name: str) -> None:
+def _choices(view: "etree._Element", question: ToolQuestion, name: str) -> None:
     etree.SubElement(view, "Header", value=question.text, size="5")
     choices = etree.SubElement(view, "Choices", name=question.name, toName=name, choice="single-radio")
     for _, words in question.options:

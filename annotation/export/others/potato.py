@@ -9,14 +9,14 @@ from typing import Any
 import yaml
 
 from annotation.export.others.streams import jsonl_list
-from annotation.export.others.units import AskedQuestion, RatedUnit, plain
+from annotation.export.others.units import RatedUnit, ToolQuestion, plain
 from annotation.models import Study
 
 HOW = "`potato start FOLDER/config.yaml` opens the project with the answers in it, one annotator for each participant."
 LOSES = ("The texts of an item stand in one text; their parts are fields beside it, which the page does not show.",)
 
 
-def potato_write(study: Study, units: Iterable[RatedUnit], questions: list[AskedQuestion], folder: Path) -> int:
+def potato_write(study: Study, units: Iterable[RatedUnit], questions: list[ToolQuestion], folder: Path) -> int:
     """Write the project into `folder`; return the number of items."""
     title = f"{study.slug} v{study.version}"
     (folder / "config.yaml").write_text(
@@ -34,7 +34,7 @@ def potato_write(study: Study, units: Iterable[RatedUnit], questions: list[Asked
     return count
 
 
-def _project(title: str, questions: list[AskedQuestion]) -> dict[str, Any]:
+def _project(title: str, questions: list[ToolQuestion]) -> dict[str, Any]:
     return {
         "annotation_task_name": title,
         "task_dir": ".",

@@ -31,7 +31,7 @@ LOST = (
 
 
 @dataclass(frozen=True)
-class AskedQuestion:
+class ToolQuestion:
     """A question with its options: (value, words). `arm` is the code of the arm whose output it is about, or ""."""
 
     name: str
@@ -58,19 +58,19 @@ def plain(code: str) -> str:
     return code.replace("-", "_")
 
 
-def questions_of(study: Study) -> list[AskedQuestion]:
+def questions_of(study: Study) -> list[ToolQuestion]:
     """Return the questions, in the order of the study file and of the arms' codes."""
     codes = list(study.arms.order_by("code").values_list("code", flat=True))
-    asked: list[AskedQuestion] = []
+    asked: list[ToolQuestion] = []
     for aspect in study.aspects.filter(kind__in=ASKED).order_by("ordinal"):
         if aspect.kind in q.OF_A_PAIR:
-            asked.append(AskedQuestion(aspect.key, aspect.question, _sides(aspect, codes)))
+            asked.append(ToolQuestion(aspect.key, aspect.question, _sides(aspect, codes)))
             continue
         options = tuple((str(value), f"{value} {label}") for value, label in aspect.options)
         if aspect.kind == Aspect.Kind.PERSONA:
-            asked.append(AskedQuestion(aspect.key, aspect.question, options))
+            asked.append(ToolQuestion(aspect.key, aspect.question, options))
         else:
-            asked += [AskedQuestion(_named(aspect.key, code), aspect.question, options, code) for code in codes]
+            asked += [ToolQuestion(_named(aspect.key, code), aspect.question, options, code) for code in codes]
     return asked
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from annotation.errors import ServiceError
 from annotation.export.files import export_refusal
 from annotation.export.others import argilla, labelstudio, potato
-from annotation.export.others.units import LOST, AskedQuestion, RatedUnit, questions_of, units_of
+from annotation.export.others.units import LOST, RatedUnit, ToolQuestion, questions_of, units_of
 from annotation.export.release import Found
 from annotation.models import Study
 
-_Write = Callable[[Study, Iterable[RatedUnit], list[AskedQuestion], Path], int]
+_Write = Callable[[Study, Iterable[RatedUnit], list[ToolQuestion], Path], int]
 _TOOLS: dict[str, tuple[str, _Write, str, tuple[str, ...]]] = {
     "argilla": ("Argilla", argilla.argilla_write, argilla.HOW, argilla.LOSES),
     "label-studio": ("Label Studio", labelstudio.labelstudio_write, labelstudio.HOW, labelstudio.LOSES),
