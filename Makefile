@@ -14,7 +14,7 @@ VLLM_STAMP := $(VLLM_VENV)/.installed-$(firstword $(shell cat requirements-web.t
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal
 ARGS :=
 
-.PHONY: help demo smoke-pipeline test test-slow test-vllm lint audit format pictures docs catalogues
+.PHONY: help demo smoke-pipeline test test-slow test-vllm lint audit format pictures docs site catalogues
 help:
 	@echo "make demo      install the web application and start it with a demonstration study"
 	@echo "make smoke-pipeline  train and compare two tiny models on a CPU, and serve a study of what they answer"
@@ -26,7 +26,9 @@ help:
 	@echo "make lint      check style, types, faults of security, dependencies, migrations and settings"
 	@echo "make audit     ask for known faults of what is installed (needs the network)"
 	@echo "make format    format the code"
-	@echo "make docs      write docs/stages.md from what the stages declare, and the schema of results.json"
+	@echo "make docs      write the references in docs/ from what they describe: stages, keys of study files, commands'"
+	@echo "               options, and the schema of results.json"
+	@echo "make site      build docs/ as a site into var/site (DOCS_DIR=var/site serves it at /docs/)"
 	@echo "make catalogues  gather the interface's messages, and update and compile the translations"
 	@echo "make pictures  take pictures of all pages into var/pictures (ARGS='study rate-*' for some, ARGS=--docs for the docs')"
 
@@ -68,6 +70,7 @@ lint: $(DEV_STAMP)
 	$(PIP) check
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) manage.py check --fail-level WARNING
+	@$(MAKE) --no-print-directory site
 
 audit: $(DEV_STAMP)
 	@$(PY) -m pip_audit --skip-editable --local
@@ -78,7 +81,12 @@ format: $(DEV_STAMP)
 
 docs: $(DEV_STAMP)
 	@$(PY) -m tests.tools.stagedocs
+	@$(PY) -m tests.tools.keydocs
+	@$(PY) -m tests.tools.commanddocs
 	@$(PY) -m tests.tools.resultsschema
+
+site: $(DEV_STAMP)
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 
 catalogues: $(DEV_STAMP)
 	@$(PY) -m tests.tools.catalogues

@@ -89,5 +89,6 @@ urlpatterns = [
     path(f"{study_urls}key.csv", research_ethics.key, name="key"),
     path(f"{study_urls}key/destroy/", research_ethics.key_destroyed, name="key_destroyed"),
     path(f"{study_urls}release/", research_export.release, name="release"),
+    path(f"{study_urls}export/all-<slug:format>.zip", research_export.export_zip, name="export_zip"),
     path(f"{study_urls}export/<slug:table>.<slug:format>", research_export.export_download, name="export_download"),
 ]

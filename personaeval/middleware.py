@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Callable
 
+from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import patch_vary_headers
-from whitenoise.middleware import WhiteNoiseFileResponse
+from whitenoise.middleware import WhiteNoiseFileResponse, WhiteNoiseMiddleware
 
 from annotation.views.errors import nothing_stored
 from personaeval.storage import storage_problem
@@ -62,6 +63,15 @@ class FullStorageMiddleware:
         response = nothing_stored(request)
         response._has_been_logged = True  # type: ignore[attr-defined]
         return response
+
+
+class FilesMiddleware(WhiteNoiseMiddleware):
+    """Answer for static files, and for the docs where a folder of them is named."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        super().__init__(get_response)
+        if settings.DOCS_DIR:
+            self.add_files(str(settings.DOCS_DIR), prefix="docs/")
 
 
 class SecurityHeadersMiddleware:

@@ -102,6 +102,14 @@ def env_folder(name: str, default: Path) -> Path:
     return folder
 
 
+def env_site(name: str) -> Path | None:
+    """Return a folder with a built site in it; None where the variable is not set."""
+    value = env_str(name, "")
+    if value and not (Path(value) / "index.html").is_file():
+        raise ImproperlyConfigured(f"{name}={value} holds no index.html. Build the docs by `make site`, and name that.")
+    return Path(value).absolute() if value else None
+
+
 def local_secret(path: Path) -> str:
     """Return the secret kept in `path`, creating it (mode 0600) on first use so that sessions survive restarts."""
     if not path.exists():
@@ -177,7 +185,7 @@ MIDDLEWARE = [
     # What adds headers stands before what answers for static files: these carry the same ones.
     "personaeval.middleware.SecurityHeadersMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "personaeval.middleware.FilesMiddleware",
     "personaeval.middleware.OddRequestsMiddleware",
     "personaeval.middleware.FullStorageMiddleware",
     "django.middleware.gzip.GZipMiddleware",
@@ -318,10 +326,12 @@ USE_TZ = True
 
 STATIC_URL = f"{SUB_PATH}/static/"
 STATIC_ROOT = VAR_DIR / "static"
+DOCS_DIR = env_site("DOCS_DIR")  # what `make site` has built
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Compressed, hashed names once `collectstatic` has run; straight from static/ before, so no step is required.
 STATIC_COLLECTED = (STATIC_ROOT / "staticfiles.json").exists() and not DEBUG
 WHITENOISE_USE_FINDERS = not STATIC_COLLECTED
+WHITENOISE_INDEX_FILE = True
 WHITENOISE_ALLOW_ALL_ORIGINS = False  # pages of others have no use for them
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

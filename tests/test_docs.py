@@ -7,23 +7,21 @@ import shlex
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
+import pytest
 from django.conf import settings
 from django.core.management import load_command_class
 from django.core.management.base import BaseCommand, CommandError
 
-from modelhub.stages import stage_commands
-from tests.tools import stagedocs
+from tests.tools import commanddocs, keydocs, stagedocs
 
 ROOT = settings.BASE_DIR
 DOCS = ROOT / "docs"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md"))]
 READ_BY_OTHERS = {"deploy/gunicorn.conf.py", "tests/tools/chromium.py"}
 SHARED = "Options of every stage"
-FILES = [path for app in ("annotation", "modelhub") for path in (ROOT / app).glob("management/commands/[a-z]*.py")]
-COMMANDS = sorted(
-    [(path.parts[-4], path.stem) for path in FILES] + [("modelhub", command) for command in stage_commands()]
-)
+COMMANDS = commanddocs.commands()
 
 
 def variables_read(path: Path) -> set[str]:
@@ -91,8 +89,9 @@ def test_every_documented_command_exists_and_is_documented_once() -> None:
     assert sorted(named) == sorted(command for _, command in COMMANDS)
 
 
-def test_the_page_of_stages_says_what_they_declare() -> None:
-    assert (ROOT / stagedocs.PAGE).read_text(encoding="utf-8") == stagedocs.page(), "Write it anew: make docs"
+@pytest.mark.parametrize("written", [stagedocs, keydocs, commanddocs], ids=lambda tool: tool.PAGE.name)
+def test_a_page_that_is_written_from_the_code_says_what_the_code_says(written: Any) -> None:
+    assert (ROOT / written.PAGE).read_text(encoding="utf-8") == written.page(), "Write it anew: make docs"
 
 
 def assert_none(wrong: Callable[[Path, str], Iterable[object]]) -> None:

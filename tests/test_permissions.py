@@ -178,6 +178,7 @@ MATRIX: dict[str, Row] = {
     "annotation:key": page(*STUDY, get=sharing(200)),
     "annotation:key_destroyed": action(*STUDY, post=sharing(409), data={"confirmed": "on"}),
     "annotation:release": page(*STUDY, get=study(200)),
+    "annotation:export_zip": page(*STUDY, "format", get=study(200)),
     "annotation:export_download": page(*STUDY, "table", "format", get=study(200)),
     "annotation:participant_links": page(*STUDY, get=running(200)),
     "annotation:participant_links_csv": page(*STUDY, get=running(200)),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from annotation.errors import ServiceError
+from annotation.export.card import UNKNOWN, CardFacts, card
 from annotation.export.codebook import codebook_data, codebook_markdown
 from annotation.export.release import Found, found_lines, looked_through
 from annotation.export.tables import study_tables
@@ -44,12 +45,14 @@ def export_write(
     include_bots: bool = False,
     external_ids: bool = False,
     release: bool = False,
+    license: str = UNKNOWN,
     found: Found | None = None,
     progress: Callable[[str], None] = lambda name: None,
 ) -> dict[str, int]:
-    """Write all tables and the codebook into `directory`, replacing those of the same names; return rows by table.
+    """Write all tables, their codebook and the data card into `directory`, replacing those of the same names.
 
-    Everything is written beside its place first and moved there at the end: a killed export leaves whole files only.
+    Returns the rows by table. Everything is written beside its place first and moved there at the end: a killed export
+    leaves whole files only.
     `found` counts the cells with e-mail addresses and telephone numbers; a `release` has marks in their places.
     Each table is read in one statement, so it is consistent in itself while participants go on.
     Raises ServiceError where the study's definition has changed since it was opened.
@@ -58,6 +61,7 @@ def export_write(
         raise ServiceError(refusal)
     directory.mkdir(parents=True, exist_ok=True)
     counts: dict[str, int] = {}
+    holes: dict[str, set[str]] = {}
     found = Counter() if found is None else found
     with tempfile.TemporaryDirectory(dir=directory, prefix=".export-") as name:
         beside = Path(name)
@@ -66,11 +70,15 @@ def export_write(
             progress(table.name)
             read = looked_through(table, found, release=release)
             with (beside / f"{table.name}.{format}").open("wb") as sink:
-                counts[table.name] = table_write(read, sink, format=format, formula_safe=formula_safe)
+                counts[table.name], holes[table.name] = table_write(
+                    read, sink, format=format, formula_safe=formula_safe
+                )
         codebook = codebook_data(study, tables, counts=counts, command=command, include_bots=include_bots)
         codebook["free_text"] = {"released": release, "found": found_lines(found)}
         (beside / "codebook.json").write_text(json.dumps(codebook, ensure_ascii=False, indent=2) + "\n", "utf-8")
         (beside / "codebook.md").write_text(codebook_markdown(codebook), "utf-8")
+        facts = CardFacts(format, formula_safe, external_ids, license, holes)
+        (beside / "README.md").write_text(card(study, tables, codebook, facts), "utf-8")
         for path in sorted(beside.iterdir()):
             path.replace(directory / path.name)
     return counts

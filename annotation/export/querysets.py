@@ -69,12 +69,19 @@ def _covered(scope: Scope, prefix: str) -> Q:
 
 def with_preferred_arm(queryset: QuerySet[Rating]) -> QuerySet[Rating]:
     """Add `preferred_arm`: values 1 and 2 of comparisons and picks are sides, and the output there knows its arm."""
-    side = Slot.objects.filter(
-        assignment=OuterRef("slot__assignment"), position=OuterRef("value"), kind=Slot.Kind.OUTPUT
-    )
+    return queryset.annotate(preferred_arm=_of_the_pair(OuterRef("value"), "output__arm__code"))
+
+
+def with_side_texts(queryset: QuerySet[Rating]) -> QuerySet[Rating]:
+    """Add `left_text` and `right_text` to answers about a pair: the outputs in the first two places of the page."""
     return queryset.annotate(
-        preferred_arm=Case(When(aspect__kind__in=OF_A_PAIR, then=Subquery(side.values("output__arm__code")[:1])))
+        left_text=_of_the_pair(Value(1), "output__text"), right_text=_of_the_pair(Value(2), "output__text")
     )
+
+
+def _of_the_pair(position: OuterRef | Value, path: str) -> Case:
+    side = Slot.objects.filter(assignment=OuterRef("slot__assignment"), position=position, kind=Slot.Kind.OUTPUT)
+    return Case(When(aspect__kind__in=OF_A_PAIR, then=Subquery(side.values(path)[:1])))
 
 
 def with_times(queryset: QuerySet[_M], *, owner: str, path: str) -> QuerySet[_M]:

@@ -11,7 +11,7 @@ from django.db.models import Max, QuerySet
 from annotation.export import querysets as q
 from annotation.export.flagged import FIELDS, participant_facts
 from annotation.export.scope import Scope
-from annotation.models import Assignment, Output, Participant, Persona, Slot
+from annotation.models import Assignment, Output, Participant, Persona, Rating, Slot
 from annotation.models.participant import participant_code
 
 CHUNK = 1000
@@ -74,12 +74,17 @@ _ANSWER_ORDER = (
 
 def ratings(scope: Scope) -> Iterator[Row]:
     """Yield the current answers, by participant, assignment, position and aspect."""
+    return (row for row, _ in rated(scope, q.current_answers_of(scope), {}))
+
+
+def rated(scope: Scope, answers: QuerySet[Rating], more: dict[str, str]) -> Iterator[tuple[Row, Row]]:
+    """Yield the rows of `ratings` for these answers, each with the row read for it, which has `more` paths too."""
     paths = {column: f"slot__assignment__{path}" for column, path in ASSIGNMENT_PATHS.items()}
-    answers, words = q.with_preferred_arm(q.current_answers_of(scope)), _words(scope)
+    words, answers = _words(scope), q.with_preferred_arm(answers)
     answers = q.with_times(answers, owner="assignment", path="slot__assignment").order_by(*_ANSWER_ORDER)
-    for row, ranked in _with_ranked(scope, read(answers, {**paths, **_ANSWER_PATHS, **TIME_PATHS})):
+    for row, ranked in _with_ranked(scope, read(answers, {**paths, **_ANSWER_PATHS, **TIME_PATHS, **more})):
         cells = {**assignment_cells(row, scope.now), **_answer_cells(row, words), **seconds(row), **how_written(row)}
-        yield {**scope.study_cells, **cells, "ranked_arms": ranked}
+        yield {**scope.study_cells, **cells, "ranked_arms": ranked}, row
 
 
 def history(scope: Scope) -> Iterator[Row]:

@@ -17,6 +17,7 @@ from annotation.export.eliciting import elicitation_tables
 from annotation.export.flagged import ON_PARTICIPANTS
 from annotation.export.holds import screening_tables
 from annotation.export.scope import Scope
+from annotation.export.texts import text_tables
 from annotation.models import Aspect, Assignment, Output, Participant, Persona, Slot, Study
 
 Row = dict[str, Any]
@@ -55,6 +56,7 @@ def study_tables(study: Study, *, include_bots: bool = False, external_ids: bool
         *control_tables(),
         *screening_tables(),
         *elicitation_tables(),
+        *text_tables(_ratings()),
     )
     return {
         name: Table(name, meaning, columns, partial(read, scope), covered(scope).count)

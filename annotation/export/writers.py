@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -74,8 +75,8 @@ def _schema(table: Table) -> "pa.Schema":
     ])  # fmt: skip
 
 
-def table_write(table: Table, sink: BinaryIO, *, format: str, formula_safe: bool = False) -> int:
-    """Write `table` into `sink` and return the number of rows written."""
+def table_write(table: Table, sink: BinaryIO, *, format: str, formula_safe: bool = False) -> tuple[int, set[str]]:
+    """Write `table` into `sink`; return the number of rows written, and the columns in which a cell is null."""
     counted, written = _counted(table)
     if format == "parquet":
         parquet_write(counted, sink)
@@ -86,17 +87,19 @@ def table_write(table: Table, sink: BinaryIO, *, format: str, formula_safe: bool
     return written()
 
 
-def _counted(table: Table) -> tuple[Table, Callable[[], int]]:
-    """Return the table with its rows counted as they pass, and a function that says how many passed."""
-    passed = 0
+def _counted(table: Table) -> tuple[Table, Callable[[], tuple[int, set[str]]]]:
+    """Return the table with its rows counted as they pass, and a function that says how many passed, and the holes."""
+    passed, full = 0, [column.name for column in table.columns]
 
     def rows() -> Iterator[Row]:
-        nonlocal passed
+        nonlocal passed, full
         for row in table.rows():
             passed += 1
+            full = [name for name in full if row[name] is not None]
             yield row
 
-    return Table(table.name, table.meaning, table.columns, rows, table.count), lambda: passed
+    holes = {column.name for column in table.columns}
+    return replace(table, rows=rows), lambda: (passed, holes.difference(full))
 
 
 def _timestamp(value: Any) -> str:

@@ -1,5 +1,6 @@
 """What every command of the project has in common: how it ends when it is refused or stopped."""
 
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -8,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from annotation.errors import ServiceError
 from personaeval.interrupts import Interruptible
 
+DEFAULT_ADDRESS = "http://127.0.0.1:8000"
 INTERRUPTED = 130  # the exit status of a program that Ctrl-C ended
 
 
@@ -38,3 +40,16 @@ def page_address(site: str, path: str) -> str:
     Below SUB_PATH the site may be given with that or without.
     """
     return site.rstrip("/").removesuffix(settings.SUB_PATH) + path
+
+
+def served_file() -> Path:
+    """Return the file in which `manage.py demo` keeps its address for as long as it serves."""
+    return Path(settings.VAR_DIR) / "served_at"
+
+
+def served_address() -> str:
+    """Return where `manage.py demo` serves now, or else the address that all others start with."""
+    try:
+        return served_file().read_text(encoding="utf-8").strip() or DEFAULT_ADDRESS
+    except OSError:
+        return DEFAULT_ADDRESS

@@ -13,6 +13,7 @@ from annotation import queries
 from annotation.dryrun import stored_dry_run
 from annotation.errors import ServiceError
 from annotation.export import FORMATS
+from annotation.export.others import OTHER_FORMATS
 from annotation.export.scope import Scope
 from annotation.export.tables import study_tables
 from annotation.forms import ExportForm, StateForm
@@ -94,6 +95,7 @@ def _study_page(
         "problems": problems or [],
         "tables": list(study_tables(found).values()),
         "formats": FORMATS,
+        "other_formats": OTHER_FORMATS,
         "actions": queries.recent_actions(found),
         "arms": found.arms.order_by("code"),
         "may_share": may_share(request_user(request), found),

@@ -11,9 +11,11 @@ from django.shortcuts import render
 
 from annotation.export.codebook import codebook_data, codebook_markdown
 from annotation.export.files import export_refusal
+from annotation.export.others import OTHER_FORMATS
 from annotation.export.release import found_lines, looked_through
 from annotation.export.tables import Table, study_tables
 from annotation.export.writers import FORMATS, csv_lines, jsonl_lines, parquet_write
+from annotation.export.zipped import export_zipped
 from annotation.forms import ExportForm
 from annotation.http import get_study_for_researcher, read_view, request_user
 from annotation.models import Study
@@ -27,8 +29,8 @@ CONTENT_TYPES = {
     "md": "text/markdown; charset=utf-8",
 }
 CODEBOOK_FORMATS = ("json", "md")
-# What is typed there stands in the table of personas.
-REPEATING = ("ratings", "ratings_wide")
+# What is typed there stands in the tables of personas, outputs and items.
+REPEATING = ("ratings", "ratings_wide", "ratings_with_texts")
 
 
 @read_view
@@ -54,6 +56,20 @@ def export_download(request: HttpRequest, slug: str, version: int, table: str, f
 
 
 @read_view
+def export_zip(request: HttpRequest, slug: str, version: int, format: str) -> HttpResponseBase:
+    """Send all tables, the codebook and the data card as one ZIP; logged, and refused as a table is."""
+    study = get_study_for_researcher(request, slug, version)
+    options = ExportForm(request.GET).options()
+    if format not in (*FORMATS, *OTHER_FORMATS):
+        raise Http404
+    if refusal := export_refusal(study):
+        return render(request, "annotation/research/refused.html", {"study": study, "reason": refusal}, status=409)
+    look_log(user=request_user(request), action="export_zip", study=study, format=format, **options)
+    file = export_zipped(study=study, format=format, command=f"download from {request.get_full_path()}", **options)
+    return FileResponse(file, as_attachment=True, filename=f"{study.slug}-v{study.version}-{format}.zip")
+
+
+@read_view
 def release(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Show where people typed e-mail addresses and telephone numbers, and offer downloads without them."""
     study = get_study_for_researcher(request, slug, version)
@@ -67,6 +83,7 @@ def release(request: HttpRequest, slug: str, version: int) -> HttpResponse:
         "found": found_lines(found),
         "tables": list(tables.values()),
         "formats": FORMATS,
+        "other_formats": OTHER_FORMATS,
         "codebook_formats": CODEBOOK_FORMATS,
     }
     return render(request, "annotation/research/release.html", context)

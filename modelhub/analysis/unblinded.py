@@ -74,7 +74,7 @@ def unblinded_write(
         beside = Path(name)
         for table in tables.values():
             with (beside / f"{table.name}.{format}").open("wb") as sink:
-                counts[table.name] = table_write(table, sink, format=format)
+                counts[table.name], _ = table_write(table, sink, format=format)
         codebook = codebook_data(study, tables, counts=counts, command=command, include_bots=include_bots)
         text = json.dumps(codebook, ensure_ascii=False, indent=2) + "\n"
         (beside / "codebook_unblinded.json").write_text(text, "utf-8")

@@ -13,6 +13,8 @@ from django.test import Client
 from django.urls import reverse
 from lxml import html
 
+from annotation.export import FORMATS
+from annotation.export.others import OTHER_FORMATS
 from annotation.export.tables import study_tables
 from annotation.models import Aspect, AuditLog, OpenLink, Participant, Study, User
 from annotation.queries import PAGE_SIZE
@@ -47,6 +49,7 @@ GET_PAGES = [
     ("participant_links_csv", ()),
     ("export_download", ("ratings", "csv")),
     ("export_download", ("codebook", "json")),
+    ("export_zip", ("csv",)),
 ]
 POST_PAGES = [
     ("study_state", (), {"action": "pause"}),
@@ -164,7 +167,7 @@ def test_bots_are_counted_only_when_asked_for(study: Study, researcher: Client) 
     shown = researcher.get(url("study", study) + link)
     assert "B-001" in shown.content.decode()
     downloads = page(shown).xpath("//*[@id='export']//a[contains(@href, '/export/')]/@href")
-    assert len(downloads) == len(study_tables(study)) * 4 + 2
+    assert len(downloads) == len(study_tables(study)) * 4 + 2 + len((*FORMATS, *OTHER_FORMATS))
     assert all("include_bots=on" in download for download in downloads)
 
 
@@ -296,13 +299,13 @@ def test_the_mail_merge_file_holds_code_and_link_and_is_logged(study: Study, res
 def test_every_download_on_the_page_works_and_is_logged(study: Study, researcher: Client) -> None:
     add_assignment(add_participant(study))
     links = page(researcher.get(url("study", study))).xpath("//*[@id='export']//a[contains(@href, '/export/')]/@href")
-    assert len(links) == len(set(links)) == len(study_tables(study)) * 4 + 2
+    assert len(links) == len(set(links)) == len(study_tables(study)) * 4 + 2 + len((*FORMATS, *OTHER_FORMATS))
     for link in links:
         response = researcher.get(link)
         content = b"".join(response) if response.streaming else response.content
         assert response.status_code == 200 and (content or ".jsonl" in link), link  # no rows, no lines
         assert response["Content-Disposition"].startswith('attachment; filename="study-v1-')
-    assert AuditLog.objects.filter(action="export_download").count() == len(links)
+    assert AuditLog.objects.filter(action__in=["export_download", "export_zip"]).count() == len(links)
 
 
 def test_a_parquet_download_can_be_read(study: Study, researcher: Client) -> None:

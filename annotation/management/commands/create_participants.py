@@ -7,7 +7,7 @@ from django.core.management.base import CommandParser
 from django.urls import reverse
 
 from annotation.errors import ServiceError
-from annotation.management.base import ProjectCommand, page_address
+from annotation.management.base import ProjectCommand, page_address, served_address
 from annotation.models import Participant, Study
 from annotation.services.participants import participant_create, participants_create
 from annotation.studyref import study_from_reference
@@ -22,7 +22,9 @@ class Command(ProjectCommand):
         parser.add_argument(
             "--preview", action="store_true", help="A link to try the study with; left out of counts and exports."
         )
-        parser.add_argument("--url", default="http://127.0.0.1:8000", help="Where participants reach this site.")
+        parser.add_argument(
+            "--url", help="Where participants reach this site. Default: where demo serves, else port 8000."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Make the links and print them; raise CommandError if the study takes none."""
@@ -32,7 +34,7 @@ class Command(ProjectCommand):
         writer.writerow(["code", "link"])
         for participant in made:
             path = reverse("annotation:participant", args=[participant.token])
-            writer.writerow([participant.code, page_address(options["url"], path)])
+            writer.writerow([participant.code, page_address(options["url"] or served_address(), path)])
 
 
 def _people(study: Study, count: int) -> list[Participant]:

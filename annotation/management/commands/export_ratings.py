@@ -9,8 +9,11 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from annotation.export import FORMATS, export_write
+from annotation.export.card import UNKNOWN
+from annotation.export.others import OTHER_FORMATS, other_write
 from annotation.export.release import Found, found_lines
 from annotation.management.base import ProjectCommand
+from annotation.models import Study
 from annotation.services.log import audit_log
 from annotation.studyref import study_from_reference
 
@@ -20,7 +23,7 @@ class Command(ProjectCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("study", help="slug (its newest version) or slug@version")
-        parser.add_argument("--format", choices=FORMATS, default="csv")
+        parser.add_argument("--format", choices=(*FORMATS, *OTHER_FORMATS), default="csv")
         parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="Made if it does not exist.")
         parser.add_argument(
             "--formula-safe", action="store_true", help="CSV for spreadsheets: no text can be taken for a formula."
@@ -31,7 +34,12 @@ class Command(ProjectCommand):
             action="store_true",
             help="Going; use export_key. The ids of lists and platforms, which may tell who somebody is. Logged.",
         )
-
+        parser.add_argument(
+            "--license",
+            default=UNKNOWN,
+            metavar="ID",
+            help="For the data card: the licence, as the Hugging Face Hub calls it, for example cc-by-4.0.",
+        )
         parser.add_argument(
             "--release",
             action="store_true",
@@ -48,30 +56,39 @@ class Command(ProjectCommand):
             self.stderr.write("--include-external-ids will go: export_key writes them into a file of their own.")
         if options["release"] and options["include_external_ids"]:
             raise CommandError("A release tells nobody who participants are: leave --include-external-ids out.")
+        others = options["format"] in OTHER_FORMATS
+        if others and options["include_external_ids"]:
+            raise CommandError("Other tools get no ids of lists or platforms: leave --include-external-ids out.")
         found: Found = Counter()
         try:
             study = study_from_reference(options["study"])
-            counts = export_write(
-                study=study,
-                directory=options["out"],
-                format=options["format"],
-                command=shlex.join(["manage.py", *sys.argv[1:]]),
-                formula_safe=options["formula_safe"],
-                include_bots=options["include_bots"],
-                external_ids=options["include_external_ids"],
-                release=options["release"],
-                found=found,
-                progress=lambda name: self.stderr.write(f"writing {name} …"),
-            )
+            counts = self._write_other(study, options, found) if others else self._write(study, options, found)
         except OSError as error:
             raise CommandError(f"The export cannot be written to {options['out']}: {error}") from error
         asked = {name: options[name] for name in ("format", "release")}
         asked["external_ids"] = options["include_external_ids"]
         audit_log(user=None, action="export", study=study, rows=counts, **asked)
-        for name, rows in counts.items():
-            self.stdout.write(f"{name}.{options['format']}: {rows} rows")
-        self.stdout.write(f"codebook.json, codebook.md: what every column means. All in {options['out']}.")
+        if others:
+            self.stdout.write(f"{counts['records']} records. README.md: how to read them there, and what is left out.")
+        else:
+            for name, rows in counts.items():
+                self.stdout.write(f"{name}.{options['format']}: {rows} rows")
+            self.stdout.write("codebook.json, codebook.md: what every column means. README.md: the data card.")
+        bots = "are in them" if options["include_bots"] else "are left out; --include-bots writes them too"
+        self.stdout.write(f"Bots and previews {bots}. All in {options['out']}.")
         self._tell(found, released=options["release"])
+
+    def _write(self, study: Study, options: dict[str, Any], found: Found) -> dict[str, int]:
+        return export_write(
+            formula_safe=options["formula_safe"],
+            external_ids=options["include_external_ids"],
+            license=options["license"],
+            progress=lambda name: self.stderr.write(f"writing {name} …"),
+            **_common(study, options, found),
+        )
+
+    def _write_other(self, study: Study, options: dict[str, Any], found: Found) -> dict[str, int]:
+        return other_write(**_common(study, options, found))
 
     def _tell(self, found: Found, *, released: bool) -> None:
         lines = found_lines(found)
@@ -80,3 +97,15 @@ class Command(ProjectCommand):
             return
         did = "Replaced by marks" if released else "Left as they are; --release puts marks in their places"
         self.stdout.write("\n".join([f"E-mail addresses and telephone numbers in what people typed. {did}:", *lines]))
+
+
+def _common(study: Study, options: dict[str, Any], found: Found) -> dict[str, Any]:
+    return {
+        "study": study,
+        "directory": options["out"],
+        "format": options["format"],
+        "command": shlex.join(["manage.py", *sys.argv[1:]]),
+        "include_bots": options["include_bots"],
+        "release": options["release"],
+        "found": found,
+    }

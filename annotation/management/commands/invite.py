@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 from django.urls import reverse
 
-from annotation.management.base import ProjectCommand, page_address
+from annotation.management.base import ProjectCommand, page_address, served_address
 from annotation.peoplefiles import read_invitations
 from annotation.services.recruitment import participants_invite
 from annotation.studyref import study_from_reference
@@ -20,7 +20,9 @@ class Command(ProjectCommand):
         parser.add_argument("study", help="slug (its newest version) or slug@version")
         parser.add_argument("people", type=Path, metavar="people.csv", help="with a column `id` or `label`")
         parser.add_argument("--out", type=Path, required=True, metavar="links.csv", help="Gets id, code and link.")
-        parser.add_argument("--url", default="http://127.0.0.1:8000", help="Where participants reach this site.")
+        parser.add_argument(
+            "--url", help="Where participants reach this site. Default: where demo serves, else port 8000."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Make the links and write them; raise CommandError, with nothing made, where the list is not right."""
@@ -36,7 +38,9 @@ class Command(ProjectCommand):
                 writer.writerow(["id", "code", "link"])
                 for person in people:
                     path = reverse("annotation:participant", args=[person.token])
-                    writer.writerow([person.external_id, person.code, page_address(options["url"], path)])
+                    writer.writerow(
+                        [person.external_id, person.code, page_address(options["url"] or served_address(), path)]
+                    )
         except OSError as error:
             raise CommandError(f"{error.filename}: {error.strerror}") from error
         self.stdout.write(f"{len(people)} links are in {out}. Send each one to one person only.")

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from annotation.botopinions import effects_of
 from annotation.bots import BotReport
 from annotation.botwalks import Walkers
-from annotation.management.base import ProjectCommand
+from annotation.management.base import ProjectCommand, served_address
 from annotation.models import Participant, Study
 from annotation.services.participants import participant_create
 from annotation.studyref import study_from_reference
@@ -22,7 +22,7 @@ class Command(ProjectCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("study", help="slug (its newest version) or slug@version")
         parser.add_argument("--participants", type=int, required=True, metavar="N")
-        parser.add_argument("--url", default="http://127.0.0.1:8000", help="Where the server runs.")
+        parser.add_argument("--url", help="Where the server runs. Default: where demo serves, else port 8000.")
         parser.add_argument("--concurrency", type=int, default=4, help="How many bots walk at a time.")
         parser.add_argument("--seed", type=int, default=0, help="Decides every answer.")
         parser.add_argument(
@@ -44,7 +44,7 @@ class Command(ProjectCommand):
             raise CommandError("--careless is a share, from 0 (nobody) to 1 (everybody).")
         study = study_from_reference(options["study"])
         effects = effects_of(study, options["effect"])
-        url = options["url"].rstrip("/")
+        url = (options["url"] or served_address()).rstrip("/")
         _check(study, url)
         walkers = Walkers.of(study, url, seed=options["seed"], careless=options["careless"], effects=effects)
         bots = [participant_create(study=study, kind=Participant.Kind.BOT) for _ in range(options["participants"])]

@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 from django.db import connection
 from django.urls import reverse
 
-from annotation.management.base import ProjectCommand
+from annotation.management.base import ProjectCommand, served_file
 from annotation.models import Study
 from modelhub.demo import USERNAME, Demo, check_port, collect_static, demo_prepare, serve, stop_signals
 
@@ -32,7 +32,11 @@ class Command(ProjectCommand):
             if serving and not stop.is_set():
                 self.stdout.write("Ctrl-C stops the server and the worker.")
                 self.stdout.flush()
-                serve(port, stop)
+                served_file().write_text(f"http://127.0.0.1:{port}\n", encoding="utf-8")
+                try:
+                    serve(port, stop)
+                finally:
+                    served_file().unlink(missing_ok=True)
 
 
 def welcome(demo: Demo, address: str) -> list[str]:

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from annotation.errors import ServiceError
+from annotation.management.base import DEFAULT_ADDRESS, served_address
 from annotation.models import Assignment, Output, Persona, Study, User
 from annotation.services.participants import participant_create
 from modelhub import demo
@@ -169,11 +170,12 @@ def test_the_demonstration_serves_and_stops_on_a_signal(transactional_db: None, 
         wait_until(lambda: _answers(port), seconds=30, what="The start of the server")
         with urllib.request.urlopen(link, timeout=10) as page:
             assert page.status == 200
+        assert served_address() == f"http://127.0.0.1:{port}"
         wait_until(lambda: Run.objects.filter(state="running").exists(), seconds=30, what="The start of the worker")
         assert process.process is not None
         process.process.terminate()
         assert process.process.wait(timeout=40) == 0
-        assert not _answers(port)
+        assert not _answers(port) and served_address() == DEFAULT_ADDRESS
         assert Run.objects.get(stage="serve_outputs").state == Run.State.STOPPED
     finally:
         process.stop()
