@@ -77,11 +77,12 @@ _ANSWER_ORDER = (
 def ratings(scope: Scope) -> Iterator[Row]:
     """Yield the current answers, by participant, assignment, position and aspect."""
     paths = {column: f"slot__assignment__{path}" for column, path in ASSIGNMENT_PATHS.items()}
+    decisions = q.decisions_of(scope)
     answers = q.with_preferred_arm(q.current_answers_of(scope))
     answers = q.with_times(answers, owner="assignment", path="slot__assignment").order_by(*_ANSWER_ORDER)
     for row in read(answers, {**paths, **_ANSWER_PATHS, **TIME_PATHS}):
         cells = {**assignment_cells(row, scope.now), **_answer_cells(row), **seconds(row), **how_written(row)}
-        yield {**scope.study_cells, **cells}
+        yield {**scope.study_cells, **cells, "adjudicated": decisions.get(row["assignment"], "")}
 
 
 def history(scope: Scope) -> Iterator[Row]:

@@ -11,6 +11,7 @@ from django.utils.translation import get_language_info
 
 from annotation.export import querysets as q
 from annotation.export import rows, wide
+from annotation.export.adjudicated import ADJUDICATED, adjudication_tables
 from annotation.export.columns import HOW_WRITTEN, PARTICIPANT, STUDY, Column
 from annotation.export.controls import control_tables
 from annotation.export.eliciting import elicitation_tables
@@ -53,6 +54,7 @@ def study_tables(study: Study, *, include_bots: bool = False, external_ids: bool
         ),
         ("participants", "One row per participant.", _participants(scope), rows.participants, q.participants_of),
         *control_tables(),
+        *adjudication_tables(),
         *screening_tables(),
         *elicitation_tables(),
     )
@@ -109,7 +111,7 @@ ANSWER = (
 
 
 def _ratings() -> tuple[Column, ...]:
-    return (*STUDY, *PARTICIPANT, *ASSIGNMENT, *UNIT, *ANSWER, *TIMES, *HOW_WRITTEN)
+    return (*STUDY, *PARTICIPANT, *ASSIGNMENT, *UNIT, *ANSWER, *TIMES, *HOW_WRITTEN, ADJUDICATED)
 
 
 def _history() -> tuple[Column, ...]:

@@ -12,7 +12,7 @@ from annotation.elicitation.conditions import BOTH, ELICITED, FREE
 from annotation.errors import ServiceError
 from annotation.export import Table, study_tables
 from annotation.export.writers import jsonl_lines
-from annotation.models import Aspect, Assignment, Participant, Study
+from annotation.models import Adjudication, Aspect, Assignment, Participant, Study
 from modelhub.analysis.systems import UnblindedArm, blinded_arms, find_system, systems_of
 from modelhub.files.pairs import RESPONSES
 from modelhub.models import PersonaOrigin
@@ -94,6 +94,12 @@ class Answer:
     aspect: str
     value: int
     preferred: str | None
+    set_aside: bool = False
+
+    @property
+    def is_left_out(self) -> bool:
+        """The participant was excluded, or the part set aside."""
+        return self.excluded or self.set_aside
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +181,10 @@ class Data:
         return [question for question in self.questions.values() if question.kind in kinds]
 
     def population(self, name: str) -> "Data":
-        """Return all, or what is left without excluded participants and without pairs excluded after the opening."""
+        """Return all, or what is left without excluded participants, parts set aside, and pairs excluded later on."""
         if name == ALL:
             return self
-        kept = [a for a in self.answers if not a.excluded and a.persona not in self.excluded_personas]
+        kept = [a for a in self.answers if not a.is_left_out and a.persona not in self.excluded_personas]
         return self if len(kept) == len(self.answers) else replace(self, answers=kept)
 
     def stratum(self, name: str) -> "Data":
@@ -334,6 +340,7 @@ def _answer(row: Mapping[str, Any], names: Mapping[str, str], *, has_strata: boo
         aspect=row["aspect"],
         value=row["value"],
         preferred=names.get(row["preferred_arm"] or ""),
+        set_aside=row["adjudicated"] == Adjudication.Decision.SET_ASIDE,
     )
 
 
