@@ -162,6 +162,7 @@ def test_a_way_shows_questionnaires_in_words_and_no_unsent_persona(study: Study,
         "type": "choice",
         "required": True,
         "options": ["young", "old"],
+        "labels": [],
     }
     Study.objects.update(questionnaires={"before": [question]})
     participant = add_participant(study)
