@@ -18,6 +18,7 @@ from annotation.http import form_view, get_researcher, get_study_for_researcher,
 from annotation.models import Study, StudyMember
 from annotation.overview.facts import study_overview
 from annotation.permissions import attached_role
+from annotation.protocol import problems_before_opening
 from annotation.services import previews, studies
 
 ACTIONS: dict[str, tuple[Callable[..., Any], str]] = {
@@ -100,4 +101,10 @@ def progress_context(request: HttpRequest, found: Study) -> dict[str, Any]:
     """Return what the part that renews itself shows."""
     include_bots = ExportForm(request.GET).options()["include_bots"]
     scope = Scope.of(found, include_bots=include_bots)
-    return {"study": found, "include_bots": include_bots, "overview": study_overview(scope), "now": scope.now}
+    return {
+        "study": found,
+        "include_bots": include_bots,
+        "overview": study_overview(scope),
+        "in_the_way": problems_before_opening(found) if found.state == Study.State.DRAFT else [],
+        "now": scope.now,
+    }

@@ -17,7 +17,7 @@ from annotation.overview.forecast import WINDOWS, Outlook, forecast
 from annotation.permissions import Role
 from annotation.services.members import role_give
 from tests.annotation.study_rows import add_assignment, add_participant, make_frozen_study
-from tests.factories import make_user
+from tests.factories import make_study, make_user
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -173,6 +173,19 @@ def test_an_overview_that_is_renewed_costs_the_same_however_many_take_part(
             add_assignment(participant)
         with django_assert_max_num_queries(26):
             assert researcher.get(address(study), headers={"HX-Request": "true"}).status_code == 200
+
+
+def test_a_draft_says_what_stands_in_the_way_of_opening(researcher: Client, study: Study) -> None:
+    draft = make_study(slug="draft", state="draft", owner=study.owner, given_per_participant=9)
+    assert any("9 given personas" in said for (said, *_) in asked_for(researcher, draft))
+    ready = make_study(slug="ready", state="draft", owner=study.owner)
+    assert "Nothing stands in the way of opening." in shown(researcher, ready).text_content()
+
+
+def test_an_empty_dashboard_says_what_will_be_there(researcher: Client, study: Study) -> None:
+    assert shown(researcher, study, "dashboard").xpath("//*[@id='what-will-be-here']")
+    add_participant(study)
+    assert not shown(researcher, study, "dashboard").xpath("//*[@id='what-will-be-here']")
 
 
 # --- The way around ----------------------------------------------------------------------------------------------
