@@ -168,6 +168,7 @@ def test_a_way_shows_questionnaires_in_words_and_no_unsent_persona(study: Study,
     participant = add_participant(study)
     QuestionnaireAnswer.objects.create(participant=participant, page="before", key="age", value="old")
     persona = add_written_persona(participant, item_key="item-3", text="The user is shy.")
+    persona.outputs.update(text="Hello.")
     add_assignment(participant, "item-3", persona=persona)
     assert "The user is shy." in seen(researcher, study, "participant_seen", participant.number).text_content()
     type(persona).objects.filter(pk=persona.pk).update(submitted_at=None)
