@@ -54,6 +54,19 @@ class AmendmentForm(forms.Form):
                 self.add_error(name, _("This value %(problem)s.") % {"problem": problem})
 
 
+class WaveForm(forms.Form):
+    """A file with items to add to an opened study."""
+
+    items = forms.FileField(
+        label=gettext_lazy("Items (CSV, JSONL or Parquet)"),
+        help_text=gettext_lazy(
+            "Columns as for items of a draft. Where no system answers for an arm, response_1, response_2 and so on "
+            "hold the responses, by the numbers of the arms."
+        ),
+    )
+    reason = ReasonField(label=gettext_lazy("Reason"))
+
+
 def _fields(study: Study) -> Iterator[tuple[str, str, str]]:
     """Yield the name of each field, what it changes, and the language of a text that is not in the first."""
     for what in TEXTS:

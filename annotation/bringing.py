@@ -9,14 +9,15 @@ from annotation.models import Upload
 from annotation.rowfiles import Record, RowFile, RowProblem
 from annotation.rowfiles.formats import in_our_columns
 from annotation.studyfile.definition import ItemDefinition, StudyDefinition
-from annotation.studyfile.items import FIELDS, NO_OPTIONS, Row, checked_items
+from annotation.studyfile.items import NO_OPTIONS, Row, checked_items
 from annotation.studyfile.problems import Problem
 from annotation.studyfile.schema import ItemFile
 
 Kind = Upload.Kind
 # The fields of each kind of file, and those without which a row says nothing.
 FIELDS_OF: Mapping[str, tuple[str, ...]] = {
-    Kind.ITEMS: ("id", "prompt", "persona", *(name for name in FIELDS if name not in ("id", "prompt", "persona"))),
+    # Without images, which are files of their own: they are added to items one by one, or come with a study.
+    Kind.ITEMS: ("id", "prompt", "persona", "stratum", "warning", "answer_start", "language"),
     Kind.PERSONAS: ("item", "persona"),
     Kind.OUTPUTS: ("item", "prompt", "persona", "text", "arm", "system"),
 }

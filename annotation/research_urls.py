@@ -35,6 +35,7 @@ urlpatterns = [
     path(f"{study_urls}state/", research.study_state, name="study_state"),
     path(f"{study_urls}amendments/", research_amend.amendments, name="amendments"),
     path(f"{study_urls}amendments/amend/", research_amend.amend, name="amend"),
+    path(f"{study_urls}amendments/wave/", research_amend.wave, name="wave_add"),
     path(f"{study_urls}preview/", research.preview, name="preview"),
     path(f"{study_urls}texts/", research_content.study_texts, name="study_texts"),
     path(f"{study_urls}items/", research_content.items, name="items"),

@@ -148,6 +148,7 @@ MATRIX: dict[str, Row] = {
     "annotation:rating_save": link("slot", "aspect", status=400),
     "annotation:study_list": page(get={**accounts(200), "no role": 403}),
     "annotation:amendments": page(*STUDY, get=study(200)),
+    "annotation:wave_add": action(*STUDY, post=running(422)),
     "annotation:amend": action(*STUDY, post=running(422)),
     "annotation:study": page(*STUDY, get=study(200)),
     "annotation:make_new": page(get={**accounts(200), "no role": 403}, post={**accounts(422), "no role": 403}),

@@ -39,6 +39,7 @@ def items_planned(study: Study, items: Sequence[ItemDefinition], *, replaces: bo
     definition = definition_of(study)
     planted = [item for item in definition.items if item.planted_part is not None]
     there = {id_key(item.key): item for item in definition.items}
+    items = [_with_image(item, there.get(id_key(item.key))) for item in items]
     known = [item for item in items if id_key(item.key) in there]
     differ = [item for item in known if there[id_key(item.key)] != item]
     taken = {id_key(item.key) for item in planted}
@@ -60,6 +61,11 @@ def items_planned(study: Study, items: Sequence[ItemDefinition], *, replaces: bo
         wanted, removed, changed = [*own, *new, *planted], 0, 0
     made = replace(definition, items=wanted, translations=_translations(definition, wanted))
     return Bringing(made, len(new), changed, removed, len(known) - len(differ)), problems
+
+
+def _with_image(item: ItemDefinition, stands: ItemDefinition | None) -> ItemDefinition:
+    """Return the item with the image that it has in the draft: rows bring none."""
+    return replace(item, image=stands.image) if stands is not None and not item.image else item
 
 
 def personas_planned(study: Study, personas: Mapping[str, str]) -> Bringing:

@@ -9,7 +9,7 @@ from annotation.errors import OutputsWouldGo
 from annotation.models import Arm, Aspect, Item, ItemImage, Output, Persona, Study
 from annotation.services.planted import planted_delete, planted_write
 from annotation.studyfile import ItemDefinition, StudyDefinition
-from annotation.studyfile.images import ImageFile
+from annotation.studyfile.images import ImageFile, stored_image
 
 _OF_THE_STUDY = (
     "title", "kind", "contact", "consent", "instructions", "debrief", "content_warning",
@@ -123,8 +123,11 @@ def _write_items(study: Study, definitions: list[ItemDefinition]) -> None:
 
 
 def _write_images(items: list[Item], files: dict[str, ImageFile | None]) -> None:
+    # A definition that was read back from the database names an image by its hash alone.
+    shown = [
+        (item, file) for item in items if item.image and (file := files[item.key] or stored_image(item.image["sha256"]))
+    ]
     ItemImage.objects.filter(item__in=items).delete()
-    shown = [(item, file) for item in items if (file := files[item.key])]
     ItemImage.objects.bulk_create(
         ItemImage(item=item, sha256=file.sha256, media_type=file.media_type, data=file.data) for item, file in shown
     )

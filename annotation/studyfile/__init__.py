@@ -8,7 +8,7 @@ from annotation.studyfile.definition import (
 )
 from annotation.studyfile.problems import Problem, StudyFileError
 from annotation.studyfile.reader import read_study_data, read_study_file
-from annotation.studyfile.writer import file_data, study_text
+from annotation.studyfile.writer import file_data, study_content, study_text
 
 __all__ = [
     "AspectDefinition",
@@ -20,5 +20,6 @@ __all__ = [
     "file_data",
     "read_study_data",
     "read_study_file",
+    "study_content",
     "study_text",
 ]

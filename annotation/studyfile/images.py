@@ -2,13 +2,19 @@
 
 import hashlib
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from annotation.models import ItemImage
+
 # By what Pillow finds in the file, whatever its name says. No SVG: it is a document, which may hold scripts.
 MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
+ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp", "image/gif": "gif"}
+# What the files of stored images are called where a study is written as a file.
+_STORED = re.compile(r"images/(?P<sha256>[0-9a-f]{64})\.[a-z]+")
 MOST_BYTES = 2_000_000
 MOST_PIXELS = 25_000_000
 
@@ -28,12 +34,33 @@ class ImageFile:
         return hashlib.sha256(self.data).hexdigest()
 
 
-def read_image(name: str, folder: Path) -> ImageFile:
-    """Return the image of that name below a folder.
+def stored_name(sha256: str, media_type: str) -> str:
+    """Return what a study file calls an image that is in the database."""
+    return f"images/{sha256}.{ENDINGS[media_type]}"
+
+
+def stored_image(sha256: str) -> ImageFile | None:
+    """Return an image that some study on this site has, by its hash."""
+    found = ItemImage.objects.filter(sha256=sha256).select_related("item").first()
+    if found is None:
+        return None
+    known = found.item.image
+    return ImageFile(bytes(found.data), found.media_type, known["width"], known["height"])
+
+
+def read_image(name: str, folder: Path | None) -> ImageFile:
+    """Return the image of that name below a folder; one that was written from this site's database needs no file.
 
     Raises:
         ValueError: it is not there, too large, or no image.
     """
+    written = _STORED.fullmatch(name)
+    if written and not (folder and (folder / name).is_file()) and (stored := stored_image(written["sha256"])):
+        return stored
+    if folder is None:
+        raise ValueError(
+            f"{name!r} is not here; add images to items on the page Edit, or send a study with them as .zip"
+        )
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"{name!r} leads out of the folder of the file that names it; put the image beside it")

@@ -36,20 +36,23 @@ _LENGTHS = {
 
 @dataclass(frozen=True)
 class ItemFolder:
-    """Where files of items lie. One that is `confined` was sent by somebody, who gets nothing from outside of it."""
+    """Where files of items lie, if there are any. One that is `confined` was sent by somebody, who gets nothing from
+    outside of it."""
 
-    path: Path
+    path: Path | None
     confined: bool = False
 
 
 @dataclass(frozen=True)
 class Row:
-    """One item as written: where it stands, the path put before its fields, and its values by field."""
+    """One item as written: where it stands, the path put before its fields, its values by field, and the folder in
+    which its image lies; without one, an image has to be in the database already."""
 
     file: str
     place: int | str
     path: str
     values: dict[str, Any]
+    folder: Path | None = None
 
     def problem(self, field: str, message: str) -> Problem:
         """Return a problem with one field of this row."""
@@ -94,7 +97,7 @@ def _rows(
         if isinstance(entry, ItemFile):
             yield from ((row, entry) for row in _rows_of_file(entry, location, tree, folder, problems))
         elif isinstance(entry, dict):
-            yield Row(tree.file, tree.line(location), format_path(location), entry), NO_OPTIONS
+            yield Row(tree.file, tree.line(location), format_path(location), entry, folder.path), NO_OPTIONS
         else:
             problems.append(tree.problem(location, f"expected a mapping such as `prompt: …`, found {entry!r}"))
 
@@ -102,6 +105,10 @@ def _rows(
 def _rows_of_file(
     source: ItemFile, location: list[str | int], tree: YamlTree, folder: ItemFolder, problems: list[Problem]
 ) -> Iterator[Row]:
+    if folder.path is None:
+        message = f"{source.file!r} is not here; write the items into the study, or send both as .zip"
+        problems.append(tree.problem([*location, "file"], message))
+        return
     path = folder.path / source.file
     if folder.confined and not path.resolve().is_relative_to(folder.path.resolve()):
         message = f"{source.file!r} is no file beside the study file; put it there, and send both as .zip"
@@ -120,7 +127,7 @@ def _rows_of_file(
         if source.limit is not None and number > source.limit:
             return
         fields = {field: record.values[column] for field, column in columns.items() if column in record.values}
-        yield Row(str(path), record.at or "", "", fields)
+        yield Row(str(path), record.at or "", "", fields, path.parent)
 
 
 def _records(path: Path, required: Set[str], problems: list[Problem]) -> Iterator[Record]:
@@ -178,7 +185,7 @@ def _image(row: Row, values: Mapping[str, str | None], problems: list[Problem]) 
         problems.append(row.problem("image_alt", f"is missing; {why}" if name else why))
         return {}
     try:
-        found = read_image(name, Path(row.file).parent)
+        found = read_image(name, row.folder)
     except ValueError as error:
         problems.append(row.problem("image", str(error)))
         return {}

@@ -42,13 +42,13 @@ def read_study_file(path: Path, *, confined: bool = False) -> StudyDefinition:
     return _read_tree(load_yaml(path, str(path)), ItemFolder(path.parent, confined))
 
 
-def read_study_data(data: dict[str, Any]) -> StudyDefinition:
-    """Return the study that a file with this content would define; its items stand in it.
+def read_study_data(data: dict[str, Any], folder: Path | None = None) -> StudyDefinition:
+    """Return the study that a file with this content would define; its items stand in it, new images in `folder`.
 
     Raises:
         StudyFileError: with every mistake found, if there is any.
     """
-    return _read_tree(YamlTree.of_data(data), ItemFolder(Path(), confined=True))
+    return _read_tree(YamlTree.of_data(data), ItemFolder(folder, confined=True))
 
 
 def _read_tree(tree: YamlTree, folder: ItemFolder) -> StudyDefinition:

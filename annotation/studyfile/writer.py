@@ -1,6 +1,8 @@
 """Write a definition as a study file: reading the file gives the same definition, and the same protocol hash."""
 
+import io
 import re
+import zipfile
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, get_args
@@ -11,6 +13,7 @@ from pydantic import BaseModel
 from annotation.elicitation.questions import DEFAULT_QUESTIONS
 from annotation.models import Aspect, Study
 from annotation.studyfile.definition import AspectDefinition, ItemDefinition, StudyDefinition
+from annotation.studyfile.images import stored_image, stored_name
 from annotation.studyfile.languages import in_language
 from annotation.studyfile.schema import Design, StudyFile
 
@@ -26,6 +29,21 @@ _WIDTH = 118
 def study_text(definition: StudyDefinition) -> str:
     """Return the study file that defines it, with its items written into it."""
     return file_text(file_data(definition))
+
+
+def study_content(definition: StudyDefinition) -> tuple[bytes, str]:
+    """Return what to download and its ending: the study file, or with images an archive that holds them beside it."""
+    text = study_text(definition).encode("utf-8")
+    images = {item.image["sha256"]: stored_image(item.image["sha256"]) for item in definition.items if item.image}
+    if not images:
+        return text, "yaml"
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("study.yaml", text)
+        for sha256, image in images.items():
+            if image is not None:
+                archive.writestr(stored_name(sha256, image.media_type), image.data)
+    return packed.getvalue(), "zip"
 
 
 def file_text(data: Mapping[str, Any]) -> str:
@@ -142,7 +160,15 @@ def _elicitation(stored: dict[str, Any]) -> dict[str, Any]:
 
 def _item(item: ItemDefinition) -> dict[str, Any]:
     names = ("prompt", "persona", "stratum", "warning", "answer_start", "language")
-    return {"id": item.key, **{name: getattr(item, name) for name in names}}
+    return {"id": item.key, **{name: getattr(item, name) for name in names}, **_image(item)}
+
+
+def _image(item: ItemDefinition) -> dict[str, Any]:
+    if not item.image:
+        return {"image": "", "image_alt": ""}
+    file = item.image_file or stored_image(item.image["sha256"])
+    media_type = file.media_type if file else "image/png"
+    return {"image": stored_name(item.image["sha256"], media_type), "image_alt": item.image["alt"]}
 
 
 def _merged(values: dict[str, Any]) -> Any:

@@ -23,6 +23,11 @@ LABELS: dict[str, Words] = {
     "scales": _("Asked differently"),
     "scales pair.key": _("Question"),
     "scales pair.value": _("Scale"),
+    "StudyFile.formats": _("How texts are shown"),
+    "Formats.responses": _("Responses"),
+    "Formats.prompts": _("Prompts"),
+    "ItemColumns.image": _("Image"),
+    "ItemColumns.image_alt": _("What the image shows, in words"),
     "aspects": _("What is asked"),
     "key": _("Short name"),
     "name": _("Heading"),
@@ -162,6 +167,9 @@ HELP: dict[str, Words] = {
     "preset": _("Questions of a persona assessment. They are added to yours when you save."),
     "stratum": _("The data set or topic it comes from."),
     "warning": _("Shown before the item, where it may distress."),
+    "formats": _("The same for all arms. Markdown is what chat windows show."),
+    "ItemColumns.image": _("The image that the item has. Empty it to take the image away."),
+    "ItemColumns.image_alt": _("For whoever cannot see it."),
     "answer_start": _("Words with which every response begins; for items of a data set that has them."),
     "ItemColumns.persona": _("Empty: participants write one."),
     "ItemColumns.id": _("Names the item in exports. Empty: made from what the item says."),
@@ -184,6 +192,7 @@ CHOICES: dict[str, Words] = {
     "advise": _("Advise"), "hold": _("Hold until somebody has looked"), "off": _("Off"),
     "flag": _("Show them to researchers"),
     "five_points": _("Five points"), "yes_no": _("Yes or no"),
+    "plain": _("As typed"), "markdown": _("As Markdown, with tables, code and formulas"),
 }  # fmt: skip
 
 

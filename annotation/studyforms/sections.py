@@ -14,7 +14,7 @@ NEVER_ASKED = ("slug", "items")  # the name in addresses stays, and items have p
 _GROUPS = {
     "texts": (_("Texts"), ("title", "contact", "content_warning", "consent", "instructions", "debrief")),
     "questions": (_("Questions"), ("aspects", "preset")),
-    "design": (_("Design"), ("kind", "design", "arms", "show_responses")),
+    "design": (_("Design"), ("kind", "design", "arms", "show_responses", "formats")),
     "practice": (_("Practice"), ("practice",)),
     "quiz": (_("Quiz"), ("quiz",)),
     "checks": (_("Attention checks"), ("checks", "planted")),

@@ -25,7 +25,7 @@ from annotation.permissions import RENEW_ONLY, AccessRefused, may_share, visible
 from annotation.protocol import definition_of
 from annotation.services import studymaking
 from annotation.services.log import look_log
-from annotation.studyfile import StudyFileError, file_data, study_text
+from annotation.studyfile import StudyFileError, file_data, study_content
 from annotation.studyfile.starters import STARTERS
 from annotation.studyfile.uploads import read_upload
 from annotation.studyforms.sections import FIRST
@@ -84,12 +84,16 @@ def _new_page(
     return render(request, "annotation/research/make_new.html", context, status=status)
 
 
+DOWNLOADS = {"yaml": "application/yaml; charset=utf-8", "zip": "application/zip"}
+
+
 @read_view
 def study_file(request: HttpRequest, slug: str, version: int) -> HttpResponse:
-    """Download the study as a study file, in whatever state it is; logged."""
+    """Download the study as a study file, or as an archive of it with its images, in whatever state it is; logged."""
     study = get_study_for_researcher(request, slug, version)
-    response = HttpResponse(study_text(definition_of(study)), content_type="application/yaml; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{study.slug}-v{study.version}.yaml"'
+    content, kind = study_content(definition_of(study))
+    response = HttpResponse(content, content_type=DOWNLOADS[kind])
+    response["Content-Disposition"] = f'attachment; filename="{study.slug}-v{study.version}.{kind}"'
     look_log(user=request_user(request), action="study_download", study=study)
     return response
 

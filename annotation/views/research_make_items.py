@@ -1,5 +1,7 @@
 """The items of a draft, one by one: a list, and a page to change, add or remove one."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.contrib import messages
@@ -69,14 +71,18 @@ class _ItemEditor:
 
     def take(self) -> HttpResponse:
         """Save or remove the item, or show the form again with the reason why not."""
+        with TemporaryDirectory() as folder:
+            return self._taken(Path(folder))
+
+    def _taken(self, folder: Path) -> HttpResponse:
         removes = self.request.POST.get("do") == "remove"
-        state = state_sent(item_shape(), item_name(self.index), self._sent(), languages_in(self.data))
+        state = state_sent(item_shape(), item_name(self.index), self._sent(folder), languages_in(self.data))
         new = [] if removes else [settled(item_shape(), state)]
         listed = [*self.listed[: self.index], *new, *self.listed[self.index + 1 :]]
         try:
             study_rewrite(
                 study=self.study,
-                definition=read_study_data({**self.data, ITEMS: listed}),
+                definition=read_study_data({**self.data, ITEMS: listed}, folder),
                 seen=self.request.POST.get("seen", ""),
                 user=request_user(self.request),
                 discard_outputs="discard" in self.request.POST,
@@ -89,10 +95,17 @@ class _ItemEditor:
         messages.success(self.request, _("Removed.") if removes else _("Saved."))
         return redirect("annotation:make_items", self.study.slug, self.study.version)
 
-    def _sent(self) -> dict[str, str]:
-        """Return what was typed under the name that the item has now: others may have come before it or gone."""
+    def _sent(self, folder: Path) -> dict[str, str]:
+        """Return what was typed under the name that the item has now: others may have come before it or gone.
+
+        An image that was sent along is put into the folder, and stands for the one that was named.
+        """
         typed = {name: value for name, value in self.request.POST.items() if name.startswith(f"{ITEMS}.")}
-        return {f"{item_name(self.index)}.{name.split('.', 2)[-1]}": str(value) for name, value in typed.items()}
+        fields = {name.split(".", 2)[-1]: str(value) for name, value in typed.items()}
+        if image := self.request.FILES.get("new_image"):
+            fields["image"] = Path(image.name or "image").name
+            (folder / fields["image"]).write_bytes(image.read())
+        return {f"{item_name(self.index)}.{name}": value for name, value in fields.items()}
 
     def page(self, state: Any, *, status: int = 200, **extra: Any) -> HttpResponse:
         """Render the form with what was typed."""

@@ -14,7 +14,7 @@ from annotation.models import Output, Persona, Study
 from modelhub.models import ArmBinding
 from modelhub.screening.flags import Flag
 from modelhub.screening.self_references import self_references
-from modelhub.screening.shapes import ArmShape, Shape, arm_shape, pair_shapes, shape_of, telling_shapes
+from modelhub.screening.shapes import ArmShape, TextShape, arm_shape, pair_shapes, shape_of, telling_shapes
 
 LOOP_GRAM = 5  # words
 LOOP_SHARE = 0.30  # a text is looping above this share of repeated 5-grams
@@ -89,7 +89,7 @@ def scan_study(study: Study) -> Scan:
         .prefetch_related(Prefetch("outputs", queryset=made))
         .order_by("item__ordinal", "key")
     )
-    shapes: dict[int, list[Shape]] = {pk: [] for pk in arms}
+    shapes: dict[int, list[TextShape]] = {pk: [] for pk in arms}
     pairs = [_pair(persona, names, shapes) for persona in personas]
     found = [arm_shape(code, shapes[pk]) for pk, code in arms.items()]
     return Scan([pair for pair in pairs if pair.flagged or pair.excluded_reason], found, telling_shapes(found))
@@ -113,7 +113,7 @@ def _reveals(text: str, names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _pair(persona: Persona, names: Sequence[str], shapes: dict[int, list[Shape]]) -> ScannedPair:
+def _pair(persona: Persona, names: Sequence[str], shapes: dict[int, list[TextShape]]) -> ScannedPair:
     """Return the outputs of a persona, after adding their shapes to those of their arms."""
     outputs = list(persona.outputs.all())
     planted = any(output.planted for output in outputs)

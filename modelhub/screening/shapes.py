@@ -35,7 +35,7 @@ _ALIKE = {"HIRAGANA": "CJK", "KATAKANA": "CJK", "IDEOGRAPHIC": "CJK", "FULLWIDTH
 
 
 @dataclass(frozen=True)
-class Shape:
+class TextShape:
     """What a text looks like: its features, its words, and the script that most of its letters are in."""
 
     features: frozenset[str]
@@ -59,11 +59,11 @@ class ArmShape:
         return [f"{self.shares[name]:.0%}" for name in FEATURES]
 
 
-def shape_of(text: str) -> Shape:
+def shape_of(text: str) -> TextShape:
     """Return the shape of a text. A character of a script without blanks between words counts as a word."""
     features = frozenset(name for name, pattern in FEATURES.items() if pattern.search(text))
     spaced = sum(any(char.isalnum() for char in word) for word in re.sub(_UNSPACED, " ", text).split())
-    return Shape(features, spaced + len(re.findall(_UNSPACED, text)), _script(text))
+    return TextShape(features, spaced + len(re.findall(_UNSPACED, text)), _script(text))
 
 
 _UNSPACED = "[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
@@ -80,7 +80,7 @@ def _script(text: str) -> str:
     return "" if most == "LATIN" and counts.total() < _FEW_LETTERS else most
 
 
-def arm_shape(code: str, shapes: Sequence[Shape]) -> ArmShape:
+def arm_shape(code: str, shapes: Sequence[TextShape]) -> ArmShape:
     """Return what the texts of an arm look like together."""
     count = max(len(shapes), 1)
     shares = {name: sum(name in one.features for one in shapes) / count for name in FEATURES}
@@ -115,7 +115,7 @@ def telling_shapes(arms: Sequence[ArmShape]) -> list[Flag]:
     return flags
 
 
-def pair_shapes(shapes: Sequence[Shape]) -> tuple[Flag, ...]:
+def pair_shapes(shapes: Sequence[TextShape]) -> tuple[Flag, ...]:
     """Return by what the texts of one pair differ so much that nobody has to read them."""
     if len(shapes) < 2:
         return ()

@@ -1,9 +1,11 @@
 """What an opened study may still change: with a reason, in the chain of hashes, and nothing that was rated."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.test import Client
@@ -12,7 +14,7 @@ from django.urls import reverse
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.export import export_refusal, study_tables
 from annotation.export.codebook import codebook_data, codebook_markdown
-from annotation.models import AuditLog, Participant, Study
+from annotation.models import AuditLog, Output, Participant, Study
 from annotation.protocol import protocol_hash
 from annotation.services.amendments import AmendmentError, Wanted, study_amend
 from annotation.services.participants import participant_create
@@ -214,3 +216,23 @@ def test_everything_that_is_wrong_with_a_wave_is_said_at_once_and_nothing_is_add
     ]
     assert study.items.count() == 2
     assert not Participant.objects.exists()
+
+
+CSV = "id;prompt;persona;response_1;response_2\nnew;What now?;The user is new.;One.;Two.\n"
+
+
+def test_a_wave_comes_as_a_file_from_the_page_or_the_command(study: Study, client: Client, tmp_path: Path) -> None:
+    study.arms.update(fingerprint="")
+    Study.objects.filter(pk=study.pk).update(protocol_hash=protocol_hash(Study.objects.get(pk=study.pk)))
+    client.force_login(study.owner)
+    address = reverse("annotation:wave_add", args=[study.slug, study.version])
+    bad = SimpleUploadedFile("more.csv", CSV.replace("Two.", "").encode())
+    refused = client.post(address, {"items": bad, "reason": "A wave"})
+    assert refused.status_code == 422
+    assert "arm 2 has no system and no response for new" in refused.content.decode()
+    client.post(address, {"items": SimpleUploadedFile("more.csv", CSV.encode()), "reason": "A wave"})
+    (tmp_path / "even-more.csv").write_text(CSV.replace("new", "newer"))
+    call_command("add_wave", study.slug, str(tmp_path / "even-more.csv"), reason="Another", stdout=io.StringIO())
+    outputs = Output.objects.filter(persona__item__key="newer").order_by("arm__ordinal")
+    assert [output.text for output in outputs] == ["One.", "Two."]
+    assert [one.changes[0]["added"] for one in study.amendments.all()] == [["new"], ["newer"]]

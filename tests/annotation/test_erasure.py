@@ -153,7 +153,7 @@ def test_an_erasure_that_fails_half_way_changes_nothing() -> None:
     assert walker.participant.erased_at is None and walker.step == "write"
 
 
-def broken_hook(*, output_ids: list[int], persona_ids: list[int]) -> None:
+def broken_hook(*, study_id: int, output_ids: list[int], persona_ids: list[int]) -> None:
     raise OSError("the disk is full")
 
 

@@ -2,18 +2,23 @@
 
 import hashlib
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.urls import reverse
 from PIL import Image
 
 from annotation.models import ItemImage, Output, Study
-from annotation.protocol import definition_document, protocol_hash
+from annotation.protocol import definition_document, definition_of, protocol_hash
 from annotation.services.studies import study_save
-from annotation.studyfile import read_study_file
+from annotation.studyfile import file_data, read_study_data, read_study_file
 from annotation.studyfile.images import MOST_BYTES
+from annotation.studyfile.uploads import read_upload
+from tests.annotation.making import form_on
 from tests.annotation.studyfiles import complaints, study_data, write
 from tests.annotation.walking import Walker
 from tests.factories import make_study, make_user
@@ -114,3 +119,65 @@ def test_an_image_is_not_for_strangers_nor_for_participants_of_other_studies(wal
     assert Walker(make_study(slug="another")).get(address).status_code == 404
     assert walker.get(f"images/{'0' * 64}/").status_code == 404
     assert Study.objects.count() == 2
+
+
+def made_with_an_image(folder: Path) -> Study:
+    return study_save(definition=read_study_file(study_with(folder, picture())), owner=make_user("author"))
+
+
+def downloaded(client: Client, study: Study) -> bytes:
+    client.force_login(study.owner)
+    response = client.get(reverse("annotation:make_file", args=[study.slug, study.version]))
+    assert response["Content-Type"] == "application/zip"
+    return response.content
+
+
+@pytest.mark.django_db
+def test_a_study_with_images_is_downloaded_as_an_archive_that_makes_the_same_study_elsewhere(
+    client: Client, tmp_path: Path
+) -> None:
+    study = made_with_an_image(tmp_path)
+    archive = downloaded(client, study)
+    before = definition_document(study)
+    Study.objects.update(slug="elsewhere")
+    ItemImage.objects.all().delete()
+    again = study_save(definition=read_upload("study.zip", io.BytesIO(archive)), owner=study.owner)
+    assert definition_document(again) == before
+    assert bytes(ItemImage.objects.get(item__study=again).data) == picture()
+
+
+@pytest.mark.django_db
+def test_another_section_that_is_edited_and_a_new_version_keep_the_image(client: Client, tmp_path: Path) -> None:
+    study = made_with_an_image(tmp_path)
+    changed = replace(definition_of(study), debrief="Another end.")
+    study_save(definition=read_study_data(file_data(changed)), owner=study.owner)
+    assert bytes(ItemImage.objects.get(item__study=study).data) == picture()
+    client.force_login(study.owner)
+    client.post(reverse("annotation:make_renew", args=[study.slug, study.version]))
+    assert ItemImage.objects.filter(item__study__slug=study.slug).count() == 2
+
+
+@pytest.mark.django_db
+def test_an_image_is_added_to_an_item_on_its_page_with_its_description(client: Client, tmp_path: Path) -> None:
+    study = made_with_an_image(tmp_path)
+    client.force_login(study.owner)
+    address = reverse("annotation:make_item", args=[study.slug, study.version, 2])
+    sent = form_on(client, address) | {"do": "save"}
+    image = SimpleUploadedFile("../pots two.png", picture(colour="blue"))
+    assert client.post(address, {**sent, "new_image": image}).status_code == 422  # what does it show?
+    image.seek(0)
+    described = {name: "A blue pot." if name.endswith("image_alt") else value for name, value in sent.items()}
+    assert client.post(address, {**described, "new_image": image}).status_code == 302
+    stored = ItemImage.objects.get(item__study=study, item__key="rest")
+    assert (bytes(stored.data), stored.item.image["alt"]) == (picture(colour="blue"), "A blue pot.")
+
+
+@pytest.mark.django_db
+def test_a_form_cannot_name_an_image_that_lies_on_the_server(client: Client, tmp_path: Path) -> None:
+    study = made_with_an_image(tmp_path)
+    client.force_login(study.owner)
+    address = reverse("annotation:make_item", args=[study.slug, study.version, 1])
+    sent = form_on(client, address) | {"do": "save"}
+    for name in ("docs/pictures/rate-phone.png", str(tmp_path / "pots.png"), "images/" + "0" * 64 + ".png"):
+        named = {key: name if key.endswith(".image") else value for key, value in sent.items()}
+        assert client.post(address, named).status_code == 422, name

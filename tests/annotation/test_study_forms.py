@@ -136,7 +136,7 @@ def test_what_is_no_number_is_kept_as_it_was_typed() -> None:
     sent = {"kind": "output_rating", "design.raters_per_item": "many", "design.overlap_share": "0,5", "arms.rows": "2"}
     form = SectionForm.sent(section_called("design"), study_data(), sent)
     form.settle()
-    (_, design, _, _), _ = form.inputs()
+    (_, design, *_), _ = form.inputs()
     typed = {one.name: one.value for one in design.children}
     assert (typed["design.raters_per_item"], typed["design.overlap_share"]) == ("many", "0,5")
 
