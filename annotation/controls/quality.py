@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from django.db.models import Count, F, Max, Min
+from django.db.models import Count, Max, Min, StdDev
 from django.utils.translation import gettext_noop
 
 from annotation.controls.flags import finished_parts
@@ -27,8 +27,9 @@ REASONS = {
 }
 # A part done within this share of the time that its texts and questions are estimated to take is too fast.
 FAST_SHARE = 1 / 3
-# Raters disagree where their answers lie so far apart, as a share of the scale, on a scale of at least so many steps.
-WIDE_QUARTERS, FEWEST_STEPS = 3, 2
+# Raters disagree where the standard deviation of their answers is such a share of the scale, of at least so many steps:
+# two people who are three quarters of it apart, or many of whom more than by chance stand at its ends.
+SPREAD, FEWEST_STEPS = 3 / 8, 2
 
 
 @dataclass(frozen=True)
@@ -111,13 +112,16 @@ def _disputed(study: Study) -> frozenset[int]:
         aspect__kind__in=(Aspect.Kind.RATING, Aspect.Kind.PERSONA),
         aspect__level=Aspect.Level.ORDINAL,
     ).order_by()
-    spread = answers.values("slot__assignment__persona", "slot__output", "aspect").annotate(
+    rows = answers.values_list("slot__assignment__persona", "slot__output", "aspect").annotate(
         people=Count("slot__assignment__participant", distinct=True),
-        apart=4 * (Max("value") - Min("value")),
+        spread=StdDev("value"),
         wide=Max("maximum") - Min("minimum"),
     )
-    far = spread.filter(people__gte=2, wide__gte=FEWEST_STEPS, apart__gte=WIDE_QUARTERS * F("wide"))
-    return frozenset(far.values_list("slot__assignment__persona", flat=True))
+    return frozenset(
+        persona
+        for persona, _, _, people, spread, wide in rows
+        if people > 1 and wide >= FEWEST_STEPS and spread >= SPREAD * wide - 1e-9
+    )
 
 
 def _parts_on(study: Study, personas: frozenset[int]) -> list[int]:

@@ -65,6 +65,12 @@ def test_raters_at_two_ends_of_a_scale_are_listed_and_close_ones_are_not(
     assert listed(researcher, study, why="straightlining") == []
 
 
+def test_many_raters_who_spread_over_the_scale_by_chance_do_not_disagree(study: Study) -> None:
+    for value in (1, 2, 3, 4, 5):
+        add_assignment(add_participant(study), values=((value, 3), (3, 3)))
+    assert not study_quality(study).parts
+
+
 def test_a_fast_part_is_listed_for_its_speed_by_the_rule_of_the_study(study: Study, researcher: Client) -> None:
     add_assignment(add_participant(study))  # 1.5 seconds
     assert listed(researcher, study) == []
