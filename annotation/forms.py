@@ -171,7 +171,7 @@ class ItemsForm(forms.Form):
         return {"text": self.cleaned_data.get("q", ""), "stratum": self.cleaned_data.get("stratum", "")}
 
 
-class OutputsForm(forms.Form):
+class SideBySideForm(forms.Form):
     """Which personas to list with their outputs; read from the address."""
 
     q = forms.CharField(label=_("Id, prompt or persona"), required=False, max_length=100, widget=forms.TextInput)

@@ -41,7 +41,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class PersonaRow:
+class PersonaShown:
     """A persona with all of its outputs; `state` is that of the output that is least far."""
 
     persona: Persona
@@ -73,7 +73,7 @@ def found_items(scope: Scope, *, text: str, stratum: str, page: str | None) -> t
     return current, [ItemRow(item, ItemProgress.of(item, scope.study), tuple(personas[item.pk])) for item in current]
 
 
-def found_personas(scope: Scope, *, text: str, source: str, page: str | None) -> tuple[Page[Any], list[PersonaRow]]:
+def found_personas(scope: Scope, *, text: str, source: str, page: str | None) -> tuple[Page[Any], list[PersonaShown]]:
     """Return one page of the personas that hold a text in their item's id, its prompt, or their own."""
     personas = personas_of(scope).select_related("item", "author")
     if source == PLANTED:
@@ -87,7 +87,7 @@ def found_personas(scope: Scope, *, text: str, source: str, page: str | None) ->
     return current, _persona_rows(scope, [persona.pk for persona in current])
 
 
-def _persona_rows(scope: Scope, listed: list[int]) -> list[PersonaRow]:
+def _persona_rows(scope: Scope, listed: list[int]) -> list[PersonaShown]:
     rated = Assignment.objects.filter(
         persona=OuterRef("pk"), participant__kind__in=scope.kinds, state=Assignment.State.COMPLETED
     )
@@ -101,13 +101,13 @@ def _persona_rows(scope: Scope, listed: list[int]) -> list[PersonaRow]:
 _LEAST_FAR = (Output.State.FAILED, Output.State.REQUESTED, Output.State.READY)
 
 
-def _persona_row(scope: Scope, persona: Any) -> PersonaRow:
+def _persona_row(scope: Scope, persona: Any) -> PersonaShown:
     outputs = list(persona.outputs.all())
     is_whole = len({output.arm_id for output in outputs}) >= len(scope.arm_codes) or any(o.planted for o in outputs)
     states = [output.state for output in outputs]
     state = min(states, key=_LEAST_FAR.index) if outputs and is_whole else Output.State.REQUESTED
     shown = [Shown(output.arm.code, output.planted, output.text) for output in outputs]
-    return PersonaRow(
+    return PersonaShown(
         persona=persona,
         turns=tuple(split_turns(persona.item.prompt)),
         shown=tuple(shown) if state == Output.State.READY else (),

@@ -50,7 +50,7 @@ STEPS: dict[str, str] = {
 
 
 @dataclass(frozen=True)
-class Answer:
+class AnswerShown:
     """One answer. `is_current` unless a later one replaced it."""
 
     aspect: str
@@ -70,13 +70,13 @@ class Rated:
     arm: str
     planted: str
     text: str
-    answers: list[Answer] = field(default_factory=list)
+    answers: list[AnswerShown] = field(default_factory=list)
     chips: list[str] = field(default_factory=list)
     remark: str = ""
 
 
 @dataclass(frozen=True)
-class Part:
+class PartShown:
     """A part: the assignment with its persona and item, focused seconds, and what was rated."""
 
     assignment: Assignment
@@ -91,7 +91,7 @@ class Way:
     """All of it."""
 
     events: list[tuple[datetime, str, str]]
-    parts: list[Part]
+    parts: list[PartShown]
     questionnaires: list[tuple[str, str, str, datetime]]
     quiz: list[tuple[str, str, bool, datetime]]
 
@@ -111,7 +111,7 @@ def _ordinal(assignment: Assignment | None) -> str:
     return str(assignment.ordinal) if assignment else ""
 
 
-def _parts(participant: Participant) -> list[Part]:
+def _parts(participant: Participant) -> list[PartShown]:
     visits = PageVisit.objects.filter(assignment=OuterRef("pk"), phase=PageVisit.Phase.RATE).order_by()
     focused = visits.values("assignment").annotate(total=Sum("focused_ms")).values("total")
     assignments: Any = participant.assignments.select_related("persona__item", "repeat_of").annotate(
@@ -119,7 +119,7 @@ def _parts(participant: Participant) -> list[Part]:
     )
     rated = parts_rated(assignments)
     return [
-        Part(
+        PartShown(
             assignment=assignment,
             persona_text=assignment.persona.text if assignment.persona.submitted_at else "",
             is_author=assignment.persona.author_id == participant.pk,
@@ -157,11 +157,11 @@ def _rated(slot: Slot) -> Rated:
     )
 
 
-def _answer(rating: Rating) -> Answer:
+def _answer(rating: Rating) -> AnswerShown:
     aspect: Aspect = rating.aspect
     label = dict(aspect.options).get(rating.value, "")
     is_current = rating.superseded_by_id is None
-    return Answer(aspect.name, rating.value, label, rating.version, rating.saved_at, is_current)
+    return AnswerShown(aspect.name, rating.value, label, rating.version, rating.saved_at, is_current)
 
 
 def _questionnaires(participant: Participant) -> list[tuple[str, str, str, datetime]]:

@@ -21,7 +21,7 @@ from annotation.queries_participants import stalled
 # Outputs that somebody waits for longer than this are late.
 LATE = timedelta(minutes=10)
 QUALITIES_KEPT = 16
-QUALITY_SECONDS = 20
+QUALITY_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Attention:
+class NeedsAttention:
     """What somebody should look at, in numbers; nothing where all is well."""
 
     stalled: int
@@ -66,7 +66,7 @@ class Overview:
     progress: Progress
     making: Making
     holds: HoldCounts
-    attention: Attention
+    attention: NeedsAttention
 
     @property
     def is_calm(self) -> bool:
@@ -88,7 +88,7 @@ def study_overview(scope: Scope) -> Overview:
     )
 
 
-def _attention(scope: Scope, summary: Summary, progress: Progress, made: Making) -> Attention:
+def _attention(scope: Scope, summary: Summary, progress: Progress, made: Making) -> NeedsAttention:
     people = participants_of(scope).filter(excluded_at__isnull=True)
     counted = set(people.values_list("pk", flat=True))
     found = _quality(
@@ -100,7 +100,7 @@ def _attention(scope: Scope, summary: Summary, progress: Progress, made: Making)
         for rule in (FAST, STRAIGHT, CHECKS, PAIRS)
     }
     is_late = made.oldest is not None and (scope.now - made.oldest) > LATE
-    return Attention(
+    return NeedsAttention(
         stalled=people.filter(stalled(scope.now)).count() if scope.study.state == Study.State.OPEN else 0,
         late=made.waited_for if is_late else 0,
         fast=len(by_rule[FAST]),

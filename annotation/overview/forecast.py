@@ -18,7 +18,7 @@ FEWEST = 6
 FURTHEST = timedelta(days=365)
 
 
-class Outlook(StrEnum):
+class Expectation(StrEnum):
     """What can be said of the end."""
 
     DONE = "done"
@@ -31,7 +31,7 @@ class Outlook(StrEnum):
 class Forecast:
     """What can be said: for a range the earliest and the latest time, and how many parts an hour lie behind it."""
 
-    outlook: Outlook
+    expectation: Expectation
     earliest: datetime | None = None
     latest: datetime | None = None
     per_hour: float = 0.0
@@ -41,16 +41,16 @@ def forecast(*, left: int, first: datetime | None, lately: Mapping[timedelta, in
     """Return when `left` parts will be finished. `lately` counts those finished within each of WINDOWS, `first` is when
     the first part of all was finished: a study of two hours has no pace of three days."""
     if left <= 0:
-        return Forecast(Outlook.DONE)
+        return Forecast(Expectation.DONE)
     paces = [_pace(number, min(window, now - first)) for window, number in lately.items() if first and number >= FEWEST]
     if not paces:
-        return Forecast(Outlook.TOO_EARLY)
+        return Forecast(Expectation.TOO_EARLY)
     slowest, fastest = min(low for low, _ in paces), max(high for _, high in paces)
     earliest, latest = timedelta(hours=left / fastest), timedelta(hours=min(left / slowest, 1e6))
     middle = (slowest + fastest) / 2
     if latest > FURTHEST:
-        return Forecast(Outlook.FAR, earliest=now + min(earliest, FURTHEST), per_hour=middle)
-    return Forecast(Outlook.RANGE, now + earliest, now + latest, middle)
+        return Forecast(Expectation.FAR, earliest=now + min(earliest, FURTHEST), per_hour=middle)
+    return Forecast(Expectation.RANGE, now + earliest, now + latest, middle)
 
 
 def _pace(number: int, stretch: timedelta) -> tuple[float, float]:

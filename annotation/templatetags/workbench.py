@@ -26,7 +26,7 @@ class Viewer:
 
 
 @dataclass(frozen=True)
-class Place:
+class NavPlace:
     """A page: its address, the other addresses that belong to it, and who is led there."""
 
     title: str | Promise
@@ -49,47 +49,47 @@ def _edits(viewer: Viewer) -> bool:
 
 
 _MAKING = ("annotation:make_items", "annotation:make_item")
-GROUPS: tuple[tuple[str | Promise, tuple[Place, ...]], ...] = (
-    (_("Overview"), (Place(_("Overview"), "annotation:study", ("annotation:study_state", "annotation:preview")),
-                     Place(_("Dashboard"), "annotation:dashboard"))),
+GROUPS: tuple[tuple[str | Promise, tuple[NavPlace, ...]], ...] = (
+    (_("Overview"), (NavPlace(_("Overview"), "annotation:study", ("annotation:study_state", "annotation:preview")),
+                     NavPlace(_("Dashboard"), "annotation:dashboard"))),
     (_("Study"), (
-        Place(_("As shown"), "annotation:study_texts"),
-        Place(_("Edit"), "annotation:make_edit", _MAKING, ("texts",), _edits),
-        Place(_("Amendments"), "annotation:amendments", ("annotation:amend",),
+        NavPlace(_("As shown"), "annotation:study_texts"),
+        NavPlace(_("Edit"), "annotation:make_edit", _MAKING, ("texts",), _edits),
+        NavPlace(_("Amendments"), "annotation:amendments", ("annotation:amend",),
               leads=lambda viewer: viewer.study.state != Study.State.DRAFT),
-        Place(_("Versions"), "annotation:make_differences"),
-        Place(_("Rehearsal"), "modelhub:rehearsal", ("modelhub:rehearsal_start",)),
-        Place(_("Planner"), "modelhub:power", ("modelhub:power_simulation",)),
+        NavPlace(_("Versions"), "annotation:make_differences"),
+        NavPlace(_("Rehearsal"), "modelhub:rehearsal", ("modelhub:rehearsal_start",)),
+        NavPlace(_("Planner"), "modelhub:power", ("modelhub:power_simulation",)),
     )),
     (_("Data"), (
-        Place(_("Items"), "annotation:items"),
-        Place(_("Outputs"), "annotation:study_outputs"),
-        Place(_("Bring data"), "modelhub:data", ("modelhub:upload", "modelhub:data_add")),
-        Place(_("Scan"), "modelhub:scan", ("modelhub:scan_exclude", "modelhub:scan_include")),
+        NavPlace(_("Items"), "annotation:items"),
+        NavPlace(_("Outputs"), "annotation:study_outputs"),
+        NavPlace(_("Bring data"), "modelhub:data", ("modelhub:upload", "modelhub:data_add")),
+        NavPlace(_("Scan"), "modelhub:scan", ("modelhub:scan_exclude", "modelhub:scan_include")),
     )),
     (_("People"), (
-        Place(_("Participants"), "annotation:participants",
+        NavPlace(_("Participants"), "annotation:participants",
               ("annotation:participant_seen", "annotation:participant_change", "annotation:participant_exclude",
                "annotation:participant_include", "annotation:participant_link_replace")),
-        Place(_("Links"), "annotation:participant_links", ("annotation:open_link", "annotation:participants_create"),
+        NavPlace(_("Links"), "annotation:participant_links", ("annotation:open_link", "annotation:participants_create"),
               leads=_runs),
     )),
     (_("Quality"), (
-        Place(_("Flags"), "annotation:quality"),
-        Place(_("Held"), "modelhub:held", ("modelhub:held_release", "modelhub:held_refuse")),
-        Place(_("Agreement"), "modelhub:agreement_panel"),
+        NavPlace(_("Flags"), "annotation:quality"),
+        NavPlace(_("Held"), "modelhub:held", ("modelhub:held_release", "modelhub:held_refuse")),
+        NavPlace(_("Agreement"), "modelhub:agreement_panel"),
     )),
     (_("Results"), (
-        Place(_("Results"), "modelhub:results"),
-        Place(_("Export"), "annotation:exports", ("annotation:release", "annotation:export_download")),
-        Place(_("Report (unblinded)"), "modelhub:report", leads=_unblinds),
-        Place(_("Arms (unblinded)"), "modelhub:arms", ("modelhub:arms_bound", "modelhub:systems_tried"),
+        NavPlace(_("Results"), "modelhub:results"),
+        NavPlace(_("Export"), "annotation:exports", ("annotation:release", "annotation:export_download")),
+        NavPlace(_("Report (unblinded)"), "modelhub:report", leads=_unblinds),
+        NavPlace(_("Arms (unblinded)"), "modelhub:arms", ("modelhub:arms_bound", "modelhub:systems_tried"),
               leads=_unblinds),
     )),
     (_("Records"), (
-        Place(_("Log"), "annotation:audit"),
-        Place(_("Ethics"), "annotation:ethics", ("annotation:key_destroyed",), leads=_runs),
-        Place(_("Sharing"), "annotation:members", ("annotation:member_add", "annotation:member_remove"),
+        NavPlace(_("Log"), "annotation:audit"),
+        NavPlace(_("Ethics"), "annotation:ethics", ("annotation:key_destroyed",), leads=_runs),
+        NavPlace(_("Sharing"), "annotation:members", ("annotation:member_add", "annotation:member_remove"),
               leads=lambda viewer: viewer.may_share),
     )),
 )  # fmt: skip
@@ -111,7 +111,7 @@ def study_nav(context: dict[str, Any], study: Study) -> dict[str, Any]:
     return {"groups": groups, "current": next((group for group in groups if group["is_here"]), None)}
 
 
-def _group(title: str | Promise, places: tuple[Place, ...], viewer: Viewer, here: str) -> dict[str, Any]:
+def _group(title: str | Promise, places: tuple[NavPlace, ...], viewer: Viewer, here: str) -> dict[str, Any]:
     study = viewer.study
     pages = [
         {

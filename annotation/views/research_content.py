@@ -7,7 +7,7 @@ from annotation.dryrun import stored_dry_run
 from annotation.export import FORMATS
 from annotation.export.scope import Scope
 from annotation.export.tables import study_tables
-from annotation.forms import ExportForm, ItemsForm, OutputsForm
+from annotation.forms import ExportForm, ItemsForm, SideBySideForm
 from annotation.http import get_study_for_researcher, read_view
 from annotation.languages import language_choices, languages_of
 from annotation.protocol import definition_of
@@ -52,7 +52,7 @@ def items(request: HttpRequest, slug: str, version: int) -> HttpResponse:
 def outputs(request: HttpRequest, slug: str, version: int) -> HttpResponse:
     """Show the outputs of each persona side by side, by the arms' codes."""
     study = get_study_for_researcher(request, slug, version)
-    form = OutputsForm(request.GET)
+    form = SideBySideForm(request.GET)
     page, rows = found_personas(Scope.of(study, include_bots=False), **form.found(), page=request.GET.get("page"))
     context = {"study": study, "form": form, "page": page, "rows": rows}
     return render(request, "annotation/research/outputs.html", context)

@@ -13,7 +13,7 @@ from lxml import html
 from annotation.controls.quality import straight_parts
 from annotation.controls.rules import PartFacts
 from annotation.models import Assignment, Output, OutputWorker, Participant, Persona, Study, StudyMember
-from annotation.overview.forecast import WINDOWS, Outlook, forecast
+from annotation.overview.forecast import WINDOWS, Expectation, forecast
 from annotation.permissions import Role
 from annotation.services.members import role_give
 from tests.annotation.study_rows import add_assignment, add_participant, make_frozen_study
@@ -28,7 +28,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 def test_a_steady_study_is_forecast_with_a_range_around_its_pace() -> None:
     lately = {WINDOWS[0]: 36, WINDOWS[1]: 432}  # six an hour
     found = forecast(left=60, first=NOW - timedelta(days=3), lately=lately, now=NOW)
-    assert found.outlook == Outlook.RANGE and found.earliest and found.latest
+    assert found.expectation == Expectation.RANGE and found.earliest and found.latest
     assert found.earliest < NOW + timedelta(hours=10) < found.latest < NOW + timedelta(hours=13)
 
 
@@ -49,13 +49,13 @@ def test_a_young_study_is_taken_for_as_old_as_it_is() -> None:
 @pytest.mark.parametrize("number", [0, 5])
 def test_a_few_parts_say_nothing_yet(number: int) -> None:
     found = forecast(left=36, first=NOW - timedelta(hours=1), lately=dict.fromkeys(WINDOWS, number), now=NOW)
-    assert found.outlook == Outlook.TOO_EARLY
+    assert found.expectation == Expectation.TOO_EARLY
 
 
 def test_a_full_study_is_done_and_a_hopeless_one_far() -> None:
     lately = dict.fromkeys(WINDOWS, 6)
-    assert forecast(left=0, first=None, lately={}, now=NOW).outlook == Outlook.DONE
-    assert forecast(left=10**6, first=NOW - timedelta(days=3), lately=lately, now=NOW).outlook == Outlook.FAR
+    assert forecast(left=0, first=None, lately={}, now=NOW).expectation == Expectation.DONE
+    assert forecast(left=10**6, first=NOW - timedelta(days=3), lately=lately, now=NOW).expectation == Expectation.FAR
 
 
 def test_runs_of_one_answer_count_from_five_parts_on() -> None:
