@@ -196,7 +196,7 @@ def test_each_page_of_a_study_names_it_its_state_and_where_one_is(study: Study, 
     names += ["quality", "exports", "audit", "members", "ethics", "amendments", "make_differences", "release"]
     hub = ["scan", "held", "data", "rehearsal", "power", "results", "agreement_panel"]
     for view in (*(f"annotation:{name}" for name in names), *(f"modelhub:{name}" for name in hub)):
-        found = html.fromstring(researcher.get(reverse(view, args=[study.slug, 1])).content.decode())
+        found: Any = html.fromstring(researcher.get(reverse(view, args=[study.slug, 1])).content.decode())
         assert study.title in found.xpath("//header[@class='study-head']")[0].text_content(), view
         assert found.xpath("//header[@class='study-head']//*[@class='badge open']"), view
         assert found.xpath("//nav[@class='crumbs']//a[@href='/research/']"), view
