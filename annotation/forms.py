@@ -1,5 +1,6 @@
 """Researchers' forms."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -9,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from annotation.fields import LONGEST_REASON, check_reason, whole_number
 from annotation.models import Adjudication, OpenLink, StudyMember
+from annotation.permissions import Role
 from annotation.queries_participants import EXCLUDED, STALLED, STATES, Search
 from annotation.services.entrance import MAX_CAP, Terms
 from annotation.services.participants import MAX_LINKS_AT_ONCE
@@ -136,6 +138,32 @@ class OpenLinkForm(forms.Form):
         return cls(initial={**fields, "answers": "\n".join(link.answers)})
 
 
+class SubmissionsForm(forms.Form):
+    """What Prolific knows of its submissions."""
+
+    submissions = forms.FileField(
+        label=_("Submissions (CSV)"),
+        help_text=_("As downloaded from the study on Prolific."),
+        widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
+    )
+
+
+class PayForm(forms.Form):
+    """What people get, and what an hour is to be worth; read from the address."""
+
+    reward = forms.DecimalField(
+        label=_("Reward for the whole study"), required=False, min_value=0, max_value=10_000, decimal_places=2
+    )
+    rate = forms.DecimalField(
+        label=_("To be reached for an hour"), required=False, min_value=0, max_value=10_000, decimal_places=2
+    )
+
+    def amounts(self) -> dict[str, Decimal | None]:
+        """Return both amounts; one that makes no sense is left out."""
+        self.full_clean()
+        return {name: self.cleaned_data.get(name) for name in ("reward", "rate")}
+
+
 class SearchForm(forms.Form):
     """Which participants to list; read from the address."""
 
@@ -198,6 +226,19 @@ class AdjudicationForm(forms.Form):
 
     decision = forms.ChoiceField(choices=Adjudication.Decision.choices)
     reason = ReasonField(error_messages={"required": _("Say why, in a few words.")})
+
+
+class AccountForm(forms.Form):
+    """A new account, and what it may do."""
+
+    username = forms.CharField(label=_("Username"), max_length=150)
+    role = forms.ChoiceField(
+        label=_("As"),
+        choices=[
+            (Role.RESEARCHER.value, _("Researcher")),
+            (Role.ANALYST.value, _("Analyst: may learn which system an arm is")),
+        ],
+    )
 
 
 class MemberForm(forms.Form):

@@ -54,7 +54,7 @@ def form_view(
     """Turn a view into one that takes a form which stands on `page`.
 
     A form that is refused is answered at this address, which a browser may reload, keep or come back to: then it leads
-    to the page. `names` are the parts of the address that the page has too.
+    to the page. `names` are the parts of the address that the page has too: those of a study, if it is of one.
     """
 
     def decorate(view: Callable[Concatenate[HttpRequest, P], Answer]) -> Callable[..., HttpResponseBase]:
@@ -62,7 +62,7 @@ def form_view(
         def answer(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if request.method == "POST":
                 return view(request, *args, **kwargs)
-            shared = {name: kwargs[name] for name in names or ("slug", "version")}
+            shared = {name: kwargs[name] for name in names or ("slug", "version") if name in kwargs}
             return HttpResponseRedirect(reverse(page, kwargs=shared))
 
         return require_http_methods(["GET", "HEAD", "POST"])(answer)

@@ -38,6 +38,8 @@ KEY_ONLY = gettext_lazy("The key that says which participant is whom is for the 
 RENEW_ONLY = gettext_lazy("Only the owner of this study makes new versions of it. You may make a copy.")
 OWNER_ONLY = gettext_lazy("Only the owner of this study decides who else may see it.")
 
+ADMIN_ONLY = gettext_lazy("Accounts are for the admins of this site.")
+
 
 def has_role(user: User) -> bool:
     """Return whether the account may see studies at all."""

@@ -5,9 +5,11 @@ from django.urls import path
 from annotation import converters as converters  # registers `number`
 from annotation.views import (
     research,
+    research_accounts,
     research_amend,
     research_content,
     research_dashboard,
+    research_erasing,
     research_ethics,
     research_export,
     research_links,
@@ -17,12 +19,17 @@ from annotation.views import (
     research_members,
     research_participants,
     research_quality,
+    research_recruit,
 )
 
 study_urls = "<slug:slug>/v<number:version>/"
 
 urlpatterns = [
     path("", research.study_list, name="study_list"),
+    path("accounts/", research_accounts.accounts, name="accounts"),
+    path("accounts/add/", research_accounts.account_add, name="account_add"),
+    path("accounts/<number:pk>/password/", research_accounts.account_renew, name="account_renew"),
+    path("accounts/<number:pk>/switch/", research_accounts.account_switch, name="account_switch"),
     path("new/", research_make.study_new, name="make_new"),
     path(f"{study_urls}study.yaml", research_make.study_file, name="make_file"),
     path(f"{study_urls}differences/", research_make.study_differences, name="make_differences"),
@@ -71,6 +78,11 @@ urlpatterns = [
         name="participant_include",
     ),
     path(
+        f"{study_urls}participants/<number:number>/erase/",
+        research_erasing.participant_forget,
+        name="participant_forget",
+    ),
+    path(
         f"{study_urls}participants/<number:number>/link/",
         research_participants.participant_link_replace,
         name="participant_link_replace",
@@ -82,6 +94,9 @@ urlpatterns = [
     path(f"{study_urls}links/open/", research_links.open_link_create, name="open_link_create"),
     path(f"{study_urls}links/open/<number:pk>/", research_links.open_link, name="open_link"),
     path(f"{study_urls}links/open/<number:pk>/off/", research_links.open_link_deactivate, name="open_link_deactivate"),
+    path(f"{study_urls}recruitment/", research_recruit.recruit, name="recruit"),
+    path(f"{study_urls}recruitment/submissions/", research_recruit.recruit_sync, name="recruit_sync"),
+    path(f"{study_urls}recruitment/<slug:name>.csv", research_recruit.recruit_list, name="recruit_list"),
     path(f"{study_urls}ethics/", research_ethics.ethics, name="ethics"),
     path(f"{study_urls}ethics.md", research_ethics.ethics_download, name="ethics_download"),
     path(f"{study_urls}key.csv", research_ethics.key, name="key"),

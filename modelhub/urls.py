@@ -18,6 +18,7 @@ from modelhub.views import (
     studies,
     systems,
     training,
+    unblinded,
 )
 
 app_name = "modelhub"
@@ -39,6 +40,7 @@ urlpatterns = [
     path(f"{_STUDY}arms/bind/", studies.arms_bound, name="arms_bound"),
     path(f"{_STUDY}arms/try/", studies.systems_tried, name="systems_tried"),
     path(f"{_STUDY}arms/tried/", studies.trials, name="trials"),
+    path(f"{_STUDY}unblinded.<slug:format>.zip", unblinded.unblinded_download, name="unblinded_download"),
     path(f"{_STUDY}report/", report.report, name="report"),
     path(f"{_STUDY}report/compute/", report.report_compute, name="report_compute"),
     path(f"{_STUDY}results/", report.results, name="results"),

@@ -104,6 +104,7 @@ PIPELINE = {**accounts(200), "no role": 403, "stranger": 403, "member": 403, "ow
 # The run of these tests trained nothing, so that it has no curves; who may not read runs is not even told that.
 NO_CURVES = {who: 404 if status == 200 else status for who, status in PIPELINE.items()}
 FORM = {"put": accounts(200), "options": accounts(200)}
+ADMINS = {**accounts(403), "admin": 200}
 MATRIX: dict[str, Row] = {
     "health": Row(get=everybody(200)),
     "ready": Row(get=everybody(200)),
@@ -125,6 +126,7 @@ MATRIX: dict[str, Row] = {
     "annotation:join": Row(("open",), get=everybody(200), post=everybody(302)),
     "annotation:participant": Row(("token",), get=everybody(200)),
     "annotation:leave": Row(("token",), get=everybody(200), post=everybody(302)),
+    "annotation:image": Row(("token", "sha256"), get=everybody(404)),  # no item of this study has an image
     "annotation:consent": link(status=302, answer="agree"),
     "annotation:participant_language": link(status=302, lang="en"),
     "annotation:instructions": link(status=302),
@@ -146,7 +148,15 @@ MATRIX: dict[str, Row] = {
     "annotation:skip": link("key", status=302, reason="r"),
     "annotation:followup_save": link("slot", status=422),
     "annotation:rating_save": link("slot", "aspect", status=400),
+    "annotation:accounts": page(get=ADMINS),
+    "annotation:account_add": action(post={**ADMINS, "admin": 422}),
+    "annotation:account_renew": action("account", post=ADMINS),
+    "annotation:account_switch": action("account", post=ADMINS),
     "annotation:study_list": page(get={**accounts(200), "no role": 403}),
+    "annotation:recruit": page(*STUDY, get=running(200)),
+    "annotation:recruit_sync": action(*STUDY, post=running(422)),
+    "annotation:recruit_list": page(*STUDY, "list", get=sharing(200)),
+    "annotation:participant_forget": action(*NUMBER, post=running(200)),
     "annotation:amendments": page(*STUDY, get=study(200)),
     "annotation:wave_add": action(*STUDY, post=running(422)),
     "annotation:amend": action(*STUDY, post=running(422)),
@@ -215,6 +225,7 @@ MATRIX: dict[str, Row] = {
     "modelhub:systems_tried": action(*STUDY, post=study(422, owner=403, member=403, member_analyst=403)),
     "modelhub:trials": page(*STUDY, get=study(200, owner=403, member=403)),
     "modelhub:report": page(*STUDY, get=study(200, owner=403, member=403)),
+    "modelhub:unblinded_download": page(*STUDY, "format", get=study(200, owner=403, member=403)),
     "modelhub:report_compute": action(*STUDY, post=study(302, owner=403, member=403)),
     "modelhub:results": page(*STUDY, get=study(200)),
     "modelhub:results_compute": action(*STUDY, post=study(302)),
@@ -318,6 +329,9 @@ def values_of(study: Study) -> dict[str, Any]:
         "place": 1,
         "table": "ratings",
         "format": "csv",
+        "list": "approve",
+        "sha256": "0" * 64,
+        "account": User.objects.get(username="no role").pk,
         "run": Run.objects.get(stage="import_preferences").key,
         "pair": PreferencePair.objects.get().pk,
         "judged base": PairOutput.objects.get(system__name="dpo").pk,

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
@@ -26,15 +27,19 @@ ODD: dict[str, str] = {
 def test_every_address_of_a_form_can_be_reloaded_and_that_changes_nothing(role: str, world: Study) -> None:
     values, client, wrong = values_of(world), client_of(role, world), {}
     for name in FORMS:
+        if MATRIX[name].expected("GET")[role] == 404:
+            continue  # it is somebody else's alone
         address = reverse(name, args=[values[part] for part in MATRIX[name].path])
-        client.post(address, ODD)
-        before = database_state()
-        reloaded = client.get(address)
-        if database_state() != before:
-            wrong[name] = "changes something"
-        page = client.get(address, follow=True)
-        if reloaded.status_code not in (200, 302) or page.status_code != 200:
-            wrong[name] = f"{reloaded.status_code}, then {page.status_code}"
+        with transaction.atomic():  # what one form removes, another is about
+            client.post(address, ODD)
+            before = database_state()
+            reloaded = client.get(address)
+            if database_state() != before:
+                wrong[name] = "changes something"
+            page = client.get(address, follow=True)
+            if reloaded.status_code not in (200, 302) or page.status_code != 200:
+                wrong[name] = f"{reloaded.status_code}, then {page.status_code}"
+            transaction.set_rollback(True)
     assert not wrong
 
 

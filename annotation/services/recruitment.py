@@ -22,6 +22,7 @@ from annotation.services.locks import study_lock
 from annotation.services.log import audit_log
 from annotation.services.participants import participants_number
 from annotation.services.platform import places_return, platform_move, quota_has_room
+from annotation.testarrivals import is_test_person
 
 State = Participant.PlatformState
 
@@ -102,6 +103,9 @@ def link_proof(participant: Participant) -> str:
 
 
 def _new_arrival(open_link: OpenLink, person: str, proof: Proof, asking: Asking) -> Participant:
+    if is_test_person(open_link, person):
+        preview = {"origin": Participant.Origin.PROLIFIC, "kind": Participant.Kind.PREVIEW}
+        return participants_number(study=open_link.study, external_ids=[person], **preview)[0]
     if not asking.is_new_browser and not open_link.shared_browsers:
         raise NotAllowedNow(
             _("Somebody has started in this browser already, under another id or before leaving the study.")

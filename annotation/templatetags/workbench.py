@@ -70,9 +70,11 @@ GROUPS: tuple[tuple[str | Promise, tuple[NavPlace, ...]], ...] = (
     (_("People"), (
         NavPlace(_("Participants"), "annotation:participants",
               ("annotation:participant_seen", "annotation:participant_change", "annotation:participant_exclude",
-               "annotation:participant_include", "annotation:participant_link_replace")),
+               "annotation:participant_include", "annotation:participant_link_replace",
+               "annotation:participant_forget")),
         NavPlace(_("Links"), "annotation:participant_links", ("annotation:open_link", "annotation:participants_create"),
               leads=_runs),
+        NavPlace(_("Recruitment"), "annotation:recruit", ("annotation:recruit_sync",), leads=_runs),
     )),
     (_("Quality"), (
         NavPlace(_("Flags"), "annotation:quality"),

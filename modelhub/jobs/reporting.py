@@ -1,14 +1,13 @@
 """A study's report, for a page and as files."""
 
-import io
 import tempfile
-import zipfile
 from pathlib import Path
 
 from django.db import transaction
 
 from annotation.errors import ServiceError
 from annotation.export import export_refusal
+from annotation.export.archives import folder_zipped
 from annotation.models import Study
 from modelhub.analysis.data import load_data
 from modelhub.analysis.results import analyze_data, parts_of
@@ -37,7 +36,7 @@ def report_make(job: Job, execution: Execution) -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / _folder_name(study)
         bundle_write(directory=folder, results=results, data=data)
-        packed = _zipped(folder)
+        packed = folder_zipped(folder).read()
         kept = (folder / RESULTS).read_bytes()
     with transaction.atomic():
         JobFile.objects.filter(job=job).delete()
@@ -49,11 +48,3 @@ def report_make(job: Job, execution: Execution) -> None:
 
 def _folder_name(study: Study) -> str:
     return f"{study.slug}-v{study.version}-report"
-
-
-def _zipped(folder: Path) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(folder.rglob("*")):
-            archive.write(path, path.relative_to(folder.parent))
-    return packed.getvalue()

@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
 from annotation.errors import ServiceError
+from annotation.export import FORMATS
 from annotation.http import form_view, get_study_for_researcher, read_view, request_user
 from annotation.making import workers_lately
 from annotation.models import Persona, Study
@@ -135,6 +136,7 @@ def _arms_page(
         **_tried(study),
         "problem": problem,
     }
+    context["formats"] = FORMATS
     return render(request, "modelhub/arms.html", context, status=status)
 
 

@@ -192,7 +192,16 @@ def test_an_empty_dashboard_says_what_will_be_there(researcher: Client, study: S
 
 
 def test_each_page_of_a_study_names_it_its_state_and_where_one_is(study: Study, researcher: Client) -> None:
-    names = ["study", "dashboard", "study_texts", "items", "study_outputs", "participants", "participant_links"]
+    names = [
+        "study",
+        "dashboard",
+        "study_texts",
+        "items",
+        "study_outputs",
+        "participants",
+        "participant_links",
+        "recruit",
+    ]
     names += ["quality", "exports", "audit", "members", "ethics", "amendments", "make_differences", "release"]
     hub = ["scan", "held", "data", "rehearsal", "power", "results", "agreement_panel"]
     for view in (*(f"annotation:{name}" for name in names), *(f"modelhub:{name}" for name in hub)):

@@ -158,6 +158,7 @@ def _prolific_spots() -> list[Spot]:
     services.participant_create(study=study, open_link=refused)
     query = "PROLIFIC_PID=someone000&STUDY_ID=somestudy&SESSION_ID=somesession"
     spots = [
+        Spot("recruitment", reverse("annotation:recruit", args=[study.slug, study.version]), signed_in=True),
         Spot("arrive-wrong", arrive, status=400),
         Spot("arrive", f"{arrive}?{query}"),
         Spot("arrive-used-up", f"{reverse('annotation:arrive', args=[refused.token])}?{query}", act=_press_start),
@@ -237,6 +238,7 @@ def _researcher_spots(demo: Demo) -> list[Spot]:
         Spot("participants", reverse("annotation:participants", args=here), signed_in=True),
         Spot("participant-change", reverse("annotation:participant_change", args=[*here, 1]), signed_in=True),
         Spot("log", reverse("annotation:audit", args=here), signed_in=True),
+        Spot("recruitment-none", reverse("annotation:recruit", args=here), signed_in=True),
         Spot("amendments", reverse("annotation:amendments", args=here), signed_in=True),
         Spot("ethics", reverse("annotation:ethics", args=here), signed_in=True),
         Spot("release", reverse("annotation:release", args=here), signed_in=True),

@@ -1,17 +1,12 @@
 """Make an account for a researcher: `manage.py create_researcher USERNAME`."""
 
-import secrets
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.core.management.base import CommandError, CommandParser
-from django.db import IntegrityError, transaction
+from django.core.management.base import CommandParser
 
 from annotation.management.base import ProjectCommand
-from annotation.models import User
 from annotation.permissions import Role
-from annotation.services.log import audit_log
-from annotation.services.members import role_give
+from annotation.services.accounts import account_create
 
 
 class Command(ProjectCommand):
@@ -26,18 +21,10 @@ class Command(ProjectCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Make the account; raise CommandError if the name is taken or not allowed."""
-        username, password = options["username"], secrets.token_urlsafe(12)
-        try:
-            User.username_validator(username)
-            with transaction.atomic():
-                make = User.objects.create_superuser if options["superuser"] else User.objects.create_user
-                user = make(username=username, password=password)
-                role_give(user=user, role=Role.ANALYST if options["analyst"] else Role.RESEARCHER)
-                audit_log(user=None, action="researcher_create", username=username, superuser=user.is_superuser)
-        except ValidationError as error:
-            raise CommandError(f"{username!r} cannot be a username: {' '.join(error.messages)}") from error
-        except IntegrityError as error:
-            raise CommandError(
-                f"There is an account {username!r} already. A new password: manage.py changepassword {username}"
-            ) from error
-        self.stdout.write(f"username: {username}\npassword: {password}")
+        user, password = account_create(
+            username=options["username"],
+            role=Role.ANALYST if options["analyst"] else Role.RESEARCHER,
+            superuser=options["superuser"],
+            by=None,
+        )
+        self.stdout.write(f"username: {user.username}\npassword: {password}")
