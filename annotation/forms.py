@@ -9,9 +9,9 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from annotation.fields import LONGEST_REASON, check_reason, whole_number
-from annotation.models import OpenLink, StudyMember
+from annotation.models import Adjudication, OpenLink, StudyMember
 from annotation.permissions import Role
-from annotation.queries_participants import EXCLUDED, STATES, Search
+from annotation.queries_participants import EXCLUDED, STALLED, STATES, Search
 from annotation.services.entrance import MAX_CAP, Terms
 from annotation.services.participants import MAX_LINKS_AT_ONCE
 
@@ -171,7 +171,7 @@ class SearchForm(forms.Form):
     state = forms.ChoiceField(
         label=_("State"),
         required=False,
-        choices=[("", _("Any state")), *((name, _(name)) for name in (*STATES, EXCLUDED))],
+        choices=[("", _("Any state")), *((name, _(name)) for name in (*STATES, STALLED, EXCLUDED))],
     )
     include_bots = forms.BooleanField(label=_("Bots and previews too"), required=False)
 
@@ -182,10 +182,50 @@ class SearchForm(forms.Form):
         return Search(found.get("q", ""), found.get("state", ""), found.get("include_bots", False))
 
 
+class ItemsForm(forms.Form):
+    """Which items to list; read from the address."""
+
+    q = forms.CharField(label=_("Id, prompt or persona"), required=False, max_length=100, widget=forms.TextInput)
+    stratum = forms.ChoiceField(label=_("Stratum"), required=False)
+
+    def __init__(self, data: Any, *, strata: list[str]) -> None:
+        super().__init__(data)
+        choices = [("", _("Any stratum")), *((name, name) for name in strata)]
+        self.fields["stratum"].choices = choices  # type: ignore[attr-defined]
+
+    def found(self) -> dict[str, str]:
+        """Return text and stratum; a field that makes no sense is left out."""
+        self.full_clean()
+        return {"text": self.cleaned_data.get("q", ""), "stratum": self.cleaned_data.get("stratum", "")}
+
+
+class SideBySideForm(forms.Form):
+    """Which personas to list with their outputs; read from the address."""
+
+    q = forms.CharField(label=_("Id, prompt or persona"), required=False, max_length=100, widget=forms.TextInput)
+    source = forms.ChoiceField(
+        label=_("Personas"),
+        required=False,
+        choices=[("", _("All")), ("given", _("Given")), ("written", _("Written")), ("planted", _("Planted pairs"))],
+    )
+
+    def found(self) -> dict[str, str]:
+        """Return text and source; a field that makes no sense is left out."""
+        self.full_clean()
+        return {"text": self.cleaned_data.get("q", ""), "source": self.cleaned_data.get("source", "")}
+
+
 class ReasonForm(forms.Form):
     """Why a participant is excluded or included again."""
 
     reason = ReasonField(label=_("Reason"))
+
+
+class AdjudicationForm(forms.Form):
+    """What is decided of a part that stands out."""
+
+    decision = forms.ChoiceField(choices=Adjudication.Decision.choices)
+    reason = ReasonField(error_messages={"required": _("Say why, in a few words.")})
 
 
 class AccountForm(forms.Form):

@@ -52,10 +52,12 @@ class Alert:
 
 @dataclass(frozen=True)
 class WorkerLine:
-    """A worker that has not ended: where it runs, for this study alone or for all, and when it was last heard."""
+    """A worker that has not ended: where it runs, for this study alone or for all, since when, and when it was
+    last heard."""
 
     host: str
     bound: bool
+    started_at: datetime
     heard_at: datetime
     seconds: int
     silent: bool
@@ -129,7 +131,9 @@ def troubles_of(study: Study) -> list[ArmTrouble]:
 def _line(worker: OutputWorker, now: datetime) -> WorkerLine:
     since = now - worker.heard_at
     bound = worker.study_id is not None
-    return WorkerLine(worker.host, bound, worker.heard_at, max(0, round(since.total_seconds())), since > SILENT)
+    return WorkerLine(
+        worker.host, bound, worker.started_at, worker.heard_at, max(0, round(since.total_seconds())), since > SILENT
+    )
 
 
 def _serves(study: Study) -> Q:

@@ -1,6 +1,6 @@
 """What researchers' pages read. A page costs the same number of queries whatever the size of the study."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from django.utils.translation import gettext_noop
 from annotation.export.querysets import count_by, current_answers_of, outputs_of, participants_of, with_counts
 from annotation.export.scope import Scope
 from annotation.holding import unmade_holds
-from annotation.models import Assignment, AuditLog, Event, Output, Participant, Persona, Rating, Study, User
+from annotation.models import Assignment, Event, Output, Participant, Persona, Rating, Study, User
 from annotation.permissions import visible_studies
 from annotation.units import assignments_at_most
 
@@ -56,6 +56,17 @@ class ItemProgress:
     wanted: int
     live: int
     completed: int
+
+    @classmethod
+    def of(cls, item: Any, study: Study) -> "ItemProgress":
+        """Return it for an item of `with_item_progress`."""
+        return cls(
+            key=item.key,
+            stratum=item.stratum,
+            wanted=study.raters_per_item * _units(study, given=item.given, given_in_use=item.given_in_use),
+            live=item.live,
+            completed=item.completed,
+        )
 
     @property
     def state(self) -> str:
@@ -103,15 +114,20 @@ def study_summary(scope: Scope) -> Summary:
 
 def participants_progress(scope: Scope, page: str | int | None) -> tuple[Page[Any], list[ParticipantProgress]]:
     """Return one page of participants by number, and how far they are."""
-    event = Event.objects.filter(participant=OuterRef("pk")).order_by("-pk")
     current = Paginator(participants_of(scope).order_by("number"), PAGE_SIZE).get_page(page)
     # Counted for the page's people alone: a database may count for everybody before it cuts the page out.
     listed = [participant.pk for participant in current]
-    participants = with_counts(participants_of(scope).filter(pk__in=listed)).annotate(
+    return current, progress_of(scope.study, listed)
+
+
+def progress_of(study: Study, listed: Sequence[int]) -> list[ParticipantProgress]:
+    """Return how far these participants are, by number."""
+    event = Event.objects.filter(participant=OuterRef("pk")).order_by("-pk")
+    participants = with_counts(Participant.objects.filter(pk__in=listed)).annotate(
         last_event=Subquery(event.values("at")[:1]), last_answer=_last_answer()
     )
-    planned = assignments_at_most(scope.study)
-    return current, [_participant_progress(participant, planned) for participant in participants.order_by("number")]
+    planned = assignments_at_most(study)
+    return [_participant_progress(participant, planned) for participant in participants.order_by("number")]
 
 
 def _last_answer() -> Subquery:
@@ -151,6 +167,12 @@ def participant_state(participant: Participant) -> str:
 
 def items_progress(scope: Scope, page: str | int | None) -> tuple[Page[Any], list[ItemProgress]]:
     """Return one page of items in the study's order, and how their places stand; planted items have no places."""
+    current = Paginator(with_item_progress(scope).order_by("ordinal"), PAGE_SIZE).get_page(page)
+    return current, [ItemProgress.of(item, scope.study) for item in current]
+
+
+def with_item_progress(scope: Scope) -> QuerySet[Any]:
+    """Return the items without planted ones, each with the counts that `ItemProgress.of` reads."""
     given = Persona.objects.filter(item=OuterRef("pk"), source=Persona.Source.GIVEN)
     places = Assignment.objects.filter(
         persona__item=OuterRef("pk"), participant__kind__in=scope.kinds, kind=Assignment.Kind.MAIN,
@@ -158,27 +180,12 @@ def items_progress(scope: Scope, page: str | int | None) -> tuple[Page[Any], lis
     )  # fmt: skip
     live = places.filter(state=Assignment.State.OPEN, expires_at__gt=timezone.now())
     completed = places.filter(state=Assignment.State.COMPLETED, surplus=False)
-    items = scope.study.items.filter(planted_part__isnull=True).annotate(
+    return scope.study.items.filter(planted_part__isnull=True).annotate(
         given=count_by(given, "item"),
         given_in_use=count_by(given.exclude(outputs__excluded_at__isnull=False), "item"),
         live=count_by(live, "persona__item"),
         completed=count_by(completed, "persona__item"),
     )
-    current = Paginator(items.order_by("ordinal"), PAGE_SIZE).get_page(page)
-    return current, _items_progress(current, scope.study)
-
-
-def _items_progress(items: Iterable[Any], study: Study) -> list[ItemProgress]:
-    return [
-        ItemProgress(
-            key=item.key,
-            stratum=item.stratum,
-            wanted=study.raters_per_item * _units(study, given=item.given, given_in_use=item.given_in_use),
-            live=item.live,
-            completed=item.completed,
-        )
-        for item in items
-    ]
 
 
 def _units(study: Study, *, given: int, given_in_use: int) -> int:
@@ -186,11 +193,6 @@ def _units(study: Study, *, given: int, given_in_use: int) -> int:
     if given:
         return given_in_use if study.given_personas_per_participant else 0
     return 1 if study.written_personas_per_participant else 0
-
-
-def recent_actions(study: Study, *, limit: int = 20) -> QuerySet[AuditLog]:
-    """Return the newest entries of the study's audit log, with their users."""
-    return study.audit_log.select_related("user")[:limit]
 
 
 def personal_links(study: Study) -> QuerySet[Participant]:

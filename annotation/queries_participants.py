@@ -1,13 +1,15 @@
 """What the participants page and the audit log read."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from annotation.models import AuditLog, Participant, Study
+from annotation.models import Assignment, AuditLog, Participant, Study
 
 PAGE_SIZE = 50
 
@@ -23,7 +25,7 @@ _STEPS: tuple[tuple[str, Q], ...] = (
     (gettext_noop("not started"), Q()),
 )
 STATES = tuple(name for name, _ in _STEPS)
-EXCLUDED = gettext_noop("excluded")
+EXCLUDED, STALLED = gettext_noop("excluded"), gettext_noop("stalled")
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,20 @@ def known_actions(study: Study) -> list[str]:
     return list(study.audit_log.order_by("action").values_list("action", flat=True).distinct())
 
 
+def stalled(now: datetime) -> Q:
+    """Return the condition of participants who have let the time of a part run out and are not done."""
+    expired = Assignment.objects.filter(
+        participant=OuterRef("pk"), state=Assignment.State.OPEN, expires_at__lte=now
+    ).order_by()
+    gone = ("completed_at", "excluded_at", "withdrawn_at", "screened_out_at", "erased_at", "declined_at")
+    return Q(Exists(expired), **{f"{name}__isnull": True for name in gone})
+
+
 def _in_state(people: QuerySet[Participant], state: str) -> QuerySet[Participant]:
     if state == EXCLUDED:
         return people.filter(excluded_at__isnull=False)
+    if state == STALLED:
+        return people.filter(stalled(timezone.now()))
     if state not in STATES:
         return people
     for name, holds in _STEPS:

@@ -7,6 +7,7 @@ from annotation.views import (
     research,
     research_accounts,
     research_amend,
+    research_content,
     research_dashboard,
     research_erasing,
     research_ethics,
@@ -17,6 +18,7 @@ from annotation.views import (
     research_make_items,
     research_members,
     research_participants,
+    research_quality,
     research_recruit,
 )
 
@@ -42,6 +44,12 @@ urlpatterns = [
     path(f"{study_urls}amendments/amend/", research_amend.amend, name="amend"),
     path(f"{study_urls}amendments/wave/", research_amend.wave, name="wave_add"),
     path(f"{study_urls}preview/", research.preview, name="preview"),
+    path(f"{study_urls}texts/", research_content.study_texts, name="study_texts"),
+    path(f"{study_urls}items/", research_content.items, name="items"),
+    path(f"{study_urls}outputs/", research_content.outputs, name="study_outputs"),
+    path(f"{study_urls}exports/", research_content.exports, name="exports"),
+    path(f"{study_urls}quality/", research_quality.quality, name="quality"),
+    path(f"{study_urls}quality/<slug:key>/", research_quality.part_decided, name="part_decided"),
     path(f"{study_urls}dashboard/", research_dashboard.dashboard, name="dashboard"),
     path(f"{study_urls}outputs/retry/", research_dashboard.outputs_retry, name="outputs_retry"),
     path(f"{study_urls}log/", research_participants.audit, name="audit"),
@@ -49,6 +57,11 @@ urlpatterns = [
     path(f"{study_urls}sharing/add/", research_members.member_add, name="member_add"),
     path(f"{study_urls}sharing/<number:pk>/remove/", research_members.member_remove, name="member_remove"),
     path(f"{study_urls}participants/", research_participants.participants, name="participants"),
+    path(
+        f"{study_urls}participants/<number:number>/way/",
+        research_participants.participant_seen,
+        name="participant_seen",
+    ),
     path(
         f"{study_urls}participants/<number:number>/",
         research_participants.participant_change,

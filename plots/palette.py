@@ -1,9 +1,9 @@
-"""How series are told apart, counted from 0: by colours in a report, by classes of static/app.css on pages."""
+"""How series are told apart, counted from 0: by colours in a report, by classes of static/workbench.css on pages."""
 
 INK, SOFT, GRID = "#1f2629", "#566064", "#d5d8d8"
 # Okabe & Ito's colours, told apart with every common colour blindness; marks differ in shape too.
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-MOST_LINES = 4  # curves that static/app.css tells apart on a page
+MOST_LINES = 4  # curves that static/workbench.css tells apart on a page
 _LIGHT, _DARK = (222, 235, 247), (8, 48, 107)
 
 

@@ -58,8 +58,9 @@ def test_text_outside_gettext_is_found_wherever_it_stands(tmp_path: Path) -> Non
     ]  # fmt: skip
 
 
-def test_the_style_sheet_says_nothing() -> None:
-    style = (settings.BASE_DIR / "static" / "app.css").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["app.css", "workbench.css", "participant.css"])
+def test_a_style_sheet_says_nothing(name: str) -> None:
+    style = (settings.BASE_DIR / "static" / name).read_text(encoding="utf-8")
     assert re.findall(r'content: *"[^";]*[A-Za-z][^"]*"', style) == []
 
 

@@ -9,7 +9,7 @@ from annotation.controls.results import ATTENTION, PLANTED, check_results
 from annotation.controls.rules import PartFacts, ParticipantFacts, ParticipantFlag, flags_for
 from annotation.models import Aspect, Assignment, Rating, Study
 
-__all__ = ["ParticipantFlag", "participant_flags", "rules_in_words"]
+__all__ = ["ParticipantFlag", "finished_parts", "participant_flags", "rules_in_words"]
 
 _SCALES = (Aspect.Kind.RATING, Aspect.Kind.PERSONA)
 
@@ -20,7 +20,7 @@ def participant_flags(study: Study) -> dict[int, list[ParticipantFlag]]:
     if not study.exclusion_rules:
         return {pk: [] for pk, _ in people}
     failed = Counter((result.participant_id, result.kind) for result in check_results(study) if not result.passed)
-    parts = _parts(study)
+    parts = finished_parts(study)
     return {
         pk: flags_for(
             ParticipantFacts(
@@ -47,7 +47,7 @@ def rules_in_words(study: Study) -> list[str]:
     return [words[rule].format(value) for rule, value in study.exclusion_rules.items()]
 
 
-def _parts(study: Study) -> defaultdict[int, list[PartFacts]]:
+def finished_parts(study: Study) -> defaultdict[int, list[PartFacts]]:
     """Return the finished parts by participant, in order."""
     finished = Assignment.objects.filter(participant__study=study, state=Assignment.State.COMPLETED)
     scales = (
@@ -71,7 +71,7 @@ def _parts(study: Study) -> defaultdict[int, list[PartFacts]]:
     parts: defaultdict[int, list[PartFacts]] = defaultdict(list)
     for pk, participant, shown_at, completed_at, focused in rows:
         lowest, highest, number = answers.get(pk, (0, 0, 0))
-        parts[participant].append(PartFacts(lowest, highest, number, _seconds(focused, shown_at, completed_at)))
+        parts[participant].append(PartFacts(lowest, highest, number, _seconds(focused, shown_at, completed_at), pk))
     return parts
 
 

@@ -21,6 +21,7 @@ class PartFacts:
     highest: int
     scales: int
     seconds: float | None
+    assignment: int = 0
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from django.db.models import Case, Count, IntegerField, Model, OuterRef, Q, Quer
 from django.db.models.functions import Coalesce
 
 from annotation.export.scope import Scope
-from annotation.models import Aspect, Assignment, Output, PageVisit, Participant, Persona, Rating, Slot
+from annotation.models import Adjudication, Aspect, Assignment, Output, PageVisit, Participant, Persona, Rating, Slot
 
 _M = TypeVar("_M", bound=Model)
 # Kinds of questions whose answer is a side of the page.
@@ -42,6 +42,18 @@ def answers_of(scope: Scope) -> QuerySet[Rating]:
 def current_answers_of(scope: Scope) -> QuerySet[Rating]:
     """Return their answers without those that a later one replaced."""
     return answers_of(scope).filter(superseded_by=None)
+
+
+def adjudications_of(scope: Scope) -> QuerySet[Adjudication]:
+    """Return the decisions on their parts, those that a later one replaced too."""
+    return Adjudication.objects.filter(
+        assignment__participant__study=scope.study, assignment__participant__kind__in=scope.kinds
+    )
+
+
+def decisions_of(scope: Scope) -> dict[str, str]:
+    """Return the decisions that count, by the key of the assignment."""
+    return dict(adjudications_of(scope).filter(is_current=True).values_list("assignment__key", "decision"))
 
 
 def personas_of(scope: Scope) -> QuerySet[Persona]:

@@ -80,11 +80,15 @@ def ratings(scope: Scope) -> Iterator[Row]:
 def rated(scope: Scope, answers: QuerySet[Rating], more: dict[str, str]) -> Iterator[tuple[Row, Row]]:
     """Yield the rows of `ratings` for these answers, each with the row read for it, which has `more` paths too."""
     paths = {column: f"slot__assignment__{path}" for column, path in ASSIGNMENT_PATHS.items()}
+    decisions = q.decisions_of(scope)
     words, answers = _words(scope), q.with_preferred_arm(answers)
     answers = q.with_times(answers, owner="assignment", path="slot__assignment").order_by(*_ANSWER_ORDER)
     for row, ranked in _with_ranked(scope, read(answers, {**paths, **_ANSWER_PATHS, **TIME_PATHS, **more})):
         cells = {**assignment_cells(row, scope.now), **_answer_cells(row, words), **seconds(row), **how_written(row)}
-        yield {**scope.study_cells, **cells, "ranked_arms": ranked}, row
+        yield (
+            {**scope.study_cells, **cells, "ranked_arms": ranked, "adjudicated": decisions.get(row["assignment"], "")},
+            row,
+        )
 
 
 def history(scope: Scope) -> Iterator[Row]:

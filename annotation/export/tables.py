@@ -11,6 +11,7 @@ from django.utils.translation import get_language_info
 
 from annotation.export import querysets as q
 from annotation.export import rows, wide
+from annotation.export.adjudicated import ADJUDICATED, adjudication_tables
 from annotation.export.columns import HOW_WRITTEN, PARTICIPANT, STUDY, Column
 from annotation.export.controls import control_tables
 from annotation.export.eliciting import elicitation_tables
@@ -54,6 +55,7 @@ def study_tables(study: Study, *, include_bots: bool = False, external_ids: bool
         ),
         ("participants", "One row per participant.", _participants(scope), rows.participants, q.participants_of),
         *control_tables(),
+        *adjudication_tables(),
         *screening_tables(),
         *elicitation_tables(),
         *text_tables(_ratings()),
@@ -120,7 +122,7 @@ RANKED = Column(
 
 
 def _ratings() -> tuple[Column, ...]:
-    return (*STUDY, *PARTICIPANT, *ASSIGNMENT, *UNIT, *ANSWER, *TIMES, *HOW_WRITTEN, RANKED)
+    return (*STUDY, *PARTICIPANT, *ASSIGNMENT, *UNIT, *ANSWER, *TIMES, *HOW_WRITTEN, RANKED, ADJUDICATED)
 
 
 def _history() -> tuple[Column, ...]:

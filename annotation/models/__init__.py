@@ -1,5 +1,6 @@
 """The tables behind studies, participants and ratings."""
 
+from annotation.models.adjudication import Adjudication
 from annotation.models.amendment import Amendment
 from annotation.models.elicitation import ElicitationAnswer, PersonaProposal
 from annotation.models.hold import GuardCheck, PersonaFinding, PersonaHold
@@ -17,6 +18,7 @@ from annotation.models.user import User
 from annotation.models.worker import ArmTrouble, OutputWorker
 
 __all__ = [
+    "Adjudication",
     "Amendment",
     "Arm",
     "ArmTrouble",

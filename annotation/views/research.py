@@ -12,16 +12,13 @@ from django.utils.translation import gettext_noop
 from annotation import queries
 from annotation.dryrun import stored_dry_run
 from annotation.errors import ServiceError
-from annotation.export import FORMATS
-from annotation.export.others import OTHER_FORMATS
 from annotation.export.scope import Scope
-from annotation.export.tables import study_tables
 from annotation.forms import ExportForm, StateForm
 from annotation.http import form_view, get_researcher, get_study_for_researcher, read_view, request_user
-from annotation.making import making
-from annotation.models import Study
-from annotation.permissions import may_share
-from annotation.queries_holds import hold_counts
+from annotation.models import Study, StudyMember
+from annotation.overview.facts import study_overview
+from annotation.permissions import attached_role
+from annotation.protocol import problems_before_opening
 from annotation.services import previews, studies
 
 ACTIONS: dict[str, tuple[Callable[..., Any], str]] = {
@@ -90,35 +87,24 @@ def _reasons(error: ServiceError) -> list[str]:
 def _study_page(
     request: HttpRequest, found: Study, *, problems: list[str] | None = None, status: int = 200
 ) -> HttpResponse:
+    is_draft = found.state == Study.State.DRAFT
     context = {
         **progress_context(request, found),
         "problems": problems or [],
-        "tables": list(study_tables(found).values()),
-        "formats": FORMATS,
-        "other_formats": OTHER_FORMATS,
-        "actions": queries.recent_actions(found),
-        "arms": found.arms.order_by("code"),
-        "may_share": may_share(request_user(request), found),
-        "dry_run": stored_dry_run(found) if found.state == Study.State.DRAFT else None,
+        "may_run": attached_role(request_user(request), found) != StudyMember.Role.ANALYST,
+        "dry_run": stored_dry_run(found) if is_draft else None,
     }
     return render(request, "annotation/research/study.html", context, status=status)
 
 
 def progress_context(request: HttpRequest, found: Study) -> dict[str, Any]:
-    """Return what the progress part shows."""
+    """Return what the part that renews itself shows."""
     include_bots = ExportForm(request.GET).options()["include_bots"]
     scope = Scope.of(found, include_bots=include_bots)
-    participants_page, participants = queries.participants_progress(scope, request.GET.get("participants"))
-    items_page, items = queries.items_progress(scope, request.GET.get("items"))
     return {
         "study": found,
         "include_bots": include_bots,
-        "summary": queries.study_summary(scope),
-        "making": making(found),
-        "holds": hold_counts(found),
-        "participants_page": participants_page,
-        "participants": participants,
-        "items_page": items_page,
-        "items": items,
+        "overview": study_overview(scope),
+        "in_the_way": problems_before_opening(found) if found.state == Study.State.DRAFT else [],
         "now": scope.now,
     }

@@ -8,7 +8,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import override
 
 from annotation.sampleviews import PAGES, pages_of, sample_context
-from annotation.studyfile import StudyFileError, read_study_data
+from annotation.studyfile import StudyDefinition, StudyFileError, read_study_data
 from annotation.studyforms.editing import languages_in
 
 # A frame without scripts would only complain of them.
@@ -25,8 +25,13 @@ def preview_context(request: HttpRequest, typed: dict[str, Any], shown: str) -> 
         return {"preview_pages": pages, "preview_problems": error.problems[:3]}
     there = pages_of(definition)
     page = asked if asked in there else shown if shown in there else there[0]
-    with override(languages_in(typed)[0]):
+    pages = [(name, PAGES[name], name == page) for name in there]
+    return {"preview_pages": pages, "preview": page_document(request, definition, page, languages_in(typed)[0])}
+
+
+def page_document(request: HttpRequest, definition: StudyDefinition, page: str, language: str) -> str:
+    """Return a participant's page in one of the study's languages, as a document for a frame without scripts."""
+    with override(language):
         context = {**sample_context(definition, page), "messages": ()}
         document = render_to_string(f"annotation/participant/{page}.html", context, request)
-    pages = [(name, PAGES[name], name == page) for name in there]
-    return {"preview_pages": pages, "preview": _SCRIPT.sub("", document)}
+    return _SCRIPT.sub("", document)

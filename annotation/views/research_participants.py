@@ -10,13 +10,15 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from annotation.controls.flags import participant_flags
 from annotation.errors import ServiceError
 from annotation.forms import ReasonForm, SearchForm
 from annotation.http import form_view, get_study_for_researcher, get_study_to_run, read_view, request_user
 from annotation.models import Participant, Study, StudyMember
 from annotation.permissions import attached_role
-from annotation.queries import participant_state
+from annotation.queries import participant_state, progress_of
 from annotation.queries_participants import found_actions, found_participants, known_actions
+from annotation.queries_way import participant_way
 from annotation.services import exclusions
 from annotation.services import participants as services
 
@@ -32,10 +34,26 @@ def participants(request: HttpRequest, slug: str, version: int) -> HttpResponse:
         "study": study,
         "form": form,
         "page": page,
-        "rows": [(participant, participant_state(participant)) for participant in page],
+        "rows": list(zip(page, progress_of(study, [participant.pk for participant in page]), strict=True)),
         "may_change": may_change,
     }
     return render(request, "annotation/research/participants.html", context)
+
+
+@read_view
+def participant_seen(request: HttpRequest, slug: str, version: int, number: int) -> HttpResponse:
+    """Show one participant's way: steps, parts with every answer, questionnaires and flags. Changes nothing."""
+    study = get_study_for_researcher(request, slug, version)
+    participant = _participant(study, number)
+    context = {
+        "study": study,
+        "participant": participant,
+        "state": participant_state(participant),
+        "may_change": _may_change(request, study),
+        "way": participant_way(participant),
+        "flags": participant_flags(study)[participant.pk],
+    }
+    return render(request, "annotation/research/participant_seen.html", context)
 
 
 @read_view

@@ -63,6 +63,12 @@ class Answer:
     value: int
     preferred: str | None
     ranked: tuple[str, ...] = ()
+    set_aside: bool = False
+
+    @property
+    def is_left_out(self) -> bool:
+        """The participant was excluded, or the part set aside."""
+        return self.excluded or self.set_aside
 
 
 def question_of(aspect: Aspect, *, arms: int) -> Question:

@@ -11,7 +11,7 @@ from annotation.elicitation.conditions import BOTH, ELICITED, FREE
 from annotation.errors import ServiceError
 from annotation.export import Table, study_tables
 from annotation.export.writers import jsonl_lines
-from annotation.models import Aspect, Assignment, Participant, Study
+from annotation.models import Adjudication, Aspect, Assignment, Participant, Study
 from modelhub.analysis.answers import Answer, Question, orders_as_ratings, question_of
 from modelhub.analysis.systems import UnblindedArm, blinded_arms, find_system, systems_of
 from modelhub.files.pairs import RESPONSES
@@ -120,10 +120,10 @@ class Data:
         return [question for question in self.questions.values() if question.kind in kinds]
 
     def population(self, name: str) -> "Data":
-        """Return all, or what is left without excluded participants and without pairs excluded after the opening."""
+        """Return all, or what is left without excluded participants, parts set aside, and pairs excluded later on."""
         if name == ALL:
             return self
-        kept = [a for a in self.answers if not a.excluded and a.persona not in self.excluded_personas]
+        kept = [a for a in self.answers if not a.is_left_out and a.persona not in self.excluded_personas]
         return self if len(kept) == len(self.answers) else replace(self, answers=kept)
 
     def stratum(self, name: str) -> "Data":
@@ -265,6 +265,7 @@ def _answer(row: Mapping[str, Any], names: Mapping[str, str], *, has_strata: boo
         value=row["value"],
         preferred=names.get(row["preferred_arm"] or ""),
         ranked=tuple(names.get(code, "") for code in (row["ranked_arms"] or "").split()),
+        set_aside=row["adjudicated"] == Adjudication.Decision.SET_ASIDE,
     )
 
 

@@ -6,5 +6,5 @@ from modelhub.report.sections.document import Document
 
 
 def document_html(document: Document) -> str:
-    """Return the whole report as a page of its own. The analysts' page renders the same partials with app.css."""
+    """Return the whole report as a page of its own. The analysts' page renders the same partials with workbench.css."""
     return render_to_string("modelhub/report/standalone.html", {"document": document})

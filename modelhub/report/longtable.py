@@ -21,7 +21,7 @@ def long_rows(data: Data) -> Iterator[dict[str, Any]]:
         words = data.persona_words.get(answer.persona) if is_persona else data.output_words.get(answer.output or "")
         yield {
             "participant": answer.participant,
-            "excluded": int(answer.excluded),
+            "excluded": int(answer.is_left_out),
             "item": answer.item,
             "persona": answer.persona,
             "stratum": answer.stratum,

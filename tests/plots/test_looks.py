@@ -31,7 +31,7 @@ def test_every_series_of_a_report_has_a_colour_and_they_differ() -> None:
 
 
 def test_every_series_of_a_page_has_a_look_of_its_own() -> None:
-    css = (settings.BASE_DIR / "static" / "app.css").read_text(encoding="utf-8")
+    css = (settings.BASE_DIR / "static" / "workbench.css").read_text(encoding="utf-8")
     bars = set(re.findall(r"\.plot-bar-(\d)", css))
     assert bars == {look_of(series) for series in range(3)}
     # The first line has what all curves have.

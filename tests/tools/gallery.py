@@ -208,6 +208,7 @@ def _researcher_spots(demo: Demo) -> list[Spot]:
     draft = _draft_with_suspicious_outputs()
     changed = make_study(slug="gallery-changed", owner=demo.study.owner)
     here, there, other = ([study.slug, study.version] for study in (demo.study, draft, changed))
+    failed = _failed_outputs(demo)
     study_page = reverse("annotation:study", args=here)
     links = reverse("annotation:participant_links", args=here)
     export = reverse("annotation:export_download", args=[*other, "ratings", "csv"])
@@ -224,7 +225,16 @@ def _researcher_spots(demo: Demo) -> list[Spot]:
         Spot("study-closing", study_page, signed_in=True, act=_ask_to_close),
         Spot("dashboard", reverse("annotation:dashboard", args=here), signed_in=True, act=_open_tables),
         Spot("dashboard-empty", reverse("annotation:dashboard", args=other), signed_in=True),
-        Spot("dashboard-failed", reverse("annotation:dashboard", args=_failed_outputs(demo)), signed_in=True),
+        Spot("dashboard-failed", reverse("annotation:dashboard", args=failed), signed_in=True),
+        Spot("study-failed", reverse("annotation:study", args=failed), signed_in=True),
+        Spot("items", reverse("annotation:items", args=here), signed_in=True),
+        Spot("outputs-seen", reverse("annotation:study_outputs", args=here), signed_in=True),
+        Spot("outputs-failed", reverse("annotation:study_outputs", args=failed), signed_in=True),
+        Spot("texts-seen", reverse("annotation:study_texts", args=here), signed_in=True),
+        Spot("flags", reverse("annotation:quality", args=here), signed_in=True, act=_decide_without_a_reason),
+        Spot("flags-empty", reverse("annotation:quality", args=other), signed_in=True),
+        Spot("exports", reverse("annotation:exports", args=here), signed_in=True),
+        Spot("participant-way", reverse("annotation:participant_seen", args=[*here, 1]), signed_in=True),
         Spot("participants", reverse("annotation:participants", args=here), signed_in=True),
         Spot("participant-change", reverse("annotation:participant_change", args=[*here, 1]), signed_in=True),
         Spot("log", reverse("annotation:audit", args=here), signed_in=True),
@@ -280,6 +290,12 @@ def _open_tables(page: Page) -> None:
 def _refuse_without_a_reason(page: Page) -> None:
     page.evaluate("document.querySelectorAll('form').forEach(form => { form.noValidate = true; })")
     page.get_by_role("button", name="Refuse").first.click()
+    expect(page.get_by_role("alert")).to_contain_text("Say why")
+
+
+def _decide_without_a_reason(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('form').forEach(form => { form.noValidate = true; })")
+    page.get_by_role("button", name="Set aside").first.click()
     expect(page.get_by_role("alert")).to_contain_text("Say why")
 
 
