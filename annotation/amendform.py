@@ -84,7 +84,9 @@ def _field(what: str, code: str) -> forms.Field:
         return WholeNumberField(
             label=label, min_value=1, max_value=LARGEST, required=what != "quota", help_text=help_text
         )
-    widget = forms.TextInput() if what in _LINES else forms.Textarea(attrs={"rows": 8, **({"lang": code} if code else {})})
+    widget = (
+        forms.TextInput() if what in _LINES else forms.Textarea(attrs={"rows": 8, **({"lang": code} if code else {})})
+    )
     return forms.CharField(label=label, required=False, strip=False, widget=widget, help_text=help_text)
 
 

@@ -13,7 +13,8 @@ from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
 from annotation.models import Study
-from tests.test_permissions import MATRIX, METHODS, ROLES, client_of, values_of
+from tests.matrix import MATRIX, METHODS, ROLES
+from tests.test_permissions import client_of, values_of
 from tests.test_permissions import world as world  # a fixture
 from tests.tools.oddvalues import NUMBERS, ODD
 from tests.tools.state import database_state, logged

@@ -8,7 +8,8 @@ from django.test import Client
 from django.urls import reverse
 
 from annotation.models import Study
-from tests.test_permissions import MATRIX, client_of, values_of
+from tests.matrix import MATRIX
+from tests.test_permissions import client_of, values_of
 from tests.test_permissions import world as world  # a fixture
 from tests.tools.state import database_state
 

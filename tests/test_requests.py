@@ -11,7 +11,8 @@ from annotation.models import OpenLink, Participant, Study
 from annotation.services.participants import participant_consent, participant_create, participant_instructed
 from tests.annotation.study_rows import make_frozen_study
 from tests.factories import make_study
-from tests.test_permissions import MATRIX, client_of, values_of
+from tests.matrix import MATRIX
+from tests.test_permissions import client_of, values_of
 from tests.test_permissions import world as world  # a fixture
 from tests.tools.processes import Server
 from tests.tools.state import database_state, logged
