@@ -93,6 +93,7 @@ urlpatterns = [
     path(f"{study_urls}links/invitations/", research_links.participants_invite, name="participants_invite"),
     path(f"{study_urls}links/open/", research_links.open_link_create, name="open_link_create"),
     path(f"{study_urls}links/open/<number:pk>/", research_links.open_link, name="open_link"),
+    path(f"{study_urls}links/open/<number:pk>/link.svg", research_links.open_link_picture, name="open_link_picture"),
     path(f"{study_urls}links/open/<number:pk>/off/", research_links.open_link_deactivate, name="open_link_deactivate"),
     path(f"{study_urls}recruitment/", research_recruit.recruit, name="recruit"),
     path(f"{study_urls}recruitment/submissions/", research_recruit.recruit_sync, name="recruit_sync"),

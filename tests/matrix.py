@@ -179,6 +179,7 @@ MATRIX: dict[str, Row] = {
     "annotation:open_link": page(
         *STUDY, "link", get=running(200), post=running(302), data={"cap": "2"}
     ),
+    "annotation:open_link_picture": page(*STUDY, "link", get=running(200)),
     "annotation:open_link_deactivate": action(*STUDY, "link", post=running(302)),
     "annotation:participant_exclude": action(*NUMBER, post=running(302), data={"reason": "r"}),
     "annotation:participant_include": action(*NUMBER, post=running(409), data={"reason": "r"}),

@@ -1,7 +1,9 @@
 """Participant links: personal ones, and open ones with a cap. Links are text here and, once, where one is replaced."""
 
 import csv
+import io
 
+import segno
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.forms import Form
@@ -105,7 +107,12 @@ def open_link(request: HttpRequest, slug: str, version: int, pk: int) -> HttpRes
     study = get_study_to_run(request, slug, version)
     link = get_object_or_404(study.open_links, pk=pk)
     form = OpenLinkForm(request.POST) if request.method == "POST" else OpenLinkForm.of(link)
-    context = {"study": study, "link": link, "address": _open_address(request, link), "form": form}
+    address = _open_address(request, link)
+    # Prolific's people come by an address with their ids, which no picture can hold.
+    picture = (
+        None if study.recruitment.get("prolific") else segno.make(address).svg_inline(scale=5, border=4, omitsize=False)
+    )
+    context = {"study": study, "link": link, "address": address, "form": form, "picture": picture}
     if request.method != "POST":
         return render(request, "annotation/research/open_link.html", context)
     if not form.is_valid():
@@ -116,6 +123,18 @@ def open_link(request: HttpRequest, slug: str, version: int, pk: int) -> HttpRes
         return render(request, "annotation/research/open_link.html", {**context, "problem": str(error)}, status=409)
     messages.success(request, _("Changed the open link. Who has a place keeps it."))
     return redirect("annotation:participant_links", slug, version)
+
+
+@read_view
+def open_link_picture(request: HttpRequest, slug: str, version: int, pk: int) -> HttpResponse:
+    """Download the open link as a QR code, for a notice or a slide."""
+    study = get_study_to_run(request, slug, version)
+    link = get_object_or_404(study.open_links, pk=pk)
+    drawn = io.BytesIO()
+    segno.make(_open_address(request, link)).save(drawn, kind="svg", scale=10, border=4)
+    response = HttpResponse(drawn.getvalue(), content_type="image/svg+xml")
+    response["Content-Disposition"] = f'attachment; filename="{study.slug}-v{study.version}-link-{link.pk}.svg"'
+    return response
 
 
 @form_view("annotation:participant_links")

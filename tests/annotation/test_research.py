@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import segno
 from django.test import Client
 from django.urls import reverse
 from lxml import html
@@ -279,6 +280,17 @@ def test_an_open_link_is_made_shown_and_switched_off(study: Study, researcher: C
     researcher.post(url("open_link_deactivate", study, link.pk))
     link.refresh_from_db()
     assert not link.is_active
+
+
+def test_an_open_link_is_a_picture_to_scan_too(study: Study, researcher: Client) -> None:
+    link = OpenLink.objects.create(study=study, cap=5)
+    assert "<svg" in researcher.get(url("open_link", study, link.pk)).content.decode()
+    picture = researcher.get(url("open_link_picture", study, link.pk))
+    assert picture["Content-Type"] == "image/svg+xml" and "attachment" in picture["Content-Disposition"]
+    address = f"http://testserver{reverse('annotation:join', args=[link.token])}"
+    drawn, wanted = io.BytesIO(), picture.content
+    segno.make(address).save(drawn, kind="svg", scale=10, border=4)
+    assert drawn.getvalue() == wanted
 
 
 def test_an_open_link_of_another_study_cannot_be_switched_off(study: Study, researcher: Client) -> None:
