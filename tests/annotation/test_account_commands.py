@@ -21,10 +21,8 @@ def test_signing_in_leads_to_the_studies_and_a_wrong_password_says_so(client: Cl
     make_user("ada")
     login = reverse("login")
     wrong = client.post(login, {"username": "ada", "password": "wrong"})
-    assert (
-        "correct username and password"
-        in html.fromstring(wrong.content.decode()).xpath("//*[@role='alert']")[0].text_content()
-    )
+    alert = html.fromstring(wrong.content.decode()).find(".//*[@role='alert']")
+    assert alert is not None and "correct username and password" in alert.text_content()
     right = client.post(login, {"username": "ada", "password": "correct horse"})
     assert right["Location"] == reverse("annotation:study_list")
 
