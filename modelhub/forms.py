@@ -4,14 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from annotation.fields import LONGEST_REASON
+from annotation.fields import LONGEST_REASON, plain_lines
 from annotation.forms import ReasonField, WholeNumberField
 from annotation.models import Study
+from annotation.queries_reminders import NOT_BEGUN, NOT_FINISHED
 from annotation.services.rehearsals import MOST_BOTS
 from modelhub.models import PersonaSource, Run
 from modelhub.pipeline_results.judged import Matched
@@ -241,3 +243,31 @@ class RehearsalForm(forms.Form):
         initial=0,
         help_text=_("These read no check and no quiz, so that you see what your exclusion rules flag."),
     )
+
+
+def _check_link(text: str) -> None:
+    if "{link}" not in text:
+        raise ValidationError(_("Write {link} where the link is to stand."))
+
+
+class ReminderForm(forms.Form):
+    """What people who were invited by e-mail are reminded of."""
+
+    to = forms.ChoiceField(
+        label=_("To"),
+        choices=[(NOT_BEGUN, _("Who has not begun")), (NOT_FINISHED, _("Who has begun and not finished"))],
+    )
+    subject = forms.CharField(label=_("Subject"), max_length=150)
+    text = forms.CharField(
+        label=_("Text"),
+        max_length=4_000,
+        widget=forms.Textarea(attrs={"rows": 8}),
+        validators=[_check_link],
+        help_text=_(
+            "Where {link} stands, each person gets their own link. Say who you are, and how to be left in peace."
+        ),
+    )
+
+    def arguments(self) -> dict[str, str]:
+        """Return what the valid form asks for, as a job keeps it."""
+        return {name: plain_lines(value) for name, value in self.cleaned_data.items()}

@@ -211,6 +211,8 @@ MATRIX: dict[str, Row] = {
     "modelhub:results_compute": action(*STUDY, post=study(302)),
     "modelhub:rehearsal": page(*STUDY, get=study(200)),
     "modelhub:rehearsal_start": action(*STUDY, post=running(422)),
+    "modelhub:reminders": page(*STUDY, get=running(200)),
+    "modelhub:reminders_start": action(*STUDY, post=running(422)),
     "modelhub:power": page(*STUDY, get=study(200)),
     "modelhub:power_simulation": action(*STUDY, post=study(422)),
     # The job is a rehearsal, which has made no files.

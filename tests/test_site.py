@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 from playwright.sync_api import Page
 
-from personaeval.settings import env_site
+from personaeval.environment import env_site
 from tests.tools.processes import ProjectProcess, free_port, wait_until
 
 

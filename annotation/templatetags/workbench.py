@@ -75,6 +75,7 @@ GROUPS: tuple[tuple[str | Promise, tuple[NavPlace, ...]], ...] = (
         NavPlace(_("Links"), "annotation:participant_links", ("annotation:open_link", "annotation:participants_create"),
               leads=_runs),
         NavPlace(_("Recruitment"), "annotation:recruit", ("annotation:recruit_sync",), leads=_runs),
+        NavPlace(_("Reminders"), "modelhub:reminders", ("modelhub:reminders_start",), leads=_runs),
     )),
     (_("Quality"), (
         NavPlace(_("Flags"), "annotation:quality"),

@@ -1,7 +1,6 @@
 """Participant links: personal ones, and open ones with a cap. Links are text here and, once, where one is replaced."""
 
 import csv
-import io
 
 import segno
 from django.contrib import messages
@@ -130,9 +129,10 @@ def open_link_picture(request: HttpRequest, slug: str, version: int, pk: int) ->
     """Download the open link as a QR code, for a notice or a slide."""
     study = get_study_to_run(request, slug, version)
     link = get_object_or_404(study.open_links, pk=pk)
-    drawn = io.BytesIO()
-    segno.make(_open_address(request, link)).save(drawn, kind="svg", scale=10, border=4)
-    response = HttpResponse(drawn.getvalue(), content_type="image/svg+xml")
+    drawn = segno.make(_open_address(request, link)).svg_inline(scale=10, border=4)
+    # As a file of its own it has to say what it is.
+    picture = drawn.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
+    response = HttpResponse(picture, content_type="image/svg+xml")
     response["Content-Disposition"] = f'attachment; filename="{study.slug}-v{study.version}-link-{link.pk}.svg"'
     return response
 

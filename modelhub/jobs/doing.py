@@ -8,6 +8,7 @@ from django.utils import timezone
 from annotation.errors import ServiceError
 from modelhub.jobs.power import power_simulate
 from modelhub.jobs.rehearsing import rehearsal_walk
+from modelhub.jobs.reminding import reminders_send
 from modelhub.jobs.reporting import report_make
 from modelhub.models import Job, JobFile, Run
 from modelhub.runs.lifecycle import RunStopped, RunTakenOver
@@ -19,6 +20,7 @@ _WORK: Mapping[str, Callable[[Job, Execution], None]] = {
     Job.Kind.POWER: power_simulate,
     Job.Kind.REPORT: report_make,
     Job.Kind.BLINDED_REPORT: report_make,
+    Job.Kind.REMINDERS: reminders_send,
 }
 
 

@@ -17,6 +17,7 @@ class Job(models.Model):
         POWER = "power"
         REPORT = "report"
         BLINDED_REPORT = "blinded_report"
+        REMINDERS = "reminders"
 
     class State(models.TextChoices):
         WAITING = "waiting"

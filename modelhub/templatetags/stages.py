@@ -13,6 +13,7 @@ _OF_JOBS = {
     Job.Kind.POWER.value: "designs",
     Job.Kind.REPORT.value: "parts of the results",
     Job.Kind.BLINDED_REPORT.value: "parts of the results",
+    Job.Kind.REMINDERS.value: "e-mails",
 }
 
 

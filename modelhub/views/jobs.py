@@ -21,6 +21,7 @@ PAGES = {
     Job.Kind.POWER: "modelhub:power",
     Job.Kind.REPORT: "modelhub:report",
     Job.Kind.BLINDED_REPORT: "modelhub:results",
+    Job.Kind.REMINDERS: "modelhub:reminders",
 }
 
 
@@ -38,7 +39,7 @@ def job_progress(request: HttpRequest, slug: str, version: int, key: str) -> Htt
 def job_end(request: HttpRequest, slug: str, version: int, key: str) -> HttpResponse:
     """Stop a job; one that is over stays as it ended."""
     _, job = _job(request, slug, version, key)
-    if job.kind == Job.Kind.REHEARSAL:
+    if job.kind in (Job.Kind.REHEARSAL, Job.Kind.REMINDERS):
         get_study_to_run(request, slug, version)
     job_stop(job=job, user=request_user(request))
     return redirect(PAGES[Job.Kind(job.kind)], slug, version)

@@ -17,7 +17,7 @@ from annotation.services.openlinks import open_link_create
 from annotation.services.participants import participant_link_replace
 from annotation.services.withdrawal import participant_erase, participant_withdraw
 from personaeval.clients import client_network
-from personaeval.settings import env_count
+from personaeval.environment import env_count
 from tests.annotation.prolific import PID, SESSION, a_browser, address_of, arrive, link_of, prolific_study, walker_of
 from tests.annotation.test_research import researcher as researcher  # fixtures
 from tests.annotation.test_research import study as study

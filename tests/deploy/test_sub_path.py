@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from annotation.services.entrance import Terms
 from annotation.services.openlinks import open_link_create
 from annotation.services.participants import participant_create
-from personaeval.settings import env_sub_path
+from personaeval.environment import env_sub_path
 from tests.factories import make_study
 from tests.test_settings import GOOD_SECRET, manage
 from tests.tools.processes import Server, project_environment

@@ -39,6 +39,7 @@ def job_spots(study: Study, other: Sequence[object]) -> list[Spot]:
     return [
         Spot("rehearsal", reverse("modelhub:rehearsal", args=here), signed_in=True),
         Spot("rehearsal-waiting", reverse("modelhub:rehearsal", args=other), signed_in=True),
+        Spot("reminders", reverse("modelhub:reminders", args=here), signed_in=True),
         Spot("planner", reverse("modelhub:power", args=here), signed_in=True),
         Spot("planner-empty", reverse("modelhub:power", args=other), signed_in=True),
         Spot("results", reverse("modelhub:results", args=here), signed_in=True),
