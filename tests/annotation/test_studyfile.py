@@ -104,7 +104,7 @@ items:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"arms": 1}, "arms: 1 is out of range; at least 2 is right"),
+        ({"arms": 0}, "arms: 0 is out of range; at least 1 is right"),
         ({"arms": 6}, "arms: 6 is out of range; at most 5 is right"),
         ({"arms": True}, "arms: expected a whole number, found True"),
         ({"arms": [{"control": True}, {"control": True}]}, "arms: every arm is a control"),

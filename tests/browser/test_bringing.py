@@ -17,6 +17,7 @@ BOUND = "Rest early, and dim the lights before you do so. "
 
 def bring(page: Page, kind: str, name: str, content: str) -> None:
     page.get_by_role("link", name="Data", exact=True).first.click()
+    page.get_by_role("link", name="Bring data", exact=True).first.click()
     page.get_by_label("What the file holds").select_option(kind)
     page.get_by_label("File", exact=True).set_input_files(
         {"name": name, "mimeType": "text/plain", "buffer": content.encode()}

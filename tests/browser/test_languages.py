@@ -12,7 +12,7 @@ from annotation.models import OpenLink, Participant, Rating, Study
 from annotation.services.studies import study_open, study_save
 from annotation.studyfile import read_study_file
 from tests.browser.visits import faults_of
-from tests.browser.walk import leave, sideways_scroll, step_of
+from tests.browser.walk import leave, sideways_scroll, step_of, turn_to
 from tests.factories import make_user
 from tests.tools.gallery_languages import language_spots
 from tests.tools.processes import Server
@@ -68,6 +68,7 @@ class Walk:
     def rate(self) -> None:
         words = WORDS[self.language]
         scales = self.page.locator("[data-scale]")
+        turn_to(self.page, scales.first)
         scales.first.locator("label.option").first.click()
         expect(self.page.locator("[data-missing-title]")).to_have_text(words["left"])
         self.answer_all()
@@ -77,6 +78,7 @@ class Walk:
 
     def answer_all(self) -> None:
         for scale in self.page.locator("[data-scale]").all():
+            turn_to(self.page, scale)
             scale.locator("label.option").nth(1).click()
 
 
@@ -99,7 +101,8 @@ def test_the_study_is_taken_to_its_end(page: Page, link: OpenLink, language: str
     expect(page.get_by_role("heading", level=1)).to_have_text(END[language])
     participant = Participant.objects.get(open_link=link)
     assert participant.language == language
-    assert Rating.objects.filter(slot__assignment__participant=participant).count() == 6
+    current = Rating.objects.filter(slot__assignment__participant=participant, superseded_by__isnull=True)
+    assert current.count() == 6
 
 
 def test_what_scripts_say_is_in_the_language_too(page: Page, link: OpenLink) -> None:

@@ -56,7 +56,7 @@ def save(page: Page) -> None:
 def test_a_study_is_made_edited_seen_and_taken_elsewhere_as_a_file(signed_in: Page, tmp_path: Path) -> None:
     page, preview = signed_in, signed_in.frame_locator("iframe.preview-frame")
     make(page, "Kites for beginners")
-    expect(page.get_by_role("heading", name="Kites for beginners")).to_be_visible()
+    expect(page.get_by_role("link", name="Kites for beginners")).to_be_visible()
 
     page.get_by_label("Contact").fill("Ada Example, ada@example.org")
     page.get_by_label("Consent").fill("Flying kites is **voluntary**.")
