@@ -4,6 +4,7 @@ import socket
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
@@ -84,7 +85,7 @@ def test_an_export_is_not_made_for_its_headers(monkeypatch: pytest.MonkeyPatch, 
 # --- malformed requests ---
 
 
-MANY = "&".join(f"field{number}=1" for number in range(1500))
+MANY = "&".join(f"field{number}=1" for number in range(settings.DATA_UPLOAD_MAX_NUMBER_FIELDS + 1))
 FORM = "application/x-www-form-urlencoded"
 MALFORMED: dict[str, dict[str, Any]] = {
     "an unknown host": {"path": "/", "headers": {"host": "elsewhere.example.org"}},
