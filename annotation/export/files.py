@@ -5,6 +5,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from annotation.errors import ServiceError
 from annotation.export.card import UNKNOWN, CardFacts, card
@@ -51,17 +52,13 @@ def export_write(
 ) -> dict[str, int]:
     """Write all tables, their codebook and the data card into `directory`, replacing those of the same names.
 
-    Returns the rows by table. Everything is written beside its place first and moved there at the end: a killed export
-    leaves whole files only.
+    Returns the rows by table. Files are made aside and moved at the end: a killed export leaves whole ones.
     `found` counts the cells with e-mail addresses and telephone numbers; a `release` has marks in their places.
     Each table is read in one statement, so it is consistent in itself while participants go on.
     Raises ServiceError where the study's definition has changed since it was opened.
     """
-    if refusal := export_refusal(study):
-        raise ServiceError(refusal)
-    directory.mkdir(parents=True, exist_ok=True)
-    counts: dict[str, int] = {}
-    holes: dict[str, set[str]] = {}
+    _make_ready(study, directory)
+    counts, holes = dict[str, int](), dict[str, set[str]]()
     found = Counter() if found is None else found
     with tempfile.TemporaryDirectory(dir=directory, prefix=".export-") as name:
         beside = Path(name)
@@ -75,10 +72,24 @@ def export_write(
                 )
         codebook = codebook_data(study, tables, counts=counts, command=command, include_bots=include_bots)
         codebook["free_text"] = {"released": release, "found": found_lines(found)}
-        (beside / "codebook.json").write_text(json.dumps(codebook, ensure_ascii=False, indent=2) + "\n", "utf-8")
-        (beside / "codebook.md").write_text(codebook_markdown(codebook), "utf-8")
         facts = CardFacts(format, formula_safe, external_ids, license, holes)
-        (beside / "README.md").write_text(card(study, tables, codebook, facts), "utf-8")
-        for path in sorted(beside.iterdir()):
-            path.replace(directory / path.name)
+        _describe(beside, codebook, card(study, tables, codebook, facts))
+        _move(beside, directory)
     return counts
+
+
+def _make_ready(study: Study, directory: Path) -> None:
+    if refusal := export_refusal(study):
+        raise ServiceError(refusal)
+    directory.mkdir(parents=True, exist_ok=True)
+
+
+def _move(beside: Path, directory: Path) -> None:
+    for path in sorted(beside.iterdir()):
+        path.replace(directory / path.name)
+
+
+def _describe(folder: Path, codebook: dict[str, Any], described: str) -> None:
+    (folder / "codebook.json").write_text(json.dumps(codebook, ensure_ascii=False, indent=2) + "\n", "utf-8")
+    (folder / "codebook.md").write_text(codebook_markdown(codebook), "utf-8")
+    (folder / "README.md").write_text(described, "utf-8")

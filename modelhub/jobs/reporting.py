@@ -7,7 +7,7 @@ from django.db import transaction
 
 from annotation.errors import ServiceError
 from annotation.export import export_refusal
-from annotation.export.archives import folder_zipped
+from annotation.export.zipped import folder_zipped
 from annotation.models import Study
 from modelhub.analysis.data import load_data
 from modelhub.analysis.results import analyze_data, parts_of

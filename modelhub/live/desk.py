@@ -53,6 +53,15 @@ class Flight:
     cancel: Cancel = lambda: None
 
 
+def request_start(engine: LiveEngine, request: GenerationRequest, deliver: Deliver) -> Cancel:
+    """Send a request, and return what cancels it; whatever the engine raises is delivered as its failure."""
+    try:
+        return engine.start(request, deliver)
+    except Exception as error:  # noqa: BLE001 - an attempt of this request, and of no other
+        deliver(failure_of(error, request))
+        return lambda: None
+
+
 class Desk:
     """What the dispatcher keeps of a system. Used in one thread; looking after it happens in others."""
 
@@ -106,10 +115,7 @@ class Desk:
         """Send a request; whatever the engine raises is delivered as its failure."""
         assert self._engine is not None
         flight = self.flights[output.pk] = Flight(output, request, time.monotonic())
-        try:
-            flight.cancel = self._engine.start(request, deliver)
-        except Exception as error:  # noqa: BLE001 - an attempt of this output, and of no other
-            deliver(failure_of(error, request))
+        flight.cancel = request_start(self._engine, request, deliver)
 
     def look_after(self, pool: ThreadPoolExecutor, tell: Callable[[Looked], object]) -> None:
         """Load the engine, or ask its server what it serves, where that is due; `tell` is called in another thread."""

@@ -8,8 +8,7 @@ from queue import Empty, SimpleQueue
 
 from annotation.models import Study
 from modelhub.engines.base import Cancel, GenerationFailure, GenerationResult
-from modelhub.engines.reasons import failure_of
-from modelhub.live.desk import Desk
+from modelhub.live.desk import Desk, request_start
 from modelhub.live.desks import Desks
 from modelhub.models import Trial
 from modelhub.systems.requests import generation_request
@@ -86,13 +85,9 @@ class Trials:
         elif asked.desk.breaker.is_open:
             self._end(asked.trial, error=asked.desk.breaker.reason)
         elif (engine := asked.desk.engine) is not None:
-            asked.since, asked.cancel = time.monotonic(), lambda: None
-            deliver = self._deliver(asked.trial.pk)
+            asked.since = time.monotonic()
             request = generation_request(asked.trial.system, prompt=asked.trial.prompt, persona=asked.trial.persona)
-            try:
-                asked.cancel = engine.start(request, deliver)
-            except Exception as error:  # noqa: BLE001 - an attempt of this trial, and of no other
-                deliver(failure_of(error, request))
+            asked.cancel = request_start(engine, request, self._deliver(asked.trial.pk))
 
     def _deliver(self, trial_id: int) -> Callable[[_Answer], None]:
         """Return what an engine's thread calls with an answer."""

@@ -9,7 +9,7 @@ from django.shortcuts import render
 
 from annotation.errors import ServiceError
 from annotation.export import FORMATS
-from annotation.export.archives import folder_zipped
+from annotation.export.zipped import folder_zipped
 from annotation.forms import ExportForm
 from annotation.http import read_view, request_user
 from annotation.services.log import look_log
