@@ -71,7 +71,7 @@ class FilesMiddleware(WhiteNoiseMiddleware):
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         super().__init__(get_response)
         if settings.DOCS_DIR:
-            self.add_files(str(settings.DOCS_DIR), prefix="docs/")
+            self.add_files(str(settings.DOCS_DIR), prefix=settings.DOCS_PREFIX)
 
 
 class SecurityHeadersMiddleware:

@@ -269,6 +269,7 @@ USE_TZ = True
 STATIC_URL = f"{SUB_PATH}/static/"
 STATIC_ROOT = VAR_DIR / "static"
 DOCS_DIR = env_site("DOCS_DIR")  # what `make site` has built
+DOCS_PREFIX = "docs/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Compressed, hashed names once `collectstatic` has run; straight from static/ before, so no step is required.
 STATIC_COLLECTED = (STATIC_ROOT / "staticfiles.json").exists() and not DEBUG

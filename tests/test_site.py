@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -13,6 +14,7 @@ from django.test import Client
 from playwright.sync_api import Page
 
 from personaeval.environment import env_site
+from tests.factories import make_user
 from tests.tools.processes import ProjectProcess, free_port, wait_until
 
 
@@ -48,6 +50,16 @@ def test_it_is_served_only_where_switched_on(client: Client, monkeypatch: pytest
     monkeypatch.setenv("DOCS_DIR", str(tmp_path))
     with pytest.raises(ImproperlyConfigured, match="holds no index.html. Build the docs"):
         env_site("DOCS_DIR")
+
+
+@pytest.mark.django_db
+def test_researchers_are_led_to_it_where_it_is_served(client: Client, settings: Any, tmp_path: Path) -> None:
+    client.force_login(make_user("ada"))
+    assert "/docs/" not in client.get("/research/").content.decode()
+    settings.DOCS_DIR = tmp_path
+    assert '<a href="/docs/">Documentation</a>' in client.get("/research/").content.decode()
+    client.logout()
+    assert "/docs/" not in client.get("/accounts/login/").content.decode()
 
 
 @pytest.mark.browser

@@ -1,10 +1,11 @@
-"""The way around a study on researchers' pages: groups of pages, and the pages of the group that one is in."""
+"""The way around on researchers' pages: the docs, and of a study groups of pages and those of the group one is in."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -96,6 +97,12 @@ GROUPS: tuple[tuple[str | Promise, tuple[NavPlace, ...]], ...] = (
               leads=lambda viewer: viewer.may_share),
     )),
 )  # fmt: skip
+
+
+@register.simple_tag
+def docs_address() -> str:
+    """Return where the docs are served, or nothing where they are not switched on."""
+    return f"/{settings.DOCS_PREFIX}" if settings.DOCS_DIR else ""
 
 
 @register.inclusion_tag("annotation/research/_nav.html", takes_context=True)
