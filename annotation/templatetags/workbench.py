@@ -6,6 +6,7 @@ from typing import Any
 
 from django import template
 from django.conf import settings
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -28,13 +29,17 @@ class Viewer:
 
 @dataclass(frozen=True)
 class NavPlace:
-    """A page: its address, the other addresses that belong to it, and who is led there."""
+    """A page: its address, addresses that belong to it without lying below it, and who is led there."""
 
     title: str | Promise
     view: str
     others: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     leads: Callable[[Viewer], bool] = lambda viewer: True
+
+    def url(self, study: Study) -> str:
+        """Return its address in a study."""
+        return reverse(self.view, args=[study.slug, study.version, *self.args])
 
 
 def _runs(viewer: Viewer) -> bool:
@@ -49,52 +54,47 @@ def _edits(viewer: Viewer) -> bool:
     return viewer.may_run and viewer.study.state == Study.State.DRAFT
 
 
-_MAKING = ("annotation:make_items", "annotation:make_item")
 GROUPS: tuple[tuple[str | Promise, tuple[NavPlace, ...]], ...] = (
-    (_("Overview"), (NavPlace(_("Overview"), "annotation:study", ("annotation:study_state", "annotation:preview")),
-                     NavPlace(_("Dashboard"), "annotation:dashboard"))),
+    (_("Overview"), (NavPlace(_("Overview"), "annotation:study"),
+                     NavPlace(_("Dashboard"), "annotation:dashboard", ("annotation:outputs_retry",)))),
     (_("Study"), (
         NavPlace(_("As shown"), "annotation:study_texts"),
-        NavPlace(_("Edit"), "annotation:make_edit", _MAKING, ("texts",), _edits),
-        NavPlace(_("Amendments"), "annotation:amendments", ("annotation:amend",),
-              leads=lambda viewer: viewer.study.state != Study.State.DRAFT),
-        NavPlace(_("Versions"), "annotation:make_differences"),
-        NavPlace(_("Rehearsal"), "modelhub:rehearsal", ("modelhub:rehearsal_start",)),
-        NavPlace(_("Planner"), "modelhub:power", ("modelhub:power_simulation",)),
+        NavPlace(_("Edit"), "annotation:make_edit", ("annotation:make_items", "annotation:make_item"), ("texts",),
+                 leads=_edits),
+        NavPlace(_("Amendments"), "annotation:amendments",
+                 leads=lambda viewer: viewer.study.state != Study.State.DRAFT),
+        NavPlace(_("Versions"), "annotation:make_differences", ("annotation:make_renew",)),
+        NavPlace(_("Rehearsal"), "modelhub:rehearsal"),
+        NavPlace(_("Planner"), "modelhub:power"),
     )),
     (_("Data"), (
         NavPlace(_("Items"), "annotation:items"),
         NavPlace(_("Outputs"), "annotation:study_outputs"),
-        NavPlace(_("Bring data"), "modelhub:data", ("modelhub:upload", "modelhub:data_add")),
-        NavPlace(_("Scan"), "modelhub:scan", ("modelhub:scan_exclude", "modelhub:scan_include")),
+        NavPlace(_("Bring data"), "modelhub:data"),
+        NavPlace(_("Scan"), "modelhub:scan"),
     )),
     (_("People"), (
-        NavPlace(_("Participants"), "annotation:participants",
-              ("annotation:participant_seen", "annotation:participant_change", "annotation:participant_exclude",
-               "annotation:participant_include", "annotation:participant_link_replace",
-               "annotation:participant_forget")),
-        NavPlace(_("Links"), "annotation:participant_links", ("annotation:open_link", "annotation:participants_create"),
-              leads=_runs),
-        NavPlace(_("Recruitment"), "annotation:recruit", ("annotation:recruit_sync",), leads=_runs),
-        NavPlace(_("Reminders"), "modelhub:reminders", ("modelhub:reminders_start",), leads=_runs),
+        NavPlace(_("Participants"), "annotation:participants"),
+        NavPlace(_("Links"), "annotation:participant_links", leads=_runs),
+        NavPlace(_("Recruitment"), "annotation:recruit", leads=_runs),
+        NavPlace(_("Reminders"), "modelhub:reminders", leads=_runs),
     )),
     (_("Quality"), (
         NavPlace(_("Flags"), "annotation:quality"),
-        NavPlace(_("Held"), "modelhub:held", ("modelhub:held_release", "modelhub:held_refuse")),
+        NavPlace(_("Held"), "modelhub:held"),
         NavPlace(_("Agreement"), "modelhub:agreement_panel"),
     )),
     (_("Results"), (
         NavPlace(_("Results"), "modelhub:results"),
-        NavPlace(_("Export"), "annotation:exports", ("annotation:release", "annotation:export_download")),
+        NavPlace(_("Export"), "annotation:exports",
+                 ("annotation:release", "annotation:export_download", "annotation:export_zip")),
         NavPlace(_("Report (unblinded)"), "modelhub:report", leads=_unblinds),
-        NavPlace(_("Arms (unblinded)"), "modelhub:arms", ("modelhub:arms_bound", "modelhub:systems_tried"),
-              leads=_unblinds),
+        NavPlace(_("Arms (unblinded)"), "modelhub:arms", ("modelhub:unblinded_download",), leads=_unblinds),
     )),
     (_("Records"), (
         NavPlace(_("Log"), "annotation:audit"),
-        NavPlace(_("Ethics"), "annotation:ethics", ("annotation:key_destroyed",), leads=_runs),
-        NavPlace(_("Sharing"), "annotation:members", ("annotation:member_add", "annotation:member_remove"),
-              leads=lambda viewer: viewer.may_share),
+        NavPlace(_("Ethics"), "annotation:ethics", ("annotation:key", "annotation:key_destroyed"), leads=_runs),
+        NavPlace(_("Sharing"), "annotation:members", leads=lambda viewer: viewer.may_share),
     )),
 )  # fmt: skip
 
@@ -116,21 +116,25 @@ def study_nav(context: dict[str, Any], study: Study) -> dict[str, Any]:
         may_share=may_share(user, study),
         may_unblind=user.has_perm("modelhub.unblind"),
     )
-    here = request.resolver_match.view_name if request.resolver_match else ""
+    here = _place_of(request, study)
     groups = [_group(title, places, viewer, here) for title, places in GROUPS]
     return {"groups": groups, "current": next((group for group in groups if group["is_here"]), None)}
 
 
-def _group(title: str | Promise, places: tuple[NavPlace, ...], viewer: Viewer, here: str) -> dict[str, Any]:
-    study = viewer.study
+def _place_of(request: HttpRequest, study: Study) -> NavPlace | None:
+    """Return the place that an address belongs to: one that names it, or else the last one that it lies below."""
+    name = request.resolver_match.view_name if request.resolver_match else ""
+    places = [place for _title, places in GROUPS for place in places]
+    if named := next((place for place in places if name in (place.view, *place.others)), None):
+        return named
+    above = [place for place in places if request.path.startswith(place.url(study))]
+    return max(above, key=lambda place: len(place.url(study)), default=None)
+
+
+def _group(title: str | Promise, places: tuple[NavPlace, ...], viewer: Viewer, here: NavPlace | None) -> dict[str, Any]:
     pages = [
-        {
-            "title": place.title,
-            "url": reverse(place.view, args=[study.slug, study.version, *place.args]),
-            "is_here": here in (place.view, *place.others),
-        }
+        {"title": place.title, "url": place.url(viewer.study), "is_here": place is here}
         for place in places
         if place.leads(viewer)
     ]
-    is_here = any(here in (place.view, *place.others) for place in places)
-    return {"title": title, "pages": pages, "url": pages[0]["url"], "is_here": is_here}
+    return {"title": title, "pages": pages, "url": pages[0]["url"], "is_here": here in places}

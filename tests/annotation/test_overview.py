@@ -230,3 +230,21 @@ def test_participants_pages_carry_no_style_of_the_workbench(study: Study, resear
     participant = add_participant(study)
     seen = researcher.get(reverse("annotation:participant", args=[participant.token])).content.decode()
     assert "workbench" not in seen and "workbench" in researcher.get(address(study)).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("refused", "form", "place"),
+    [
+        ("annotation:wave_add", {}, "annotation:amendments"),
+        ("annotation:participants_invite", {}, "annotation:participant_links"),
+        ("annotation:open_link_create", {"cap": "none"}, "annotation:participant_links"),
+        ("annotation:member_add", {"username": "nobody"}, "annotation:members"),
+    ],
+)
+def test_a_form_that_is_refused_stands_where_its_page_stands(
+    refused: str, form: dict[str, str], place: str, study: Study, researcher: Client
+) -> None:
+    answer = researcher.post(reverse(refused, args=[study.slug, 1]), form)
+    assert answer.status_code in (400, 409, 422)
+    marked = html.fromstring(answer.content.decode()).xpath("//ul[@class='nav-pages']//a[@aria-current='page']/@href")
+    assert marked == [reverse(place, args=[study.slug, 1])]
