@@ -81,6 +81,7 @@ def test_an_archive_holds_their_images_too_and_each_language_its_words(tmp_path:
     content, ending = study_content(definition_of(study))
     document = definition_document(study)
     assert ending == "zip" and document["translations"]["de"]["practice"][0]["image"]["alt"] == "Töpfe."
+    Study.objects.filter(pk=study.pk).update(slug="elsewhere")
     study.images.all().delete()
     again = study_save(definition=read_upload("study.zip", io.BytesIO(content)), owner=make_user("author"))
     assert definition_document(again) == document and again.images.count() == 2
