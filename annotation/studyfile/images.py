@@ -63,7 +63,8 @@ def read_image(name: str, folder: Path | None) -> ImageFile:
         raise ValueError(f"{name!r} leads out of the folder of the file that names it; put the image beside it")
     if not path.is_file():
         raise ValueError(
-            f"{name!r} does not exist; put it beside the file that names it, or choose it again on the form"
+            f"{name!r} does not exist; put it beside the file that names it, and send both as .zip, or choose it again "
+            "on the form"
         )
     if path.stat().st_size > MOST_BYTES:
         raise ValueError(f"{name!r} has {path.stat().st_size} bytes; at most {MOST_BYTES} are shown to participants")

@@ -8,16 +8,20 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from annotation.export import export_refusal
 from annotation.models import Study
 from annotation.protocol import definition_document, definition_of, protocol_hash
 from annotation.services.studies import study_save
+from annotation.services.studymaking import study_copy, study_renew
 from annotation.studyfile import file_data, read_study_file, study_content
 from annotation.studyfile.uploads import read_upload
-from tests.annotation.making import form_on
+from tests.annotation.making import form_on, zipped
+from tests.annotation.study_rows import make_frozen_study
 from tests.annotation.studyfiles import complaints, study_data, write
 from tests.annotation.test_images import ALT, made_with_an_image, picture
 from tests.factories import make_user
@@ -130,3 +134,54 @@ def test_researchers_see_the_image_on_their_pages_and_others_do_not(client: Clie
         assert f'<img src="{address}" alt="{ALT}"' in client.get(page).content.decode(), page
     frame = client.get(reverse("annotation:study_texts", args=here), {"shows": "rate"}).content.decode()
     assert html.escape(f'<img src="{address}" alt="{ALT}"', quote=True) in frame
+
+
+def test_a_wave_brings_its_images_in_an_archive_or_beside_the_file(client: Client, tmp_path: Path) -> None:
+    study = make_frozen_study()
+    study.arms.update(fingerprint="")
+    Study.objects.filter(pk=study.pk).update(protocol_hash=protocol_hash(Study.objects.get(pk=study.pk)))
+    rows = "id,prompt,persona,response_1,response_2,image,image_alt\nnew,Which?,Busy.,One.,Two.,pots.png,Pots.\n"
+    client.force_login(study.owner)
+    address = reverse("annotation:wave_add", args=[study.slug, study.version])
+    alone = SimpleUploadedFile("more.csv", rows.encode())
+    refused = client.post(address, {"items": alone, "reason": "A wave"})
+    assert refused.status_code == 422 and "send both as .zip" in refused.content.decode()
+    packed = SimpleUploadedFile("more.zip", zipped({"more.csv": rows, "pots.png": picture()}))
+    assert client.post(address, {"items": packed, "reason": "A wave"}).status_code == 302
+    (tmp_path / "more.csv").write_text(rows.replace("new,", "newer,"))
+    (tmp_path / "pots.png").write_bytes(picture(colour="red"))
+    call_command("add_wave", study.slug, str(tmp_path / "more.csv"), reason="Another", stdout=io.StringIO())
+    shown = {key: study.items.get(key=key).image["sha256"] for key in ("new", "newer")}
+    assert {image.sha256: bytes(image.data) for image in study.images.all()} == {
+        shown["new"]: picture(), shown["newer"]: picture(colour="red"),
+    }  # fmt: skip
+    assert export_refusal(Study.objects.get(pk=study.pk)) == ""
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"pots.png": picture()}, "must hold one file with items"),
+        ({"a.csv": "prompt\nWhich?\n", "b.csv": "prompt\nWhich?\n"}, "found: a.csv, b.csv"),
+    ],
+)
+def test_an_archive_of_a_wave_holds_one_file_with_items(
+    client: Client, files: dict[str, str | bytes], said: str
+) -> None:
+    study = make_frozen_study()
+    client.force_login(study.owner)
+    address = reverse("annotation:wave_add", args=[study.slug, study.version])
+    sent = SimpleUploadedFile("more.zip", zipped(files))
+    answer = client.post(address, {"items": sent, "reason": "A wave"})
+    assert answer.status_code == 422 and said in answer.content.decode()
+
+
+def test_a_new_version_and_a_copy_keep_all_images(tmp_path: Path) -> None:
+    study = study_save(definition=read_study_file(file_with_images_everywhere(tmp_path)), owner=make_user("author"))
+    copy = study_copy(study=study, slug="copied", title="Copied", owner=study.owner)
+    renewed = study_renew(study=study, user=study.owner)
+    stored = set(study.images.values_list("sha256", "media_type"))
+    assert len(stored) == 2
+    for made in (copy, renewed):
+        assert set(made.images.values_list("sha256", "media_type")) == stored
+        assert made.practice == study.practice
