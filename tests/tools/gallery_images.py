@@ -1,6 +1,5 @@
 """Prompts with an image: on participants' pages, of every shape, and on researchers'."""
 
-import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -37,7 +36,7 @@ SHAPES: dict[str, tuple[int, int, dict[str, Any]]] = {
 def make_image_study(shape: str = "plain", owner: User | None = None) -> Study:
     """Return the example with a chart of this shape, open, with outputs."""
     width, height, changes = SHAPES[shape]
-    data = json.loads(json.dumps(file_data(read_study_file(EXAMPLE))))
+    data = file_data(read_study_file(EXAMPLE))
     data["slug"] = f"images-{shape}"
     shown = {"image": "chart.png", "image_alt": "Bars for the rain of twelve months."}
     data["items"] = [{**item, **shown, **changes} for item in data["items"]]
