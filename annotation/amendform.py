@@ -58,10 +58,11 @@ class WaveForm(forms.Form):
     """A file with items to add to an opened study."""
 
     items = forms.FileField(
-        label=gettext_lazy("Items (CSV, JSONL or Parquet)"),
+        label=gettext_lazy("Items (CSV, JSONL or Parquet, or a .zip with their images)"),
         help_text=gettext_lazy(
             "Columns as for items of a draft. Where no system answers for an arm, response_1, response_2 and so on "
-            "hold the responses, by the numbers of the arms."
+            "hold the responses, by the numbers of the arms. image names a file in the .zip, and image_alt says what "
+            "it shows."
         ),
     )
     reason = ReasonField(label=gettext_lazy("Reason"))

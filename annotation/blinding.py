@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from string import ascii_uppercase
+from typing import Any
 
 from django.utils.translation import gettext as _
 
-from annotation.models import Aspect, Assignment, Followup, Item, Rating, Slot, Study
+from annotation.models import Aspect, Assignment, Followup, Rating, Slot, Study
 from annotation.prompts_display import split_turns
 from annotation.questions import aspect_fits
 from annotation.questionviews import QuestionView, asked_among, question_view
@@ -132,7 +133,7 @@ def task_view(assignment: Assignment, ratings: Sequence[Rating], followups: Sequ
         is_author=is_author,
         warning=warning_shown(study, persona.item),
         language=persona.item.language,
-        image=image_view(persona.item),
+        image=image_view(persona.item.image),
         responses=tuple(
             ResponseView(
                 letter,
@@ -175,6 +176,7 @@ def practice_view(study: Study, index: int, answers: dict[str, int]) -> TaskView
         persona=item["persona"],
         is_author=False,
         warning="",
+        image=image_view(item.get("image")),
         responses=tuple(
             ResponseView(letter, text, questions(Aspect.Kind.RATING, f"practice{letter}", response_title(letter)))
             for letter, text in zip(ascii_uppercase, item["responses"], strict=False)
@@ -188,9 +190,9 @@ def practice_view(study: Study, index: int, answers: dict[str, int]) -> TaskView
     )
 
 
-def image_view(item: Item) -> ImageView | None:
-    """Return the image of an item's prompt, if it has one."""
-    return ImageView(**item.image) if item.image else None
+def image_view(image: Mapping[str, Any] | None) -> ImageView | None:
+    """Return the image of a prompt as it is stored with it, if it has one."""
+    return ImageView(**image) if image else None
 
 
 def response_title(letter: str) -> str:

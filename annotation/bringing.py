@@ -90,15 +90,18 @@ def in_fields(records: Sequence[Record], columns: Mapping[str, str]) -> list[Rec
     ]
 
 
-def items_of(records: Sequence[Record]) -> tuple[list[ItemDefinition], list[str]]:
-    """Return the items that rows say, by the checks of the study file, and what is wrong with them."""
+def items_of(records: Sequence[Record], folder: Path | None = None) -> tuple[list[ItemDefinition], list[str]]:
+    """Return the items that rows say, by the checks of the study file, and what is wrong with them.
+
+    Images lie in `folder`; without one, rows can only name such as are in the database.
+    """
     found: list[Problem] = []
-    items = checked_items(_item_rows(records), found)
+    items = checked_items(_item_rows(records, folder), found)
     return items, [_told(problem) for problem in found]
 
 
-def _item_rows(records: Sequence[Record]) -> Iterator[tuple[Row, ItemFile]]:
-    return ((Row(record.file, record.at or "", "", record.values), NO_OPTIONS) for record in records)
+def _item_rows(records: Sequence[Record], folder: Path | None) -> Iterator[tuple[Row, ItemFile]]:
+    return ((Row(record.file, record.at or "", "", record.values, folder), NO_OPTIONS) for record in records)
 
 
 def _told(problem: Problem) -> str:

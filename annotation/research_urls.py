@@ -4,6 +4,7 @@ from django.urls import path
 
 from annotation import converters as converters  # registers `number`
 from annotation.views import (
+    images,
     research,
     research_accounts,
     research_amend,
@@ -46,6 +47,7 @@ urlpatterns = [
     path(f"{study_urls}preview/", research.preview, name="preview"),
     path(f"{study_urls}texts/", research_content.study_texts, name="study_texts"),
     path(f"{study_urls}items/", research_content.items, name="items"),
+    path(f"{study_urls}images/<slug:sha256>/", images.study_image, name="study_image"),
     path(f"{study_urls}outputs/", research_content.outputs, name="study_outputs"),
     path(f"{study_urls}exports/", research_content.exports, name="exports"),
     path(f"{study_urls}quality/", research_quality.quality, name="quality"),

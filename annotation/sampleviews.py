@@ -11,7 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from annotation.blinding import FollowupView, TaskView, practice_view, response_title
+from annotation.blinding import FollowupView, TaskView, image_view, practice_view, response_title
 from annotation.controls.quiz import quiz_view
 from annotation.languages import language_choices, languages_of
 from annotation.models import Aspect, Participant, Study
@@ -96,7 +96,7 @@ def _rating(study: Study, definition: StudyDefinition) -> TaskView:
     letters = ascii_uppercase[: len(definition.arms)]
     texts = [_("Here stands what response %(letter)s says.") % {"letter": letter} for letter in letters]
     persona = item.persona or _("Here stands the persona that the participant wrote.")
-    study.practice = [{"prompt": item.prompt, "persona": persona, "responses": texts}]
+    study.practice = [{"prompt": item.prompt, "persona": persona, "responses": texts, "image": item.image}]
     task = practice_view(study, 0, {})
     checks = [aspect for aspect in study.aspects.all() if aspect.kind == Aspect.Kind.CHECK]
     asked = tuple(
@@ -139,6 +139,7 @@ def _writing(study: Study, item: ItemDefinition) -> dict[str, Any]:
     return {
         "turns": split_turns(item.prompt),
         "language": item.language,
+        "image": image_view(item.image),
         "warning": item.warning,
         "text": "",
         "version": 0,

@@ -43,7 +43,8 @@ def preview_of(upload: Upload) -> Preview:
     with unpacked(upload) as path:
         brought = read_brought(path)
         chosen = _chosen(upload, brought)
-        preview = Preview(brought.columns, chosen, brought.notes, in_fields(brought.records, chosen))
+        notes = [*brought.notes, *_left_out(upload, brought)]
+        preview = Preview(brought.columns, chosen, notes, in_fields(brought.records, chosen))
         preview.problems = list(brought.problems)
         if not preview.problems:
             try:
@@ -67,6 +68,18 @@ def upload_import(*, upload: Upload, user: User) -> str:
         said = _IMPORTS[upload.kind](upload, path, preview, user)
     upload_remove(upload=upload)
     return said
+
+
+def _left_out(upload: Upload, brought: Brought) -> list[str]:
+    """Say of a file with images that they do not come with it: rows are brought by themselves."""
+    if upload.kind != Upload.Kind.ITEMS or "image" not in brought.columns:
+        return []
+    return [
+        _(
+            "The column “image” is not read: images come with the study as a .zip, or one by one on the page of each "
+            "item. An item that is there already keeps its image."
+        )
+    ]
 
 
 def options_of(upload: Upload) -> dict[str, Any]:

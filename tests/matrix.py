@@ -105,6 +105,7 @@ MATRIX: dict[str, Row] = {
     "annotation:participant": Row(("token",), get=everybody(200)),
     "annotation:leave": Row(("token",), get=everybody(200), post=everybody(302)),
     "annotation:image": Row(("token", "sha256"), get=everybody(404)),  # no item of this study has an image
+    "annotation:study_image": page(*STUDY, "sha256", get=study(404)),
     "annotation:consent": link(status=302, answer="agree"),
     "annotation:participant_language": link(status=302, lang="en"),
     "annotation:instructions": link(status=302),

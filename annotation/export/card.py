@@ -97,6 +97,7 @@ def _text(study: Study, codebook: dict[str, Any], facts: CardFacts) -> Iterator[
         yield f"| `{table['name']}` | {table['rows']} | {table['meaning'].removeprefix('One row per ')} |"
     yield from ("", "Tables without rows are files, but `load_dataset` does not offer them.", "")
     yield from ("[codebook.md](codebook.md) describes every column, and gives the questions word for word.", "")
+    yield from _images(codebook)
     yield from _reading(facts)
     yield from _citing(study, codebook, facts)
 
@@ -139,6 +140,15 @@ def _free_text(told: dict[str, Any]) -> str:
         )
     found = "; ".join(told["found"]) or "no e-mail address and no telephone number was found"
     return f"Free text is as it was typed ({found}). `--release` replaces what is found by marks."
+
+
+def _images(codebook: dict[str, Any]) -> Iterator[str]:
+    if number := codebook["study"]["images"]:
+        yield from ("## Images", "")
+        yield f"`images/` holds {number} image{'' if number == 1 else 's'} that prompts show, once each, as they were "
+        yield "uploaded: with whatever a camera wrote into them, and in a release too. In `items` and in"
+        yield "`ratings_with_texts`, `image_file` names an item's image, and `image_alt` says in words what it shows."
+        yield ""
 
 
 def _reading(facts: CardFacts) -> Iterator[str]:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from annotation.controls.flags import rules_in_words
 from annotation.export.columns import Column
+from annotation.export.images import ItemImages
 from annotation.export.tables import Table
 from annotation.models import Aspect, Study
 from annotation.overlap import overlap_report
@@ -83,6 +84,7 @@ def _study(study: Study) -> dict[str, Any]:
         "blocks": study.blocks,
         "show_responses": study.show_responses,
         "items": study.items.filter(planted_part__isnull=True).count(),
+        "images": len(ItemImages(study).files),
         "planted_pairs": study.items.filter(planted_part__isnull=False).count(),
         "seed": study.seed,
         "consent": study.consent,
@@ -117,6 +119,7 @@ def codebook_markdown(codebook: dict[str, Any]) -> str:
         f"- Protocol hash: `{study['protocol_hash'] or 'none: the study is a draft'}`",
         f"- Bots and previews: {codebook['bots_and_previews']}",
         f"- Arms: {', '.join('`' + arm['code'] + '`' for arm in codebook['arms'])}",
+        *([f"- Images of prompts: {study['images']}; `image_file` names them"] if study["images"] else []),
         f"- Made {made['at']} by `{made['command']}`",
         f"- Versions: {', '.join(f'{name} {version}' for name, version in made['versions'].items())}",
         "",

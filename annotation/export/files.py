@@ -10,6 +10,7 @@ from typing import Any
 from annotation.errors import ServiceError
 from annotation.export.card import UNKNOWN, CardFacts, card
 from annotation.export.codebook import codebook_data, codebook_markdown
+from annotation.export.images import ItemImages
 from annotation.export.release import Found, found_lines, looked_through
 from annotation.export.tables import study_tables
 from annotation.export.writers import FORMATS, table_write
@@ -55,13 +56,14 @@ def export_write(
     Returns the rows by table. Files are made aside and moved at the end: a killed export leaves whole ones.
     `found` counts the cells with e-mail addresses and telephone numbers; a `release` has marks in their places.
     Each table is read in one statement, so it is consistent in itself while participants go on.
-    Raises ServiceError where the study's definition has changed since it was opened.
+    Raises ServiceError where the study's definition has changed since it was opened, or an image is gone.
     """
     _make_ready(study, directory)
     counts, holes = dict[str, int](), dict[str, set[str]]()
     found = Counter() if found is None else found
     with tempfile.TemporaryDirectory(dir=directory, prefix=".export-") as name:
         beside = Path(name)
+        ItemImages(study).write(beside)
         tables = study_tables(study, include_bots=include_bots, external_ids=external_ids)
         for table in tables.values():
             progress(table.name)
@@ -74,7 +76,7 @@ def export_write(
         codebook["free_text"] = {"released": release, "found": found_lines(found)}
         facts = CardFacts(format, formula_safe, external_ids, license, holes)
         _describe(beside, codebook, card(study, tables, codebook, facts))
-        _move(beside, directory)
+        files_move(beside, directory)
     return counts
 
 
@@ -84,9 +86,12 @@ def _make_ready(study: Study, directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
 
 
-def _move(beside: Path, directory: Path) -> None:
-    for path in sorted(beside.iterdir()):
-        path.replace(directory / path.name)
+def files_move(beside: Path, directory: Path) -> None:
+    """Move the files below one folder to where they belong in another, in place of those that are there."""
+    for path in sorted(path for path in beside.rglob("*") if path.is_file()):
+        target = directory / path.relative_to(beside)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
 
 
 def _describe(folder: Path, codebook: dict[str, Any], described: str) -> None:

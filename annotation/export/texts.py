@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 
 from annotation.export import querysets as q
 from annotation.export.columns import STUDY, Column
+from annotation.export.images import IMAGE_ALT, IMAGE_FACTS, IMAGE_FILE, ItemImages
 from annotation.export.rows import Row, rated, read
 from annotation.export.scope import Scope
 from annotation.models import Item
@@ -20,8 +21,10 @@ ITEMS = (
     Column("answer_start", "string", "What every response begins with, shown with the prompt; empty where none does."),
     Column("language", "string", "Language of its texts, where the study file says it."),
     Column("image_sha256", "string", "SHA-256 of the image shown with the prompt; empty where none is."),
-    Column("image_alt", "string", "What that image shows, in words.", typed=True),
+    IMAGE_ALT,
     Column("planted", "boolean", "It belongs to a planted pair, so no arm answered it."),
+    IMAGE_FILE,
+    *IMAGE_FACTS,
 )
 TEXTS = (
     Column("prompt", "string", "The item's prompt.", typed=True),
@@ -30,6 +33,8 @@ TEXTS = (
     Column("left_text", "string", "Comparisons and picks: the output on the left (or on top); null (CSV: empty) "
            "for every other kind of answer.", typed=True),
     Column("right_text", "string", "The same for the right.", typed=True),
+    IMAGE_FILE,
+    IMAGE_ALT,
 )  # fmt: skip
 _ITEM_PATHS = {
     **{name: name for name in ("stratum", "prompt", "warning", "answer_start", "language")},
@@ -64,16 +69,20 @@ def items_of(scope: Scope) -> QuerySet[Item]:
 
 def items(scope: Scope) -> Iterator[Row]:
     """Yield the items, in the order of the study file."""
+    images = ItemImages(scope.study)
     for row in read(items_of(scope).order_by("ordinal"), {"item": "key", **_ITEM_PATHS}):
         image, planted = row.pop("_image"), row.pop("_planted_part") is not None
         cells = {"image_sha256": image.get("sha256", ""), "image_alt": image.get("alt", ""), "planted": planted}
-        yield {**scope.study_cells, **row, **cells}
+        shown = {"image_file": images.file(row["item"]), **images.facts(row["item"])}
+        yield {**scope.study_cells, **row, **cells, **shown}
 
 
 def ratings_with_texts(scope: Scope) -> Iterator[Row]:
     """Yield the rows of `ratings`, each with its texts."""
+    images = ItemImages(scope.study)
     answers = q.with_side_texts(q.current_answers_of(scope))
     for row, found in rated(scope, answers, _TEXT_PATHS):
         question = found["_question"] if row["is_author"] else found["_question_for_others"]
         texts = {name: found[name] for name in ("output_text", "left_text", "right_text")}
-        yield {**row, "prompt": found["prompt"], "question": question, **texts}
+        shown = {"image_file": images.file(row["item"]), "image_alt": images.alt(row["item"])}
+        yield {**row, "prompt": found["prompt"], "question": question, **texts, **shown}

@@ -11,7 +11,7 @@ from annotation.models.participant import Arrival, OpenLink, Participant
 from annotation.models.persona import Persona
 from annotation.models.rating import Assignment, Followup, PageVisit, QuestionnaireAnswer, Rating, Slot
 from annotation.models.retention import RetentionStep
-from annotation.models.study import Arm, Aspect, Item, ItemImage, Study
+from annotation.models.study import Arm, Aspect, Item, Study, StudyImage
 from annotation.models.tally import UnitTally
 from annotation.models.upload import Upload
 from annotation.models.user import User
@@ -31,7 +31,6 @@ __all__ = [
     "Followup",
     "GuardCheck",
     "Item",
-    "ItemImage",
     "OpenLink",
     "Output",
     "OutputWorker",
@@ -46,6 +45,7 @@ __all__ = [
     "RetentionStep",
     "Slot",
     "Study",
+    "StudyImage",
     "StudyMember",
     "UnitTally",
     "Upload",

@@ -39,7 +39,7 @@ class Study(models.Model):
     instructions = models.TextField(help_text="Markdown")
     debrief = models.TextField(help_text="Markdown")
     content_warning = models.TextField(blank=True, help_text="Markdown")
-    practice = models.JSONField(default=list, help_text="[{prompt, persona, responses: [text, …]}]")
+    practice = models.JSONField(default=list, help_text="[{prompt, persona, responses: [text, …], image}]")
 
     written_personas_per_participant = models.PositiveSmallIntegerField(default=0)
     given_personas_per_participant = models.PositiveSmallIntegerField(default=0)
@@ -218,7 +218,7 @@ class Item(models.Model):
     warning = models.CharField(max_length=300, blank=True)
     answer_start = models.CharField(max_length=200, blank=True)
     language = models.CharField(max_length=35, blank=True, help_text="Of its texts, where the study file says it.")
-    image = models.JSONField(default=dict, blank=True, help_text="{sha256, alt, width, height}; see ItemImage.")
+    image = models.JSONField(default=dict, blank=True, help_text="{sha256, alt, width, height}; see StudyImage.")
     # Planted items only: the part of the study they stand in, and the aspect on which the bad output must score lower.
     planted_part = models.PositiveSmallIntegerField(null=True, blank=True)
     planted_aspect = models.CharField(max_length=40, blank=True)
@@ -239,13 +239,18 @@ class Item(models.Model):
         return self.key
 
 
-class ItemImage(models.Model):
-    """The bytes of an item's image, apart from it: no page reads them, only the address of the image does."""
+class StudyImage(models.Model):
+    """The bytes of an image that prompts of a study show, once however many do: only the image's address reads them."""
 
-    item = models.OneToOneField(Item, on_delete=models.CASCADE, related_name="image_file")
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="images")
     sha256 = models.CharField(max_length=64, db_index=True)
     media_type = models.CharField(max_length=20)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
     data = models.BinaryField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["study", "sha256"], name="image_study_sha256")]
 
     def __str__(self) -> str:
         return f"image {self.sha256[:12]}"

@@ -1,12 +1,14 @@
 """Write a definition into a study's rows, keeping what the definition does not change."""
 
+from collections.abc import Mapping
+
 from django.conf import settings
 from django.db.models import F, Max
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from annotation.errors import OutputsWouldGo
-from annotation.models import Arm, Aspect, Item, ItemImage, Output, Persona, Study
+from annotation.models import Arm, Aspect, Item, Output, Persona, Study, StudyImage
 from annotation.services.planted import planted_delete, planted_write
 from annotation.studyfile import ItemDefinition, StudyDefinition
 from annotation.studyfile.images import ImageFile, stored_image
@@ -55,6 +57,7 @@ def definition_write(*, study: Study, definition: StudyDefinition, discard_outpu
         Aspect(study=study, ordinal=number, **aspect) for number, aspect in enumerate(document["aspects"], start=1)
     )
     _write_items(study, definition.items)
+    images_write(study=study, images=definition.images, keep=False)
     planted_write(study=study, definitions=definition.items)
 
 
@@ -119,18 +122,25 @@ def _write_items(study: Study, definitions: list[ItemDefinition]) -> None:
     Item.objects.bulk_update(kept, ["ordinal", *_OF_AN_ITEM], batch_size=200)
     created = Item.objects.bulk_create(new, batch_size=500)
     _write_personas(created, {item.key: item.persona for item in definitions})
-    _write_images([*kept, *created], {item.key: item.image_file for item in definitions})
 
 
-def _write_images(items: list[Item], files: dict[str, ImageFile | None]) -> None:
-    # A definition that was read back from the database names an image by its hash alone.
-    shown = [
-        (item, file) for item in items if item.image and (file := files[item.key] or stored_image(item.image["sha256"]))
-    ]
-    ItemImage.objects.filter(item__in=items).delete()
-    ItemImage.objects.bulk_create(
-        ItemImage(item=item, sha256=file.sha256, media_type=file.media_type, data=file.data) for item, file in shown
-    )
+def images_write(*, study: Study, images: Mapping[str, ImageFile | None], keep: bool) -> None:
+    """Store the images of a study that it has not yet, by their hashes; without `keep`, the others go.
+
+    A definition that was read back from the database names an image by its hash alone.
+    """
+    if not keep:
+        study.images.exclude(sha256__in=list(images)).delete()
+    there = set(study.images.values_list("sha256", flat=True))
+    found = {sha256: file or stored_image(sha256) for sha256, file in images.items() if sha256 not in there}
+    StudyImage.objects.bulk_create(
+        StudyImage(
+            study=study, sha256=sha256, media_type=file.media_type, width=file.width, height=file.height,
+            data=file.data,
+        )
+        for sha256, file in found.items()
+        if file is not None
+    )  # fmt: skip
 
 
 def _write_personas(items: list[Item], texts: dict[str, str | None]) -> None:

@@ -10,11 +10,12 @@ from django.utils import timezone
 from annotation.errors import ServiceError
 from annotation.models import Amendment, Arm, Item, Output, Participant, Persona, Study, User
 from annotation.services.amendments import amendment_write
+from annotation.services.definitions import images_write
 from annotation.services.outputs import outputs_request_missing
 from annotation.services.tallies import tallies_drop, tallies_make
 from annotation.studyfile import ItemDefinition
 
-_OF_AN_ITEM = ("key", "prompt", "stratum", "warning", "answer_start", "language")
+_OF_AN_ITEM = ("key", "prompt", "stratum", "warning", "answer_start", "language", "image")
 _MOST_NAMED = 10
 Responses = Mapping[tuple[str, int], str]
 
@@ -86,6 +87,7 @@ def _write(study: Study, items: Sequence[ItemDefinition], responses: Responses) 
         Item(study=study, ordinal=ordinal, **{name: getattr(item, name) for name in _OF_AN_ITEM})
         for ordinal, item in enumerate(items, start=last + 1)
     )
+    images_write(study=study, images={item.image["sha256"]: item.image_file for item in items if item.image}, keep=True)
     now = timezone.now()
     personas = Persona.objects.bulk_create(
         Persona(item=row, source=Persona.Source.GIVEN, text=item.persona, submitted_at=now)

@@ -70,6 +70,8 @@ class PracticeDefinition:
     prompt: str
     persona: str
     responses: list[str]
+    image: dict[str, Any] = field(default_factory=dict)
+    image_file: ImageFile | None = None
 
 
 @dataclass(frozen=True)
@@ -128,9 +130,15 @@ class StudyDefinition:
         """Return the definition as plain JSON types, as `protocol.definition_document` does for a stored study."""
         document = without_empty(asdict(self))
         document["aspects"] = [without_condition(aspect) for aspect in document["aspects"]]
-        for item in document["items"]:
-            del item["image_file"]  # the hash in `image` stands for it
+        for shown in (*document["items"], *document["practice"]):
+            del shown["image_file"]  # the hash in `image` stands for it
             for name in ("language", "image"):
-                if not item[name]:
-                    del item[name]
+                if not shown.get(name):
+                    shown.pop(name, None)
         return document
+
+    @property
+    def images(self) -> dict[str, ImageFile | None]:
+        """The images that its prompts show, by their hashes; None where the file is in the database alone."""
+        prompts: list[ItemDefinition | PracticeDefinition] = [*self.items, *self.practice]
+        return {one.image["sha256"]: one.image_file for one in prompts if one.image}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from annotation.models import ItemImage
+from annotation.models import StudyImage
 
 # By what Pillow finds in the file, whatever its name says. No SVG: it is a document, which may hold scripts.
 MEDIA_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
@@ -41,11 +41,8 @@ def stored_name(sha256: str, media_type: str) -> str:
 
 def stored_image(sha256: str) -> ImageFile | None:
     """Return an image that some study on this site has, by its hash."""
-    found = ItemImage.objects.filter(sha256=sha256).select_related("item").first()
-    if found is None:
-        return None
-    known = found.item.image
-    return ImageFile(bytes(found.data), found.media_type, known["width"], known["height"])
+    found = StudyImage.objects.filter(sha256=sha256).first()
+    return ImageFile(bytes(found.data), found.media_type, found.width, found.height) if found else None
 
 
 def read_image(name: str, folder: Path | None) -> ImageFile:
@@ -65,7 +62,10 @@ def read_image(name: str, folder: Path | None) -> ImageFile:
     if not path.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"{name!r} leads out of the folder of the file that names it; put the image beside it")
     if not path.is_file():
-        raise ValueError(f"{name!r} does not exist; looked for {path} (paths are relative to the file that names it)")
+        raise ValueError(
+            f"{name!r} does not exist; put it beside the file that names it, and send both as .zip, or choose it again "
+            "on the form"
+        )
     if path.stat().st_size > MOST_BYTES:
         raise ValueError(f"{name!r} has {path.stat().st_size} bytes; at most {MOST_BYTES} are shown to participants")
     data = path.read_bytes()

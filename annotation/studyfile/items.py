@@ -20,6 +20,7 @@ from annotation.studyfile.text import check_language
 from annotation.studyfile.yamltree import YamlTree, format_path
 
 FIELDS = ("id", "prompt", "stratum", "persona", "warning", "answer_start", "image", "image_alt", "language")
+IMAGE_FIELDS = {"image", "image_alt"}
 # Columns of these names are read without being named. `language` and `image` are not: many tables have others.
 _FOUND_BY_NAME = FIELDS[:6]
 NO_OPTIONS = ItemFile(file="-")
@@ -170,14 +171,25 @@ def _item(row: Row, options: ItemFile, problems: list[Problem]) -> ItemDefinitio
         stratum=values["stratum"] or options.stratum,
         warning=values["warning"] or options.warning,
         answer_start=values["answer_start"] or "",
-        **_image(row, values, problems),
+        **_image(row, values["image"], values["image_alt"], problems),
         language=values["language"] or options.language,
     )
 
 
-def _image(row: Row, values: Mapping[str, str | None], problems: list[Problem]) -> dict[str, Any]:
+def section_images(
+    name: str, parts: Mapping[str, Any], tree: YamlTree, folder: ItemFolder, problems: list[Problem]
+) -> list[dict[str, Any]]:
+    """Return the fields of a definition that hold the image of each entry of a section, by the rules for items."""
+    found = []
+    for index, entry in enumerate(parts.get(name, [])):
+        path: list[str | int] = [name, index]
+        row = Row(tree.file, tree.line(path), format_path(path), {}, folder.path)
+        found.append(_image(row, entry.image, entry.image_alt, problems))
+    return found
+
+
+def _image(row: Row, name: str | None, alt: str | None, problems: list[Problem]) -> dict[str, Any]:
     """Return the fields of a definition that hold the row's image, none where it has none."""
-    name, alt = values["image"], values["image_alt"]
     if name is None and alt is None:
         return {}
     if name is None or alt is None:

@@ -29,7 +29,7 @@ _TEXTS = frozenset(
         "aspects/*/ends/+",
         *(f"{section}/*/{scale}" for section in ("aspects", "checks") for scale in _SCALES),
         *("checks/*/instruction", "followup/text", "followup/chips/*", "items/warning", "items/*/warning"),
-        *("practice/*/prompt", "practice/*/persona", "practice/*/responses/*"),
+        *("practice/*/prompt", "practice/*/image_alt", "practice/*/persona", "practice/*/responses/*"),
         *("quiz/questions/*/question", "quiz/questions/*/options/*", "quiz/questions/*/explanation"),
         *("questionnaires/+/*/question", "questionnaires/+/*/options/*", "questionnaires/+/*/labels/*"),
     )

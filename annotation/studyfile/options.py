@@ -69,8 +69,8 @@ def check_aspects(checks: list[Check]) -> list[AspectDefinition]:
     ]
 
 
-def planted_items(planted: list[PlantedPair]) -> list[ItemDefinition]:
-    """Return the items that planted pairs become."""
+def planted_items(planted: list[PlantedPair], images: list[dict[str, Any]]) -> list[ItemDefinition]:
+    """Return the items that planted pairs become, each with its image, if it has one."""
     return [
         ItemDefinition(
             key=pair.id,
@@ -80,8 +80,9 @@ def planted_items(planted: list[PlantedPair]) -> list[ItemDefinition]:
             planted_aspect=pair.aspect,
             good=pair.good,
             bad=pair.bad,
+            **image,
         )
-        for pair in planted
+        for pair, image in zip(planted, images, strict=True)
     ]
 
 

@@ -11,7 +11,7 @@ from annotation.studyfile import messages
 from annotation.studyfile.aspects import aspect_definition
 from annotation.studyfile.consistency import consistency_problems
 from annotation.studyfile.definition import ItemDefinition, PracticeDefinition, StudyDefinition
-from annotation.studyfile.items import ItemFolder, read_items
+from annotation.studyfile.items import IMAGE_FIELDS, ItemFolder, read_items, section_images
 from annotation.studyfile.kinds import complete_parts
 from annotation.studyfile.languages import SOURCE, declared_languages, language_problems, overlay, tree_in
 from annotation.studyfile.options import check_aspects, option_problems, optional_parts, planted_items
@@ -88,11 +88,12 @@ def _read(tree: YamlTree, folder: ItemFolder, problems: list[Problem]) -> StudyD
     items = None
     if "items" in parts and not is_imported:
         items = read_items(parts["items"], tree, folder, problems)
+    images = {name: section_images(name, parts, tree, folder, problems) for name in ("practice", "planted")}
     problems += consistency_problems(parts, items, tree)
     problems += option_problems(parts, items, tree)
     if problems or (items is None and not is_imported):
         return None
-    return _definition(parts, items or [])
+    return _definition(parts, items or [], images)
 
 
 def _reading_order(problem: Problem) -> tuple[str, int]:
@@ -122,7 +123,9 @@ def _problem(tree: YamlTree, details: Any) -> Problem:
     return tree.problem(path, messages.unknown_key(key, messages.known_keys(steps)))
 
 
-def _definition(parts: dict[str, Any], items: list[ItemDefinition]) -> StudyDefinition:
+def _definition(
+    parts: dict[str, Any], items: list[ItemDefinition], images: dict[str, list[dict[str, Any]]]
+) -> StudyDefinition:
     arms = parts["arms"]
     texts = ("slug", "title", "kind", "contact", "consent", "instructions", "debrief", "content_warning")
     return StudyDefinition(
@@ -138,8 +141,11 @@ def _definition(parts: dict[str, Any], items: list[ItemDefinition]) -> StudyDefi
         ],
         recruitment=parts["recruitment"].model_dump(exclude_none=True),
         arms=[False] * arms if isinstance(arms, int) else [arm.control for arm in arms],
-        practice=[PracticeDefinition(**entry.model_dump()) for entry in parts["practice"]],
-        items=[*items, *planted_items(parts["planted"])],
+        practice=[
+            PracticeDefinition(**entry.model_dump(exclude=IMAGE_FIELDS), **image)
+            for entry, image in zip(parts["practice"], images["practice"], strict=True)
+        ],
+        items=[*items, *planted_items(parts["planted"], images["planted"])],
         items_imported=parts["items"] == "imported",
         show_responses=parts["show_responses"],
     )

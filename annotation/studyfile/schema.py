@@ -83,6 +83,8 @@ class PracticeItem(FileSection):
     """An item to practise on."""
 
     prompt: Prompt
+    image: Line | None = None
+    image_alt: Line | None = None
     persona: Text
     responses: list[Text] = []
 

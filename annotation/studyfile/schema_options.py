@@ -47,6 +47,8 @@ class PlantedPair(FileSection):
     part: CountFromOne
     id: Annotated[Id, Field(max_length=Item._meta.get_field("key").max_length)]
     prompt: Prompt
+    image: Line | None = None
+    image_alt: Line | None = None
     persona: Text
     good: Text
     bad: Text

@@ -27,7 +27,7 @@ def read_upload(name: str, file: BinaryIO) -> StudyDefinition:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made).resolve()
         if name.lower().endswith(".zip"):
-            _unpack(name, file, folder)
+            unpack(name, file, folder)
             path = _study_file(name, folder)
         elif name.lower().endswith(_STUDY_FILES):
             path = folder / "study.yaml"
@@ -44,7 +44,12 @@ def _as_sent(problem: Problem, folder: Path) -> Problem:
     return replace(problem, file=problem.file.removeprefix(f"{folder}/"))
 
 
-def _unpack(name: str, file: BinaryIO, folder: Path) -> None:
+def unpack(name: str, file: BinaryIO, folder: Path) -> None:
+    """Put the files of an archive into an empty folder, whose path is resolved.
+
+    Raises:
+        StudyFileError: it is no archive, holds too much, or something that would lie elsewhere.
+    """
     try:
         with zipfile.ZipFile(file) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from annotation.elicitation.questions import DEFAULT_QUESTIONS
 from annotation.models import Aspect, Study
 from annotation.studyfile.aspects import aspect_data, scale_data
-from annotation.studyfile.definition import AspectDefinition, ItemDefinition, StudyDefinition
+from annotation.studyfile.definition import AspectDefinition, ItemDefinition, PracticeDefinition, StudyDefinition
 from annotation.studyfile.images import stored_image, stored_name
 from annotation.studyfile.languages import in_language
 from annotation.studyfile.schema import Design, StudyFile
@@ -35,7 +35,7 @@ def study_text(definition: StudyDefinition) -> str:
 def study_content(definition: StudyDefinition) -> tuple[bytes, str]:
     """Return what to download and its ending: the study file, or with images an archive that holds them beside it."""
     text = study_text(definition).encode("utf-8")
-    images = {item.image["sha256"]: stored_image(item.image["sha256"]) for item in definition.items if item.image}
+    images = {sha256: file or stored_image(sha256) for sha256, file in definition.images.items()}
     if not images:
         return text, "yaml"
     packed = io.BytesIO()
@@ -81,7 +81,7 @@ def _in_one_language(definition: StudyDefinition) -> dict[str, Any]:
         "arms": _arms(definition.arms) if is_rating else None,
         "show_responses": None if is_rating else definition.show_responses,
         "design": _design(definition),
-        "practice": [dict(vars(entry)) for entry in definition.practice],
+        "practice": [_practice(entry) for entry in definition.practice],
         "checks": [_check(aspect) for aspect in checks],
         "planted": [_planted(item) for item in definition.items if item.planted_part is not None],
         "elicitation": _without_defaults(types["elicitation"], _elicitation(definition.elicitation)),
@@ -140,8 +140,12 @@ def _check(aspect: AspectDefinition) -> dict[str, Any]:
 
 
 def _planted(item: ItemDefinition) -> dict[str, Any]:
-    texts = {"prompt": item.prompt, "persona": item.persona, "good": item.good, "bad": item.bad}
+    texts = {"prompt": item.prompt, **_image(item), "persona": item.persona, "good": item.good, "bad": item.bad}
     return {"part": item.planted_part, "id": item.key, **texts, "aspect": item.planted_aspect}
+
+
+def _practice(entry: PracticeDefinition) -> dict[str, Any]:
+    return {"prompt": entry.prompt, **_image(entry), "persona": entry.persona, "responses": entry.responses}
 
 
 def _elicitation(stored: dict[str, Any]) -> dict[str, Any]:
@@ -155,9 +159,9 @@ def _item(item: ItemDefinition) -> dict[str, Any]:
     return {"id": item.key, **{name: getattr(item, name) for name in names}, **_image(item)}
 
 
-def _image(item: ItemDefinition) -> dict[str, Any]:
+def _image(item: ItemDefinition | PracticeDefinition) -> dict[str, Any]:
     if not item.image:
-        return {"image": "", "image_alt": ""}
+        return {}
     file = item.image_file or stored_image(item.image["sha256"])
     media_type = file.media_type if file else "image/png"
     return {"image": stored_name(item.image["sha256"], media_type), "image_alt": item.image["alt"]}

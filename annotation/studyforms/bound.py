@@ -40,6 +40,11 @@ class Bound:
         """The id of what describes the input; empty where nothing does."""
         return f"help-{self.name}" if self.help or self.problems else ""
 
+    @property
+    def takes_image(self) -> bool:
+        """Whether it names the image of a prompt, so that a file can be sent in its place."""
+        return self.name.endswith(".image")
+
     def walk(self) -> list["Bound"]:
         """Return this and everything in it."""
         return [self, *(one for child in self.children for one in child.walk())]

@@ -128,7 +128,7 @@ def write_context(assignment: Assignment) -> dict[str, Any]:
     return {
         "turns": split_turns(persona.item.prompt),
         "language": persona.item.language,
-        "image": image_view(persona.item),
+        "image": image_view(persona.item.image),
         "warning": warning_shown(assignment.participant.study, persona.item),
         "text": persona.text,
         "version": persona.draft_version,

@@ -34,7 +34,7 @@ def study_texts(request: HttpRequest, slug: str, version: int) -> HttpResponse:
         "page": page,
         "choices": language_choices(languages),
         "language": language,
-        "preview": page_document(request, definition, page, language),
+        "preview": page_document(request, study, definition, page, language),
     }
     return render(request, "annotation/research/study_texts.html", context)
 

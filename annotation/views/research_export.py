@@ -9,6 +9,7 @@ from django.http import FileResponse, Http404, HttpRequest, HttpResponse, Stream
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
+from annotation.errors import ServiceError
 from annotation.export.codebook import codebook_data, codebook_markdown
 from annotation.export.files import export_refusal
 from annotation.export.others import OTHER_FORMATS
@@ -65,7 +66,11 @@ def export_zip(request: HttpRequest, slug: str, version: int, format: str) -> Ht
     if refusal := export_refusal(study):
         return render(request, "annotation/research/refused.html", {"study": study, "reason": refusal}, status=409)
     look_log(user=request_user(request), action="export_zip", study=study, format=format, **options)
-    file = export_zipped(study=study, format=format, command=f"download from {request.get_full_path()}", **options)
+    try:
+        file = export_zipped(study=study, format=format, command=f"download from {request.get_full_path()}", **options)
+    except ServiceError as error:
+        context = {"study": study, "reason": str(error)}
+        return render(request, "annotation/research/refused.html", context, status=409)
     return FileResponse(file, as_attachment=True, filename=f"{study.slug}-v{study.version}-{format}.zip")
 
 

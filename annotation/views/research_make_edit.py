@@ -1,5 +1,7 @@
 """Editing a draft: a page for each section of its study file, with the participant's page beside it."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.contrib import messages
@@ -34,19 +36,21 @@ def edit(request: HttpRequest, slug: str, version: int, section: str) -> HttpRes
     data = file_data(definition_of(study))
     if request.method != "POST":
         return _form_page(request, study, page, SectionForm.standing(page, data))
-    form, button = SectionForm.sent(page, data, request.POST), request.POST.get("do", "save")
-    if button != "save":
+    if (button := request.POST.get("do", "save")) != "save":
+        form = SectionForm.sent(page, data, request.POST)
         form.act(button)
         return _form_page(request, study, page, form)
-    return _save(request, study, page, form)
+    with TemporaryDirectory() as folder:
+        return _save(request, study, page, _sent(request, page, data, Path(folder)), Path(folder))
 
 
 @form_view("annotation:make_edit", "slug", "version", "section")
 def edit_preview(request: HttpRequest, slug: str, version: int, section: str) -> HttpResponse:
     """Show a participant's page as it would be with what is typed; nothing is saved."""
     study, page = get_study_to_run(request, slug, version), _section(section)
-    form = SectionForm.sent(page, file_data(definition_of(study)), request.POST)
-    context = preview_context(request, form.typed(), _SHOWN.get(section, "rate"))
+    with TemporaryDirectory() as folder:
+        form = _sent(request, page, file_data(definition_of(study)), Path(folder))
+        context = preview_context(request, study, form.typed(), _SHOWN.get(section, "rate"), Path(folder))
     return render(request, "annotation/research/_make_preview.html", context)
 
 
@@ -72,13 +76,26 @@ def _section(name: str) -> FormSection:
     return found
 
 
-def _save(request: HttpRequest, study: Study, page: FormSection, form: SectionForm) -> HttpResponse:
+def _sent(request: HttpRequest, page: FormSection, data: dict[str, Any], folder: Path) -> SectionForm:
+    """Return the form as it was typed. Images sent along are put into the folder, in place of those that were named."""
+    typed = {str(name): value for name, value in request.POST.items()}
+    for name in request.FILES:
+        if name.endswith(".image.file") and (file := request.FILES.get(name)):
+            place = folder / str(len(list(folder.iterdir())))  # two files may have one name
+            place.mkdir()
+            path = place / Path(file.name or "image").name
+            path.write_bytes(file.read())
+            typed[name.removesuffix(".file")] = str(path.relative_to(folder))
+    return SectionForm.sent(page, data, typed)
+
+
+def _save(request: HttpRequest, study: Study, page: FormSection, form: SectionForm, folder: Path) -> HttpResponse:
     typed = form.typed()
     form.settle()
     try:
         study_rewrite(
             study=study,
-            definition=read_study_data(typed),
+            definition=read_study_data(typed, folder),
             seen=request.POST.get("seen", ""),
             user=request_user(request),
             discard_outputs="discard" in request.POST,
@@ -105,7 +122,7 @@ def _form_page(
         "wrong": [one for top in inputs for one in top.walk() if one.problems],
         "elsewhere": [(problem, section_of_key(problem.path.split(".")[0].split("[")[0])) for problem in elsewhere],
         "seen": definition_hash(study),
-        **preview_context(request, form.typed(), _SHOWN.get(page.name, "rate")),
+        **preview_context(request, study, form.typed(), _SHOWN.get(page.name, "rate")),
         **extra,
     }
     return render(request, "annotation/research/make_edit.html", context, status=status)

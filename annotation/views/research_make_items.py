@@ -111,6 +111,7 @@ class _ItemEditor:
         """Render the form with what was typed."""
         top = Binder(languages_in(self.data)).bound(item_shape(), item_name(self.index), state)
         elsewhere = place_problems([top], extra.pop("file_problems", []))
+        was = self.listed[self.index]["id"] if self.place else ""
         context = {
             "study": self.study,
             "sections": form_sections(),
@@ -118,7 +119,8 @@ class _ItemEditor:
             "wrong": [one for one in top.walk() if one.problems],
             "elsewhere": [(problem, section_of_key(problem.path.split(".")[0].split("[")[0])) for problem in elsewhere],
             "place": self.place,
-            "was": self.listed[self.index]["id"] if self.place else "",
+            "stands": self.study.items.filter(key=was).first(),
+            "was": was,
             "seen": definition_hash(self.study),
             **extra,
         }

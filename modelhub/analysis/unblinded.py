@@ -12,6 +12,8 @@ from typing import Any
 from annotation.errors import ServiceError
 from annotation.export import Column, Table, export_refusal, study_tables
 from annotation.export.codebook import codebook_data, codebook_markdown
+from annotation.export.files import files_move
+from annotation.export.images import IMAGE_FILE, ItemImages
 from annotation.export.writers import table_write
 from annotation.models import Aspect, Output, Study
 from modelhub.files.pairs import RESPONSES
@@ -50,8 +52,8 @@ def unblinded_tables(study: Study, *, include_bots: bool = False) -> dict[str, T
             blinded[name],
             name=f"{name}_unblinded",
             meaning=f"{blinded[name].meaning} Unblinded.",
-            columns=(*blinded[name].columns, *_COLUMNS, *extra),
-            rows=partial(_rows, blinded[name], systems),
+            columns=(*blinded[name].columns, *_COLUMNS, *extra, IMAGE_FILE),
+            rows=partial(_rows, blinded[name], systems, study),
         )
         for name, extra in (("ratings", _PREFERRED), ("outputs", ()))
     }
@@ -63,7 +65,7 @@ def unblinded_write(
     """Write the unblinded tables and their codebook into `directory`; return rows by table.
 
     Files are written beside their place and moved at the end, so a killed export leaves whole files only.
-    Raises ServiceError where the study's definition has changed since it was opened.
+    Raises ServiceError where the study's definition has changed since it was opened, or an image is gone.
     """
     if refusal := export_refusal(study):
         raise ServiceError(refusal)
@@ -72,6 +74,7 @@ def unblinded_write(
     counts: dict[str, int] = {}
     with tempfile.TemporaryDirectory(dir=directory, prefix=".export-") as name:
         beside = Path(name)
+        ItemImages(study).write(beside)
         for table in tables.values():
             with (beside / f"{table.name}.{format}").open("wb") as sink:
                 counts[table.name], _ = table_write(table, sink, format=format)
@@ -79,14 +82,13 @@ def unblinded_write(
         text = json.dumps(codebook, ensure_ascii=False, indent=2) + "\n"
         (beside / "codebook_unblinded.json").write_text(text, "utf-8")
         (beside / "codebook_unblinded.md").write_text(codebook_markdown(codebook), "utf-8")
-        for path in sorted(beside.iterdir()):
-            path.replace(directory / path.name)
+        files_move(beside, directory)
     return counts
 
 
-def _rows(table: Table, systems: dict[str, System]) -> Iterator[dict[str, Any]]:
+def _rows(table: Table, systems: dict[str, System], study: Study) -> Iterator[dict[str, Any]]:
     """Yield the blinded rows with the unblinding columns, joined by output key and arm code."""
-    rows = table.rows()
+    rows, images = table.rows(), ItemImages(study)
     while batch := list(islice(rows, _BATCH)):
         keys = {row["output"] for row in batch if row["output"]}
         made = Output.objects.filter(key__in=keys).select_related("generation")
@@ -99,6 +101,7 @@ def _rows(table: Table, systems: dict[str, System]) -> Iterator[dict[str, Any]]:
                 **_of_output(systems.get(row["arm"]), outputs.get(row["output"])),
                 **_of_persona(origins.get(row["persona"])),
                 **_of_preference(row, preferred, origins.get(row["persona"])),
+                "image_file": images.file(row["item"]),
             }
 
 

@@ -24,6 +24,10 @@ def generation_request(system: System, *, prompt: str, persona: str, answer_star
 
 
 def output_request(system: System, output: Output) -> GenerationRequest:
-    """Return what a system is asked for an output of a study."""
+    """Return what a system is asked for an output of a study.
+
+    Systems are asked in words alone, so an image is what its description says, as for participants who cannot see it.
+    """
     item = output.persona.item
-    return generation_request(system, prompt=item.prompt, persona=output.persona.text, answer_start=item.answer_start)
+    prompt = f"{item.prompt}\n\n[Image: {item.image['alt']}]" if item.image else item.prompt
+    return generation_request(system, prompt=prompt, persona=output.persona.text, answer_start=item.answer_start)

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from PIL import Image
 
-from annotation.models import ItemImage, Output, Study
+from annotation.models import Output, Study, StudyImage
 from annotation.protocol import definition_document, definition_of, protocol_hash
 from annotation.services.studies import study_save
 from annotation.studyfile import file_data, read_study_data, read_study_file
@@ -84,14 +84,14 @@ def test_a_stored_image_is_part_of_the_protocol_and_another_one_makes_outputs_ob
     made = read_study_file(study_with(tmp_path, picture()))
     study = study_save(definition=made, owner=make_user())
     assert definition_document(study) == made.document()
-    assert bytes(ItemImage.objects.get().data) == picture()
+    assert bytes(StudyImage.objects.get().data) == picture()
     before, kept = protocol_hash(study), study.items.get(key="tea").pk
     study = study_save(definition=made, owner=make_user())
     assert (protocol_hash(study), study.items.get(key="tea").pk) == (before, kept)
     other = read_study_file(study_with(tmp_path, picture(colour="red")))
     study = study_save(definition=other, owner=make_user())
     assert protocol_hash(study) != before and study.items.get(key="tea").pk != kept
-    assert bytes(ItemImage.objects.get().data) == picture(colour="red")
+    assert bytes(StudyImage.objects.get().data) == picture(colour="red")
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def walker(db: None) -> Walker:
     study = make_study(given_items=1, given_per_participant=1)
     sha256 = hashlib.sha256(picture()).hexdigest()
     study.items.update(image={"sha256": sha256, "alt": ALT, "width": 40, "height": 30})
-    ItemImage.objects.create(item=study.items.get(), sha256=sha256, media_type="image/png", data=picture())
+    study.images.create(sha256=sha256, media_type="image/png", width=40, height=30, data=picture())
     assert Output.objects.filter(arm__study=study).exists()
     return Walker(study).begin()
 
@@ -140,10 +140,10 @@ def test_a_study_with_images_is_downloaded_as_an_archive_that_makes_the_same_stu
     archive = downloaded(client, study)
     before = definition_document(study)
     Study.objects.update(slug="elsewhere")
-    ItemImage.objects.all().delete()
+    StudyImage.objects.all().delete()
     again = study_save(definition=read_upload("study.zip", io.BytesIO(archive)), owner=study.owner)
     assert definition_document(again) == before
-    assert bytes(ItemImage.objects.get(item__study=again).data) == picture()
+    assert bytes(again.images.get().data) == picture()
 
 
 @pytest.mark.django_db
@@ -151,10 +151,10 @@ def test_another_section_that_is_edited_and_a_new_version_keep_the_image(client:
     study = made_with_an_image(tmp_path)
     changed = replace(definition_of(study), debrief="Another end.")
     study_save(definition=read_study_data(file_data(changed)), owner=study.owner)
-    assert bytes(ItemImage.objects.get(item__study=study).data) == picture()
+    assert bytes(study.images.get().data) == picture()
     client.force_login(study.owner)
     client.post(reverse("annotation:make_renew", args=[study.slug, study.version]))
-    assert ItemImage.objects.filter(item__study__slug=study.slug).count() == 2
+    assert StudyImage.objects.filter(study__slug=study.slug).count() == 2
 
 
 @pytest.mark.django_db
@@ -168,8 +168,9 @@ def test_an_image_is_added_to_an_item_on_its_page_with_its_description(client: C
     image.seek(0)
     described = {name: "A blue pot." if name.endswith("image_alt") else value for name, value in sent.items()}
     assert client.post(address, {**described, "new_image": image}).status_code == 302
-    stored = ItemImage.objects.get(item__study=study, item__key="rest")
-    assert (bytes(stored.data), stored.item.image["alt"]) == (picture(colour="blue"), "A blue pot.")
+    item = study.items.get(key="rest")
+    stored = study.images.get(sha256=item.image["sha256"])
+    assert (bytes(stored.data), item.image["alt"]) == (picture(colour="blue"), "A blue pot.")
 
 
 @pytest.mark.django_db

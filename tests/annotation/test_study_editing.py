@@ -165,7 +165,7 @@ class TestPreview:
         response = researcher.post(at("make_preview", study, section), sent)
         (frame,) = page_of(response).xpath("//iframe")
         assert shown in frame.get("srcdoc") and "<script" not in frame.get("srcdoc")
-        assert frame.get("sandbox") == "" and definition_hash(study) == before
+        assert frame.get("sandbox") == "allow-same-origin" and definition_hash(study) == before
 
     def test_every_page_of_a_study_with_everything_is_shown(self, researcher: Client) -> None:
         text = (settings.BASE_DIR / "examples" / "controls" / "study.yaml").read_bytes()

@@ -13,7 +13,10 @@ from annotation.export.others.units import RatedUnit, ToolQuestion, plain
 from annotation.models import Study
 
 HOW = "`potato start FOLDER/config.yaml` opens the project with the answers in it, one annotator for each participant."
-LOSES = ("The texts of an item stand in one text; their parts are fields beside it, which the page does not show.",)
+LOSES = (
+    "The texts of an item stand in one text; their parts are fields beside it, which the page does not show.",
+    "Images of prompts on the page, where words say what they show; the files are in `images/`.",
+)
 
 
 def potato_write(study: Study, units: Iterable[RatedUnit], questions: list[ToolQuestion], folder: Path) -> int:
@@ -63,12 +66,14 @@ def _items(
             states[code][unit.key] = [
                 [{"schema": name, "name": words[name][value]}, "true"] for name, value in answers.items()
             ]
-        parts = {"Prompt": unit.prompt, "Persona": unit.persona, **unit.outputs}
+        image = {"Image": unit.image_alt} if unit.image_file else {}
+        parts = {"Prompt": unit.prompt, **image, "Persona": unit.persona, **unit.outputs}
         yield {
             "id": unit.key,
             "text": "\n\n".join(f"{name}:\n{text}" for name, text in parts.items()),
             "item": unit.item,
             "prompt": unit.prompt,
+            "image_file": unit.image_file,
             "persona": unit.persona,
             **{plain(code): text for code, text in unit.outputs.items()},
         }

@@ -49,6 +49,8 @@ class RatedUnit:
     prompt: str
     persona: str
     outputs: dict[str, str]
+    image_file: str = ""
+    image_alt: str = ""
     answers: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
     first: dict[str, str] = field(default_factory=dict)
 
@@ -87,7 +89,7 @@ def units_of(study: Study, *, include_bots: bool, release: bool, found: Found) -
     """Yield the records of a study, by item, a chunk at a time; `release` puts marks in place of addresses."""
     scope, tables = Scope.of(study, include_bots=include_bots), study_tables(study, include_bots=include_bots)
     read = {name: _read(tables[name], found, release) for name in ("personas", "outputs", "items")}
-    prompts = {row["item"]: row["prompt"] for row in read["items"]}
+    rows = {row["item"]: row for row in read["items"]}
     planted = set(Item.objects.filter(study=study, planted_part__isnull=False).values_list("key", flat=True))
     outputs = groupby((row for row in read["outputs"] if not row["planted"]), key=itemgetter("persona"))
     current = next(outputs, None)
@@ -98,7 +100,9 @@ def units_of(study: Study, *, include_bots: bool, release: bool, found: Found) -
             made, current = list(current[1]), next(outputs, None)
         texts = {one["arm"]: one["text"] for one in made if one["sample"] == 0 and one["text"]}
         if row["item"] not in planted and len(texts) >= len(scope.arm_codes):
-            units.append(RatedUnit(row["persona"], row["item"], prompts[row["item"]], row["text"], texts))
+            item = rows[row["item"]]
+            shown = (item["image_file"], item["image_alt"])
+            units.append(RatedUnit(row["persona"], row["item"], item["prompt"], row["text"], texts, *shown))
         if len(units) == _CHUNK:
             yield from _answered(scope, units)
             units = []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from annotation.errors import ServiceError
 from annotation.export.files import export_refusal
+from annotation.export.images import ItemImages
 from annotation.export.others import argilla, labelstudio, potato
 from annotation.export.others.units import LOST, RatedUnit, ToolQuestion, questions_of, units_of
 from annotation.export.release import Found
@@ -33,7 +34,8 @@ def other_write(
 ) -> dict[str, int]:
     """Write `study` for the tool `format` into `directory`, which must be new or empty; return how many records.
 
-    Raises ServiceError where the definition has changed since the study was opened, or files stand in the way.
+    Raises ServiceError where the definition has changed since the study was opened, files stand in
+    the way, or an image is gone.
     """
     if refusal := export_refusal(study):
         raise ServiceError(refusal)
@@ -44,6 +46,7 @@ def other_write(
     found = Counter() if found is None else found
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".export-") as name:
         beside = Path(name)
+        ItemImages(study).write(beside)
         units = units_of(study, include_bots=include_bots, release=release, found=found)
         count = write(study, units, questions_of(study), beside)
         text = _readme(study, title, how, (*LOST, *loses), command, include_bots=include_bots, release=release)

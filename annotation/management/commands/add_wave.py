@@ -17,7 +17,11 @@ class Command(ProjectCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("study", help="slug (its newest version) or slug@version")
-        parser.add_argument("file", type=Path, help="The items; response_1 and so on hold texts for arms by number.")
+        parser.add_argument(
+            "file",
+            type=Path,
+            help="The items; response_1 and so on hold texts for arms by number. Images lie beside it.",
+        )
         parser.add_argument("--reason", required=True, metavar="TEXT", help="Why; it stands in every codebook.")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -118,6 +118,11 @@ def test_an_added_item_never_changes_one_that_is_there(study: Study, browser: Cl
     assert "says something else; choose to replace the items" in look(browser, address).replace("&#x27;", "'")
 
 
+def test_a_file_with_images_is_told_that_they_come_another_way(study: Study, browser: Client) -> None:
+    content = "id;prompt;image\nnew;Which of these?;pots.png\n"
+    assert "images come with the study as a .zip" in look(browser, bring(browser, study, "items", "new.csv", content))
+
+
 def test_personas_are_given_to_items_by_their_id(study: Study, browser: Client) -> None:
     rows = '{"item": "Item-1", "persona": "The user is a baker."}\n{"item": "nowhere", "persona": "x"}\n'
     address = bring(browser, study, "personas", "people.jsonl", rows)
