@@ -24,7 +24,7 @@ class DpoOptions(TrainOptions):
 def _trained(wanted: DpoOptions) -> Trained:
     sft = model_folder(wanted.sft).resolve()
     manifest = read_start(sft)
-    recipe = continue_adapter(wanted.hyper_parameters(), wanted.recipe, manifest["recipe"]["lora"])
+    recipe = continue_adapter(wanted.hyper_parameters(), wanted.recipe, manifest["recipe"])
     return Trained(DPO, model_name(wanted.base or manifest["base"]["name"]), recipe, sft)
 
 

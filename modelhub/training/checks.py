@@ -1,12 +1,18 @@
 """Whether disk and GPU have room for a training, before hours go into it."""
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from annotation.errors import ServiceError
-from modelhub.training.config import LoraSettings
+from modelhub.training.config import Recipe
+from modelhub.training.job import processes
 from modelhub.training.loading import load_tokenizer, lora_config, on_gpu, weights_type
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 # Two checkpoints are kept, the best and the newest, and a third stands beside them while it is written.
 _CHECKPOINTS = 3
@@ -15,15 +21,20 @@ _MARGIN = 1.2
 _SMALL_FILES = 100 * 2**20  # bytes for the tokenizer in every checkpoint, states, and the logs
 
 
+_BITS_4 = 0.57  # bytes a weight: half of one, and a scale for every 64
+_TOO_LITTLE = "Use a smaller base, or quantization.load_in_4bit=true, or {more} (deploy/accelerate/fsdp.yaml)."
+
+
 @dataclass(frozen=True)
 class Sizes:
-    """Numbers of parameters."""
+    """Numbers of parameters; `linear` of the base's are in layers that quantization makes smaller."""
 
     base: int
     adapter: int
+    linear: int = 0
 
 
-def model_sizes(base: str, lora: LoraSettings) -> Sizes:
+def model_sizes(base: str, recipe: Recipe) -> Sizes:
     """Return the parameters of the base and of the adapter, from the configuration alone: no weights are read.
 
     Raises ServiceError if the base is no causal language model or has none of the modules to be adapted.
@@ -35,13 +46,21 @@ def model_sizes(base: str, lora: LoraSettings) -> Sizes:
     try:
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base))
-            count = sum(one.numel() for one in model.parameters())
-            adapted = get_peft_model(model, lora_config(lora))
+            count, linear = sum(one.numel() for one in model.parameters()), _linear(model)
+            adapted = get_peft_model(model, lora_config(recipe.lora, recipe.peft))
     except (OSError, ValueError, KeyError) as error:
         raise ServiceError(
             f"{base} cannot be given an adapter: {error} If modules are the matter, try lora.target_modules=all-linear."
         ) from error
-    return Sizes(count, sum(one.numel() for one in adapted.parameters() if one.requires_grad))
+    return Sizes(count, sum(one.numel() for one in adapted.parameters() if one.requires_grad), linear)
+
+
+def _linear(model: "PreTrainedModel") -> int:
+    """Count the weights that bitsandbytes makes smaller: those of linear layers, but for the head."""
+    from torch.nn import Linear
+
+    layers = [one for one in model.modules() if isinstance(one, Linear) and one is not model.get_output_embeddings()]
+    return sum(one.weight.numel() for one in layers)
 
 
 def check_disk(folder: Path, needed: int) -> None:
@@ -61,24 +80,52 @@ def training_bytes(sizes: Sizes) -> int:
     return int(_MARGIN * (_CHECKPOINTS * 3 * adapter + adapter)) + _SMALL_FILES
 
 
-def check_memory(sizes: Sizes, *, precision: str, reference: bool) -> None:
+def check_memory(sizes: Sizes, *, recipe: Recipe, precision: str, reference: bool) -> None:
     """Raise ServiceError if the weights and the optimizer alone do not fit on the GPU; activations come on top.
 
+    Counted is what one GPU holds: less where the base is quantized, or spread over several by FSDP or DeepSpeed ZeRO-3.
     `reference`: a frozen copy of the adapter is held beside it.
     """
     import torch
 
-    if not on_gpu():
+    if not on_gpu() or _offloaded():
         return
-    weights = sizes.base * weights_type(precision).itemsize
     # The adapter, its gradient and two moments.
-    needed = weights + sizes.adapter * _FLOAT * (5 if reference else 4)
+    everything = base_bytes(sizes, recipe, precision) + sizes.adapter * _FLOAT * (5 if reference else 4)
+    gpus = sharded_over()
+    needed = everything / gpus
     free, _ = torch.cuda.mem_get_info()
     if free < needed:
+        share = f"a {gpus}th of weights and optimizer" if gpus > 1 else "weights and optimizer alone"
+        more = "more GPUs" if gpus > 1 else "a larger GPU, or several with FSDP"
         raise ServiceError(
-            f"The GPU has {gigabytes(free)} left, and weights and optimizer alone need {gigabytes(needed)}. Use a "
-            "smaller base, a larger GPU, or several with FSDP (deploy/accelerate/fsdp.yaml)."
+            f"The GPU has {gigabytes(free)} left, and {share} need {gigabytes(needed)}. {_TOO_LITTLE.format(more=more)}"
         )
+
+
+def base_bytes(sizes: Sizes, recipe: Recipe, precision: str) -> float:
+    """Return the bytes of the frozen weights."""
+    plain = weights_type(precision).itemsize
+    small = {"load_in_4bit": _BITS_4, "load_in_8bit": 1.0}
+    linear = next((size for key, size in small.items() if recipe.quantization.get(key)), plain)
+    return (sizes.base - sizes.linear) * plain + sizes.linear * linear
+
+
+def sharded_over() -> int:
+    """Return over how many GPUs the launcher spreads the weights themselves; 1 where each holds all of them."""
+    said = os.environ
+    fsdp = said.get("ACCELERATE_USE_FSDP") == "true" and (
+        said.get("FSDP_RESHARD_AFTER_FORWARD", "true").lower() in ("true", "full_shard")
+    )
+    zero3 = said.get("ACCELERATE_USE_DEEPSPEED") == "true" and said.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3"
+    return processes() if fsdp or zero3 else 1
+
+
+def _offloaded() -> bool:
+    """Whether the launcher keeps weights in the machine's memory, whose size nobody has told us."""
+    said = os.environ
+    offload = said.get("ACCELERATE_DEEPSPEED_OFFLOAD_PARAM_DEVICE", "none")
+    return said.get("FSDP_OFFLOAD_PARAMS") == "true" or offload not in ("none", "")
 
 
 def check_tokenizer_fits(base: str) -> None:

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, ValidationError, model_validator
 
 from annotation.errors import ServiceError
 
 _FOLDER = Path(__file__).parent / "recipes"
-
+# Sections whose keys are those of the libraries: LoraConfig, from_pretrained, BitsAndBytesConfig, SFTConfig, DPOConfig.
+PASSED = ("peft", "model", "quantization", "trl_sft", "trl_dpo")
 
 _Module = Annotated[str, StringConstraints(min_length=1)]
 _Modules = _Module | Annotated[tuple[_Module, ...], Field(min_length=1, strict=False)]  # TOML has lists
@@ -46,7 +47,10 @@ class _Settings(_Section):
     batch_size: int = Field(default=1, ge=1)
     eval_batch_size: int = Field(default=8, ge=1)
     gradient_accumulation: int = Field(default=1, ge=1)
-    scheduler: Literal["linear", "cosine", "constant"] = "linear"
+    scheduler: Literal[
+        "linear", "cosine", "constant", "constant_with_warmup", "cosine_with_restarts", "cosine_with_min_lr",
+        "polynomial", "inverse_sqrt", "warmup_stable_decay",
+    ] = "linear"  # fmt: skip
     warmup: float = Field(default=0.0, ge=0.0, lt=1.0)
     weight_decay: float = Field(default=0.0, ge=0.0)
     max_grad_norm: float = Field(default=1.0, gt=0.0)
@@ -86,12 +90,29 @@ class DpoSettings(_Settings):
     beta: float = Field(default=0.1, gt=0.0)
 
 
+_Passed = dict[str, JsonValue]
+
+
 class Recipe(_Section):
-    """All hyper-parameters, whatever the base model."""
+    """All hyper-parameters, whatever the base model.
+
+    The sections of PASSED go to the libraries under their own names; `training/passing.py` has them checked.
+    """
 
     lora: LoraSettings = LoraSettings()
     sft: SftSettings = SftSettings()
     dpo: DpoSettings = DpoSettings()
+    peft: _Passed = {}
+    model: _Passed = {}
+    quantization: _Passed = {}
+    trl_sft: _Passed = {}
+    trl_dpo: _Passed = {}
+
+    def effective(self, kind: str) -> dict[str, Any]:
+        """Return what shapes a training of this kind, sft or dpo: our settings, and what is passed on where it is."""
+        ours = {"lora": self.lora.model_dump(), kind: getattr(self, kind).model_dump()}
+        sections = (name for name in PASSED if name not in {"trl_sft", "trl_dpo"} - {f"trl_{kind}"})
+        return ours | {name: passed for name in sections if (passed := getattr(self, name))}
 
 
 def recipe_names() -> list[str]:
@@ -119,19 +140,24 @@ def load_recipe(name: str = "paper", *, config: Path | None = None, settings: Se
     return recipe
 
 
-def continue_adapter(recipe: Recipe, name: str, lora: Mapping[str, Any]) -> Recipe:
+def continue_adapter(recipe: Recipe, name: str, trained: Mapping[str, Any]) -> Recipe:
     """Return the recipe with the adapter settings of the model that training goes on from.
 
-    `name` is the built-in recipe it was made from. Raises ServiceError if other adapter settings were asked for.
+    `name` is the built-in recipe it was made from, `trained` the effective one of that model. Raises ServiceError if
+    other adapter settings were asked for.
     """
-    before = LoraSettings.model_validate(lora)
+    before, peft = LoraSettings.model_validate(trained["lora"]), trained.get("peft", {})
+    if recipe.peft not in ({}, peft):
+        raise ServiceError(
+            f"DPO goes on with the adapter of the SFT model, whose section peft is {peft}. Leave that section out."
+        )
     if recipe.lora not in (before, load_recipe(name).lora):
         wrong = [f"{key}={value}" for key, value in recipe.lora.model_dump().items() if value != getattr(before, key)]
         raise ServiceError(
             f"DPO goes on with the adapter of the SFT model, whose settings are {before}; it cannot have "
             f"{', '.join(wrong)}. Leave the lora settings out."
         )
-    return recipe.model_copy(update={"lora": before})
+    return recipe.model_copy(update={"lora": before, "peft": peft})
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -184,4 +210,5 @@ def _problem(place: Iterable[int | str], kind: str, message: str) -> str:
 
 def _known() -> str:
     sections: dict[str, type[BaseModel]] = {"lora": LoraSettings, "sft": SftSettings, "dpo": DpoSettings}
-    return "\n".join(f"Known in {name}: {', '.join(kind.model_fields)}." for name, kind in sections.items())
+    known = [f"Known in {name}: {', '.join(kind.model_fields)}." for name, kind in sections.items()]
+    return "\n".join([*known, f"Sections with the libraries' own names: {', '.join(PASSED)}."])

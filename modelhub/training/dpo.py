@@ -45,7 +45,7 @@ def make_dpo_trainer(job: TrainingJob, prepared: PreparedTraining) -> "DPOTraine
     settings = job.recipe.dpo
     trainer = DPOTrainer(
         model=_policy(job),
-        args=DPOConfig(**trainer_settings(job), beta=settings.beta, loss_type=["sigmoid"]),
+        args=DPOConfig(**{"loss_type": ["sigmoid"], **trainer_settings(job), **job.recipe.trl_dpo}, beta=settings.beta),
         train_dataset=Dataset.from_list(prepared.train.rows),
         eval_dataset=Dataset.from_list(prepared.validation.rows),
         processing_class=prepared.tokenizer,
@@ -66,7 +66,8 @@ def _policy(job: TrainingJob) -> "PeftModel":
     if job.sft is None:
         raise ServiceError("DPO starts from an SFT model; name its folder.")
     try:
-        model = PeftModel.from_pretrained(load_model(job.base, job.settings.precision), str(job.sft), is_trainable=True)
+        base = load_model(job.base, job.recipe, job.settings.precision)
+        model = PeftModel.from_pretrained(base, str(job.sft), is_trainable=True)
     except load_errors() as error:
         raise ServiceError(f"The adapter {job.sft} cannot be loaded into {job.base}: {error}") from error
     model.save_pretrained = partial(model.save_pretrained, selected_adapters=[POLICY])

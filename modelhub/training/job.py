@@ -14,6 +14,7 @@ from modelhub.training.config import DpoSettings, Recipe, SftSettings
 from modelhub.training.data import Example
 from modelhub.training.manifest import (
     CHECKPOINTS,
+    CURVES,
     JOB,
     MANIFEST,
     differences,
@@ -83,7 +84,7 @@ class TrainingJob:
                 "train": _examples(self.data.train_split, self.train),
                 "validation": _examples(self.data.validation_split, self.validation),
             },
-            "recipe": {"lora": self.recipe.lora.model_dump(), self.kind: self.settings.model_dump()},
+            "recipe": self.recipe.effective(self.kind),
             "seed": self.seed,
             "processes": processes(),
         }
@@ -124,7 +125,7 @@ def folder_state(job: TrainingJob) -> FolderState:
         if out.exists() and any(out.iterdir()):
             raise ServiceError(f"{out} holds something else already. Give a folder that is new or empty.")
         return FolderState.NEW
-    if last_checkpoint(job) is None and all(path.name in (JOB, CHECKPOINTS) for path in out.iterdir()):
+    if last_checkpoint(job) is None and all(path.name in (JOB, CHECKPOINTS, CURVES) for path in out.iterdir()):
         return FolderState.NEW  # claimed, but nothing has come of it: another training may have the place
     different = differences(before, job.describe())
     if different:

@@ -1,19 +1,20 @@
 """Load what is trained: the tokenizer, the base model, and a description of the adapter."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from annotation.errors import ServiceError
 from modelhub.engines.base import EngineSettings
 from modelhub.engines.decoding import Decoding
 from modelhub.engines.modelfiles import check_files
-from modelhub.training.config import LoraSettings
+from modelhub.training.config import LoraSettings, Recipe
 
 if TYPE_CHECKING:
     import torch
     from peft import LoraConfig
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 
 def quiet_environment(base: str) -> None:
@@ -85,18 +86,31 @@ def weights_type(precision: str) -> "torch.dtype":
     return torch.bfloat16 if precision == "bfloat16" else torch.float32
 
 
-def load_model(base: str, precision: str) -> "PreTrainedModel":
-    """Return the base model. Raises ServiceError."""
+def load_model(base: str, recipe: Recipe, precision: str) -> "PreTrainedModel":
+    """Return the base model, with what the recipe's sections model and quantization say. Raises ServiceError."""
     from transformers import AutoModelForCausalLM
 
+    passed: dict[str, Any] = dict(recipe.model)
+    if recipe.quantization:
+        # Each process has a whole quantized base on its own GPU; without a map it would be moved there in pieces.
+        here = {"": int(os.environ.get("LOCAL_RANK", "0"))}
+        passed |= {"quantization_config": quantization_config(recipe.quantization), "device_map": here}
+    refusals: tuple[type[Exception], ...] = (*load_errors(), TypeError, ImportError)  # of a name, or for a package
     try:
-        return AutoModelForCausalLM.from_pretrained(base, dtype=weights_type(precision))
-    except load_errors() as error:
+        return AutoModelForCausalLM.from_pretrained(base, dtype=weights_type(precision), **passed)
+    except refusals as error:
         raise ServiceError(f"The model {base} cannot be loaded: {error}") from error
 
 
-def lora_config(lora: LoraSettings) -> "LoraConfig":
-    """Return the adapter's settings in PEFT's form."""
+def quantization_config(passed: Mapping[str, Any]) -> "BitsAndBytesConfig":
+    """Return a recipe's section quantization in the library's form (QLoRA: Dettmers et al. 2023, arXiv 2305.14314)."""
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(**passed)
+
+
+def lora_config(lora: LoraSettings, passed: Mapping[str, Any]) -> "LoraConfig":
+    """Return the adapter's settings in PEFT's form; `passed` is the recipe's section peft."""
     from peft import LoraConfig
 
     modules: str | list[str] | None
@@ -108,4 +122,5 @@ def lora_config(lora: LoraSettings) -> "LoraConfig":
         bias=lora.bias,
         target_modules=None if modules == "default" else modules,
         task_type="CAUSAL_LM",
+        **passed,
     )

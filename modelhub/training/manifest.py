@@ -19,6 +19,7 @@ from annotation.rowfiles import file_sha256
 MANIFEST = "training.json"
 JOB = "training-job.json"
 CHECKPOINTS = "checkpoints"
+CURVES = "curves"  # where TensorBoard reads them
 ADAPTER_CONFIG = "adapter_config.json"
 _PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets")
 # What makes a model, as opposed to what is said about it.

@@ -36,18 +36,19 @@ def make_sft_trainer(job: TrainingJob, prepared: PreparedTraining) -> "SFTTraine
 
     settings = job.recipe.sft
     trainer = SFTTrainer(
-        model=load_model(job.base, settings.precision),
+        model=load_model(job.base, job.recipe, settings.precision),
         args=SFTConfig(
             **trainer_settings(job),
             completion_only_loss=True,
             packing=settings.packing,
             eval_packing=False,  # the validation loss must not depend on how rows are put together
             train_sampling_strategy="group_by_length" if settings.group_by_length else "random",
+            **job.recipe.trl_sft,
         ),
         train_dataset=Dataset.from_list(prepared.train.rows),
         eval_dataset=Dataset.from_list(prepared.validation.rows),
         processing_class=prepared.tokenizer,
-        peft_config=lora_config(job.recipe.lora),
+        peft_config=lora_config(job.recipe.lora, job.recipe.peft),
     )
     check_complete(len(prepared.train.rows), _texts(trainer.train_dataset))
     check_complete(len(prepared.validation.rows), _texts(trainer.eval_dataset))

@@ -1,6 +1,7 @@
 """What both trainings share: the trainer's settings, what is logged, resuming, and what is written at the end."""
 
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -30,7 +31,8 @@ from modelhub.training.loading import (
     quiet_libraries,
     weights_type,
 )
-from modelhub.training.manifest import MANIFEST, base_entry, model_digest, versions, write_json
+from modelhub.training.manifest import CURVES, MANIFEST, base_entry, model_digest, versions, write_json
+from modelhub.training.passing import check_passed, check_trackers
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, Trainer, TrainerCallback, TrainerState
@@ -89,6 +91,8 @@ def prepare(job: TrainingJob) -> PreparedTraining:
     quiet_environment(job.base)
     quiet_libraries()
     check_base(job.base)
+    check_passed(job.recipe, job.kind)
+    check_trackers(job.report_to)
     for name, examples in (("training", job.train), ("validation", job.validation)):
         if not examples:
             raise ServiceError(f"There are no {name} examples.")
@@ -110,9 +114,9 @@ def check_room(job: TrainingJob) -> None:
     context = getattr(AutoConfig.from_pretrained(job.base).get_text_config(), "max_position_embeddings", None)
     if context is not None and job.settings.max_length > context:
         raise ServiceError(f"max_length is {job.settings.max_length}, and {job.base} reads {context} tokens.")
-    sizes = model_sizes(job.base, job.recipe.lora)
+    sizes = model_sizes(job.base, job.recipe)
     check_disk(job.out, training_bytes(sizes))
-    check_memory(sizes, precision=job.settings.precision, reference=job.kind == DPO)
+    check_memory(sizes, recipe=job.recipe, precision=job.settings.precision, reference=job.kind == DPO)
 
 
 def trainer_settings(job: TrainingJob) -> dict[str, Any]:
@@ -171,6 +175,8 @@ def run_training(
         check_room(job)
         folder_claim(job)
         drop_broken_checkpoints(job)
+    # What TensorBoard is told would lie among the checkpoints otherwise, which go at the end.
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(job.out / CURVES)
     try:
         trainer = make_trainer(job, prepared)
     except (ImportError, RuntimeError, ValueError) as error:

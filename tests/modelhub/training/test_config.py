@@ -82,7 +82,7 @@ def test_prompts_must_leave_room_for_responses() -> None:
 
 
 def test_dpo_takes_over_the_adapter_settings_of_the_sft_model() -> None:
-    smaller = load_recipe(settings=["lora.r=4"]).lora.model_dump()
+    smaller = load_recipe(settings=["lora.r=4"]).effective("sft")
     assert continue_adapter(load_recipe(), "paper", smaller).lora.r == 4
     with pytest.raises(ServiceError, match="it cannot have r=8"):
         continue_adapter(load_recipe(settings=["lora.r=8"]), "paper", smaller)

@@ -124,8 +124,6 @@ def test_the_folder_of_another_job_is_refused_with_what_differs(tiny_llama: Path
 
 def test_a_folder_in_which_nothing_was_trained_yet_may_be_another_trainings(tiny_llama: Path, tmp_path: Path) -> None:
     job = make_job("sft", tiny_llama, tmp_path / "out")
-    with pytest.raises(ServiceError, match="cannot be set up: nonsense is not supported"):
-        train_sft(replace(job, report_to=("nonsense",)))
     interrupted(train_sft, job, step=1)
     other = replace(job, seed=4)
     assert folder_state(other) == FolderState.NEW
