@@ -22,7 +22,7 @@ from tests.tools.oddvalues import ODD
 
 EXAMPLES = [
     *(settings.BASE_DIR / "examples" / name / "study.yaml" for name in
-      ("controls", "demo", "elicitation", "first_study", "languages", "paper_persona_study", "pipeline",
+      ("controls", "demo", "elicitation", "first_study", "languages", "marking", "paper_persona_study", "pipeline",
        "ways_to_ask")),
     settings.BASE_DIR / "examples" / "paper_user_study" / "study_inline.yaml",
 ]  # fmt: skip
