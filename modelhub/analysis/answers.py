@@ -74,6 +74,8 @@ class Answer:
 def question_of(aspect: Aspect, *, arms: int) -> Question:
     """Return an aspect as a question. Of orders it is about each response: how far to the front it stands.
 
+    Of passages it is about whether any was marked: a share, on which raters agree or not.
+
     A ranking of three gives 3 to the first and 1 to the last; the best has 1, the worst -1, and the others have 0. So a
     higher number is better, as on the scales, and differences, win rates and agreement mean the same.
     """
@@ -85,6 +87,8 @@ def question_of(aspect: Aspect, *, arms: int) -> Question:
     if aspect.kind == Aspect.Kind.RANKING:
         between = [f"place {place}" for place in range(arms - 1, 1, -1)]
         minimum, maximum, labels = 1, arms, [f"place {arms}: {worst}", *between, f"place 1: {best}"]
+    if aspect.is_span:
+        kind, minimum, maximum, labels = Aspect.Kind.RATING, 0, 1, ["nothing marked", "passages marked"]
     return Question(
         key=aspect.key,
         name=aspect.name,
@@ -98,13 +102,16 @@ def question_of(aspect: Aspect, *, arms: int) -> Question:
     )
 
 
-def orders_as_ratings(answers: Sequence[Answer], aspects: Mapping[str, Aspect]) -> list[Answer]:
-    """Return the answers, with one for each response in place of an order of all.
+def answers_as_ratings(answers: Sequence[Answer], aspects: Mapping[str, Aspect]) -> list[Answer]:
+    """Return the answers, with one for each response in place of an order of all, and 1 for any number of passages.
 
     What a response is, and where it stood, is known from the ratings of single responses, of which each part has some.
     """
+    answers = [
+        replace(answer, value=min(answer.value, 1)) if aspects[answer.aspect].is_span else answer for answer in answers
+    ]
     if not any(aspect.orders for aspect in aspects.values()):
-        return list(answers)
+        return answers
     shown: dict[str, dict[str, Answer]] = {}
     for answer in answers:
         if answer.output and answer.system:
