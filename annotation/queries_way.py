@@ -141,7 +141,7 @@ def _parts(participant: Participant) -> list[PartShown]:
 
 
 def parts_rated(assignments: Any) -> defaultdict[int, list[Rated]]:
-    """Return what was rated in each of these parts, by assignment, in the order of the page. Three queries."""
+    """Return what was rated in each of these parts, by assignment, in the order of the page. Four queries."""
     slots = Slot.objects.filter(assignment__in=assignments).select_related("output__arm").order_by("position")
     found = {slot.pk: _rated(slot) for slot in slots}
     by_part: defaultdict[int, list[Rated]] = defaultdict(list)

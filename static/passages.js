@@ -113,6 +113,10 @@
       this.type = button(gettext("Type a passage"), () => this.add({ text: "", at: "", label: "", reason: "" }));
       this.bar.append(this.selected, this.mark, this.type);
       this.list.before(this.bar);
+      // On a telephone the words that are selected may stand far above the list.
+      this.near = button(this.mark.textContent, () => this.markSelected());
+      this.near.classList.add("mark-near");
+      this.element.closest("form").querySelector("[data-bottom-bar]").prepend(this.near);
       this.select();
     }
 
@@ -177,6 +181,7 @@
       if (isHere) this.found = range.collapsed ? null : this.text.passage(range);
       const text = this.found?.text.replace(/\s+/gu, " ") ?? "";
       const shown = text.length > PREVIEW ? `${text.slice(0, PREVIEW)}…` : text;
+      this.near.hidden = !text;
       const words = text ? fill(gettext("Selected: “%(passage)s”"), { passage: shown }) : gettext("Select words in the response to mark them.");
       if (this.selected.textContent !== words) this.selected.textContent = words;
     }
@@ -297,6 +302,7 @@
     }
 
     draw() {
+      this.nothing.closest("label").hidden = this.rows.length > 0 && !this.nothing.checked;
       if (!drawn) return;
       for (const range of this.ranges) drawn.delete(range);
       const places = this.rows.map((row) => this.field(row, "at").value).filter(Boolean);

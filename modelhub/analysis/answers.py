@@ -10,7 +10,10 @@ from annotation.orders import places_of
 
 @dataclass(frozen=True)
 class Question:
-    """An aspect. `score` makes its answers numbers that can be averaged, where they can."""
+    """An aspect. `score` makes its answers numbers that can be averaged, where they can.
+
+    Of marked passages, where `is_marking`, more is neither better nor worse.
+    """
 
     key: str
     name: str
@@ -21,6 +24,7 @@ class Question:
     labels: tuple[str, ...]
     minimum: int
     maximum: int
+    is_marking: bool = False
 
     @cached_property
     def is_share(self) -> bool:
@@ -99,6 +103,7 @@ def question_of(aspect: Aspect, *, arms: int) -> Question:
         labels=tuple(labels),
         minimum=minimum,
         maximum=maximum,
+        is_marking=aspect.is_span,
     )
 
 

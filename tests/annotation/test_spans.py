@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.urls import reverse
+from lxml import html
 from pytest_django.live_server_helper import LiveServer
 
 from annotation.errors import ServiceError, StaleVersion
@@ -65,9 +68,9 @@ def test_every_piece_of_rendered_markdown_says_where_it_stands() -> None:
         shown for _, shown in pieces
     }
     assert (text.index(" x $"), " x ") in pieces  # behind the address, which has an x too
-    html = render_response(text, is_placed=True)
-    assert html.count("data-at=") == len(pieces)
-    assert re.sub(r'<span data-at="\d+">([^<]*)</span>', r"\1", html) == render_response(text)
+    shown = render_response(text, is_placed=True)
+    assert shown.count("data-at=") == len(pieces)
+    assert re.sub(r'<span data-at="\d+">([^<]*)</span>', r"\1", shown) == render_response(text)
 
 
 @pytest.mark.parametrize(
@@ -306,6 +309,20 @@ def test_withdrawal_takes_passages_along_and_retention_the_reasons() -> None:
     ]
     free_text_erase(study)
     assert list(Passage.objects.values_list("text", "reason")) == [("early**,", "")]
+
+
+@pytest.mark.django_db
+def test_researchers_read_the_passages_with_their_labels_and_reasons(client: Client) -> None:
+    study = make_marking_study(practice=[])
+    marker = Marker(study)
+    marker.save(TONE)
+    marker.save(LONG, version=1)
+    client.force_login(study.owner)
+    seen = reverse("annotation:participant_seen", args=[study.slug, study.version, marker.walker.participant.number])
+    page = html.fromstring(client.get(seen).content.decode())
+    shown = [" ".join(one.text_content().split()) for one in page.xpath("//dl[@class='answers']/div[dd/q]")]
+    assert shown == ["Tone early**,: Babies wake up.", "Length milk: Too short."]
+    assert page.xpath("//div[@class='superseded'][dd/q]")[0].text_content().split()[0] == "Tone"
 
 
 @pytest.mark.django_db(transaction=True)
