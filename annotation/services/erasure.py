@@ -40,6 +40,7 @@ DELETED = (
     "times on pages",
     "steps through the study",
     "what was found in personas, and what was held because of it",
+    "passages marked in responses, with their reasons",
 )
 BLANKED = ("personas", "the responses made from them")
 FORGOTTEN = ("link", "completion code", "ids from a platform or list", "times of consent and completion")
