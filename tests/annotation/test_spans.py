@@ -60,14 +60,14 @@ def test_what_a_page_shows_is_found_in_what_was_typed(shown: str, kept: str) -> 
 def test_every_piece_of_rendered_markdown_says_where_it_stands() -> None:
     text = (
         "# T *a* b\\*c &amp; “d” b*c\r\n\r\n| a | b |\n|---|---|\n| 1 | **2** |\n\n1. 1 x `c  d` y\n"
-        '   ```py\n   y = 1\n     z\n   ```\n\n> q [l x](u(x) "t)") x $x^2$ end ![alt](i.png) 🦊 done\n> more\n'
+        '   ```py\n   y = 1\n     z\n   ```\n\n> q [l x](u(x) "a x )") x $x^2$ end ![alt](i.png) 🦊 done\n> more\n'
     )
     pieces = [(at, shown) for at, shown in response_pieces(text, is_markdown=True) if at is not None]
     assert all(text[at : at + len(shown)] == shown for at, shown in pieces)
     assert {"T ", "*c ", "2", "1 x ", "c  d", "y = 1", "  z", "l x", " end ", " 🦊 done", "more"} <= {
         shown for _, shown in pieces
     }
-    assert (text.index(" x $"), " x ") in pieces  # behind the address, which has an x too
+    assert (text.index(" x $"), " x ") in pieces  # behind the address and its title, which has an x too
     shown = render_response(text, is_placed=True)
     assert shown.count("data-at=") == len(pieces)
     assert re.sub(r'<span data-at="\d+">([^<]*)</span>', r"\1", shown) == render_response(text)
@@ -243,6 +243,9 @@ def test_a_form_without_a_script_keeps_every_field_until_the_passage_is_right() 
     assert (kept.status_code, step_of(kept.content.decode())) == (200, "rate")
     second = MARKDOWN.rindex("early")
     assert f'value="{second}-{second + 5}"' in marker.walker.get().content.decode()
+    again = {**typed, "at": f"{second}-{second + 5}", "reason": "Nobody sleeps."}  # as many, and another reason
+    marker.walker.complete(stay="1", **marker.form(**again))
+    assert "Nobody sleeps.</textarea>" in marker.walker.get().content.decode()
     rows = {"text": ["early", "milk"], "at": [f"{second}-{second + 5}", ""], "which": ["", ""],
             "label": ["tone", "length"], "reason": ["Babies wake up.", "Too short."]}  # fmt: skip
     marker.walker.complete(**marker.form(**rows))
