@@ -3,19 +3,22 @@
 No arm, system, output key, data set or origin can reach a participant's page, because none of these classes holds one.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from string import ascii_uppercase
 from typing import Any
+from uuid import UUID
 
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 
+from annotation.markings import Marking
 from annotation.models import Aspect, Assignment, Followup, Rating, Slot, Study
 from annotation.prompts_display import split_turns
-from annotation.questions import aspect_fits
-from annotation.questionviews import QuestionView, asked_among, question_view
+from annotation.questions import aspect_fits, markings_among
+from annotation.questionviews import QuestionView, asked_among, question_view, with_markings, with_places
 from annotation.services.followups import asks_followup, followup_version
 from annotation.study_texts import aspects_shown, study_shown, warning_shown
 
@@ -61,6 +64,11 @@ class ResponseView:
     questions: tuple[QuestionView, ...]
     followup: FollowupView | None = None
 
+    @property
+    def is_marked(self) -> bool:
+        """Whether passages of it are marked, so that the page has to know where they stand."""
+        return any(question.marking for question in self.questions)
+
 
 @dataclass(frozen=True)
 class ImageView:
@@ -95,6 +103,11 @@ class TaskView:
         return of_responses + self.comparisons + self.about_persona + self.checks
 
     @property
+    def is_marked(self) -> bool:
+        """Whether passages are marked on this page."""
+        return any(response.is_marked for response in self.responses)
+
+    @property
     def followups(self) -> tuple[FollowupView, ...]:
         """What may be added, in the order it stands on the page."""
         found = (*(response.followup for response in self.responses), self.persona_followup)
@@ -117,7 +130,8 @@ def task_view(assignment: Assignment, ratings: Sequence[Rating], followups: Sequ
     is_author = persona.author_id == assignment.participant_id
     slots = sorted(assignment.slots.all(), key=lambda slot: slot.position)
     answers = {(rating.slot_id, rating.aspect_id): rating for rating in ratings}
-    questions = partial(_questions, aspects_shown(study), answers, is_author)
+    aspects = aspects_shown(study)
+    questions = partial(_questions, aspects, answers, markings_among(aspects, ratings), is_author)
     added = {followup.slot_id: followup for followup in followups}
 
     def of_kind(kind: Slot.Kind, about: str) -> tuple[QuestionView, ...]:
@@ -153,11 +167,19 @@ def task_view(assignment: Assignment, ratings: Sequence[Rating], followups: Sequ
 
 
 def _questions(
-    aspects: Sequence[Aspect], answers: Mapping[tuple[int, int], Rating], is_author: bool, slot: Slot, about: str
+    aspects: Sequence[Aspect],
+    answers: Mapping[tuple[int, int], Rating],
+    markings: Mapping[UUID, tuple[Marking, ...]],
+    is_author: bool,
+    slot: Slot,
+    about: str,
 ) -> tuple[QuestionView, ...]:
-    fitting = [aspect for aspect in aspects if aspect_fits(aspect, slot)]
+    standing = [(aspect, answers.get((slot.pk, aspect.pk))) for aspect in aspects if aspect_fits(aspect, slot)]
     return asked_among(
-        question_view(aspect, slot.key, about, is_author, answers.get((slot.pk, aspect.pk))) for aspect in fitting
+        question_view(
+            aspect, slot.key, about, is_author, rating, markings=markings.get(rating.pk, ()) if rating else ()
+        )
+        for aspect, rating in standing
     )
 
 
@@ -166,9 +188,9 @@ def practice_view(study: Study, index: int, answers: dict[str, int]) -> TaskView
     item = study_shown(study).practice[index]
     aspects = aspects_shown(study)
 
-    def questions(kind: Aspect.Kind, slot_key: str, about: str) -> tuple[QuestionView, ...]:
+    def questions(slot_key: str, about: str, *kinds: Aspect.Kind) -> tuple[QuestionView, ...]:
         return asked_among(
-            question_view(aspect, slot_key, about, False, None, answers) for aspect in aspects if aspect.kind == kind
+            question_view(aspect, slot_key, about, False, None, answers) for aspect in aspects if aspect.kind in kinds
         )
 
     return TaskView(
@@ -178,15 +200,33 @@ def practice_view(study: Study, index: int, answers: dict[str, int]) -> TaskView
         warning="",
         image=image_view(item.get("image")),
         responses=tuple(
-            ResponseView(letter, text, questions(Aspect.Kind.RATING, f"practice{letter}", response_title(letter)))
+            ResponseView(letter, text, questions(f"practice{letter}", response_title(letter), *Aspect.OF_ONE))
             for letter, text in zip(ascii_uppercase, item["responses"], strict=False)
         ),
         comparisons=tuple(
             question
             for kind in Aspect.OF_ALL
-            for question in questions(kind, "practice", all_responses(len(item["responses"])))
+            for question in questions("practice", all_responses(len(item["responses"])), kind)
         ),
-        about_persona=questions(Aspect.Kind.PERSONA, "practice", _("Persona")),
+        about_persona=questions("practice", _("Persona"), Aspect.Kind.PERSONA),
+    )
+
+
+def with_sent(task: TaskView, data: QueryDict, disputed: Collection[tuple[str, str]] = ()) -> TaskView:
+    """Return a page with what a form holds and no answer has become of: places of an order, and passages.
+
+    `disputed` are questions, by slot and aspect, with another answer that has been saved meanwhile.
+    """
+
+    def filled(question: QuestionView) -> QuestionView:
+        is_disputed = (question.slot_key, question.aspect_key) in disputed
+        return with_markings(question, data, is_disputed=is_disputed)
+
+    responses = (replace(one, questions=tuple(map(filled, one.questions))) for one in task.responses)
+    return replace(
+        task,
+        responses=tuple(responses),
+        comparisons=tuple(with_places(question, data) for question in task.comparisons),
     )
 
 

@@ -62,7 +62,7 @@ class Attention:
             return {}
         answers: dict[str, str] = {}
         for response, text in zip(responses, texts, strict=True):
-            for scale in response.xpath(".//*[@data-scale]"):
+            for scale in response.xpath(".//*[@data-scale][not(@data-most)]"):
                 ends = _ends(scale)
                 answers |= dict.fromkeys(_names(scale), ends[0 if text in self.answer_key.bad else 1])
         return answers

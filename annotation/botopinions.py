@@ -90,7 +90,8 @@ class Opinions:
             shown = [one for one in page if one.arm is not None]
             liked = {one.position: self._latent(aspect, one.arm, persona, block) for one in shown}
             return 1 + max(range(len(aspect.orders)), key=lambda order: _fits(aspect.orders[order], liked))
-        middle = (aspect.minimum + aspect.maximum) / 2
+        # Of passages few are marked, whatever the most is that may be.
+        middle = 1 if aspect.is_span else (aspect.minimum + aspect.maximum) / 2
         # Of a slider, an opinion moves as large a part of the way as it does on five points.
         unit = (aspect.maximum - aspect.minimum) / 4 if aspect.is_slider else 1
         lenient = unit * _normal(f"{self.seed} {self.code} {aspect.key}", LENIENCY)

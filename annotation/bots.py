@@ -97,6 +97,7 @@ class Page:
         """Return the same, or nothing where the form has no questions. A dot parts the places of an order."""
         names = [name for name in dict.fromkeys(form.xpath(".//input[@type='radio']/@name")) if "." not in name]
         found = {name: list(form.inputs[name].value_options) for name in names}
+        found |= {name: [str(count) for count in range(min(most, 2) + 1)] for name, most in _marked(form)}
         for number in form.xpath(".//input[@type='number']"):
             found[number.name] = [str(value) for value in range(int(number.get("min")), int(number.get("max")) + 1)]
         return found | {name: [str(value) for value in range(1, len(orders) + 1)] for name, orders in _orders(form)}
@@ -107,14 +108,43 @@ def _orders(form: Any) -> list[tuple[str, list[str]]]:
     return [(one.get("data-scale"), one.get("data-orders").split()) for one in form.xpath(".//*[@data-orders]")]
 
 
-def _in_places(form: Any, values: dict[str, str]) -> dict[str, str]:
-    """Return the values as they are filled in: who has which place, where a question asks for an order."""
-    filled = dict(values)
+def _marked(form: Any) -> list[tuple[str, int]]:
+    """Return every question that asks for passages, by its field, with how many there may be."""
+    return [(one.get("data-scale"), int(one.get("data-most"))) for one in form.xpath(".//*[@data-most]")]
+
+
+def _passages(form: Any, name: str, count: int) -> dict[str, Any]:
+    """Return the fields of a question that asks for passages, with so many: words of the response, one by one."""
+    if not count:
+        return {f"{name}.none": "1"}
+    scale = form.xpath(".//*[@data-scale=$name]", name=name)[0]
+    shown = scale.xpath("ancestor::article//*[@data-at]")
+    words = list(dict.fromkeys(word for piece in shown for word in piece.text_content().split()))[:count]
+    labels = [value for value in scale.xpath(".//select/option/@value") if value]
+    return {
+        f"{name}.text": words,
+        f"{name}.which": ["1"] * len(words),
+        f"{name}.label": (labels[:1] or [""]) * len(words),
+        f"{name}.reason": [f"It says “{word}”." for word in words],
+    }
+
+
+def _in_places(form: Any, values: dict[str, str]) -> dict[str, Any]:
+    """Return the values as they are filled in: who has which place of an order, and which passages are marked."""
+    filled: dict[str, Any] = dict(values)
+    for name, _most in _marked(form):
+        if name in filled:
+            filled |= _passages(form, name, int(filled.pop(name)))
     for name, orders in _orders(form):
         if name in filled:
             order = orders[int(filled.pop(name)) - 1]
             filled |= {f"{name}.{place}": position for place, position in enumerate(order, start=1)}
     return filled
+
+
+def _own(names: Iterable[str]) -> list[str]:
+    """Return the names of fields without those of passages, which belong to a question."""
+    return [name for name in names if "." not in name]
 
 
 class Bot:
@@ -248,8 +278,8 @@ class Bot:
 
     def _remarks(self, form: Any) -> dict[str, str]:
         """Return something for every text field and one of every group of checkboxes."""
-        texts = dict.fromkeys(form.xpath(".//textarea/@name"), self.personas[0])
-        boxes = dict.fromkeys(form.xpath(".//input[@type='checkbox']/@name"))
+        texts = dict.fromkeys(_own(form.xpath(".//textarea/@name")), self.personas[0])
+        boxes = dict.fromkeys(_own(form.xpath(".//input[@type='checkbox']/@name")))
         return texts | {name: self.random.choice(list(form.inputs[name].value_options)) for name in boxes}
 
     def _choices(self, scales: dict[str, list[str]]) -> dict[str, str]:
@@ -260,7 +290,8 @@ class Bot:
         addresses = form.xpath(".//*[@data-scale=$name]/@data-url", name=name)
         if not addresses:
             raise BotError(f"page {page.step}: field {name!r} has no address to save to")
-        data = {
+        data: dict[str, Any] = {
+            **_in_places(form, {name: value}),
             "value": value,
             "version": page.field(form, f"version-{name}").value,
             "client_key": page.field(form, f"key-{name}").value,

@@ -214,9 +214,12 @@ def _answers(document: dict[str, Any]) -> float:
     """Minutes of the clicks of one part: its scales, and one more for what may be added about each thing rated."""
     arms, kinds = len(document["arms"]), [aspect["kind"] for aspect in document["aspects"]]
     each = {Aspect.Kind.RATING: arms, Aspect.Kind.RANKING: arms, Aspect.Kind.BEST_WORST: 2, Aspect.Kind.CHECK: 0}
+    each[Aspect.Kind.SPAN] = 2 * arms  # a passage in each response, selected and marked
     clicks = sum(each.get(kind, 1) for kind in kinds)
     added = arms if Aspect.Kind.RATING in kinds else 1
     remarks = writing(ANSWER_WORDS) * added if document["followup"].get("required") else 0
+    reasons = sum(aspect.get("marking", {}).get("reason") == "required" for aspect in document["aspects"])
+    remarks += writing(ANSWER_WORDS) * arms * reasons
     return answering(clicks + bool(document["followup"]) * added) + remarks
 
 

@@ -11,12 +11,14 @@ from django.db.models import QuerySet
 from django.utils.module_loading import import_string
 
 from annotation.models import (
+    Aspect,
     ElicitationAnswer,
     Event,
     Followup,
     Output,
     PageVisit,
     Participant,
+    Passage,
     Persona,
     PersonaProposal,
     QuestionnaireAnswer,
@@ -96,6 +98,9 @@ def _kept(study: Study) -> Iterator[tuple[str, str]]:
          Rating.objects.filter(**{f"slot__{name}": value for name, value in of_parts.items()}), True),
         ("Reasons and remarks", Followup.objects.filter(**{f"slot__{name}": value for name, value in of_parts.items()}),
          bool(study.followup)),
+        ("Passages marked in responses, with reasons",
+         Passage.objects.filter(**{f"rating__slot__{name}": value for name, value in of_parts.items()}),
+         study.aspects.filter(kind=Aspect.Kind.SPAN).exists()),
         ("Answers in questionnaires", answers.exclude(page=quiz), bool(study.questionnaires)),
         ("Answers in the quiz", answers.filter(page=quiz), bool(study.quiz)),
         ("Answers that helped to write a persona", ElicitationAnswer.objects.filter(persona__author__in=people),

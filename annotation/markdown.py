@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 import nh3
-from django.utils.html import escape, format_html
+from django.utils.html import conditional_escape, escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext
 from markdown_it import MarkdownIt
@@ -18,6 +18,7 @@ from markdown_it.token import Token
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from annotation.formulas import MATHML_ATTRIBUTES, MATHML_TAGS, bracket_formulas, formula
+from annotation.markdown_places import Piece, pieces_html, pieces_of, plain_pieces, tokens_place
 
 _TAGS = {"p", "br", "hr", "em", "strong", "code", "pre", "blockquote", "ul", "ol", "li", "a"}
 _TAGS |= {"h2", "h3", "h4", "h5", "h6"}
@@ -27,7 +28,7 @@ _RESPONSE_ATTRIBUTES: dict[str, set[str]] = {
     **{tag: {"dir"} for tag in ("p", "blockquote", "ul", "h3", "h4", "h5", "h6")},
     **{tag: {"class"} for tag in ("th", "td")},
     **MATHML_ATTRIBUTES,
-    "ol": {"start", "dir"}, "span": {"class", "dir"}, "pre": _SCROLLS, "div": _SCROLLS,
+    "ol": {"start", "dir"}, "span": {"class", "dir", "data-at"}, "pre": _SCROLLS, "div": _SCROLLS,
 }  # fmt: skip
 # Blocks of one response may be in scripts of both directions.
 _DIRECTED = {f"{block}_open" for block in ("paragraph", "heading", "bullet_list", "ordered_list", "blockquote")}
@@ -58,19 +59,31 @@ def render_markdown(text: str) -> SafeString:
     return mark_safe(clean)  # nh3 has just cleaned it  # nosec B308 B703
 
 
-def render_response(text: str) -> SafeString:
+def render_response(text: str, *, is_placed: bool = False) -> SafeString:
     """Return a response or a prompt, CommonMark with tables and formulas, as HTML that is safe and self-contained.
 
     As `render_markdown`, but for links: see above. Headings start at h3, below that of the response. A formula that
     cannot be read stands as it was typed. Kept by text: a page is shown many times, and made again with each click.
+    What `is_placed` says where it stands in the text, see `markdown_places`.
     """
-    return _rendered(text, get_language() or "")
+    return _rendered(text, is_placed, get_language() or "")
+
+
+def response_pieces(text: str, *, is_markdown: bool) -> list[Piece]:
+    """Return what a page shows of a response, in pieces that say where they stand in its text."""
+    if not is_markdown:
+        return plain_pieces(text)
+    tokens = _RESPONSE.parse(text)
+    tokens_place(tokens, text)
+    return list(pieces_of(tokens))
 
 
 @lru_cache(maxsize=KEPT_RESPONSES)
-def _rendered(text: str, _language: str) -> SafeString:
+def _rendered(text: str, is_placed: bool, _language: str) -> SafeString:
     """The language is that of the names which tables and code have for screen readers."""
     tokens = _RESPONSE.parse(text)
+    if is_placed:
+        tokens_place(tokens, text)
     _demote_headings(tokens, below=2)
     for token in tokens:
         if token.type in _DIRECTED:
@@ -115,8 +128,21 @@ def _address(url: object) -> str:
 
 
 def _code(_renderer: Any, tokens: Sequence[Token], index: int, _options: Any, _env: Any) -> str:
-    label, code = gettext("Source code"), tokens[index].content
+    label, code = gettext("Source code"), _shown(tokens[index])
     return format_html('<pre dir="ltr" role="group" aria-label="{}" tabindex="0"><code>{}</code></pre>\n', label, code)
+
+
+def _code_inline(_renderer: Any, tokens: Sequence[Token], index: int, _options: Any, _env: Any) -> str:
+    return format_html("<code>{}</code>", _shown(tokens[index]))
+
+
+def _words(_renderer: Any, tokens: Sequence[Token], index: int, _options: Any, _env: Any) -> str:
+    return conditional_escape(_shown(tokens[index]))
+
+
+def _shown(token: Token) -> str:
+    pieces = token.meta.get("pieces")
+    return pieces_html(pieces) if pieces else token.content
 
 
 def _table_open(*_: Any) -> str:
@@ -142,6 +168,8 @@ def _response_parser() -> MarkdownIt:
         parser.add_render_rule(kind, _formula_rule(before, after, is_block=is_block))
     for kind in ("fence", "code_block"):
         parser.add_render_rule(kind, _code)
+    parser.add_render_rule("text", _words)
+    parser.add_render_rule("code_inline", _code_inline)
     for kind in ("th_open", "td_open"):
         parser.add_render_rule(kind, _cell_open)
     parser.add_render_rule("table_open", _table_open)

@@ -32,7 +32,7 @@ def definition_document(study: Study) -> dict[str, Any]:
     )  # fmt: skip
     aspect_fields = (
         "key", "name", "kind", "level", "question", "question_for_others", "minimum", "maximum", "labels",
-        "expected", "part", "is_loud", "asked_if", "asked_if_values",
+        "expected", "part", "is_loud", "asked_if", "asked_if_values", "marking",
     )  # fmt: skip
     return {
         **without_empty({name: getattr(study, name) for name in fields}),

@@ -50,6 +50,15 @@ STEPS: dict[str, str] = {
 
 
 @dataclass(frozen=True)
+class PassageShown:
+    """A passage that an answer marks, with what its label says."""
+
+    text: str
+    label: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class AnswerShown:
     """One answer. `is_current` unless a later one replaced it."""
 
@@ -59,6 +68,7 @@ class AnswerShown:
     version: int
     saved_at: datetime
     is_current: bool
+    passages: list[PassageShown] = field(default_factory=list)
 
 
 @dataclass
@@ -131,13 +141,13 @@ def _parts(participant: Participant) -> list[PartShown]:
 
 
 def parts_rated(assignments: Any) -> defaultdict[int, list[Rated]]:
-    """Return what was rated in each of these parts, by assignment, in the order of the page. Three queries."""
+    """Return what was rated in each of these parts, by assignment, in the order of the page. Four queries."""
     slots = Slot.objects.filter(assignment__in=assignments).select_related("output__arm").order_by("position")
     found = {slot.pk: _rated(slot) for slot in slots}
     by_part: defaultdict[int, list[Rated]] = defaultdict(list)
     for slot in slots:
         by_part[slot.assignment_id].append(found[slot.pk])
-    ratings = Rating.objects.filter(slot__in=list(found)).select_related("aspect")
+    ratings = Rating.objects.filter(slot__in=list(found)).select_related("aspect").prefetch_related("passages")
     for rating in ratings.order_by("aspect__ordinal", "version"):
         found[rating.slot_id].answers.append(_answer(rating))
     for added in Followup.objects.filter(slot__in=list(found)):
@@ -161,7 +171,11 @@ def _answer(rating: Rating) -> AnswerShown:
     aspect: Aspect = rating.aspect
     label = dict(aspect.options).get(rating.value, "")
     is_current = rating.superseded_by_id is None
-    return AnswerShown(aspect.name, rating.value, label, rating.version, rating.saved_at, is_current)
+    words = dict(zip(aspect.marking["labels"], aspect.labels, strict=True)) if aspect.is_span else {}
+    passages = [
+        PassageShown(passage.text, words.get(passage.label, ""), passage.reason) for passage in rating.passages.all()
+    ]
+    return AnswerShown(aspect.name, rating.value, label, rating.version, rating.saved_at, is_current, passages)
 
 
 def _questionnaires(participant: Participant) -> list[tuple[str, str, str, datetime]]:

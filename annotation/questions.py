@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.db import connection
 from django.db.models import Max
 
-from annotation.models import Aspect, Assignment, Participant, Rating, Slot, Study
+from annotation.markings import Marking
+from annotation.models import Aspect, Assignment, Participant, Passage, Rating, Slot, Study
 from annotation.prepared import KeptQuery
 
 _SLOT_OF = {
     Aspect.Kind.RATING: Slot.Kind.OUTPUT,
+    Aspect.Kind.SPAN: Slot.Kind.OUTPUT,
     **dict.fromkeys(Aspect.OF_ALL, Slot.Kind.PAIR),
     Aspect.Kind.PERSONA: Slot.Kind.PERSONA,
     Aspect.Kind.CHECK: Slot.Kind.CHECK,
@@ -19,7 +22,10 @@ _SLOT_OF = {
 
 @dataclass(frozen=True)
 class QuestionState:
-    """One aspect of one slot. `value` is the answer that stands, None without one; `version` counts all there were."""
+    """One aspect of one slot. `value` is the answer that stands, None without one; `version` counts all there were.
+
+    `markings` are the passages that the answer marks; None where the question is about something else.
+    """
 
     slot_id: int
     position: int
@@ -31,6 +37,7 @@ class QuestionState:
     version: int
     value: int | None
     decides: bool = False  # whether other questions are asked
+    markings: tuple[Marking, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -88,9 +95,35 @@ def asked_question(*, token: str, slot_key: str, aspect_key: str) -> AskedQuesti
     ) = row  # fmt: skip
     question = QuestionState(
         slot_id, position, aspect_id, name, minimum, maximum, _is_asked(aspect_kind, part, slot_kind, ordinal),
-        version or 0, value, bool(decides),
+        version or 0, value, bool(decides), _standing_markings(aspect_kind, slot_id, aspect_id),
     )  # fmt: skip
     return AskedQuestion(question, assignment_id, bool(is_shown), participant_kind, language, state, hours)
+
+
+def _standing_markings(aspect_kind: str, slot_id: int, aspect_id: int) -> tuple[Marking, ...] | None:
+    if aspect_kind != Aspect.Kind.SPAN:
+        return None
+    stands = Passage.objects.filter(rating__slot=slot_id, rating__aspect=aspect_id, rating__superseded_by__isnull=True)
+    return tuple(_marking(passage) for passage in stands)
+
+
+def markings_of(ratings: Iterable[Rating]) -> dict[UUID, tuple[Marking, ...]]:
+    """Return the passages that these answers mark, by answer, in the order of the text."""
+    found: dict[UUID, tuple[Marking, ...]] = {}
+    for passage in Passage.objects.filter(rating__in=[rating.pk for rating in ratings]):
+        found[passage.rating_id] = (*found.get(passage.rating_id, ()), _marking(passage))
+    return found
+
+
+def markings_among(aspects: Iterable[Aspect], ratings: Iterable[Rating]) -> dict[UUID, tuple[Marking, ...]]:
+    """Return the same of those of the answers that mark passages; it asks the database only where some can."""
+    spans = {aspect.pk for aspect in aspects if aspect.is_span}
+    marking = [rating for rating in ratings if rating.aspect_id in spans]
+    return markings_of(marking) if marking else {}
+
+
+def _marking(passage: Passage) -> Marking:
+    return Marking(passage.start, passage.end, passage.text, passage.label, passage.reason)
 
 
 _STANDING = KeptQuery(
@@ -127,7 +160,9 @@ def questions_of(
     assignment: Assignment, aspects: Iterable[Aspect], ratings: Iterable[Rating]
 ) -> dict[tuple[str, str], QuestionState]:
     """Return every question of an assignment by the keys of slot and aspect, with the answers that stand."""
+    aspects = list(aspects)
     standing = {(rating.slot_id, rating.aspect_id): rating for rating in ratings}
+    markings = markings_among(aspects, standing.values())
     found = {}
     for slot in assignment.slots.all():
         for aspect in aspects:
@@ -136,6 +171,7 @@ def questions_of(
                 found[slot.key, aspect.key] = QuestionState(
                     slot.pk, slot.position, aspect.pk, aspect.name, aspect.minimum, aspect.maximum, True,
                     rating.version if rating else 0, rating.value if rating else None,
+                    markings=(markings.get(rating.pk, ()) if rating else ()) if aspect.is_span else None,
                 )  # fmt: skip
     return found
 

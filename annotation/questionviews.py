@@ -1,11 +1,14 @@
 """What a page is given of one question: its words, its answers, and the one that stands."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from string import ascii_uppercase
 
+from django.http import QueryDict
+
+from annotation.markings import Marking, MarkingSent, markings_sent, row_of
 from annotation.models import Aspect, Rating
 from annotation.orders import Order
 
@@ -41,6 +44,22 @@ class OrderView:
 
 
 @dataclass(frozen=True)
+class MarkingView:
+    """Passages of a response: those in the fields, one field that is empty, and what each can be said to be."""
+
+    rows: tuple[MarkingSent, ...]
+    nothing: bool
+    labels: tuple[tuple[str, str], ...]
+    reason: str
+    most: int
+
+    @property
+    def shown(self) -> tuple[MarkingSent, ...]:
+        """The rows on the page, the last of them to fill in."""
+        return (*self.rows, MarkingSent()) if len(self.rows) < self.most else self.rows
+
+
+@dataclass(frozen=True)
 class QuestionView:
     """One scale on the page. `name` is the form field; `about` names the response in the list of what is missing."""
 
@@ -57,6 +76,7 @@ class QuestionView:
     client_key: uuid.UUID
     slider: SliderView | None = None
     order: OrderView | None = None
+    marking: MarkingView | None = None
     asked_if: str = ""
     asked_if_values: tuple[int, ...] = ()
     is_asked: bool = True
@@ -74,8 +94,12 @@ def question_view(
     is_author: bool,
     rating: Rating | None,
     answers: Mapping[str, int] | None = None,
+    markings: Sequence[Marking] = (),
 ) -> QuestionView:
-    """Return a question about a slot with the answer that stands, or else with the one among `answers`, by field."""
+    """Return a question about a slot with the answer that stands, or else with the one among `answers`, by field.
+
+    `markings` are the passages that this answer marks.
+    """
     name = answer_name(slot_key, aspect.key)
     value = rating.value if rating else (answers or {}).get(name)
     return QuestionView(
@@ -92,6 +116,7 @@ def question_view(
         client_key=uuid.uuid4(),
         slider=_slider(aspect) if aspect.is_slider else None,
         order=_order(aspect, name, value) if aspect.orders else None,
+        marking=_marking(aspect, value, markings) if aspect.is_span else None,
         asked_if=answer_name(slot_key, aspect.asked_if) if aspect.asked_if else "",
         asked_if_values=tuple(aspect.asked_if_values),
     )
@@ -138,6 +163,28 @@ def with_places(question: QuestionView, sent: Mapping[str, str]) -> QuestionView
     known = {str(position): position for position, _ in question.order.letters}
     places = tuple(replace(place, chosen=known.get(sent.get(place.name, ""))) for place in question.order.places)
     return replace(question, order=replace(question.order, places=places))
+
+
+def with_markings(question: QuestionView, data: QueryDict, *, is_disputed: bool = False) -> QuestionView:
+    """Return a question with the passages that a form holds; where others are saved meanwhile, behind those."""
+    sent = markings_sent(question.name, data)
+    if question.marking is None or sent is None:
+        return question
+    rows, nothing = sent.rows, sent.nothing
+    if is_disputed:
+        saved, nothing = question.marking.rows, question.marking.nothing and not rows
+        rows = (*saved, *(row for row in rows if (row.text, row.label) not in {(one.text, one.label) for one in saved}))
+    return replace(question, marking=replace(question.marking, rows=rows, nothing=nothing))
+
+
+def _marking(aspect: Aspect, value: int | None, markings: Sequence[Marking]) -> MarkingView:
+    return MarkingView(
+        rows=tuple(row_of(marking) for marking in markings),
+        nothing=value == 0,
+        labels=tuple(zip(aspect.marking["labels"], aspect.labels, strict=True)),
+        reason=aspect.marking["reason"],
+        most=aspect.maximum,
+    )
 
 
 def _slider(aspect: Aspect) -> SliderView:

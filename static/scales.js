@@ -252,7 +252,7 @@
     }
   }
 
-  const KINDS = { slider: Slider, order: Ordering };
-  window.personaeval.scaleOf = (fieldset, token, changed) =>
-    new (KINDS[fieldset.dataset.kind] ?? Scale)(fieldset, token, changed);
+  const kinds = { slider: Slider, order: Ordering };
+  const scaleOf = (fieldset, token, changed) => new (kinds[fieldset.dataset.kind] ?? Scale)(fieldset, token, changed);
+  Object.assign(window.personaeval, { Scale, kinds, scaleOf });
 })();

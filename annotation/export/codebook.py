@@ -101,8 +101,14 @@ def _aspect(aspect: Aspect) -> dict[str, Any]:
         "question": aspect.question,
         "question_for_others": aspect.question_for_others,
         "labels": {str(value): label for value, label in aspect.options},
+        **({"passages": _marking(aspect)} if aspect.is_span else {}),
         **({"expected": aspect.expected, "part": aspect.part, "is_loud": aspect.is_loud} if aspect.part else {}),
     }
+
+
+def _marking(aspect: Aspect) -> dict[str, Any]:
+    labels = dict(zip(aspect.marking["labels"], aspect.labels, strict=True))
+    return {"labels": labels, "reason": aspect.marking["reason"], "most": aspect.maximum}
 
 
 def _column(column: Column) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from annotation.export.eliciting import elicitation_tables
 from annotation.export.flagged import ON_PARTICIPANTS
 from annotation.export.holds import screening_tables
 from annotation.export.scope import Scope
+from annotation.export.spans import SPANS, spans, spans_of
 from annotation.export.texts import text_tables
 from annotation.models import Aspect, Assignment, Output, Participant, Persona, Slot, Study
 
@@ -54,6 +55,13 @@ def study_tables(study: Study, *, include_bots: bool = False, external_ids: bool
             q.whole_outputs_of,
         ),
         ("participants", "One row per participant.", _participants(scope), rows.participants, q.participants_of),
+        (
+            "spans",
+            "One row per passage ever marked in an output, those of superseded answers too.",
+            SPANS,
+            spans,
+            spans_of,
+        ),
         *control_tables(),
         *adjudication_tables(),
         *screening_tables(),
@@ -100,7 +108,8 @@ ANSWER = (
     Column("aspect", "string", "Key of the question; its words and labels are listed under `aspects`."),
     Column("aspect_kind", "string", "What kind of question.", dict(Aspect.Kind.choices)),
     Column("value", "integer", "The answer. Comparisons and picks: 1 left, 2 right, 3 tie, 4 both bad, as the "
-           "participant saw the sides. Rankings, and best and worst: the number of the order in `label`."),
+           "participant saw the sides. Rankings, and best and worst: the number of the order in `label`. Passages: how "
+           "many are marked, 0 for nothing to mark; see `spans`."),
     Column("label", "string", "The written label of that value, empty where a slider has none. Rankings, and best and "
            "worst: positions on the page from the best to the worst."),
     Column("preferred_arm", "string", "Comparisons and picks: code of the arm on the preferred side; null (CSV: empty) "

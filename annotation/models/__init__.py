@@ -9,7 +9,7 @@ from annotation.models.member import StudyMember
 from annotation.models.output import Output
 from annotation.models.participant import Arrival, OpenLink, Participant
 from annotation.models.persona import Persona
-from annotation.models.rating import Assignment, Followup, PageVisit, QuestionnaireAnswer, Rating, Slot
+from annotation.models.rating import Assignment, Followup, PageVisit, Passage, QuestionnaireAnswer, Rating, Slot
 from annotation.models.retention import RetentionStep
 from annotation.models.study import Arm, Aspect, Item, Study, StudyImage
 from annotation.models.tally import UnitTally
@@ -35,6 +35,7 @@ __all__ = [
     "Output",
     "OutputWorker",
     "PageVisit",
+    "Passage",
     "Participant",
     "Persona",
     "PersonaFinding",

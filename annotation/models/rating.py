@@ -144,6 +144,27 @@ class Rating(models.Model):
         return f"rating {self.id}"
 
 
+class Passage(models.Model):
+    """A passage that a rating marks, in code points of the response's text as exports have it."""
+
+    rating = models.ForeignKey(Rating, on_delete=models.PROTECT, related_name="passages")
+    start = models.PositiveIntegerField()
+    end = models.PositiveIntegerField(help_text="The first code point after it.")
+    text = models.TextField(blank=True, help_text="What stands there; blank once the response is erased.")
+    label = models.CharField(max_length=40, blank=True, help_text="A key of the aspect's labels, where it has some.")
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["rating", "start", "end", "label"], name="passage_marked_once"),
+            models.CheckConstraint(condition=Q(end__gt=F("start")), name="passage_is_not_empty"),
+        ]
+        ordering = ["start", "end", "label"]
+
+    def __str__(self) -> str:
+        return f"passage {self.pk}"
+
+
 class Followup(models.Model):
     """What a participant adds to their answers about one slot: chips and free text, both optional."""
 

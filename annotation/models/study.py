@@ -103,7 +103,8 @@ class Aspect(models.Model):
     """A rated question: a scale under each response, or a comparison of all.
 
     A slider is a rating of level interval, which has labels for its ends, and maybe its middle, alone. The answers of
-    a ranking and of a choice of best and worst are the numbers of orders, see `orders`.
+    a ranking and of a choice of best and worst are the numbers of orders, see `orders`. Those of passages are how many
+    are marked, from none to `maximum`; the passages themselves are kept with the rating.
     """
 
     class Kind(models.TextChoices):
@@ -113,6 +114,7 @@ class Aspect(models.Model):
         PERSONA = "persona", gettext_noop("Rating of the persona")
         RANKING = "ranking", gettext_noop("Ranking of all responses")
         BEST_WORST = "best_worst", gettext_noop("Best and worst of all responses")
+        SPAN = "span", gettext_noop("Passages marked in one response")
         CHECK = "check", gettext_noop("Attention check")
 
     class Level(models.TextChoices):
@@ -126,6 +128,8 @@ class Aspect(models.Model):
     PICK_OPTIONS = ("left", "right")
     # What the two labels of these are about.
     ORDER_OPTIONS = ("best", "worst")
+    # Questions about one response.
+    OF_ONE = (Kind.RATING, Kind.SPAN)
     # Questions about all responses of a page together.
     OF_ALL = (Kind.COMPARISON, Kind.PICK, Kind.RANKING, Kind.BEST_WORST)
 
@@ -140,6 +144,9 @@ class Aspect(models.Model):
     minimum = models.SmallIntegerField()
     maximum = models.SmallIntegerField()
     labels = models.JSONField(help_text="One written label per value, from minimum to maximum.")
+    marking = models.JSONField(
+        default=dict, blank=True, help_text="Passages only: {reason, labels}, the keys of what `labels` says in words."
+    )
     # Where it is asked only after some answers to another question about the same thing.
     asked_if = models.CharField(max_length=40, blank=True, default="", help_text="The key of that question.")
     asked_if_values = models.JSONField(default=list, blank=True)
@@ -166,7 +173,12 @@ class Aspect(models.Model):
 
     @cached_property
     def options(self) -> list[tuple[int, str]]:
-        """The (value, label) pairs of the scale, in ascending order; of a slider, the points that have a label."""
+        """The (value, label) pairs of the scale, in ascending order; of a slider, the points that have a label.
+
+        None for passages, whose values are numbers of them.
+        """
+        if self.is_span:
+            return []
         if self.is_slider:
             middle = [(self.minimum + self.maximum) // 2] * (len(self.labels) - 2)
             return list(zip([self.minimum, *middle, self.maximum], self.labels, strict=True))
@@ -178,6 +190,11 @@ class Aspect(models.Model):
     def is_slider(self) -> bool:
         """Whether any value from minimum to maximum can be chosen, and only some have labels."""
         return self.level == self.Level.INTERVAL
+
+    @property
+    def is_span(self) -> bool:
+        """Whether it is answered by passages of a response; its labels are those that a passage can have."""
+        return self.kind == self.Kind.SPAN
 
     @property
     def orders(self) -> tuple[Order, ...]:

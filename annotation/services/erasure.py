@@ -17,6 +17,7 @@ from annotation.models import (
     Output,
     PageVisit,
     Participant,
+    Passage,
     Persona,
     PersonaFinding,
     PersonaHold,
@@ -39,6 +40,7 @@ DELETED = (
     "times on pages",
     "steps through the study",
     "what was found in personas, and what was held because of it",
+    "passages marked in responses, with their reasons",
 )
 BLANKED = ("personas", "the responses made from them")
 FORGOTTEN = ("link", "completion code", "ids from a platform or list", "times of consent and completion")
@@ -106,6 +108,8 @@ def free_text_erase(study: Study) -> dict[str, int]:
     counts["followups"] = Followup.objects.filter(slot__assignment__participant__study=study).exclude(text="").update(
         text=""
     )  # fmt: skip
+    marked = Passage.objects.filter(rating__slot__assignment__participant__study=study)
+    counts["passages"] = marked.exclude(reason="").update(reason="")
     for name, rows in steps.items():
         counts[name] = rows.count()
         rows.delete()
@@ -137,6 +141,7 @@ def _blank(personas: QuerySet[Persona], outputs: QuerySet[Output]) -> None:
     unfinished = outputs.filter(state=Output.State.REQUESTED)
     unfinished.update(state=Output.State.FAILED, lease_holder="", lease_until=None)
     outputs.update(text="", error="", lease_holder="")
+    Passage.objects.filter(rating__slot__output__in=outputs).update(text="")
     personas.update(text="", offered_text="", draft_tab=None)
     for model in (PersonaFinding, PersonaHold, GuardCheck):  # what was found quotes the text
         model.objects.filter(persona__in=personas).delete()
@@ -145,6 +150,7 @@ def _blank(personas: QuerySet[Persona], outputs: QuerySet[Output]) -> None:
 def _delete_answers(participant: Participant, mine: QuerySet[Assignment]) -> dict[str, int]:
     slots = Slot.objects.filter(assignment__in=mine)
     ratings = Rating.objects.filter(slot__in=slots)
+    passages = Passage.objects.filter(rating__in=ratings)
     steps: dict[str, QuerySet[Any]] = {
         "followups": Followup.objects.filter(slot__in=slots),
         "questionnaire_answers": QuestionnaireAnswer.objects.filter(participant=participant),
@@ -155,6 +161,7 @@ def _delete_answers(participant: Participant, mine: QuerySet[Assignment]) -> dic
     }
     counts = {"ratings": ratings.filter(superseded_by__isnull=True).count(), "earlier_ratings": 0}
     counts["earlier_ratings"] = ratings.count() - counts["ratings"]
+    passages.delete()
     ratings._raw_delete(ratings.db)
     for name, rows in steps.items():
         counts[name] = rows.count()

@@ -19,7 +19,8 @@ from annotation.services.ratings import (
     KEY_USED,
     TRIES,
     GivenAnswer,
-    answer_check,
+    answer_checked,
+    is_answered_so,
     ratings_end,
     ratings_write,
     sent_answer,
@@ -85,12 +86,12 @@ def _sorted(assignment: Assignment, answers: Mapping[Key, GivenAnswer], *, again
     questions = questions_of(assignment, aspects, standing_ratings(assignment))
     new: dict[Key, GivenAnswer] = {}
     conflicts: set[Key] = set()
-    refused: ServiceError | None = None
-    for key, answer in answers.items():
+    refused: dict[Key, ServiceError] = {}
+    for key, given in answers.items():
         question = questions[key]
         try:
-            answer_check(question, answer)
-            if question.value == answer.value:
+            answer = answer_checked(question, given)
+            if is_answered_so(question, answer):
                 continue
             if any(answer.client_key == other.client_key for other in new.values()):
                 raise ServiceError(_(KEY_USED))
@@ -102,7 +103,7 @@ def _sorted(assignment: Assignment, answers: Mapping[Key, GivenAnswer], *, again
             else:
                 conflicts.add(key)
         except ServiceError as error:
-            refused = refused or error
+            refused[key] = error
     values: dict[int, list[int | None]] = {}
     stands = {key: new[key].value if key in new else question.value for key, question in questions.items()}
     unasked = _unasked(aspects, stands)
@@ -111,7 +112,8 @@ def _sorted(assignment: Assignment, answers: Mapping[Key, GivenAnswer], *, again
             values.setdefault(question.aspect_id, []).append(stands[key])
     ended = [(questions[key].slot_id, aspect) for key, aspect in unasked.items() if questions[key].value is not None]
     asked = [(questions[key], answer) for key, answer in new.items() if key not in unasked]
-    return _Form(asked, frozenset(conflicts - unasked.keys()), refused, values, ended)
+    first = next((error for key, error in refused.items() if key not in unasked), None)
+    return _Form(asked, frozenset(conflicts - unasked.keys()), first, values, ended)
 
 
 def _unasked(aspects: Iterable[Aspect], stands: Mapping[Key, int | None]) -> dict[Key, Aspect]:

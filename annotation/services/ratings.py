@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -11,8 +11,10 @@ from django.utils.translation import activate, gettext_noop
 from django.utils.translation import gettext as _
 
 from annotation.errors import ServiceError, StaleVersion, UnknownQuestion, ValueOutOfScale
-from annotation.models import Aspect, Assignment, PageVisit, Rating
-from annotation.questions import AskedQuestion, QuestionState, asked_question
+from annotation.markings import Marking, MarkingsSent
+from annotation.models import Aspect, Assignment, PageVisit, Passage, Rating
+from annotation.questions import AskedQuestion, QuestionState, asked_question, markings_of
+from annotation.services.markings import markings_checked
 from annotation.services.statements import insert, update
 from annotation.services.touch import work_touch
 
@@ -25,7 +27,7 @@ KEY_USED = gettext_noop("This request's key was used for another answer; reload 
 
 @dataclass(frozen=True)
 class GivenAnswer:
-    """What a page sends for a question.
+    """What a page sends for a question. Of passages it is what the page holds; `markings` are those in their places.
 
     `version` is that of the answer the page has seen (0 for none), `client_key` names this click: sent again it changes
     nothing.
@@ -34,6 +36,8 @@ class GivenAnswer:
     value: int
     version: int
     client_key: uuid.UUID
+    sent: MarkingsSent | None = None
+    markings: tuple[Marking, ...] | None = None
 
 
 _SUPERSEDE = """
@@ -59,11 +63,11 @@ def rating_save(*, token: str, slot_key: str, aspect_key: str, answer: GivenAnsw
         if asked is None or not asked.is_shown:
             raise UnknownQuestion(_("There is no such question."))
         activate(asked.language or settings.LANGUAGE_CODE)  # what is refused is said in the participant's language
-        answer_check(asked.question, answer)
+        placed = answer_checked(asked.question, answer)
         try:
-            return _save(asked, answer)
+            return _save(asked, placed)
         except IntegrityError:  # another request for this question came first, or this one has come before
-            sent_before = sent_answer(asked.question, answer)
+            sent_before = sent_answer(asked.question, placed)
             if sent_before:
                 return sent_before
             if not further_tries:
@@ -71,20 +75,36 @@ def rating_save(*, token: str, slot_key: str, aspect_key: str, answer: GivenAnsw
     raise AssertionError("unreachable")
 
 
-def answer_check(question: QuestionState, answer: GivenAnswer) -> None:
-    """Raise ServiceError if the question is not asked there, ValueOutOfScale if its scale has no such value."""
+def answer_checked(question: QuestionState, answer: GivenAnswer) -> GivenAnswer:
+    """Return the answer, its passages in their places.
+
+    Raises:
+        ServiceError: the question is not asked there, or not answered so; or a passage is refused.
+        ValueOutOfScale: its scale has no such value.
+    """
     if not question.is_asked:
         raise ServiceError(_("%(question)s is not asked about this.") % {"question": question.name})
+    if (question.markings is None) != (answer.sent is None):
+        raise ServiceError(_("%(question)s is not answered like that; reload the page.") % {"question": question.name})
+    if answer.sent is not None:
+        markings = markings_checked(question, answer.sent)
+        return replace(answer, value=len(markings), markings=markings)
     if not question.minimum <= answer.value <= question.maximum:
         values = {"question": question.name, "minimum": question.minimum, "maximum": question.maximum}
         raise ValueOutOfScale(
             _("%(question)s takes %(minimum)s to %(maximum)s, not %(value)s.") % {**values, "value": answer.value}
         )
+    return answer
 
 
 def is_new(question: QuestionState, answer: GivenAnswer) -> bool:
     """Whether the answer is another one than what stands, by somebody who has seen what stands."""
-    return question.version == answer.version and question.value != answer.value
+    return question.version == answer.version and not is_answered_so(question, answer)
+
+
+def is_answered_so(question: QuestionState, answer: GivenAnswer) -> bool:
+    """Whether the answer is what stands already."""
+    return (question.value, question.markings) == (answer.value, answer.markings)
 
 
 def sent_answer(question: QuestionState, answer: GivenAnswer) -> Rating | None:
@@ -96,9 +116,14 @@ def sent_answer(question: QuestionState, answer: GivenAnswer) -> Rating | None:
     rating = Rating.objects.filter(client_key=answer.client_key).first()
     if rating is None:
         return None
-    if (rating.slot_id, rating.aspect_id, rating.value) != (question.slot_id, question.aspect_id, answer.value):
+    if (rating.slot_id, rating.aspect_id) != (question.slot_id, question.aspect_id) or not _says(rating, answer):
         raise ServiceError(_(KEY_USED))
     return rating
+
+
+def _says(rating: Rating, answer: GivenAnswer) -> bool:
+    is_same = rating.value == answer.value
+    return is_same and (answer.markings is None or markings_of([rating]).get(rating.pk, ()) == answer.markings)
 
 
 def rating_that_stands(question: QuestionState) -> Rating | None:
@@ -127,6 +152,8 @@ def ratings_write(answers: list[tuple[QuestionState, GivenAnswer]]) -> list[Rati
             # and at no time do two rows count as current.
             update(_SUPERSEDE, rating.pk, question.slot_id, question.aspect_id, question.version)
     insert(ratings)
+    for rating, (_question, answer) in zip(ratings, answers, strict=True):
+        insert([Passage(rating=rating, **asdict(marking)) for marking in answer.markings or ()])
     return ratings
 
 
@@ -162,7 +189,7 @@ def _save(asked: AskedQuestion, answer: GivenAnswer) -> Rating:
         # From here on no other request for this assignment runs: the update above holds its row (SQLite: the file).
         if not is_new(question, answer):
             current = rating_that_stands(question)
-            if current and current.value == answer.value:
+            if current and _says(current, answer):
                 return current
             sent_before = sent_answer(question, answer)
             if sent_before:

@@ -13,6 +13,7 @@ from annotation.studyfile.schema_aspects import (
     PickAspect,
     RatingAspect,
     SliderAspect,
+    SpanAspect,
 )
 
 _OPTIONS = {
@@ -37,12 +38,13 @@ def aspect_definition(aspect: AnyAspect, *, arms: int) -> AspectDefinition:
         minimum=minimum,
         maximum=maximum,
         labels=labels,
+        marking={"reason": aspect.reason, "labels": list(aspect.labels)} if isinstance(aspect, SpanAspect) else {},
         **_asked_if(aspect),
     )
 
 
 def _asked_if(aspect: AnyAspect) -> dict[str, Any]:
-    condition = aspect.only_if if isinstance(aspect, RatingAspect | SliderAspect) else None
+    condition = aspect.only_if if isinstance(aspect, RatingAspect | SliderAspect | SpanAspect) else None
     return {"asked_if": condition.aspect, "asked_if_values": condition.values} if condition else {}
 
 
@@ -64,6 +66,8 @@ def _scale(aspect: AnyAspect, arms: int) -> tuple[str, tuple[int, int], list[str
     if isinstance(aspect, SliderAspect):
         ends = [getattr(aspect.ends, end) for end in _ENDS]
         return Aspect.Level.INTERVAL.value, bounds(aspect), [label for label in ends if label]
+    if isinstance(aspect, SpanAspect):
+        return Aspect.Level.NOMINAL.value, (0, aspect.most), list(aspect.labels.values())
     return aspect.level, bounds(aspect), list(aspect.scale.values())
 
 
@@ -82,6 +86,10 @@ def aspect_data(aspect: AspectDefinition) -> dict[str, Any]:
     if aspect.kind in _OPTIONS:
         del found["level"]
         return {**found, "options": dict(zip(_OPTIONS[aspect.kind], aspect.labels, strict=True))}
+    if aspect.kind == Aspect.Kind.SPAN:
+        del found["level"]
+        labels = dict(zip(aspect.marking["labels"], aspect.labels, strict=True))
+        return {**found, "labels": labels, "reason": aspect.marking["reason"], "most": aspect.maximum}
     if aspect.level == Aspect.Level.INTERVAL:
         del found["level"]
         ends = _ENDS if len(aspect.labels) == len(_ENDS) else (_ENDS[0], _ENDS[-1])

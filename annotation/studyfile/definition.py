@@ -16,14 +16,15 @@ def without_empty(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_condition(aspect: dict[str, Any]) -> dict[str, Any]:
-    """Return an aspect's document; a condition came later, and one that says nothing is left out too."""
-    left_out = () if aspect["asked_if"] else ("asked_if", "asked_if_values")
+    """Return an aspect's document; conditions and passages came later, and what says nothing is left out too."""
+    left_out: tuple[str, ...] = () if aspect["asked_if"] else ("asked_if", "asked_if_values")
+    left_out += () if aspect["marking"] else ("marking",)
     return {name: value for name, value in aspect.items() if name not in left_out}
 
 
 @dataclass(frozen=True)
 class AspectDefinition:
-    """A rated question. `labels` holds one label per value, from `minimum` to `maximum`.
+    """A rated question. `labels` holds one label per value, from `minimum` to `maximum`; see `Aspect` for passages.
 
     `asked_if` is the key of the aspect on whose values it depends whether this one is asked.
     """
@@ -42,6 +43,7 @@ class AspectDefinition:
     is_loud: bool = False
     asked_if: str = ""
     asked_if_values: list[int] = field(default_factory=list)
+    marking: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

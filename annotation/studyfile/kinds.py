@@ -15,7 +15,7 @@ from annotation.studyfile.yamltree import YamlTree
 RESPONSES = 2  # beside a persona that is assessed: those of one preference pair
 _MISSING = "this key is missing; docs/study-file.md shows how to write it"
 _ONLY_ASSESSMENT = "belongs to studies of kind persona_assessment only; remove it"
-_NEEDS_RESPONSES = (Aspect.Kind.RATING.value, SLIDER, *Aspect.OF_ALL)
+_NEEDS_RESPONSES = (Aspect.Kind.RATING.value, SLIDER, Aspect.Kind.SPAN.value, *Aspect.OF_ALL)
 _ASPECTS: TypeAdapter[list[AnyAspect]] = TypeAdapter(list[AnyAspect])
 
 

@@ -26,7 +26,7 @@ _TEXTS = frozenset(
     for text in (
         *("title", "contact", "consent", "instructions", "debrief", "content_warning", "skip_reasons/*"),
         *("aspects/*/name", "aspects/*/question", "aspects/*/question_for_others", "aspects/*/options/+"),
-        "aspects/*/ends/+",
+        *("aspects/*/ends/+", "aspects/*/labels/+"),
         *(f"{section}/*/{scale}" for section in ("aspects", "checks") for scale in _SCALES),
         *("checks/*/instruction", "followup/text", "followup/chips/*", "items/warning", "items/*/warning"),
         *("practice/*/prompt", "practice/*/image_alt", "practice/*/persona", "practice/*/responses/*"),

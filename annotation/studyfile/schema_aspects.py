@@ -16,6 +16,8 @@ SliderEnd = Annotated[StrictInt, Field(ge=-1000, le=1000)]
 
 _aspect = {field.name: getattr(field, "max_length", None) for field in Aspect._meta.fields}
 Key = Annotated[Line, Field(pattern=SLUG, max_length=_aspect["key"])]
+# How many passages may be marked in one response.
+MostPassages = Annotated[StrictInt, Field(ge=1, le=20)]
 Name = Annotated[Line, Field(max_length=_aspect["name"])]
 
 
@@ -31,7 +33,7 @@ class RatingAspect(FileSection):
 
     key: Key
     name: Name
-    type: Literal["rating", "slider", "comparison", "ranking", "best_worst", "persona", "pick"] = "rating"
+    type: Literal["rating", "slider", "comparison", "ranking", "best_worst", "span", "persona", "pick"] = "rating"
     level: Literal["nominal", "ordinal"] = "ordinal"
     question: Question
     question_for_others: Question | None = None
@@ -123,8 +125,22 @@ class OrderAspect(FileSection):
     options: OrderOptions = Field(default_factory=OrderOptions)
 
 
+class SpanAspect(FileSection):
+    """Passages of each response that are marked, each with a label, where there are some, and a reason."""
+
+    key: Key
+    name: Name
+    type: Literal["span"]
+    question: Question
+    question_for_others: Question | None = None
+    labels: dict[Key, Line] = Field(default_factory=dict)
+    reason: Literal["required", "optional", "none"] = "required"
+    most: MostPassages = 10
+    only_if: Condition | None = None
+
+
 _TAGS = {"comparison": "<comparison>", "pick": "<pick>", "slider": "<slider>", "ranking": "<order>",
-         "best_worst": "<order>"}  # fmt: skip
+         "best_worst": "<order>", "span": "<span>"}  # fmt: skip
 
 
 def _aspect_type(value: Any) -> str:
@@ -137,6 +153,7 @@ AnyAspect = Annotated[
     | Annotated[ComparisonAspect, Tag("<comparison>")]
     | Annotated[PickAspect, Tag("<pick>")]
     | Annotated[SliderAspect, Tag("<slider>")]
-    | Annotated[OrderAspect, Tag("<order>")],
+    | Annotated[OrderAspect, Tag("<order>")]
+    | Annotated[SpanAspect, Tag("<span>")],
     Discriminator(_aspect_type),
 ]

@@ -17,7 +17,7 @@ from annotation.studyfile.definition import AspectDefinition, ItemDefinition, Pr
 from annotation.studyfile.images import stored_image, stored_name
 from annotation.studyfile.languages import in_language
 from annotation.studyfile.schema import Design, StudyFile
-from annotation.studyfile.schema_aspects import SLIDER, SliderAspect
+from annotation.studyfile.schema_aspects import SLIDER, SliderAspect, SpanAspect
 
 # Written by a function of its own below; the other sections are stored as the file has them.
 _WRITTEN = ("language", "languages", "preset", "aspects", "arms", "show_responses", "design", "practice", "checks",
@@ -183,6 +183,8 @@ def _leave_out(data: dict[str, Any]) -> None:
         defaults = {"type": "rating", "level": "ordinal", "question_for_others": aspect["question"]}
         if aspect["type"] == SLIDER:
             defaults |= {name: SliderAspect.model_fields[name].default for name in ("minimum", "maximum")}
+        if aspect["type"] == Aspect.Kind.SPAN:
+            defaults |= {name: SpanAspect.model_fields[name].default for name in ("reason", "most")} | {"labels": {}}
         for name, default in defaults.items():
             if aspect.get(name) == default:
                 del aspect[name]

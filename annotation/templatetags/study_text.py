@@ -10,6 +10,7 @@ from django.utils.translation import get_language, gettext
 from annotation.blinding import QuestionView
 from annotation.languages import languages_of
 from annotation.markdown import render_markdown, render_response
+from annotation.markdown_places import pieces_html, plain_pieces
 from annotation.models import Study
 
 register = template.Library()
@@ -29,9 +30,9 @@ def study_lang(study: Study) -> SafeString:
 
 
 @register.simple_tag
-def response_text(text: str, study: Study, language: str = "") -> SafeString:
-    """A response, in the format that the study has for all of them."""
-    return _text("response-text", text, study.formats.get("responses"), language)
+def response_text(text: str, study: Study, language: str = "", is_placed: bool = False) -> SafeString:
+    """A response, in the format that the study has for all of them; `is_placed` where its passages can be marked."""
+    return _text("response-text", text, study.formats.get("responses"), language, is_placed=is_placed)
 
 
 @register.simple_tag
@@ -40,13 +41,14 @@ def turn_text(text: str, study: Study, language: str = "") -> SafeString:
     return _text("turn-text", text, study.formats.get("prompts"), language)
 
 
-def _text(kind: str, text: str, text_format: str | None, language: str) -> SafeString:
+def _text(kind: str, text: str, text_format: str | None, language: str, *, is_placed: bool = False) -> SafeString:
     is_markdown = text_format == "markdown"
+    plain = pieces_html(plain_pieces(text)) if is_placed and not is_markdown else text
     return format_html(
         '<div class="{}" dir="auto" translate="no"{}>{}</div>',
         f"{kind} markdown" if is_markdown else kind,
         format_html(' lang="{}"', language) if language else "",
-        render_response(text) if is_markdown else text,
+        render_response(text, is_placed=is_placed) if is_markdown else plain,
     )
 
 

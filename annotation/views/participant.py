@@ -1,20 +1,20 @@
 """The participant's one page, and the steps around the work: consent, instructions, practice."""
 
 from contextlib import suppress
-from dataclasses import replace
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import get_language
 
-from annotation.blinding import practice_view
+from annotation.blinding import practice_view, with_sent
 from annotation.errors import ServiceError
 from annotation.flow import Step
 from annotation.http import parse_int, participant_view, to_page
 from annotation.languages import CHOSEN
 from annotation.models import Participant
-from annotation.questionviews import answer_sent, with_places
+from annotation.questionviews import answer_sent
 from annotation.services import participants as services
 from annotation.services.assignments import assignment_mark_shown
+from annotation.services.markings import practice_markings
 from annotation.services.places import participant_place
 from annotation.views.pages import render_place
 from personaeval.storage import reading_goes_on
@@ -70,8 +70,13 @@ def practice(request: HttpRequest, participant: Participant) -> HttpResponse:
     asked = practice_view(participant.study, index, {}).questions
     given = {one.name: answer_sent(aspects[one.aspect_key], one.name, request.POST) for one in asked}
     answers = {name: parse_int(text, name) for name, text in given.items() if text}
-    task = practice_view(participant.study, index, answers)
-    task = replace(task, comparisons=tuple(with_places(question, request.POST) for question in task.comparisons))
+    marked, refused = practice_markings(participant.study, index, request.POST)
+    task = with_sent(practice_view(participant.study, index, {**answers, **marked}), request.POST)
+    error = next((refused[one.name] for one in task.questions if one.is_asked and one.name in refused), "")
+    if error:
+        return render_place(request, participant, place, status=422, task=task, error=error)
+    if "stay" in request.POST:  # one more passage is to be put in
+        return render_place(request, participant, place, task=task)
     if task.missing:
         return render_place(request, participant, place, status=422, task=task, show_missing=True)
     services.participant_practised(participant=participant, index=index)

@@ -2,20 +2,21 @@
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 
-from annotation.blinding import FollowupView, TaskView
+from annotation.blinding import FollowupView, TaskView, with_sent
 from annotation.errors import NotAllowedNow, ServiceError, StaleVersion, UnknownQuestion
 from annotation.flow import Step
 from annotation.http import form_view, get_assignment, parse_int, parse_uuid, participant_view, to_page
+from annotation.markings import markings_sent, row_of
 from annotation.models import Assignment, PageVisit, Participant, Rating
-from annotation.questions import is_on_a_page, questions_of
-from annotation.questionviews import answer_name, answer_sent, with_places
+from annotation.questions import is_on_a_page, markings_of, questions_of
+from annotation.questionviews import answer_name, answer_sent
 from annotation.services.finishing import Key, assignment_finish
 from annotation.services.places import Place, participant_place
 from annotation.services.ratings import GivenAnswer, rating_save, visit_save
@@ -28,24 +29,26 @@ from annotation.views.pages import rate_context, render_place
 @form_view("annotation:participant", "token")
 def save(request: HttpRequest, token: str, slot_key: str, aspect_key: str) -> HttpResponse:
     """Save one answer. JSON out: 200 saved, 409 another tab's answer stands, 422 not on the scale, 403 over."""
+    marked = markings_sent(answer_name(slot_key, aspect_key), request.POST)
+    value = str(len(marked.rows)) if marked else request.POST.get("value", "")
     try:
-        answer = _answer(request, request.POST.get("value", ""), value="value", version="version", key="client_key")
+        answer = _answer(request, value, value="value", version="version", key="client_key")
     except BadRequest:
         if not is_on_a_page(token=token, slot_key=slot_key, aspect_key=aspect_key):
             raise Http404 from None  # what strangers are told, whatever they send
         raise
     try:
-        rating = rating_save(token=token, slot_key=slot_key, aspect_key=aspect_key, answer=answer)
+        rating = rating_save(token=token, slot_key=slot_key, aspect_key=aspect_key, answer=replace(answer, sent=marked))
     except UnknownQuestion as error:
         raise Http404 from error
     except StaleVersion as error:
         assert error.current is None or isinstance(error.current, Rating)
-        return JsonResponse({"message": str(error), **_saved(error.current)}, status=409)
+        return JsonResponse({"message": str(error), **_saved(error.current, is_marked=marked is not None)}, status=409)
     except NotAllowedNow as error:
         return JsonResponse({"message": str(error)}, status=403)
     except ServiceError as error:
         return JsonResponse({"message": str(error)}, status=422)
-    return JsonResponse(_saved(rating))
+    return JsonResponse(_saved(rating, is_marked=marked is not None))
 
 
 @participant_view("POST")
@@ -71,13 +74,16 @@ def _finish(request: HttpRequest, assignment: Assignment) -> HttpResponse | None
     """Take the form; return the page again with what stands in the way, None if the part is finished."""
     answers = _answers(request, assignment)
     disputes: list[Dispute] = []
+    stays = "stay" in request.POST  # one more passage is to be put in
     if assignment.participant.study.followup:
         # Whatever is wrong with a text, the answers beside it are kept.
         assignment_finish(assignment=assignment, answers=answers, hold=True)
         disputes = followups_save_all(request, assignment)
-    finish = assignment_finish(assignment=assignment, answers=answers, hold=bool(disputes))
+    finish = assignment_finish(assignment=assignment, answers=answers, hold=bool(disputes) or stays)
     if finish.conflicts or disputes:
         return _again(request, assignment, status=409, conflicts=finish.conflicts, disputes=disputes)
+    if stays:
+        return _again(request, assignment, status=200)
     if finish.is_missing:
         return _again(request, assignment, status=422, show_missing=True)
     if finish.read_again:
@@ -99,7 +105,7 @@ def _again(
     participant = assignment.participant
     assignment = get_assignment(participant, assignment.key)
     task: TaskView = rate_context(assignment, followups_typed(request, assignment))["task"]
-    task = replace(task, comparisons=tuple(with_places(question, request.POST) for question in task.comparisons))
+    task = with_sent(task, request.POST, conflicts)
     disputed = [question for question in task.questions if (question.slot_key, question.aspect_key) in conflicts]
     context = {"task": task, "conflicts": disputed, "disputed": _named(task, disputes), **extra}
     return render_place(request, participant, Place(Step.RATE, assignment), status=status, **context)
@@ -127,10 +133,13 @@ def _named(task: TaskView, disputes: Sequence[Dispute]) -> list[tuple[FollowupVi
     return [(shown, saved[shown.text_name]) for shown in task.followups if shown.text_name in saved]
 
 
-def _saved(rating: Rating | None) -> dict[str, Any]:
+def _saved(rating: Rating | None, *, is_marked: bool) -> dict[str, Any]:
     if rating is None:
-        return {"value": None, "version": 0, "saved_at": None}
-    return {"value": rating.value, "version": rating.version, "saved_at": rating.saved_at.isoformat()}
+        return {"value": None, "version": 0, "saved_at": None, **({"passages": []} if is_marked else {})}
+    saved = {"value": rating.value, "version": rating.version, "saved_at": rating.saved_at.isoformat()}
+    if is_marked:
+        saved["passages"] = [asdict(row_of(marking)) for marking in markings_of([rating]).get(rating.pk, ())]
+    return saved
 
 
 def _answers(request: HttpRequest, assignment: Assignment) -> dict[Key, GivenAnswer]:
@@ -138,11 +147,14 @@ def _answers(request: HttpRequest, assignment: Assignment) -> dict[Key, GivenAns
     aspects = {aspect.key: aspect for aspect in assignment.participant.study.aspects.all()}
     names = {key: answer_name(*key) for key in questions_of(assignment, aspects.values(), ())}
     sent = {key: answer_sent(aspects[key[1]], name, request.POST) for key, name in names.items()}
-    return {
+    marked = {key: markings_sent(name, request.POST) for key, name in names.items() if aspects[key[1]].is_span}
+    sent |= {key: str(len(passages.rows)) if passages else "" for key, passages in marked.items()}
+    answers = {
         key: _answer(request, text, value=name, version=f"version-{name}", key=f"key-{name}")
         for key, name in names.items()
         if (text := sent[key])
     }
+    return {key: replace(answer, sent=marked.get(key)) for key, answer in answers.items()}
 
 
 def _answer(request: HttpRequest, text: str, *, value: str, version: str, key: str) -> GivenAnswer:

@@ -10,7 +10,10 @@ from annotation.orders import places_of
 
 @dataclass(frozen=True)
 class Question:
-    """An aspect. `score` makes its answers numbers that can be averaged, where they can."""
+    """An aspect. `score` makes its answers numbers that can be averaged, where they can.
+
+    Of marked passages, where `is_marking`, more is neither better nor worse.
+    """
 
     key: str
     name: str
@@ -21,6 +24,7 @@ class Question:
     labels: tuple[str, ...]
     minimum: int
     maximum: int
+    is_marking: bool = False
 
     @cached_property
     def is_share(self) -> bool:
@@ -74,6 +78,8 @@ class Answer:
 def question_of(aspect: Aspect, *, arms: int) -> Question:
     """Return an aspect as a question. Of orders it is about each response: how far to the front it stands.
 
+    Of passages it is about whether any was marked: a share, on which raters agree or not.
+
     A ranking of three gives 3 to the first and 1 to the last; the best has 1, the worst -1, and the others have 0. So a
     higher number is better, as on the scales, and differences, win rates and agreement mean the same.
     """
@@ -85,6 +91,8 @@ def question_of(aspect: Aspect, *, arms: int) -> Question:
     if aspect.kind == Aspect.Kind.RANKING:
         between = [f"place {place}" for place in range(arms - 1, 1, -1)]
         minimum, maximum, labels = 1, arms, [f"place {arms}: {worst}", *between, f"place 1: {best}"]
+    if aspect.is_span:
+        kind, minimum, maximum, labels = Aspect.Kind.RATING, 0, 1, ["nothing marked", "passages marked"]
     return Question(
         key=aspect.key,
         name=aspect.name,
@@ -95,16 +103,20 @@ def question_of(aspect: Aspect, *, arms: int) -> Question:
         labels=tuple(labels),
         minimum=minimum,
         maximum=maximum,
+        is_marking=aspect.is_span,
     )
 
 
-def orders_as_ratings(answers: Sequence[Answer], aspects: Mapping[str, Aspect]) -> list[Answer]:
-    """Return the answers, with one for each response in place of an order of all.
+def answers_as_ratings(answers: Sequence[Answer], aspects: Mapping[str, Aspect]) -> list[Answer]:
+    """Return the answers, with one for each response in place of an order of all, and 1 for any number of passages.
 
     What a response is, and where it stood, is known from the ratings of single responses, of which each part has some.
     """
+    answers = [
+        replace(answer, value=min(answer.value, 1)) if aspects[answer.aspect].is_span else answer for answer in answers
+    ]
     if not any(aspect.orders for aspect in aspects.values()):
-        return list(answers)
+        return answers
     shown: dict[str, dict[str, Answer]] = {}
     for answer in answers:
         if answer.output and answer.system:

@@ -12,7 +12,7 @@ from annotation.errors import ServiceError
 from annotation.export import Table, study_tables
 from annotation.export.writers import jsonl_lines
 from annotation.models import Adjudication, Aspect, Assignment, Participant, Study
-from modelhub.analysis.answers import Answer, Question, orders_as_ratings, question_of
+from modelhub.analysis.answers import Answer, Question, answers_as_ratings, question_of
 from modelhub.analysis.systems import UnblindedArm, blinded_arms, find_system, systems_of
 from modelhub.files.pairs import RESPONSES
 from modelhub.models import PersonaOrigin
@@ -156,7 +156,7 @@ def load_data(
     rows, seconds, sha256 = _answers(tables["ratings"], names, has_strata=bool(strata))
     words, excluded = _outputs(tables["outputs"])
     aspects = {aspect.key: aspect for aspect in study.aspects.exclude(kind=Aspect.Kind.CHECK).order_by("ordinal")}
-    rows = orders_as_ratings(rows, aspects)
+    rows = answers_as_ratings(rows, aspects)
     first, second = _first_two(systems) if blinded else _compared(study, systems, base, test)
     return Data(
         study=study,

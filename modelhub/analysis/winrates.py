@@ -13,7 +13,10 @@ from modelhub.stats.wins import BASE, TEST, TIE, PreferredSystem, win_rates_of, 
 def human_win_rates(
     data: Data, pairs: Mapping[str, Sequence[RatedPair]], chosen: Mapping[str, Sequence[Preference]], *, seed: int
 ) -> HumanWinRates:
-    """Return win rates of every comparison and rated aspect, and Delta-PQ where both of its aspects were asked."""
+    """Return win rates of every comparison and rated aspect, and Delta-PQ where both of its aspects were asked.
+
+    Passages are left out: whoever has more of them marked has not won.
+    """
     outcomes: dict[str, list[PreferredSystem]] = {}
     reports: dict[str, WinRates] = {}
     for question in data.of_kind(Aspect.Kind.COMPARISON, Aspect.Kind.RATING):
@@ -22,7 +25,7 @@ def human_win_rates(
         if question.kind == Aspect.Kind.COMPARISON:
             source = "comparison"
             outcomes[key] = [PreferredSystem(row.participant, row.item, row.preferred) for row in chosen[key]]
-        elif key in pairs:
+        elif key in pairs and not question.is_marking:
             outcomes[key] = [PreferredSystem(row.participant, row.item, favoured(row.difference)) for row in pairs[key]]
         else:
             continue

@@ -17,6 +17,7 @@ from annotation.models import (
     Followup,
     PageVisit,
     Participant,
+    Passage,
     Persona,
     PersonaFinding,
     PersonaHold,
@@ -172,11 +173,13 @@ def test_an_erasure_removes_what_the_page_says() -> None:
     PersonaProposal.objects.create(persona=persona, text="proposed")
     PersonaFinding.objects.create(persona=persona, kind="harmful", detail="d", source="rule", action="advised")
     PersonaHold.objects.create(persona=persona, stage="persona", at=timezone.now())
+    rating = Rating.objects.all()[0]
+    Passage.objects.create(rating=rating, start=0, end=1, text="H", reason="why")
     participant_erase(participant=walker.participant)
     models: dict[str, tuple[type[Model], ...]] = {
         DELETED[0]: (Rating,), DELETED[1]: (Followup,), DELETED[2]: (QuestionnaireAnswer,),
         DELETED[3]: (ElicitationAnswer, PersonaProposal), DELETED[4]: (PageVisit,), DELETED[5]: (Event,),
-        DELETED[6]: (PersonaFinding, PersonaHold),
+        DELETED[6]: (PersonaFinding, PersonaHold), DELETED[7]: (Passage,),
     }  # fmt: skip
     assert [what for what in DELETED if any(model._default_manager.exists() for model in models[what])] == []
     assert len(BLANKED) == 2 and not Persona.objects.exclude(text="").exists()

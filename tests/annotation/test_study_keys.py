@@ -25,6 +25,7 @@ PLACES: dict[type[FileSection], tuple[dict[str, Any], tuple[str | int, ...]]] = 
     schema_aspects.SliderEnds: ({"aspects": [{"type": "slider", "ends": {}}]}, ("aspects", 0, "ends")),
     schema_aspects.OrderAspect: ({"aspects": [{"type": "ranking"}]}, ("aspects", 0)),
     schema_aspects.OrderOptions: ({"aspects": [{"type": "best_worst", "options": {}}]}, ("aspects", 0, "options")),
+    schema_aspects.SpanAspect: ({"aspects": [{"type": "span"}]}, ("aspects", 0)),
     schema.Preset: ({"preset": {"name": "persona_assessment"}}, ("preset",)),
     schema.ArmOptions: ({"arms": [{}, {}]}, ("arms", 1)),
     schema.Design: ({"design": {}}, ("design",)),

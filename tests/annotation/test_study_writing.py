@@ -22,8 +22,8 @@ from tests.tools.oddvalues import ODD
 
 EXAMPLES = [
     *(settings.BASE_DIR / "examples" / name / "study.yaml" for name in
-      ("controls", "demo", "elicitation", "first_study", "images", "languages", "paper_persona_study", "pipeline",
-       "ways_to_ask")),
+      ("controls", "demo", "elicitation", "first_study", "images", "languages", "marking", "paper_persona_study",
+       "pipeline", "ways_to_ask")),
     settings.BASE_DIR / "examples" / "paper_user_study" / "study_inline.yaml",
 ]  # fmt: skip
 SCALE = {-1: "0", 0: "null", 1: "1:30"}

@@ -33,6 +33,7 @@ from tests.tools.gallery_elicitation import elicitation_spots  # noqa: E402
 from tests.tools.gallery_images import image_spots  # noqa: E402
 from tests.tools.gallery_languages import language_spots  # noqa: E402
 from tests.tools.gallery_making import making_spots  # noqa: E402
+from tests.tools.gallery_marking import marking_spots  # noqa: E402
 from tests.tools.gallery_pipeline import pipeline_spots  # noqa: E402
 from tests.tools.processes import Server  # noqa: E402
 from tests.tools.spots import Spot, open_spot  # noqa: E402
@@ -87,8 +88,8 @@ def main() -> None:
     server.start()
     try:
         people_take_the_demonstration(demo, server.base_url, PEOPLE)
-        studies = [*control_spots(), *assessment_spots(), *asking_spots(), *elicitation_spots(), *language_spots()]
-        studies += [*making_spots(demo.study.owner), *image_spots(demo.study.owner)]
+        studies = [*control_spots(), *assessment_spots(), *asking_spots(), *marking_spots(), *elicitation_spots()]
+        studies += [*language_spots(), *making_spots(demo.study.owner), *image_spots(demo.study.owner)]
         spots, session = [*gallery(demo), *studies, *pipeline_spots()], session_of()
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium.ensure(), args=list(chromium.FLAGS))

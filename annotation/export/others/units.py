@@ -26,7 +26,7 @@ LOST = (
     "Earlier answers that were changed, times, flags, questionnaires, quizzes, reasons and remarks.",
     "Whether a participant wrote the persona, and the other wording of a question for those who did not.",
     "Which side a response stood on, except where it says so here; comparisons are told by arm.",
-    "Questions of other kinds than ratings, comparisons, picks and ratings of the persona.",
+    "Questions of other kinds than ratings, comparisons, picks and ratings of the persona; passages are in `spans`.",
 )
 
 
