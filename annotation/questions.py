@@ -8,6 +8,7 @@ from django.db.models import Max
 
 from annotation.models import Aspect, Assignment, Participant, Rating, Slot, Study
 from annotation.prepared import KeptQuery
+from annotation.steps import is_before_persona
 
 _SLOT_OF = {
     Aspect.Kind.RATING: Slot.Kind.OUTPUT,
@@ -31,6 +32,13 @@ class QuestionState:
     version: int
     value: int | None
     decides: bool = False  # whether other questions are asked
+    before_persona: bool = False
+    persona_is_shown: bool = True
+
+    @property
+    def is_in_step(self) -> bool:
+        """Whether it is asked now: before the persona is shown, or else since; in studies of one step always."""
+        return self.persona_is_shown is not self.before_persona
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,10 @@ _ASKED = """
                 WHERE ended.slot_id = slot.id AND ended.aspect_id = aspect.id) END),
            rating.value,
            EXISTS (SELECT 1 FROM annotation_aspect other
-                    WHERE other.study_id = study.id AND other.asked_if = aspect.key)
+                    WHERE other.study_id = study.id AND other.asked_if = aspect.key),
+           aspect.before_persona,
+           assignment.persona_shown_at IS NOT NULL OR NOT EXISTS (
+               SELECT 1 FROM annotation_aspect early WHERE early.study_id = study.id AND early.before_persona)
       FROM annotation_slot slot
       JOIN annotation_assignment assignment ON assignment.id = slot.assignment_id
       JOIN annotation_participant participant ON participant.id = assignment.participant_id
@@ -85,10 +96,11 @@ def asked_question(*, token: str, slot_key: str, aspect_key: str) -> AskedQuesti
     (
         slot_id, slot_kind, position, aspect_id, aspect_kind, name, minimum, maximum, part,
         assignment_id, ordinal, is_shown, participant_kind, language, state, hours, version, value, decides,
+        before_persona, persona_is_shown,
     ) = row  # fmt: skip
     question = QuestionState(
         slot_id, position, aspect_id, name, minimum, maximum, _is_asked(aspect_kind, part, slot_kind, ordinal),
-        version or 0, value, bool(decides),
+        version or 0, value, bool(decides), bool(before_persona), bool(persona_is_shown),
     )  # fmt: skip
     return AskedQuestion(question, assignment_id, bool(is_shown), participant_kind, language, state, hours)
 
@@ -128,7 +140,7 @@ def questions_of(
 ) -> dict[tuple[str, str], QuestionState]:
     """Return every question of an assignment by the keys of slot and aspect, with the answers that stand."""
     standing = {(rating.slot_id, rating.aspect_id): rating for rating in ratings}
-    found = {}
+    persona_is_shown, found = not is_before_persona(assignment), {}
     for slot in assignment.slots.all():
         for aspect in aspects:
             if _is_asked(aspect.kind, aspect.part, slot.kind, assignment.ordinal):
@@ -136,6 +148,7 @@ def questions_of(
                 found[slot.key, aspect.key] = QuestionState(
                     slot.pk, slot.position, aspect.pk, aspect.name, aspect.minimum, aspect.maximum, True,
                     rating.version if rating else 0, rating.value if rating else None,
+                    before_persona=aspect.before_persona, persona_is_shown=persona_is_shown,
                 )  # fmt: skip
     return found
 

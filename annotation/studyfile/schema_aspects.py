@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import BeforeValidator, Discriminator, Field, StrictInt, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, StrictBool, StrictInt, Tag, model_validator
 
 from annotation.fields import Line
 from annotation.models import Aspect
@@ -37,6 +37,7 @@ class RatingAspect(FileSection):
     question_for_others: Question | None = None
     scale: Annotated[dict[int, str], BeforeValidator(parse_scale)]
     only_if: Condition | None = None
+    before_persona: StrictBool = False
 
 
 class SliderEnds(FileSection):
@@ -59,6 +60,7 @@ class SliderAspect(FileSection):
     maximum: SliderEnd = 100
     ends: SliderEnds
     only_if: Condition | None = None
+    before_persona: StrictBool = False
 
     @model_validator(mode="after")
     def _check_bounds(self) -> "SliderAspect":
@@ -85,6 +87,7 @@ class ComparisonAspect(FileSection):
     question: Question
     question_for_others: Question | None = None
     options: ComparisonOptions = Field(default_factory=ComparisonOptions)
+    before_persona: StrictBool = False
 
 
 class PickOptions(FileSection):
@@ -121,6 +124,7 @@ class OrderAspect(FileSection):
     question: Question
     question_for_others: Question | None = None
     options: OrderOptions = Field(default_factory=OrderOptions)
+    before_persona: StrictBool = False
 
 
 _TAGS = {"comparison": "<comparison>", "pick": "<pick>", "slider": "<slider>", "ranking": "<order>",

@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
 from annotation.blinding import chips_name, text_name, version_name
-from annotation.errors import NotAllowedNow, ServiceError, StaleVersion
+from annotation.errors import NotAllowedNow, OutOfStep, ServiceError, StaleVersion
 from annotation.http import participant_view, posted_text
 from annotation.models import Assignment, Followup, Participant, Slot
 from annotation.services.followups import asks_followup, followup_save, followup_version
@@ -31,6 +31,8 @@ def save(request: HttpRequest, participant: Participant, slot_key: str) -> JsonR
     except StaleVersion as error:
         assert error.current is None or isinstance(error.current, Followup)
         return JsonResponse({"message": str(error), **_saved(error.current)}, status=409)
+    except OutOfStep as error:
+        return JsonResponse({"message": str(error), "out_of_step": True}, status=409)
     except NotAllowedNow as error:
         return JsonResponse({"message": str(error)}, status=403)
     except ServiceError as error:

@@ -67,10 +67,15 @@ def practice(request: HttpRequest, participant: Participant) -> HttpResponse:
     if place.step != Step.PRACTICE or request.POST.get("index") != str(index):
         return to_page(participant)
     aspects = {aspect.key: aspect for aspect in participant.study.aspects.all()}
-    asked = practice_view(participant.study, index, {}).questions
+    # Of two steps the second holds the questions of the first too, and those are all that there is of one.
+    asked = practice_view(participant.study, index, {}, is_shown=True).questions
     given = {one.name: answer_sent(aspects[one.aspect_key], one.name, request.POST) for one in asked}
     answers = {name: parse_int(text, name) for name, text in given.items() if text}
     task = practice_view(participant.study, index, answers)
+    if task.step and not task.missing:
+        task = practice_view(participant.study, index, answers, is_shown=True)
+        if "persona_shown" not in request.POST:
+            return render_place(request, participant, place, task=task)
     task = replace(task, comparisons=tuple(with_places(question, request.POST) for question in task.comparisons))
     if task.missing:
         return render_place(request, participant, place, status=422, task=task, show_missing=True)

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.translation import override
 
-from annotation.sampleviews import PAGES, pages_of, sample_context
+from annotation.sampleviews import PAGES, pages_of, sample_context, template_of
 from annotation.studyfile import StudyDefinition, StudyFileError, read_study_data
 from annotation.studyforms.editing import languages_in
 
@@ -33,5 +33,5 @@ def page_document(request: HttpRequest, definition: StudyDefinition, page: str, 
     """Return a participant's page in one of the study's languages, as a document for a frame without scripts."""
     with override(language):
         context = {**sample_context(definition, page), "messages": ()}
-        document = render_to_string(f"annotation/participant/{page}.html", context, request)
+        document = render_to_string(template_of(page), context, request)
     return _SCRIPT.sub("", document)
