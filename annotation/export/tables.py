@@ -123,8 +123,8 @@ RANKED = Column(
 BEFORE_PERSONA = Column(
     "before_persona",
     "boolean",
-    "The question was asked in a first step, with prompt and responses alone; its answers were fixed when the persona was "
-    "shown.",
+    "The question was asked in a first step, with prompt and responses alone; its answers were fixed when the persona "
+    "was shown.",
 )
 
 

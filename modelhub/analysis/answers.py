@@ -21,6 +21,7 @@ class Question:
     labels: tuple[str, ...]
     minimum: int
     maximum: int
+    before_persona: bool = False
 
     @cached_property
     def is_share(self) -> bool:
@@ -95,6 +96,7 @@ def question_of(aspect: Aspect, *, arms: int) -> Question:
         labels=tuple(labels),
         minimum=minimum,
         maximum=maximum,
+        before_persona=aspect.before_persona,
     )
 
 
