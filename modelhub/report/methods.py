@@ -83,8 +83,8 @@ def _unit(results: Results) -> Iterator[str]:
     early = [f"“{question.name}”" for question in results.study.questions if question.before_persona]
     if early:
         yield (
-            f"First {joined(early)} {'was' if len(early) == 1 else 'were'} asked, with prompt and responses alone; these "
-            "answers could no longer be changed once the persona was shown."
+            f"First {joined(early)} {'was' if len(early) == 1 else 'were'} asked, with prompt and responses alone; "
+            "these answers could no longer be changed once the persona was shown."
         )
     methods = {report.sign_flip_method for report in reports if report.sign_flip_method}
     how = "exact " if methods == {"exact"} else ""
