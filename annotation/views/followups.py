@@ -24,7 +24,8 @@ class Dispute(NamedTuple):
 def save(request: HttpRequest, participant: Participant, slot_key: str) -> JsonResponse:
     """Keep what has been chosen and typed so far. JSON out: 200 saved, 409 another's stands, 422 refused, 403 over."""
     shown = Slot.objects.filter(assignment__participant=participant, assignment__shown_at__isnull=False)
-    slot = get_object_or_404(shown.select_related("assignment__participant__study"), key=slot_key)
+    slot = get_object_or_404(shown.select_related("assignment"), key=slot_key)
+    slot.assignment.participant = participant  # with the study and its questions at hand
     version = request.POST.get("version", "")
     try:
         followup = followup_save(slot=slot, version=version, **_typed(request, slot))

@@ -17,6 +17,7 @@ from annotation.export.codebook import codebook_data, codebook_markdown
 from annotation.models import Assignment, Participant, Rating, Slot, Study
 from annotation.questions import asked_question
 from annotation.sampleviews import pages_of, sample_context
+from annotation.services import ratings
 from annotation.services.finishing import assignment_finish, persona_show
 from annotation.services.participants import participant_create
 from annotation.services.ratings import GivenAnswer, rating_save
@@ -206,10 +207,16 @@ def test_while_the_study_is_paused_the_answers_on_the_form_are_kept_and_nothing_
 
 
 def test_a_request_that_read_the_first_step_changes_nothing_once_another_has_shown_the_persona(
-    walker: Walker,
+    walker: Walker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    walker.complete()  # saves the first step's answers, and shows nothing yet
     stale = Assignment.objects.select_related("participant__study").get(pk=walker.assignment.pk)
+    place = {"token": walker.participant.token, "slot_key": slot(walker).key, "aspect_key": "answerability"}
+    read_before = asked_question(**place)
     press(walker)
+    with monkeypatch.context() as patched, pytest.raises(OutOfStep):
+        patched.setattr(ratings, "asked_question", lambda **_place: read_before)
+        rating_save(**place, answer=GivenAnswer(5, 1, uuid.uuid4()))
     given = {(slot(walker).key, "answerability"): GivenAnswer(5, 1, uuid.uuid4())}
     with pytest.raises(OutOfStep):
         assignment_finish(assignment=stale, answers=given, hold=True)
