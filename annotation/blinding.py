@@ -18,8 +18,9 @@ from annotation.markings import Marking
 from annotation.models import Aspect, Assignment, Followup, Rating, Slot, Study
 from annotation.prompts_display import split_turns
 from annotation.questions import aspect_fits, markings_among
-from annotation.questionviews import QuestionView, asked_among, question_view, with_markings, with_places
+from annotation.questionviews import QuestionView, asked_among, in_step, question_view, with_markings, with_places
 from annotation.services.followups import asks_followup, followup_version
+from annotation.steps import has_two_steps
 from annotation.study_texts import aspects_shown, study_shown, warning_shown
 
 
@@ -82,7 +83,11 @@ class ImageView:
 
 @dataclass(frozen=True)
 class TaskView:
-    """Everything on a rating page."""
+    """Everything on a rating page.
+
+    `step` is 0 in studies whose questions are asked all at once. In step 1 there is no persona here, in step 2 the
+    answers of step 1 are fixed.
+    """
 
     turns: tuple[tuple[str, str], ...]
     persona: str
@@ -95,6 +100,7 @@ class TaskView:
     persona_followup: FollowupView | None = None
     language: str = ""
     image: ImageView | None = None
+    step: int = 0
 
     @property
     def questions(self) -> tuple[QuestionView, ...]:
@@ -115,8 +121,9 @@ class TaskView:
 
     @property
     def asked(self) -> tuple[QuestionView | FollowupView, ...]:
-        """What has to be answered."""
-        return (*self.questions, *(followup for followup in self.followups if followup.is_required))
+        """What has to be answered, and can be."""
+        open_ones = (question for question in self.questions if not question.is_fixed)
+        return (*open_ones, *(followup for followup in self.followups if followup.is_required))
 
     @property
     def missing(self) -> tuple[QuestionView | FollowupView, ...]:
@@ -128,26 +135,27 @@ def task_view(assignment: Assignment, ratings: Sequence[Rating], followups: Sequ
     """Build the rating page of an assignment from its current ratings and what was added to them."""
     study, persona = assignment.participant.study, assignment.persona
     is_author = persona.author_id == assignment.participant_id
-    slots = sorted(assignment.slots.all(), key=lambda slot: slot.position)
+    slots, aspects = sorted(assignment.slots.all(), key=lambda slot: slot.position), aspects_shown(study)
     answers = {(rating.slot_id, rating.aspect_id): rating for rating in ratings}
-    aspects = aspects_shown(study)
-    questions = partial(_questions, aspects, answers, markings_among(aspects, ratings), is_author)
+    step = step_of(aspects, is_shown=assignment.persona_shown_at is not None)
+    questions = partial(_questions, aspects, answers, markings_among(aspects, ratings), is_author, step)
     added = {followup.slot_id: followup for followup in followups}
 
     def of_kind(kind: Slot.Kind, about: str) -> tuple[QuestionView, ...]:
         return tuple(question for slot in slots if slot.kind == kind for question in questions(slot, about))
 
     def followup(slot: Slot, about: str) -> FollowupView | None:
-        return _followup(study, slot, about, added.get(slot.pk))
+        return None if step == 1 else _followup(study, slot, about, added.get(slot.pk))
 
     shown = [slot for slot in slots if slot.kind == Slot.Kind.OUTPUT and slot.output]
     return TaskView(
         turns=tuple(split_turns(persona.item.prompt)),
-        persona=persona.text,
+        persona="" if step == 1 else persona.text,
         is_author=is_author,
         warning=warning_shown(study, persona.item),
         language=persona.item.language,
         image=image_view(persona.item.image),
+        step=step,
         responses=tuple(
             ResponseView(
                 letter,
@@ -166,39 +174,52 @@ def task_view(assignment: Assignment, ratings: Sequence[Rating], followups: Sequ
     )
 
 
+def step_of(aspects: Sequence[Aspect], *, is_shown: bool) -> int:
+    """Return which of two steps a page is in, 0 in a study of one; `is_shown` says whether the persona has been."""
+    return (2 if is_shown else 1) if has_two_steps(aspects) else 0
+
+
 def _questions(
     aspects: Sequence[Aspect],
     answers: Mapping[tuple[int, int], Rating],
     markings: Mapping[UUID, tuple[Marking, ...]],
     is_author: bool,
+    step: int,
     slot: Slot,
     about: str,
 ) -> tuple[QuestionView, ...]:
     standing = [(aspect, answers.get((slot.pk, aspect.pk))) for aspect in aspects if aspect_fits(aspect, slot)]
-    return asked_among(
+    asked = asked_among(
         question_view(
             aspect, slot.key, about, is_author, rating, markings=markings.get(rating.pk, ()) if rating else ()
         )
         for aspect, rating in standing
     )
+    return in_step(asked, before_persona=step == 1) if step else asked
 
 
-def practice_view(study: Study, index: int, answers: dict[str, int]) -> TaskView:
-    """Build the page of a practice item; `answers` (field name to value) are shown again and stored nowhere."""
+def practice_view(study: Study, index: int, answers: dict[str, int], *, is_shown: bool = False) -> TaskView:
+    """Build the page of a practice item; `answers` (field name to value) are shown again and stored nowhere.
+
+    `is_shown` is for the second of two steps.
+    """
     item = study_shown(study).practice[index]
     aspects = aspects_shown(study)
+    step = step_of(aspects, is_shown=is_shown)
 
     def questions(slot_key: str, about: str, *kinds: Aspect.Kind) -> tuple[QuestionView, ...]:
-        return asked_among(
+        asked = asked_among(
             question_view(aspect, slot_key, about, False, None, answers) for aspect in aspects if aspect.kind in kinds
         )
+        return in_step(asked, before_persona=step == 1) if step else asked
 
     return TaskView(
         turns=tuple(split_turns(item["prompt"])),
-        persona=item["persona"],
+        persona="" if step == 1 else item["persona"],
         is_author=False,
         warning="",
         image=image_view(item.get("image")),
+        step=step,
         responses=tuple(
             ResponseView(letter, text, questions(f"practice{letter}", response_title(letter), *Aspect.OF_ONE))
             for letter, text in zip(ascii_uppercase, item["responses"], strict=False)

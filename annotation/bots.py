@@ -260,7 +260,7 @@ class Bot:
         return self._get()
 
     def _rate(self, page: Page) -> Page:
-        form = page.form("/complete/")
+        form = page.form("/complete/", "/show-persona/")
         answers = self._choices(page.scales(form))
         if self.effects is not None:
             answers |= self.effects(answers)

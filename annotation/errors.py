@@ -39,6 +39,14 @@ class StaleVersion(ServiceError):
         self.current = current
 
 
+class OutOfStep(ServiceError):
+    """An answer to a question of the other step; `current` is what stands, None where it is yet to be asked."""
+
+    def __init__(self, message: str, *, current: object = None) -> None:
+        super().__init__(message)
+        self.current = current
+
+
 class OutputsWouldGo(ServiceError):
     """A change of a draft after which outputs no longer fit; `count` of them would be discarded."""
 

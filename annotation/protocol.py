@@ -10,7 +10,7 @@ from django.db.models import Count, Q, QuerySet
 
 from annotation.models import Arm, Output, Persona, Study
 from annotation.placeholders import TEXTS, placeholders
-from annotation.studyfile.definition import StudyDefinition, without_condition, without_empty
+from annotation.studyfile.definition import StudyDefinition, without_empty, without_later_keys
 
 # Raised whenever the document changes its form, so that hashes of two forms are never compared.
 FORMAT = 3
@@ -32,11 +32,11 @@ def definition_document(study: Study) -> dict[str, Any]:
     )  # fmt: skip
     aspect_fields = (
         "key", "name", "kind", "level", "question", "question_for_others", "minimum", "maximum", "labels",
-        "expected", "part", "is_loud", "asked_if", "asked_if_values", "marking",
+        "expected", "part", "is_loud", "asked_if", "asked_if_values", "marking", "before_persona",
     )  # fmt: skip
     return {
         **without_empty({name: getattr(study, name) for name in fields}),
-        "aspects": [without_condition(aspect) for aspect in study.aspects.order_by("ordinal").values(*aspect_fields)],
+        "aspects": [without_later_keys(aspect) for aspect in study.aspects.order_by("ordinal").values(*aspect_fields)],
         "arms": list(study.arms.order_by("ordinal").values_list("is_control", flat=True)),
         "practice": study.practice,
         "items": _item_documents(study),

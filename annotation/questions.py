@@ -10,6 +10,7 @@ from django.db.models import Max
 from annotation.markings import Marking
 from annotation.models import Aspect, Assignment, Participant, Passage, Rating, Slot, Study
 from annotation.prepared import KeptQuery
+from annotation.steps import is_before_persona
 
 _SLOT_OF = {
     Aspect.Kind.RATING: Slot.Kind.OUTPUT,
@@ -38,6 +39,13 @@ class QuestionState:
     value: int | None
     decides: bool = False  # whether other questions are asked
     markings: tuple[Marking, ...] | None = None
+    before_persona: bool = False
+    persona_is_shown: bool = True
+
+    @property
+    def is_in_step(self) -> bool:
+        """Whether it is asked now: before the persona is shown, or else since; in studies of one step always."""
+        return self.persona_is_shown is not self.before_persona
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,10 @@ _ASKED = """
                 WHERE ended.slot_id = slot.id AND ended.aspect_id = aspect.id) END),
            rating.value,
            EXISTS (SELECT 1 FROM annotation_aspect other
-                    WHERE other.study_id = study.id AND other.asked_if = aspect.key)
+                    WHERE other.study_id = study.id AND other.asked_if = aspect.key),
+           aspect.before_persona,
+           assignment.persona_shown_at IS NOT NULL OR NOT EXISTS (
+               SELECT 1 FROM annotation_aspect early WHERE early.study_id = study.id AND early.before_persona)
       FROM annotation_slot slot
       JOIN annotation_assignment assignment ON assignment.id = slot.assignment_id
       JOIN annotation_participant participant ON participant.id = assignment.participant_id
@@ -92,10 +103,12 @@ def asked_question(*, token: str, slot_key: str, aspect_key: str) -> AskedQuesti
     (
         slot_id, slot_kind, position, aspect_id, aspect_kind, name, minimum, maximum, part,
         assignment_id, ordinal, is_shown, participant_kind, language, state, hours, version, value, decides,
+        before_persona, persona_is_shown,
     ) = row  # fmt: skip
     question = QuestionState(
         slot_id, position, aspect_id, name, minimum, maximum, _is_asked(aspect_kind, part, slot_kind, ordinal),
         version or 0, value, bool(decides), _standing_markings(aspect_kind, slot_id, aspect_id),
+        bool(before_persona), bool(persona_is_shown),
     )  # fmt: skip
     return AskedQuestion(question, assignment_id, bool(is_shown), participant_kind, language, state, hours)
 
@@ -163,7 +176,7 @@ def questions_of(
     aspects = list(aspects)
     standing = {(rating.slot_id, rating.aspect_id): rating for rating in ratings}
     markings = markings_among(aspects, standing.values())
-    found = {}
+    persona_is_shown, found = not is_before_persona(assignment), {}
     for slot in assignment.slots.all():
         for aspect in aspects:
             if _is_asked(aspect.kind, aspect.part, slot.kind, assignment.ordinal):
@@ -172,6 +185,7 @@ def questions_of(
                     slot.pk, slot.position, aspect.pk, aspect.name, aspect.minimum, aspect.maximum, True,
                     rating.version if rating else 0, rating.value if rating else None,
                     markings=(markings.get(rating.pk, ()) if rating else ()) if aspect.is_span else None,
+                    before_persona=aspect.before_persona, persona_is_shown=persona_is_shown,
                 )  # fmt: skip
     return found
 

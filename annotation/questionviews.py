@@ -80,6 +80,18 @@ class QuestionView:
     asked_if: str = ""
     asked_if_values: tuple[int, ...] = ()
     is_asked: bool = True
+    before_persona: bool = False
+    is_fixed: bool = False
+
+    @property
+    def answer(self) -> str:
+        """The answer that stands, in the words of the page; empty without one."""
+        if self.value is None:
+            return ""
+        if self.order:
+            letters = dict(self.order.letters)
+            return " > ".join(letters[place.chosen] for place in self.order.places if place.chosen)
+        return dict(self.options).get(self.value, str(self.value))
 
     @property
     def is_answered(self) -> bool:
@@ -119,6 +131,7 @@ def question_view(
         marking=_marking(aspect, value, markings) if aspect.is_span else None,
         asked_if=answer_name(slot_key, aspect.asked_if) if aspect.asked_if else "",
         asked_if_values=tuple(aspect.asked_if_values),
+        before_persona=aspect.before_persona,
     )
 
 
@@ -130,6 +143,19 @@ def asked_among(questions: Iterable[QuestionView]) -> tuple[QuestionView, ...]:
         replace(one, is_asked=values.get(one.asked_if) in one.asked_if_values) if one.asked_if else one
         for one in listed
     )
+
+
+def in_step(questions: Iterable[QuestionView], *, before_persona: bool) -> tuple[QuestionView, ...]:
+    """Return the questions about one thing that a step shows: those of the first are fixed in the second.
+
+    Whether a question is asked that a fixed answer decides is known: the page need not watch for it.
+    """
+    listed = tuple(questions)
+    if before_persona:
+        return tuple(question for question in listed if question.before_persona)
+    fixed = {question.name for question in listed if question.before_persona}
+    known = (replace(one, asked_if="", is_fixed=one.before_persona) if one.asked_if in fixed else one for one in listed)
+    return tuple(replace(one, is_fixed=one.before_persona) for one in known if one.is_asked or one.asked_if)
 
 
 def answer_name(slot_key: str, aspect_key: str) -> str:

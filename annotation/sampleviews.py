@@ -31,6 +31,7 @@ PAGES: dict[str, str | Promise] = {
     "practice": gettext_lazy("Practice"),
     "quiz": gettext_lazy("Quiz"),
     "write": gettext_lazy("Writing a persona"),
+    "rate_blind": gettext_lazy("Rating before the persona is shown"),
     "rate": gettext_lazy("Rating"),
     "survey_after": gettext_lazy("Questionnaire after the work"),
     "done": gettext_lazy("The end"),
@@ -45,8 +46,14 @@ def pages_of(definition: StudyDefinition) -> list[str]:
         "practice": not definition.practice,
         "quiz": not definition.quiz,
         "write": not definition.written_personas_per_participant,
+        "rate_blind": not any(aspect.before_persona for aspect in definition.aspects),
     }
     return [page for page in PAGES if not lacking.get(page)]
+
+
+def template_of(page: str) -> str:
+    """Return the template of a page; both steps of rating have the same."""
+    return f"annotation/participant/{page.removesuffix('_blind')}.html"
 
 
 def sample_context(definition: StudyDefinition, page: str) -> dict[str, Any]:
@@ -59,7 +66,8 @@ def sample_context(definition: StudyDefinition, page: str) -> dict[str, Any]:
         "survey_before": lambda: _survey(study, "before"),
         "survey_after": lambda: _survey(study, "after"),
         "write": lambda: _writing(study, _sample_item(definition.items, written=True)),
-        "rate": lambda: {"task": _rating(study, definition), "visit": uuid.uuid4()},
+        "rate_blind": lambda: {"task": _rating(study, definition, is_shown=False), "visit": uuid.uuid4()},
+        "rate": lambda: {"task": _rating(study, definition, is_shown=True), "visit": uuid.uuid4()},
     }
     return {
         "study": study,
@@ -89,7 +97,7 @@ def _sample_item(items: Sequence[ItemDefinition], *, written: bool) -> ItemDefin
     return fitting[0] if fitting else items[0] if items else made
 
 
-def _rating(study: Study, definition: StudyDefinition) -> TaskView:
+def _rating(study: Study, definition: StudyDefinition, *, is_shown: bool) -> TaskView:
     """Build the rating page of the first item; its responses are yet to be made."""
     written = not definition.given_personas_per_participant
     item = _sample_item(definition.items, written=written)
@@ -97,7 +105,9 @@ def _rating(study: Study, definition: StudyDefinition) -> TaskView:
     texts = [_("Here stands what response %(letter)s says.") % {"letter": letter} for letter in letters]
     persona = item.persona or _("Here stands the persona that the participant wrote.")
     study.practice = [{"prompt": item.prompt, "persona": persona, "responses": texts, "image": item.image}]
-    task = practice_view(study, 0, {})
+    task = practice_view(study, 0, {}, is_shown=is_shown)
+    if task.step == 1:
+        return replace(task, warning=item.warning, language=item.language)
     checks = [aspect for aspect in study.aspects.all() if aspect.kind == Aspect.Kind.CHECK]
     asked = tuple(
         replace(response, followup=_followup(study, response_title(response.letter))) for response in task.responses

@@ -39,6 +39,7 @@ participant_urls = [
     path("parts/<slug:key>/held/", writing.held, name="held"),
     path("parts/<slug:key>/set-aside/", writing.set_aside, name="set_aside"),
     path("parts/<slug:key>/complete/", rating.complete, name="complete"),
+    path("parts/<slug:key>/show-persona/", rating.show, name="persona_show"),
     path("parts/<slug:key>/time/", rating.time, name="time"),
     path("parts/<slug:key>/warning/", skips.warned, name="warned"),
     path("parts/<slug:key>/skip/", skips.skip, name="skip"),

@@ -127,6 +127,7 @@
       this.asked = this.controls.filter((control) => this.entryOf(control));
       this.reading = new Reading(form, (response) => this.openIn(response));
       for (const control of this.controls) control.resume();
+      for (const { dataset } of form.querySelectorAll("[data-fixed]")) window.personaeval.kept.remove(`answer:${dataset.fixed}`);
       form.addEventListener("submit", (event) => this.submit(event));
       form.addEventListener("keydown", (event) => this.key(event));
       for (const link of form.querySelectorAll("[data-missing-for] a")) {

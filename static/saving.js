@@ -115,7 +115,7 @@
       if (!json) return this.expired();
       this.settled();
       if (reply.ok) this.saved(json);
-      else if (reply.status === 409) this.conflict(json);
+      else if (reply.status === 409 && !json.out_of_step) this.conflict(json);
       else this.refused(json);
     }
 

@@ -104,6 +104,15 @@
       this.changed();
     }
 
+    // What was answered before the persona was shown stands, whatever an older page says.
+    refused(json) {
+      if (json.version) {
+        this.version.value = json.version;
+        this.show(json.value);
+      }
+      super.refused(json);
+    }
+
     label(value) {
       return this.radio(value)?.closest(".option").querySelector(".option-label").textContent.trim() ?? value;
     }

@@ -122,6 +122,7 @@ MATRIX: dict[str, Row] = {
     "annotation:held": Row(("token", "key"), get=everybody(302)),
     "annotation:set_aside": link("key", status=302),
     "annotation:complete": link("key", status=422),
+    "annotation:persona_show": link("key", status=302),
     "annotation:time": link("key", status=400),
     "annotation:warned": link("key", status=302),
     "annotation:skip": link("key", status=302, reason="r"),

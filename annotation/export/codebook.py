@@ -20,6 +20,9 @@ DEMONSTRATION = (
     "This is a demonstration: outputs are written by the scripted engine, not a language model. "
     "The ratings say nothing about any model."
 )
+BEFORE_PERSONA = (
+    "Asked before the persona was shown, with prompt and responses alone; the answers were fixed when it was shown."
+)
 EXCLUSION = (
     "The exclusion rules were written in the study file and fixed when the study was opened: they are part of what the "
     "protocol hash covers. They flag participants; nobody is left out of these tables because of them."
@@ -102,6 +105,7 @@ def _aspect(aspect: Aspect) -> dict[str, Any]:
         "question_for_others": aspect.question_for_others,
         "labels": {str(value): label for value, label in aspect.options},
         **({"passages": _marking(aspect)} if aspect.is_span else {}),
+        "before_persona": aspect.before_persona,
         **({"expected": aspect.expected, "part": aspect.part, "is_loud": aspect.is_loud} if aspect.part else {}),
     }
 
@@ -164,6 +168,7 @@ def _aspect_lines(aspect: dict[str, Any]) -> list[str]:
         "",
         f"- Asked of the persona's author: {aspect['question']}",
         f"- Asked of others: {aspect['question_for_others']}",
+        *([f"- {BEFORE_PERSONA}"] if aspect["before_persona"] else []),
         *(f"- {value} = {label}" for value, label in aspect["labels"].items()),
         "",
     ]

@@ -62,6 +62,7 @@ _ANSWER_PATHS = {
     "planted": "slot__output__planted",
     "expected": "aspect__expected",
     "_in_check": "slot__assignment__kind",
+    "_before_persona": "aspect__before_persona",
 }
 _ANSWER_ORDER = (
     "slot__assignment__participant__number",
@@ -86,7 +87,13 @@ def rated(scope: Scope, answers: QuerySet[Rating], more: dict[str, str]) -> Iter
     for row, ranked in _with_ranked(scope, read(answers, {**paths, **_ANSWER_PATHS, **TIME_PATHS, **more})):
         cells = {**assignment_cells(row, scope.now), **_answer_cells(row, words), **seconds(row), **how_written(row)}
         yield (
-            {**scope.study_cells, **cells, "ranked_arms": ranked, "adjudicated": decisions.get(row["assignment"], "")},
+            {
+                **scope.study_cells,
+                **cells,
+                "ranked_arms": ranked,
+                "adjudicated": decisions.get(row["assignment"], ""),
+                "before_persona": row["_before_persona"],
+            },
             row,
         )
 

@@ -129,9 +129,27 @@ RANKED = Column(
     "for every other kind of answer.",
 )
 
+BEFORE_PERSONA = Column(
+    "before_persona",
+    "boolean",
+    "The question was asked in a first step, with prompt and responses alone; its answers were fixed when the persona "
+    "was shown.",
+)
+
 
 def _ratings() -> tuple[Column, ...]:
-    return (*STUDY, *PARTICIPANT, *ASSIGNMENT, *UNIT, *ANSWER, *TIMES, *HOW_WRITTEN, RANKED, ADJUDICATED)
+    return (
+        *STUDY,
+        *PARTICIPANT,
+        *ASSIGNMENT,
+        *UNIT,
+        *ANSWER,
+        *TIMES,
+        *HOW_WRITTEN,
+        RANKED,
+        ADJUDICATED,
+        BEFORE_PERSONA,
+    )
 
 
 def _history() -> tuple[Column, ...]:
@@ -164,6 +182,12 @@ def _wide(scope: Scope) -> tuple[Column, ...]:
         Column("skip_reason", "string", "Why it was skipped; empty where it was not.", typed=True),
         *TIMES,
         *HOW_WRITTEN,
+        Column(
+            "persona_shown_at",
+            "timestamp",
+            "When the first of two steps ended and the persona was shown (UTC); null (CSV: empty) before that, and in "
+            "studies of one step.",
+        ),
     )
 
 

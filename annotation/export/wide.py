@@ -24,7 +24,7 @@ from annotation.orders import places_of
 def wide(scope: Scope) -> Iterator[Row]:
     """Yield one row per assignment; a cell is None where the question is not answered."""
     paths = {"_pk": "pk", **ASSIGNMENT_PATHS, "shown_at": "shown_at", "completed_at": "completed_at"}
-    paths |= {"skip_reason": "skip_reason", **TIME_PATHS}
+    paths |= {"skip_reason": "skip_reason", "persona_shown_at": "persona_shown_at", **TIME_PATHS}
     assignments = q.with_times(q.unplanted_of(scope), owner="assignment", path="pk")
     rows = read(assignments.order_by("participant__number", "ordinal"), paths)
     while chunk := list(islice(rows, CHUNK)):
@@ -41,6 +41,7 @@ def wide(scope: Scope) -> Iterator[Row]:
                 "skip_reason": row["skip_reason"],
                 **seconds(row),
                 **how_written(row),
+                "persona_shown_at": row["persona_shown_at"],
             }
 
 

@@ -44,6 +44,9 @@ class Assignment(models.Model):
     warned_at = models.DateTimeField(null=True, blank=True, help_text="When the item's warning was accepted.")
     skip_reason = models.CharField(max_length=200, blank=True)
     shown_at = models.DateTimeField(null=True, blank=True, help_text="When the outputs first stood on the page.")
+    persona_shown_at = models.DateTimeField(
+        null=True, blank=True, help_text="In a study of two steps: when the first ended, and the persona was shown."
+    )
     completed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -150,6 +150,7 @@ class Aspect(models.Model):
     # Where it is asked only after some answers to another question about the same thing.
     asked_if = models.CharField(max_length=40, blank=True, default="", help_text="The key of that question.")
     asked_if_values = models.JSONField(default=list, blank=True)
+    before_persona = models.BooleanField(default=False, help_text="Asked in a first step, without the persona.")
     # Attention checks only: the right answer, the part of the study they stand in, and whether a miss is told.
     expected = models.SmallIntegerField(null=True, blank=True)
     part = models.PositiveSmallIntegerField(null=True, blank=True)
@@ -164,6 +165,10 @@ class Aspect(models.Model):
                 condition=Q(kind="check", expected__isnull=False, part__isnull=False)
                 | ~Q(kind="check") & Q(expected__isnull=True, part__isnull=True),
                 name="aspect_check_has_answer_and_part",
+            ),
+            models.CheckConstraint(
+                condition=Q(before_persona=False) | ~Q(kind__in=["persona", "pick", "check"]),
+                name="aspect_before_persona_is_about_responses",
             ),
         ]
         ordering = ["ordinal"]

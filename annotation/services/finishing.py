@@ -1,7 +1,7 @@
 """Take the rating page's form: save what is new on it, and finish the part if every question has an answer."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,21 +21,25 @@ from annotation.services.ratings import (
     GivenAnswer,
     answer_checked,
     is_answered_so,
+    persona_is_shown,
     ratings_end,
     ratings_write,
     sent_answer,
+    step_check,
 )
 from annotation.services.statements import update
 from annotation.services.tallies import assignment_recount
 from annotation.services.touch import assignment_touch, work_check
+from annotation.steps import is_before_persona
 from annotation.units import is_place_filled
 
 Key = tuple[str, str]  # of a slot and of an aspect
+_End = Callable[[Assignment], None]  # what is done once nothing stands in the way
 
 
 @dataclass(frozen=True)
 class Finish:
-    """What came of a form: the part is finished, or this stands in its way.
+    """What came of a form: the part is finished, or the persona shown, or this stands in its way.
 
     `conflicts` are questions that another tab has answered differently since; `read_again` is a check to be told of.
     """
@@ -57,22 +61,40 @@ class _Form:
     ended: list[tuple[int, Aspect]]  # slots and questions that are not asked, though they have been answered
 
 
+class _ShownMeanwhile(Exception):
+    """Another request has shown the persona since this one has read which step the assignment is in."""
+
+
 def assignment_finish(*, assignment: Assignment, answers: Mapping[Key, GivenAnswer], hold: bool = False) -> Finish:
     """Save the answers, all in one transaction, and finish the assignment unless something stands in the way.
 
-    `hold` only saves. Answers that cannot be taken do not keep the others from being saved.
+    `hold` only saves. Answers that cannot be taken do not keep the others from being saved. Before the persona is
+    shown, nothing is finished.
 
     Raises:
         ServiceError: as for `rating_save`, for the first answer that is refused.
         NotAllowedNow: the assignment is finished already, or the study is closed.
     """
+    return _take(assignment, answers, None if hold or is_before_persona(assignment) else _complete)
+
+
+def persona_show(*, assignment: Assignment, answers: Mapping[Key, GivenAnswer]) -> Finish:
+    """Save the answers, and show the persona once none of the first step is missing: from then on they are fixed.
+
+    Sent again it changes nothing. Raises what `assignment_finish` raises.
+    """
+    return _take(assignment, answers, _show_persona)
+
+
+def _take(assignment: Assignment, answers: Mapping[Key, GivenAnswer], end: _End | None) -> Finish:
     for further_tries in reversed(range(TRIES)):
         form = _sorted(assignment, answers, again=further_tries < TRIES - 1)
         try:
-            finish = _write(assignment, form, hold)
-        except IntegrityError:  # another request has answered a question since they were read, or a key is used
+            finish = _write(assignment, form, end)
+        except (IntegrityError, _ShownMeanwhile):  # another request was first since they were read, or a key is used
             if not further_tries:
                 raise
+            assignment.refresh_from_db(fields=["persona_shown_at"])
             continue
         if form.refused:
             raise form.refused
@@ -96,24 +118,33 @@ def _sorted(assignment: Assignment, answers: Mapping[Key, GivenAnswer], *, again
             if any(answer.client_key == other.client_key for other in new.values()):
                 raise ServiceError(_(KEY_USED))
             is_current = question.version == answer.version
-            if (again or not is_current) and sent_answer(question, answer):
+            if (again or not is_current or not question.is_in_step) and sent_answer(question, answer):
                 continue
+            step_check(question)
             if is_current:
                 new[key] = answer
             else:
                 conflicts.add(key)
         except ServiceError as error:
             refused[key] = error
-    values: dict[int, list[int | None]] = {}
     stands = {key: new[key].value if key in new else question.value for key, question in questions.items()}
     unasked = _unasked(aspects, stands)
-    for key, question in questions.items():
-        if key not in unasked:
-            values.setdefault(question.aspect_id, []).append(stands[key])
+    values = _asked_values({key: question for key, question in questions.items() if key not in unasked}, stands)
     ended = [(questions[key].slot_id, aspect) for key, aspect in unasked.items() if questions[key].value is not None]
     asked = [(questions[key], answer) for key, answer in new.items() if key not in unasked]
     first = next((error for key, error in refused.items() if key not in unasked), None)
     return _Form(asked, frozenset(conflicts - unasked.keys()), first, values, ended)
+
+
+def _asked_values(
+    questions: Mapping[Key, QuestionState], stands: Mapping[Key, int | None]
+) -> dict[int, list[int | None]]:
+    """Return what stands of the questions of this step, by aspect."""
+    values: dict[int, list[int | None]] = {}
+    for key, question in questions.items():
+        if question.is_in_step:
+            values.setdefault(question.aspect_id, []).append(stands[key])
+    return values
 
 
 def _unasked(aspects: Iterable[Aspect], stands: Mapping[Key, int | None]) -> dict[Key, Aspect]:
@@ -125,16 +156,21 @@ def _unasked(aspects: Iterable[Aspect], stands: Mapping[Key, int | None]) -> dic
     return {(slot, key): by_key[key] for slot, key in stands if not is_asked_after(by_key[key], of_slot[slot])}
 
 
-def _write(assignment: Assignment, form: _Form, hold: bool) -> Finish:
+def _write(assignment: Assignment, form: _Form, end: _End | None) -> Finish:
     is_missing = any(value is None for values in form.values.values() for value in values)
-    is_missing = is_missing or remarks_missing(assignment)
-    is_ready = not (hold or form.conflicts or form.refused or is_missing)
+    if end is not _show_persona:
+        is_missing = is_missing or remarks_missing(assignment)
+    elif not is_before_persona(assignment):
+        end, is_missing = None, False  # what the button asks for has been done
+    is_ready = end is not None and not (form.conflicts or form.refused or is_missing)
     missed = _missed_check(assignment, form) if is_ready else None
     with transaction.atomic():
-        if is_ready and not missed:
-            _complete(assignment)
+        if end and is_ready and not missed:
+            end(assignment)
         elif form.new or form.ended or missed:
             assignment_touch(assignment=assignment)
+            if any(question.before_persona for question, _ in form.new) and persona_is_shown(assignment.pk):
+                raise _ShownMeanwhile
         # From here on no other request for this assignment runs: the update above holds its row (SQLite: the file).
         ratings_write(form.new)
         for slot_id, aspect in form.ended:
@@ -154,6 +190,15 @@ def _missed_check(assignment: Assignment, form: _Form) -> Aspect | None:
             told = assignment.events.filter(kind=Event.Kind.CHECK_MISSED).exists()
             return None if told else aspect
     return None
+
+
+_SHOW = "UPDATE annotation_assignment SET persona_shown_at = %s WHERE id = %s AND persona_shown_at IS NULL"
+
+
+def _show_persona(assignment: Assignment) -> None:
+    assignment_touch(assignment=assignment)
+    if not update(_SHOW, timezone.now(), assignment.pk):
+        raise _ShownMeanwhile
 
 
 _COMPLETE = "UPDATE annotation_assignment SET state = %s, completed_at = %s, surplus = %s WHERE id = %s AND state = %s"

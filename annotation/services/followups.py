@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from annotation.errors import ServiceError, StaleVersion
+from annotation.errors import OutOfStep, ServiceError, StaleVersion
 from annotation.models import Assignment, Followup, Slot, Study
 from annotation.services.text import answer_text
 from annotation.services.touch import assignment_touch
+from annotation.steps import is_before_persona
 
 KINDS = (Slot.Kind.OUTPUT, Slot.Kind.PERSONA)
 NOTHING_SEEN = ""
@@ -22,6 +23,7 @@ def followup_save(*, slot: Slot, chips: Sequence[str], text: str, version: str) 
 
     Raises:
         ServiceError: the study asks no such thing about this slot, or the text cannot be stored.
+        OutOfStep: the persona has not been shown yet.
         StaleVersion: another tab saved something else since; `current` is that.
         NotAllowedNow: the assignment is finished, or the study is closed.
     """
@@ -61,6 +63,8 @@ def _checked(slot: Slot, chips: Sequence[str], text: str) -> tuple[list[str], st
     study = slot.assignment.participant.study
     if not asks_followup(study, slot):
         raise ServiceError(_("Nothing more is asked about this."))
+    if is_before_persona(slot.assignment):
+        raise OutOfStep(_("Remarks are asked for once the persona is shown."))
     offered = study.followup["chips"]
     if unknown := [chip for chip in chips if chip not in offered]:
         raise ServiceError(_("“%(reason)s” is none of the reasons on the page.") % {"reason": unknown[0][:80]})

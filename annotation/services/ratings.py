@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import activate, gettext_noop
 from django.utils.translation import gettext as _
 
-from annotation.errors import ServiceError, StaleVersion, UnknownQuestion, ValueOutOfScale
+from annotation.errors import OutOfStep, ServiceError, StaleVersion, UnknownQuestion, ValueOutOfScale
 from annotation.markings import Marking, MarkingsSent
 from annotation.models import Aspect, Assignment, PageVisit, Passage, Rating
 from annotation.questions import AskedQuestion, QuestionState, asked_question, markings_of
@@ -55,6 +55,7 @@ def rating_save(*, token: str, slot_key: str, aspect_key: str, answer: GivenAnsw
         UnknownQuestion: the participant's link, the slot or the aspect leads nowhere, or has not been on a page yet.
         ValueOutOfScale: the scale has no such value.
         ServiceError: the question is not asked here, or the key belongs to another answer.
+        OutOfStep: the persona is shown already, or not yet; `current` is what stands.
         StaleVersion: another tab saved a different answer since; `current` is that rating.
         NotAllowedNow: the assignment is finished or the study closed.
     """
@@ -95,6 +96,16 @@ def answer_checked(question: QuestionState, answer: GivenAnswer) -> GivenAnswer:
             _("%(question)s takes %(minimum)s to %(maximum)s, not %(value)s.") % {**values, "value": answer.value}
         )
     return answer
+
+
+def step_check(question: QuestionState) -> None:
+    """Raise OutOfStep if the question belongs to the step before or after the one that the assignment is in."""
+    if question.is_in_step:
+        return
+    if question.before_persona:
+        fixed = _("The persona has been shown, and answers given before that are fixed.")
+        raise OutOfStep(fixed, current=rating_that_stands(question))
+    raise OutOfStep(_("%(question)s is asked once the persona is shown.") % {"question": question.name})
 
 
 def is_new(question: QuestionState, answer: GivenAnswer) -> bool:
@@ -187,13 +198,16 @@ def _save(asked: AskedQuestion, answer: GivenAnswer) -> Rating:
             study_state=asked.study_state, assignment_hours=asked.assignment_hours,
         )  # fmt: skip
         # From here on no other request for this assignment runs: the update above holds its row (SQLite: the file).
-        if not is_new(question, answer):
+        if question.before_persona:
+            question = replace(question, persona_is_shown=persona_is_shown(asked.assignment_id))
+        if not (question.is_in_step and is_new(question, answer)):
             current = rating_that_stands(question)
             if current and _says(current, answer):
                 return current
             sent_before = sent_answer(question, answer)
             if sent_before:
                 return sent_before
+            step_check(question)
             latest = current or _latest(question)
             if answer.version != (latest.version if latest else 0):
                 raise StaleVersion(_("Another tab or device saved a different answer."), current=latest)
@@ -202,6 +216,11 @@ def _save(asked: AskedQuestion, answer: GivenAnswer) -> Rating:
         if question.decides:
             _end_others(rating)
         return rating
+
+
+def persona_is_shown(assignment_id: int) -> bool:
+    """Whether the first of two steps is over at this moment; asked by whoever holds the assignment's row."""
+    return Assignment.objects.filter(pk=assignment_id, persona_shown_at__isnull=False).exists()
 
 
 def _end_others(rating: Rating) -> None:

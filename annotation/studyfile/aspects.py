@@ -40,6 +40,7 @@ def aspect_definition(aspect: AnyAspect, *, arms: int) -> AspectDefinition:
         labels=labels,
         marking={"reason": aspect.reason, "labels": list(aspect.labels)} if isinstance(aspect, SpanAspect) else {},
         **_asked_if(aspect),
+        before_persona=not isinstance(aspect, PickAspect | SpanAspect) and aspect.before_persona,
     )
 
 
@@ -83,6 +84,8 @@ def aspect_data(aspect: AspectDefinition) -> dict[str, Any]:
     }
     if aspect.asked_if:
         found["only_if"] = {"aspect": aspect.asked_if, "values": list(aspect.asked_if_values)}
+    if aspect.before_persona:
+        found["before_persona"] = True
     if aspect.kind in _OPTIONS:
         del found["level"]
         return {**found, "options": dict(zip(_OPTIONS[aspect.kind], aspect.labels, strict=True))}

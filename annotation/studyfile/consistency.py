@@ -27,6 +27,7 @@ def consistency_problems(
     yield from _repeated_aspects(aspects, tree)
     yield from _comparison_problems(aspects, arms, tree, is_rating=parts.get("kind") == Study.Kind.OUTPUT_RATING)
     yield from _condition_problems(aspects, tree)
+    yield from _step_problems(aspects, tree, is_assessment=parts.get("kind") == Study.Kind.PERSONA_ASSESSMENT)
     if arms is not None:
         yield from _practice_problems(arms, tree)
     if "arms" in parts and not isinstance(parts["arms"], int) and all(arm.control for arm in parts["arms"]):
@@ -99,6 +100,30 @@ def _condition_problems(aspects: list[tuple[int, dict[Any, Any]]], tree: YamlTre
             if points and value not in points:
                 message = f"{value!r} is no answer to {key}; use some of {', '.join(map(str, points))}"
                 yield tree.problem(["aspects", index, "only_if", "values"], message)
+
+
+def _step_problems(
+    aspects: list[tuple[int, dict[Any, Any]]], tree: YamlTree, *, is_assessment: bool
+) -> Iterator[Problem]:
+    """What is asked before the persona is shown is not about it, and something is left to be asked afterwards."""
+    early = [(index, aspect) for index, aspect in aspects if aspect.get("before_persona") is True]
+    keys = {aspect.get("key") for _, aspect in early}
+    late = {aspect.get("key") for _, aspect in aspects} - keys
+    for index, aspect in early:
+        about_persona = aspect.get("type") == Aspect.Kind.PERSONA
+        if is_assessment or about_persona:
+            what = "a question about the persona" if about_persona else "a question of a persona assessment"
+            yield tree.problem(["aspects", index, "before_persona"], f"{what} is asked beside it; remove this key")
+        condition = aspect.get("only_if")
+        key = condition.get("aspect") if isinstance(condition, dict) else None
+        if isinstance(key, str) and key in late:
+            message = (
+                f"{key!r} is asked once the persona is shown, and this before it; write `before_persona: true` there"
+            )
+            yield tree.problem(["aspects", index, "only_if", "aspect"], message)
+    if early and not late and not is_assessment:
+        message = "are all asked before the persona is shown, which it then never is; leave `before_persona` out of one"
+        yield tree.problem(["aspects"], message)
 
 
 def _points(scale: Any) -> list[Any]:

@@ -8,6 +8,7 @@ from annotation.studyfile.images import ImageFile
 
 # Sections that came later: left out where they say nothing, so that studies from before keep document and hash.
 _LEFT_OUT_WHEN_EMPTY = ("elicitation", "screening", "retention", "formats", "languages", "translations")
+_ASPECT_LEFT_OUT_WHEN_EMPTY = ("asked_if", "asked_if_values", "marking", "before_persona")
 
 
 def without_empty(document: dict[str, Any]) -> dict[str, Any]:
@@ -15,11 +16,9 @@ def without_empty(document: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in document.items() if value or name not in _LEFT_OUT_WHEN_EMPTY}
 
 
-def without_condition(aspect: dict[str, Any]) -> dict[str, Any]:
-    """Return an aspect's document; conditions and passages came later, and what says nothing is left out too."""
-    left_out: tuple[str, ...] = () if aspect["asked_if"] else ("asked_if", "asked_if_values")
-    left_out += () if aspect["marking"] else ("marking",)
-    return {name: value for name, value in aspect.items() if name not in left_out}
+def without_later_keys(aspect: dict[str, Any]) -> dict[str, Any]:
+    """Return an aspect's document; what came later and says nothing is left out of it too."""
+    return {name: value for name, value in aspect.items() if value or name not in _ASPECT_LEFT_OUT_WHEN_EMPTY}
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,7 @@ class AspectDefinition:
     asked_if: str = ""
     asked_if_values: list[int] = field(default_factory=list)
     marking: dict[str, Any] = field(default_factory=dict)
+    before_persona: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class StudyDefinition:
     def document(self) -> dict[str, Any]:
         """Return the definition as plain JSON types, as `protocol.definition_document` does for a stored study."""
         document = without_empty(asdict(self))
-        document["aspects"] = [without_condition(aspect) for aspect in document["aspects"]]
+        document["aspects"] = [without_later_keys(aspect) for aspect in document["aspects"]]
         for shown in (*document["items"], *document["practice"]):
             del shown["image_file"]  # the hash in `image` stands for it
             for name in ("language", "image"):

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import BeforeValidator, Discriminator, Field, StrictInt, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, StrictBool, StrictInt, Tag, model_validator
 
 from annotation.fields import Line
 from annotation.models import Aspect
@@ -39,6 +39,7 @@ class RatingAspect(FileSection):
     question_for_others: Question | None = None
     scale: Annotated[dict[int, str], BeforeValidator(parse_scale)]
     only_if: Condition | None = None
+    before_persona: StrictBool = False
 
 
 class SliderEnds(FileSection):
@@ -61,6 +62,7 @@ class SliderAspect(FileSection):
     maximum: SliderEnd = 100
     ends: SliderEnds
     only_if: Condition | None = None
+    before_persona: StrictBool = False
 
     @model_validator(mode="after")
     def _check_bounds(self) -> "SliderAspect":
@@ -87,6 +89,7 @@ class ComparisonAspect(FileSection):
     question: Question
     question_for_others: Question | None = None
     options: ComparisonOptions = Field(default_factory=ComparisonOptions)
+    before_persona: StrictBool = False
 
 
 class PickOptions(FileSection):
@@ -123,6 +126,7 @@ class OrderAspect(FileSection):
     question: Question
     question_for_others: Question | None = None
     options: OrderOptions = Field(default_factory=OrderOptions)
+    before_persona: StrictBool = False
 
 
 class SpanAspect(FileSection):

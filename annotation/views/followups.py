@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
 from annotation.blinding import chips_name, text_name, version_name
-from annotation.errors import NotAllowedNow, ServiceError, StaleVersion
+from annotation.errors import NotAllowedNow, OutOfStep, ServiceError, StaleVersion
 from annotation.http import participant_view, posted_text
 from annotation.models import Assignment, Followup, Participant, Slot
 from annotation.services.followups import asks_followup, followup_save, followup_version
@@ -24,13 +24,16 @@ class Dispute(NamedTuple):
 def save(request: HttpRequest, participant: Participant, slot_key: str) -> JsonResponse:
     """Keep what has been chosen and typed so far. JSON out: 200 saved, 409 another's stands, 422 refused, 403 over."""
     shown = Slot.objects.filter(assignment__participant=participant, assignment__shown_at__isnull=False)
-    slot = get_object_or_404(shown.select_related("assignment__participant__study"), key=slot_key)
+    slot = get_object_or_404(shown.select_related("assignment"), key=slot_key)
+    slot.assignment.participant = participant  # with the study and its questions at hand
     version = request.POST.get("version", "")
     try:
         followup = followup_save(slot=slot, version=version, **_typed(request, slot))
     except StaleVersion as error:
         assert error.current is None or isinstance(error.current, Followup)
         return JsonResponse({"message": str(error), **_saved(error.current)}, status=409)
+    except OutOfStep as error:
+        return JsonResponse({"message": str(error), "out_of_step": True}, status=409)
     except NotAllowedNow as error:
         return JsonResponse({"message": str(error)}, status=403)
     except ServiceError as error:

@@ -5,12 +5,12 @@ from contextlib import suppress
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import get_language
 
-from annotation.blinding import practice_view, with_sent
+from annotation.blinding import TaskView, practice_view, with_sent
 from annotation.errors import ServiceError
 from annotation.flow import Step
 from annotation.http import parse_int, participant_view, to_page
 from annotation.languages import CHOSEN
-from annotation.models import Participant
+from annotation.models import Participant, Study
 from annotation.questionviews import answer_sent
 from annotation.services import participants as services
 from annotation.services.assignments import assignment_mark_shown
@@ -66,12 +66,13 @@ def practice(request: HttpRequest, participant: Participant) -> HttpResponse:
     index = participant.practice_done
     if place.step != Step.PRACTICE or request.POST.get("index") != str(index):
         return to_page(participant)
-    aspects = {aspect.key: aspect for aspect in participant.study.aspects.all()}
-    asked = practice_view(participant.study, index, {}).questions
-    given = {one.name: answer_sent(aspects[one.aspect_key], one.name, request.POST) for one in asked}
-    answers = {name: parse_int(text, name) for name, text in given.items() if text}
     marked, refused = practice_markings(participant.study, index, request.POST)
-    task = with_sent(practice_view(participant.study, index, {**answers, **marked}), request.POST)
+    task = _practised(request, participant.study, index, marked)
+    if task.step and not task.missing:
+        task = _practised(request, participant.study, index, marked, first=task)
+        if "persona_shown" not in request.POST:
+            return render_place(request, participant, place, task=task)
+    task = with_sent(task, request.POST)
     error = next((refused[one.name] for one in task.questions if one.is_asked and one.name in refused), "")
     if error:
         return render_place(request, participant, place, status=422, task=task, error=error)
@@ -81,3 +82,16 @@ def practice(request: HttpRequest, participant: Participant) -> HttpResponse:
         return render_place(request, participant, place, status=422, task=task, show_missing=True)
     services.participant_practised(participant=participant, index=index)
     return to_page(participant)
+
+
+def _practised(
+    request: HttpRequest, study: Study, index: int, marked: dict[str, int], first: TaskView | None = None
+) -> TaskView:
+    """Return the practice page with the answers that were sent; after the `first` of two steps, the second."""
+    is_shown = first is not None
+    known = {one.name: one.value for one in first.questions if one.value is not None} if first else {}
+    aspects = {aspect.key: aspect for aspect in study.aspects.all()}
+    asked = practice_view(study, index, known, is_shown=is_shown).questions
+    sent = {one.name: answer_sent(aspects[one.aspect_key], one.name, request.POST) for one in asked}
+    answers = {name: parse_int(text, name) for name, text in sent.items() if text}
+    return practice_view(study, index, {**answers, **marked}, is_shown=is_shown)

@@ -1,6 +1,6 @@
 """Answers to scales: one by one as they are clicked, and all together with "Continue"."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
@@ -10,14 +10,14 @@ from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 
 from annotation.blinding import FollowupView, TaskView, with_sent
-from annotation.errors import NotAllowedNow, ServiceError, StaleVersion, UnknownQuestion
+from annotation.errors import NotAllowedNow, OutOfStep, ServiceError, StaleVersion, UnknownQuestion
 from annotation.flow import Step
 from annotation.http import form_view, get_assignment, parse_int, parse_uuid, participant_view, to_page
 from annotation.markings import markings_sent, row_of
 from annotation.models import Assignment, PageVisit, Participant, Rating
 from annotation.questions import is_on_a_page, markings_of, questions_of
 from annotation.questionviews import answer_name, answer_sent
-from annotation.services.finishing import Key, assignment_finish
+from annotation.services.finishing import Key, assignment_finish, persona_show
 from annotation.services.places import Place, participant_place
 from annotation.services.ratings import GivenAnswer, rating_save, visit_save
 from annotation.study_texts import aspect_shown
@@ -28,7 +28,7 @@ from annotation.views.pages import rate_context, render_place
 @login_not_required
 @form_view("annotation:participant", "token")
 def save(request: HttpRequest, token: str, slot_key: str, aspect_key: str) -> HttpResponse:
-    """Save one answer. JSON out: 200 saved, 409 another tab's answer stands, 422 not on the scale, 403 over."""
+    """Save one answer. JSON out: 200 saved, 409 another one stands, 422 not on the scale, 403 over."""
     marked = markings_sent(answer_name(slot_key, aspect_key), request.POST)
     value = str(len(marked.rows)) if marked else request.POST.get("value", "")
     try:
@@ -42,8 +42,10 @@ def save(request: HttpRequest, token: str, slot_key: str, aspect_key: str) -> Ht
     except UnknownQuestion as error:
         raise Http404 from error
     except StaleVersion as error:
-        assert error.current is None or isinstance(error.current, Rating)
         return JsonResponse({"message": str(error), **_saved(error.current, is_marked=marked is not None)}, status=409)
+    except OutOfStep as error:
+        stands = _saved(error.current, is_marked=marked is not None)
+        return JsonResponse({"message": str(error), "out_of_step": True, **stands}, status=409)
     except NotAllowedNow as error:
         return JsonResponse({"message": str(error)}, status=403)
     except ServiceError as error:
@@ -54,6 +56,21 @@ def save(request: HttpRequest, token: str, slot_key: str, aspect_key: str) -> Ht
 @participant_view("POST")
 def complete(request: HttpRequest, participant: Participant, key: str) -> HttpResponse:
     """Save every answer on the page that is not saved yet, and go on if none is missing."""
+    return _take(request, participant, key, _finish)
+
+
+@participant_view("POST")
+def show(request: HttpRequest, participant: Participant, key: str) -> HttpResponse:
+    """Save every answer of the first step, and show the persona if none is missing."""
+    return _take(request, participant, key, _show)
+
+
+def _take(
+    request: HttpRequest,
+    participant: Participant,
+    key: str,
+    end: Callable[[HttpRequest, Assignment], HttpResponse | None],
+) -> HttpResponse:
     assignment = get_assignment(participant, key, with_outputs=False)
     place = participant_place(participant=participant, at_hand=assignment)
     if place.step == Step.PAUSED and assignment.shown_at:
@@ -63,11 +80,20 @@ def complete(request: HttpRequest, participant: Participant, key: str) -> HttpRe
     if place.step != Step.RATE or place.assignment != assignment:
         return to_page(participant)
     try:
-        return _finish(request, assignment) or to_page(participant)
+        return end(request, assignment) or to_page(participant)
     except NotAllowedNow:
         return to_page(participant)  # finished in another tab, or the study has closed: the page says which
     except ServiceError as error:
-        return _again(request, assignment, status=422, error=str(error))
+        status = 409 if isinstance(error, OutOfStep) else 422
+        return _again(request, assignment, status=status, error=str(error))
+
+
+def _show(request: HttpRequest, assignment: Assignment) -> HttpResponse | None:
+    """Take the form of the first step; return the page again with what stands in the way, None if it is over."""
+    shown = persona_show(assignment=assignment, answers=_answers(request, assignment))
+    if shown.conflicts:
+        return _again(request, assignment, status=409, conflicts=shown.conflicts)
+    return _again(request, assignment, status=422, show_missing=True) if shown.is_missing else None
 
 
 def _finish(request: HttpRequest, assignment: Assignment) -> HttpResponse | None:
@@ -133,7 +159,8 @@ def _named(task: TaskView, disputes: Sequence[Dispute]) -> list[tuple[FollowupVi
     return [(shown, saved[shown.text_name]) for shown in task.followups if shown.text_name in saved]
 
 
-def _saved(rating: Rating | None, *, is_marked: bool) -> dict[str, Any]:
+def _saved(rating: object, *, is_marked: bool) -> dict[str, Any]:
+    assert rating is None or isinstance(rating, Rating)
     if rating is None:
         return {"value": None, "version": 0, "saved_at": None, **({"passages": []} if is_marked else {})}
     saved = {"value": rating.value, "version": rating.version, "saved_at": rating.saved_at.isoformat()}

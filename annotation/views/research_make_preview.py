@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import override
 
 from annotation.models import Study
-from annotation.sampleviews import PAGES, pages_of, sample_context
+from annotation.sampleviews import PAGES, pages_of, sample_context, template_of
 from annotation.studyfile import StudyDefinition, StudyFileError, read_study_data
 from annotation.studyforms.editing import languages_in
 
@@ -43,5 +43,5 @@ def page_document(request: HttpRequest, study: Study, definition: StudyDefinitio
     """
     with override(language):
         context = {**sample_context(definition, page), "messages": (), "images_of": study}
-        document = render_to_string(f"annotation/participant/{page}.html", context, request)
+        document = render_to_string(template_of(page), context, request)
     return _SCRIPT.sub("", document)

@@ -25,6 +25,7 @@ class Question:
     minimum: int
     maximum: int
     is_marking: bool = False
+    before_persona: bool = False
 
     @cached_property
     def is_share(self) -> bool:
@@ -104,6 +105,7 @@ def question_of(aspect: Aspect, *, arms: int) -> Question:
         minimum=minimum,
         maximum=maximum,
         is_marking=aspect.is_span,
+        before_persona=aspect.before_persona,
     )
 
 

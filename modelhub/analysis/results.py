@@ -141,7 +141,9 @@ def population_report(
 
 def _study(data: Data, *, include_bots: bool) -> StudyResult:
     study, declared = data.study, data.declared
-    of_question = ("key", "name", "kind", "level", "question", "question_for_others", "minimum", "maximum")
+    of_question = (
+        "key", "name", "kind", "level", "question", "question_for_others", "minimum", "maximum", "before_persona"
+    )  # fmt: skip
     return StudyResult(
         slug=study.slug,
         version=study.version,

@@ -87,6 +87,10 @@ def _answered(question: Question, known: Mapping[str, Any]) -> dict[str, Any]:
     return {"number": number, "question": text, "answer": answer, "note": "" if answer is not None else hint}
 
 
+_DEFINITION = "No definition apart from the question, its scale, and the instructions (3.3.4.1)."
+_BEFORE_PERSONA = " It was asked before the persona was shown, which fixed its answers."
+
+
 def _criterion(question: QuestionResult, results: Results, facts: StudyFacts) -> dict[str, Any]:
     is_relative = question.kind in ("comparison", "pick")
     is_persona = facts.kind == "persona_assessment"
@@ -98,7 +102,7 @@ def _criterion(question: QuestionResult, results: Results, facts: StudyFacts) ->
         "4.2.2": "Relative" if is_relative or not is_persona else "Absolute",
         "4.2.3": "Intrinsic",
         "4.3.1": question.name,
-        "4.3.2": "No definition apart from the question, its scale, and the instructions (3.3.4.1).",
+        "4.3.2": _DEFINITION + (_BEFORE_PERSONA if question.before_persona else ""),
         "4.3.3": question.maximum - question.minimum + 1,
         "4.3.4": "; ".join(f"{value} = {text}" for value, text in question.points),
         "4.3.5": "Slider" if question.level == "interval" else "Multiple choice: one labelled button per value",

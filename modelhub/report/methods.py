@@ -80,6 +80,12 @@ def _unit(results: Results) -> Iterator[str]:
         "are not independent, so that the unit of analysis is the participant: a result is the mean over participants "
         "of their mean difference within pairs."
     )
+    early = [f"“{question.name}”" for question in results.study.questions if question.before_persona]
+    if early:
+        yield (
+            f"First {joined(early)} {'was' if len(early) == 1 else 'were'} asked, with prompt and responses alone; "
+            "these answers could no longer be changed once the persona was shown."
+        )
     methods = {report.sign_flip_method for report in reports if report.sign_flip_method}
     how = "exact " if methods == {"exact"} else ""
     yield f"It was tested by {how}sign-flip (permutation) tests, two-sided [@pitman1937]."

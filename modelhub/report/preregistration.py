@@ -196,8 +196,9 @@ def _arms(plan: Plan) -> Iterator[str]:
 def _question(aspect: Aspect) -> str:
     scale = "; ".join(f"{value} = {label}" for value, label in aspect.options)
     others = f" Of others' personas: “{aspect.question_for_others}”" if aspect.question_for_others else ""
+    when = ", asked before the persona is shown" if aspect.before_persona else ""
     return (
-        f"- **{aspect.name}** ({aspect.get_kind_display().lower()}, {aspect.level}): "
+        f"- **{aspect.name}** ({aspect.get_kind_display().lower()}, {aspect.level}{when}): "
         f"“{aspect.question}”{others} {scale}."
     )
 

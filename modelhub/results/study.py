@@ -17,6 +17,7 @@ class QuestionResult(Part):
     minimum: int
     maximum: int
     labels: list[str]
+    before_persona: bool = False
 
     @property
     def points(self) -> list[tuple[int, str]]:

@@ -30,6 +30,8 @@ from annotation.services.participants import participant_create
 from modelhub.demo import FOLDER, demo_prepare
 from modelhub.models import OutputFinding, Run, System
 from tests.annotation.controls import open_example
+from tests.annotation.stepping import LATE, make_two_step_study
+from tests.annotation.walking import make_ready
 from tests.tools.processes import ProjectProcess, Server
 from tests.tools.visitor import Visitor
 
@@ -294,6 +296,52 @@ def test_the_pages_of_the_controls_do_not_give_them_away(
     if care:
         assert report.step == "done"
         assert len(walker.seen) > 20
+
+
+def test_no_answer_of_the_first_of_two_steps_holds_the_persona(server: Server, walker: Visitor) -> None:
+    study = make_two_step_study(written_items=2, written_per_participant=2, given_items=1, given_per_participant=1)
+    Study.objects.filter(pk=study.pk).update(followup={"chips": ["Too long"], "text": "Why?"})
+    me = participant_create(study=study)
+    start = walker.get(reverse("annotation:participant", args=[me.token])).url
+    walker.send("consent/", answer="agree")
+    walker.send("instructions/")
+    for _part in range(3):
+        if walker.step == "write":
+            walker.send("persona/", text="The user collects zeppelins and prefers drawings.")
+            make_ready()
+            walker.get(str(start))
+        part, secret = me.assignments.get(state="open"), {"zeppelin", "gardener of kind"}
+        seen = len(walker.seen)
+        walker.get(str(start))
+        knock_at_every_door(walker, me, part)
+        walker.get(str(start))
+        assert walker.send("show-persona/").status_code == 422
+        assert leaks(walker.seen[seen:], secret) == set()
+        shown = walker.send("show-persona/", **{name: values[-1] for name, values in walker.scales().items()})
+        part.refresh_from_db()
+        assert part.persona_shown_at
+        assert leaks([shown], {part.persona.text}) == {(str(start), part.persona.text)}
+        walker.send("complete/", **{name: values[-1] for name, values in walker.scales().items()})
+    assert walker.step == "done"
+
+
+def knock_at_every_door(walker: Visitor, me: Participant, part: Assignment) -> None:
+    """Send what the rating page sends in both steps, right and wrong, and what the pages before it send."""
+    form = {"csrfmiddlewaretoken": str(dict(walker.form("show-persona/").fields.items())["csrfmiddlewaretoken"])}
+    mine = reverse("annotation:participant", args=[me.token])
+    first = part.slots.filter(kind="output").first()
+    assert first
+    click = {**form, "value": "2", "version": "0", "client_key": str(uuid.uuid4())}
+    tab = {**form, "text": "x" * 3000, "version": "0", "tab": str(uuid.uuid4())}
+    sent = [
+        walker.post(f"{mine}answers/{first.key}/answerability/", click),
+        walker.post(f"{mine}answers/{first.key}/{LATE}/", {**click, "client_key": str(uuid.uuid4())}),
+        walker.post(f"{mine}reasons/{first.key}/", {**form, "text": "Because.", "version": ""}),
+        walker.post(f"{mine}parts/{part.key}/draft/", tab, **{"HX-Request": "true"}),
+        walker.post(f"{mine}parts/{part.key}/persona/", {**tab, "text": "Else."}),
+        walker.get(f"{mine}parts/{part.key}/wait/", **{"HX-Request": "true"}),
+    ]
+    assert {200, 409} <= {answer.status_code for answer in sent}
 
 
 def test_the_check_itself_finds_what_is_there(study: Study, walker: Visitor) -> None:

@@ -18,7 +18,16 @@ from annotation.studyforms.shapes import Shape, shape_of
 from tests.annotation.studyfiles import study_data
 from tests.annotation.test_study_keys import sections
 
-EXAMPLES = ("controls", "demo", "elicitation", "languages", "marking", "paper_persona_study", "ways_to_ask")
+EXAMPLES = (
+    "controls",
+    "demo",
+    "elicitation",
+    "languages",
+    "marking",
+    "paper_persona_study",
+    "two_steps",
+    "ways_to_ask",
+)
 ASKED_ELSEWHERE = {ItemFile, StudyFile}  # files of items are brought on another page
 SAID_ANYWHERE = {"en", "de", "es", "ar", "zh-hans", *("plausibility", "applicability", "harm", "overfitting")}
 

@@ -23,7 +23,7 @@ from tests.tools.oddvalues import ODD
 EXAMPLES = [
     *(settings.BASE_DIR / "examples" / name / "study.yaml" for name in
       ("controls", "demo", "elicitation", "first_study", "images", "languages", "marking", "paper_persona_study",
-       "pipeline", "ways_to_ask")),
+       "pipeline", "two_steps", "ways_to_ask")),
     settings.BASE_DIR / "examples" / "paper_user_study" / "study_inline.yaml",
 ]  # fmt: skip
 SCALE = {-1: "0", 0: "null", 1: "1:30"}
@@ -33,7 +33,8 @@ EVERYTHING: dict[str, Any] = {
     "arms": [{"control": False}, {"control": True}],
     "aspects": [
         rating_aspect(scale=SCALE, level="nominal", question_for_others={"de": "Passt es?", "ar": "هل يناسب؟"}),
-        {"key": "both", "name": "Beides", "type": "comparison", "question": "Welche?", "options": {"tie": "off"}},
+        {"key": "both", "name": "Beides", "type": "comparison", "question": "Welche?", "options": {"tie": "off"},
+         "before_persona": True},
     ],
     "design": {"given_personas_per_participant": 2, "written_personas_per_participant": 1, "overlap_share": 0.25,
                "repeat_share": 1, "blocks": "stratum", "seed": 2_147_483_647},

@@ -27,7 +27,7 @@ def flow_section(results: Results) -> Section:
 def _questions(study: StudyResult) -> TableBlock:
     rows = tuple(
         (
-            words(question.name),
+            words(question.name + (" (asked before the persona was shown)" if question.before_persona else "")),
             words(question.question),
             words(question.question_for_others),
             words("; ".join(f"{value} = {text}" for value, text in question.points)),
