@@ -6,6 +6,7 @@ Codes only, as in exports: no link, and no id from outside.
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from django.db.models import IntegerField, OuterRef, Subquery, Sum
@@ -47,6 +48,7 @@ STEPS: dict[str, str] = {
     Event.Kind.COMPLETED: gettext_noop("finished"),
     Event.Kind.WITHDRAWN: gettext_noop("left the study"),
 }
+PERSONA_SHOWN = gettext_noop("was shown the persona, after the first step")
 
 
 @dataclass(frozen=True)
@@ -108,10 +110,12 @@ class Way:
 
 def participant_way(participant: Participant) -> Way:
     """Return the way of a participant, in as many queries for many parts as for few."""
-    events = participant.events.select_related("assignment").order_by("pk")
+    found, parts = participant.events.select_related("assignment").order_by("pk"), _parts(participant)
+    events = [(event.at, STEPS[event.kind], _ordinal(event.assignment)) for event in found]
+    shown = [(part.assignment.persona_shown_at, PERSONA_SHOWN, _ordinal(part.assignment)) for part in parts]
     return Way(
-        events=[(event.at, STEPS[event.kind], _ordinal(event.assignment)) for event in events],
-        parts=_parts(participant),
+        events=sorted([*events, *((at, step, part) for at, step, part in shown if at)], key=itemgetter(0)),
+        parts=parts,
         questionnaires=_questionnaires(participant),
         quiz=_quiz(participant),
     )

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.urls import reverse
+from lxml import html
 from pytest_django.live_server_helper import LiveServer
 
 from annotation.bots import Bot
@@ -140,6 +142,20 @@ def test_a_part_ends_with_the_second_step_and_the_next_one_begins_with_the_first
     assert done.completed_at and done.persona_shown_at and done.completed_at > done.persona_shown_at
     following = page(walker)
     assert walker.assignment.persona.text not in following
+
+
+def test_researchers_see_when_the_persona_was_shown_on_the_way_of_a_participant(walker: Walker, client: Client) -> None:
+    def way() -> list[str]:
+        answer = client.get(reverse("annotation:participant_seen", args=[study.slug, study.version, person.number]))
+        steps = html.fromstring(answer.content.decode()).xpath("//ol[@class='way']//span")
+        return [one.text_content() for one in steps]
+
+    person = walker.participant
+    study = person.study
+    client.force_login(study.owner)
+    assert not any("shown the persona" in step for step in way())
+    press(walker)
+    assert way()[-2:] == ["saw the responses (1)", "was shown the persona, after the first step (1)"]
 
 
 def test_before_the_persona_is_shown_no_part_is_finished(walker: Walker) -> None:
