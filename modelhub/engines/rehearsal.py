@@ -59,6 +59,9 @@ def rehearse_files(
         )
     codec = Codec(tokenizer, decoding, context=None, vocabulary=None, end_tokens=[], model=settings.model)
     check_template(codec, asked, model=settings.model)
+    if asked.short.system_message and codec.folds_system_message:
+        folded = "takes no system message: the persona and an empty line stand before the user's words instead."
+        warnings = [*warnings, f"The chat template of {settings.model} {folded}"]
     room = min((one for one in (context, own) if one is not None), default=None)
     return Rehearsed([*warnings, *_room_warnings(codec, asked, decoding, room)])
 
@@ -77,28 +80,14 @@ def _context(model: str) -> int | None:
 
 
 def check_template(codec: Codec, asked: Rehearsal, *, model: str) -> None:
-    """Raise EngineError if the chat template cannot render what will be asked, or leaves the system message out."""
+    """Raise EngineError if the chat template cannot render what will be asked."""
     from jinja2 import TemplateError
 
-    instead = f"Register the system with a --persona-style that needs none: {asked.styles}."
     try:
-        ids = codec.ids(asked.short)
+        codec.ids(asked.short)
     except (TemplateError, *_FILE_ERRORS) as error:
         said = next(iter(str(error).splitlines()), type(error).__name__)
-        if asked.short.system_message and _renders(codec, asked.bare):
-            raise EngineError(f"The chat template of {model} refuses a system message ({said}). {instead}") from error
         raise EngineError(f"The chat template of {model} cannot render a prompt: {said}") from error
-    if asked.short.system_message and ids == codec.ids(asked.bare):
-        raise EngineError(f"The chat template of {model} leaves the system message out. {instead}")
-
-
-def _renders(codec: Codec, request: GenerationRequest) -> bool:
-    from jinja2 import TemplateError
-
-    try:
-        return bool(codec.ids(request))
-    except (TemplateError, *_FILE_ERRORS):
-        return False
 
 
 def _room_warnings(codec: Codec, asked: Rehearsal, decoding: Decoding, context: int | None) -> list[str]:

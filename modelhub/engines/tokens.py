@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from modelhub.engines.base import EngineError, GenerationFailure, GenerationRequest, GenerationResult
-from modelhub.engines.decoding import Decoding, chat_messages, plain_text
+from modelhub.engines.chat import prompt_text, takes_system_message, template_messages
+from modelhub.engines.decoding import Decoding, plain_text
 from modelhub.engines.modelfiles import no_chat_template
 from modelhub.engines.reasons import failure_of
 from modelhub.prompting.endings import completion
@@ -116,11 +117,14 @@ class Codec:
         """Return the tokens of a request, whatever their number; raises whatever the template or the tokenizer does."""
         if not self._decoding.chat:
             return list(self._tokenizer(plain_text(request)).input_ids)
-        text: Any = self._tokenizer.apply_chat_template(
-            chat_messages(request), tokenize=False, add_generation_prompt=True
-        )
+        text = prompt_text(self._tokenizer, template_messages(self._tokenizer, request))
         # The template has put the special tokens in.
         return list(self._tokenizer(text, add_special_tokens=False).input_ids)
+
+    @property
+    def folds_system_message(self) -> bool:
+        """Whether a system message goes into the user's turn, since the chat template takes none."""
+        return self._decoding.chat and not takes_system_message(self._tokenizer)
 
     def result(self, answer: TokenAnswer) -> GenerationResult:
         """Return the answer as text, without the stop text and special tokens, and why it ended."""

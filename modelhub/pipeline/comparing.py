@@ -89,7 +89,7 @@ class RegisterTrained:
         """Return whether the arm's model is registered with the settings that the file gives now."""
         folder, settings = self._folder(arm), self._settings(arm)
         known = (folder / MANIFEST).is_file() and System.objects.filter(name=settings["name"]).exists()
-        return known and is_registered(**settings, **trained_settings(folder))
+        return known and is_registered(**{**settings, **trained_settings(folder, settings["decoding"])})
 
     def _folder(self, arm: str) -> Path:
         return model_folder(self.pipeline, DPO, arm)

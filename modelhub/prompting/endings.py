@@ -10,7 +10,7 @@ FinishReason = Literal["stop", "length", "unknown"]
 # A model that goes on after its answer writes the next prompt itself, in the layout it was given.
 NEXT_PROMPT = ("\nPrompt:",)
 
-_END_OF_TEXT = re.compile(r"<\|end_of_text\|>|<\|eot_id\|>|<\|endoftext\|>|<\|im_end\|>|</s>")
+_END_OF_TEXT = re.compile(r"<\|end_of_text\|>|<\|eot_id\|>|<\|endoftext\|>|<\|im_end\|>|<\|end\|>|<end_of_turn>|</s>")
 
 
 @dataclass(frozen=True)

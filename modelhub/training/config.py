@@ -93,12 +93,25 @@ class DpoSettings(_Settings):
 _Passed = dict[str, JsonValue]
 
 
+class LayoutSettings(_Section):
+    """How prompt, persona and response are laid out.
+
+    Without `chat` they are the labelled lines that the method's models are trained with. With it they are turns under
+    the model's own chat template. `persona` is the style in which systems are registered: on a line of its own, as the
+    system message, or in the first person behind the prompt.
+    """
+
+    chat: bool = False
+    persona: Literal["field", "system_message", "first_person"] = "field"
+
+
 class Recipe(_Section):
     """All hyper-parameters, whatever the base model.
 
     The sections of PASSED go to the libraries under their own names; `training/passing.py` has them checked.
     """
 
+    layout: LayoutSettings = LayoutSettings()
     lora: LoraSettings = LoraSettings()
     sft: SftSettings = SftSettings()
     dpo: DpoSettings = DpoSettings()
@@ -111,6 +124,8 @@ class Recipe(_Section):
     def effective(self, kind: str) -> dict[str, Any]:
         """Return what shapes a training of this kind, sft or dpo: our settings, and what is passed on where it is."""
         ours = {"lora": self.lora.model_dump(), kind: getattr(self, kind).model_dump()}
+        if self.layout != LayoutSettings():  # what was trained before there were layouts stays what it was
+            ours["layout"] = self.layout.model_dump()
         sections = (name for name in PASSED if name not in {"trl_sft", "trl_dpo"} - {f"trl_{kind}"})
         return ours | {name: passed for name in sections if (passed := getattr(self, name))}
 
@@ -157,7 +172,10 @@ def continue_adapter(recipe: Recipe, name: str, trained: Mapping[str, Any]) -> R
             f"DPO goes on with the adapter of the SFT model, whose settings are {before}; it cannot have "
             f"{', '.join(wrong)}. Leave the lora settings out."
         )
-    return recipe.model_copy(update={"lora": before, "peft": peft})
+    layout = LayoutSettings.model_validate(trained.get("layout", {}))
+    if recipe.layout not in (LayoutSettings(), layout):
+        raise ServiceError(f"DPO goes on with the layout of the SFT model, which is {layout}. Leave that section out.")
+    return recipe.model_copy(update={"lora": before, "peft": peft, "layout": layout})
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -209,6 +227,11 @@ def _problem(place: Iterable[int | str], kind: str, message: str) -> str:
 
 
 def _known() -> str:
-    sections: dict[str, type[BaseModel]] = {"lora": LoraSettings, "sft": SftSettings, "dpo": DpoSettings}
+    sections: dict[str, type[BaseModel]] = {
+        "layout": LayoutSettings,
+        "lora": LoraSettings,
+        "sft": SftSettings,
+        "dpo": DpoSettings,
+    }
     known = [f"Known in {name}: {', '.join(kind.model_fields)}." for name, kind in sections.items()]
     return "\n".join([*known, f"Sections with the libraries' own names: {', '.join(PASSED)}."])

@@ -12,14 +12,15 @@ from typing import Any
 
 from annotation.errors import ServiceError
 from modelhub.prompting.endings import before_end, text_behind_end
-from modelhub.prompting.layouts import PersonaStyle, render_prompt
+from modelhub.training.config import LayoutSettings
 from modelhub.training.data import Example
+from modelhub.training.layout import Asked, Layout
 
 LEAST_OF_PROMPT = 16  # fewer tokens of a prompt say nothing
 LEAST_OF_RESPONSE = 16
 _SHOWN = 20
 
-Tokenizer = Callable[[str], Any]
+Tokenizer = Callable[..., Any]
 """A tokenizer of the transformers library: a text in, `input_ids` out, special tokens included."""
 
 
@@ -66,31 +67,43 @@ class Shortening:
 
 @dataclass(frozen=True)
 class Fitted:
-    """Texts for the trainer: `prompt` and `completion` (SFT), or `prompt`, `chosen` and `rejected` (DPO)."""
+    """Rows for the trainer: `prompt` and `completion` (SFT), or `prompt`, `chosen` and `rejected` (DPO).
 
-    rows: list[dict[str, str]]
+    They are texts, or lists of messages under a chat template.
+    """
+
+    rows: list[dict[str, Asked]]
     shortening: Shortening = field(default_factory=Shortening)
 
 
 def fit_examples(
-    examples: Sequence[Example], tokenizer: Tokenizer, lengths: Lengths, *, both_responses: bool
+    examples: Sequence[Example],
+    tokenizer: Tokenizer,
+    lengths: Lengths,
+    *,
+    both_responses: bool,
+    layout: LayoutSettings | None = None,
 ) -> Fitted:
-    """Return the texts to train on, one row per example in their order, and what was shortened.
+    """Return the rows to train on, one per example in their order, and what was shortened.
 
     Responses come whole: the trainer cuts what exceeds `max_length`, and appends the end-of-text token to the others.
-    Raises ServiceError naming every row whose labels and persona leave no room for anything else.
+    Raises ServiceError naming every row whose labels and persona leave no room for anything else, and for a template
+    that trains on another prompt than it asks.
     """
+    laid_out = Layout(tokenizer, layout or LayoutSettings(), lengths.end_of_text)
     fitted = Fitted([])
     problems = []
     for example in examples:
         responses = [example.response, example.other] if both_responses else [example.response]
-        answers = [_completion(one, fitted.shortening) for one in responses]
+        answers = [laid_out.answered(_completion(one, fitted.shortening)) for one in responses]
         try:
-            prompt = _fit_prompt(example, answers, tokenizer, lengths, fitted.shortening)
+            prompt = _fit_prompt(example, answers, laid_out, lengths, fitted.shortening)
         except ServiceError as error:
             problems.append(str(error))
             continue
-        _count_responses(prompt, answers, tokenizer, lengths, fitted.shortening)
+        for answer in answers:
+            laid_out.check_continues(example.place, prompt, answer)
+        _count_responses(prompt, answers, laid_out, lengths, fitted.shortening)
         names = ("chosen", "rejected") if both_responses else ("completion",)
         fitted.rows.append({"prompt": prompt, **dict(zip(names, answers, strict=True))})
     if problems:
@@ -99,28 +112,23 @@ def fit_examples(
     return fitted
 
 
-def render_example(example: Example, prompt: str) -> str:
-    """Return the prompt as the model is trained on it: the persona on a line of its own, if there is one."""
-    return render_prompt(prompt=prompt, persona=example.persona, style=PersonaStyle.FIELD)
-
-
 def _completion(response: str, counts: Shortening) -> str:
     # An end-of-text token that came with the data would end the answer twice, and what follows it is no part of it.
     answer = before_end(response).strip()
     counts.ended_early += bool(text_behind_end(response))
-    return f" {answer}"
+    return answer
 
 
 def _fit_prompt(
-    example: Example, answers: Sequence[str], tokenizer: Tokenizer, lengths: Lengths, counts: Shortening
-) -> str:
+    example: Example, answers: Sequence[Asked], layout: Layout, lengths: Lengths, counts: Shortening
+) -> Asked:
     """Return the rendered prompt, its user's text shortened at its start as far as the limit asks for."""
-    whole = render_example(example, example.prompt)
-    size = _size(tokenizer, whole)
-    limit = _limit(size, whole, answers, tokenizer, lengths)
+    whole = layout.asked(example, example.prompt)
+    size = layout.size(whole)
+    limit = _limit(size, whole, answers, layout, lengths)
     if size <= limit:
         return whole
-    frame = _size(tokenizer, render_example(example, ""))
+    frame = layout.size(layout.asked(example, ""))
     if frame + LEAST_OF_PROMPT > limit:
         limit = frame + LEAST_OF_PROMPT
         counts.beyond_limit += 1
@@ -131,26 +139,26 @@ def _fit_prompt(
             )
     if size <= limit:
         return whole
-    start = _first_that_fits(example, tokenizer, limit)
-    shortened = render_example(example, _from_word(example.prompt, start))
+    start = _first_that_fits(example, layout, limit)
+    shortened = layout.asked(example, _from_word(example.prompt, start))
     counts.prompts += 1
-    counts.prompt_tokens += size - _size(tokenizer, shortened)
+    counts.prompt_tokens += size - layout.size(shortened)
     return shortened
 
 
-def _limit(size: int, whole: str, answers: Sequence[str], tokenizer: Tokenizer, lengths: Lengths) -> int:
+def _limit(size: int, whole: Asked, answers: Sequence[Asked], layout: Layout, lengths: Lengths) -> int:
     if lengths.max_prompt_length is not None:
         return lengths.max_prompt_length
-    longest = max(_size(tokenizer, whole + answer + lengths.end_of_text) for answer in answers) - size
+    longest = max(layout.whole_size(whole, answer) for answer in answers) - size
     return max(lengths.max_length - longest, lengths.max_length // 2)
 
 
-def _first_that_fits(example: Example, tokenizer: Tokenizer, limit: int) -> int:
+def _first_that_fits(example: Example, layout: Layout, limit: int) -> int:
     """Return the first character from which on the prompt fits, by halving."""
     low, high = 0, len(example.prompt)
     while low < high:
         middle = (low + high) // 2
-        if _size(tokenizer, render_example(example, example.prompt[middle:])) <= limit:
+        if layout.size(layout.asked(example, example.prompt[middle:])) <= limit:
             high = middle
         else:
             low = middle + 1
@@ -166,13 +174,9 @@ def _from_word(text: str, start: int) -> str:
 
 
 def _count_responses(
-    prompt: str, answers: Sequence[str], tokenizer: Tokenizer, lengths: Lengths, counts: Shortening
+    prompt: Asked, answers: Sequence[Asked], layout: Layout, lengths: Lengths, counts: Shortening
 ) -> None:
     for answer in answers:
-        over = _size(tokenizer, prompt + answer + lengths.end_of_text) - lengths.max_length
+        over = layout.whole_size(prompt, answer) - lengths.max_length
         counts.responses += over > 0
         counts.response_tokens += max(0, over)
-
-
-def _size(tokenizer: Tokenizer, text: str) -> int:
-    return len(tokenizer(text)["input_ids"])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annotation.errors import ServiceError
+from modelhub.engines.modelfiles import no_chat_template
 from modelhub.training.checks import check_disk, check_memory, check_tokenizer_fits, model_sizes, training_bytes
 from modelhub.training.fitting import Fitted, Lengths, fit_examples
 from modelhub.training.job import (
@@ -98,12 +99,14 @@ def prepare(job: TrainingJob) -> PreparedTraining:
             raise ServiceError(f"There are no {name} examples.")
     tokenizer = load_tokenizer(job.base)
     lengths = Lengths(job.settings.max_length, job.settings.max_prompt_length, tokenizer.eos_token)
-    both = job.kind == DPO
-    return PreparedTraining(
-        tokenizer,
-        fit_examples(job.train, tokenizer, lengths, both_responses=both),
-        fit_examples(job.validation, tokenizer, lengths, both_responses=both),
-    )
+    layout = job.recipe.layout
+    if layout.chat and not tokenizer.chat_template:
+        raise ServiceError(no_chat_template(job.base))
+    fitted = [
+        fit_examples(examples, tokenizer, lengths, both_responses=job.kind == DPO, layout=layout)
+        for examples in (job.train, job.validation)
+    ]
+    return PreparedTraining(tokenizer, *fitted)
 
 
 def check_room(job: TrainingJob) -> None:

@@ -118,22 +118,28 @@ def trained_system_register(
 ) -> System:
     """Register what a finished folder holds, for an engine that loads adapters; raise ServiceError.
 
-    A model trained with personas gets them on their own line, any other in the first person.
+    A model trained with personas gets them as in training, any other in the first person; one that was trained under a
+    chat template is asked under it.
     """
-    settings = trained_settings(out)
-    return system_register(
-        name=name, engine=engine, decoding=decoding or {}, options=options, trying=trying, **settings
-    )
+    settings = trained_settings(out, decoding or {})
+    return system_register(name=name, engine=engine, options=options, trying=trying, **settings)
 
 
-def trained_settings(out: Path) -> dict[str, Any]:
-    """Return model, adapter and persona style of the system that a finished folder holds; raise ServiceError."""
+def trained_settings(out: Path, decoding: Mapping[str, Any]) -> dict[str, Any]:
+    """Return model, adapter, persona style and decoding of the system that a finished folder holds.
+
+    It chats if it was trained so, unless `decoding` says otherwise. Raises ServiceError.
+    """
     manifest = read_manifest(out)
     without = manifest["data"]["personas"] == "none"
+    layout = manifest["recipe"].get("layout", {})
+    style = layout.get("persona", PersonaStyle.FIELD)
+    chat = {"chat": True} if layout.get("chat") else {}
     return {
         "model": manifest["base"]["name"],
         "adapter": str(out),
-        "persona_style": PersonaStyle.FIRST_PERSON if without else PersonaStyle.FIELD,
+        "persona_style": PersonaStyle.FIRST_PERSON if without else PersonaStyle(style),
+        "decoding": {**chat, **decoding},
     }
 
 

@@ -5,7 +5,9 @@ import pytest
 from modelhub.prompting.endings import FinishReason, before_end, completion, text_behind_end, whole_answer
 
 
-@pytest.mark.parametrize("mark", ["<|end_of_text|>", "<|eot_id|>", "</s>", "<|endoftext|>", "<|im_end|>"])
+@pytest.mark.parametrize(
+    "mark", ["<|end_of_text|>", "<|eot_id|>", "</s>", "<|endoftext|>", "<|im_end|>", "<|end|>", "<end_of_turn>"]
+)
 @pytest.mark.parametrize("reported", ["stop", "length", "unknown"])
 def test_an_end_of_text_token_ends_an_answer_whatever_is_reported(mark: str, reported: FinishReason) -> None:
     made = completion(f"Done.{mark}junk{mark}", reported=reported)

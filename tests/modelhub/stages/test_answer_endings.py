@@ -159,7 +159,9 @@ def test_an_inferred_persona_ends_as_an_output_does(raw: str, text: str, *, ende
     assert (made.text, made.generation.finish_reason) == (text, "stop" if ended else "length")
 
 
-@pytest.mark.parametrize("end", ["<|eot_id|>", "</s>", "<|im_end|>", "<|endoftext|>", "<|end_of_text|>"])
+@pytest.mark.parametrize(
+    "end", ["<|eot_id|>", "</s>", "<|im_end|>", "<|endoftext|>", "<|end_of_text|>", "<|end|>", "<end_of_turn>"]
+)
 def test_what_a_judge_wrote_behind_its_end_decides_nothing(end: str, proxy: FaultProxy) -> None:
     raw = f"It fits.\nPrompt: no stop text for judges.\nVerdict: A{end}\nVerdict: B"
     register(proxy, raw)

@@ -10,7 +10,11 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from transformers import AutoTokenizer
 
+from modelhub.engines.base import GenerationRequest
+from modelhub.engines.decoding import Decoding
+from modelhub.engines.tokens import Codec
 from modelhub.models import System
 from tests.modelhub.engines.openai_asking import completion
 from tests.tools.faultproxy import FaultProxy, Reply
@@ -59,23 +63,24 @@ def change(path: Path, **values: Any) -> None:
     path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | values), encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    ("template", "message"),
-    [
-        (REFUSING, r"refuses a system message \(System role not supported\)\. Register .*--persona-style .*: field"),
-        (DEAF, "leaves the system message out. Register .*--persona-style .*: field"),
-    ],
-    ids=["refuses", "ignores"],
-)
-def test_a_chat_template_without_system_messages_is_refused_for_the_style_that_needs_one(
-    model: Path, template: str, message: str
+@pytest.mark.parametrize("template", [REFUSING, DEAF], ids=["refuses", "ignores"])
+def test_a_chat_template_without_system_messages_is_noted_and_the_persona_goes_into_the_users_turn(
+    model: Path, template: str
 ) -> None:
     (model / "chat_template.jinja").write_text(template, encoding="utf-8")
-    with pytest.raises(CommandError, match=message):
-        register("transformers", model, style="system_message", decoding=CHAT)
-    assert not System.objects.exists()
+    (note,) = notes(register("transformers", model, style="system_message", decoding=CHAT))
+    assert "takes no system message: the persona and an empty line stand before the user's words instead" in note
     assert not notes(register("transformers", model, style="field", decoding=CHAT))
-    register("transformers", model, "--no-try", style="system_message", decoding=CHAT)
+    codec = Codec(
+        AutoTokenizer.from_pretrained(model),
+        Decoding(chat=True),
+        context=None,
+        vocabulary=None,
+        end_tokens=[],
+        model="m",
+    )
+    request = GenerationRequest("Why?", "Why?", "", system_message="Be brief.")
+    assert codec.ids(request) == codec.ids(GenerationRequest("Be brief.\n\nWhy?", "", ""))
 
 
 def test_a_template_that_renders_nothing_is_refused(model: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from modelhub.prompting.layouts import render_prompt
 from modelhub.training.config import Recipe, load_recipe
 from modelhub.training.data import Example
 from modelhub.training.job import DataDescription, TrainingJob
@@ -68,13 +69,16 @@ def response_log_probability(
     return float(sum(logps[at - 1, ids[0, at]] for at in range(start, ids.shape[1])))
 
 
+def asked(row: Example) -> str:
+    """Return an example's prompt in labelled lines."""
+    return render_prompt(prompt=row.prompt, persona=row.persona, style="field")
+
+
 def margins(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", rows: Sequence[Example]) -> list[float]:
     """Return, per example, by how much the log-probability of its response exceeds that of the other."""
-    from modelhub.training.fitting import render_example
-
     return [
-        response_log_probability(model, tokenizer, render_example(row, row.prompt), row.response)
-        - response_log_probability(model, tokenizer, render_example(row, row.prompt), row.other)
+        response_log_probability(model, tokenizer, asked(row), row.response)
+        - response_log_probability(model, tokenizer, asked(row), row.other)
         for row in rows
     ]
 

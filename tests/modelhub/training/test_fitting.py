@@ -24,7 +24,7 @@ def example(prompt_words: int, response_words: int = 3, persona: str = PERSONA) 
 
 def fit(one: Example, *, max_length: int = 100, most: int | None = 40) -> tuple[str, Shortening]:
     fitted = fit_examples([one], by_words, Lengths(max_length, most, "</s>"), both_responses=False)
-    return fitted.rows[0]["prompt"], fitted.shortening
+    return str(fitted.rows[0]["prompt"]), fitted.shortening
 
 
 def test_what_fits_stays_whole() -> None:

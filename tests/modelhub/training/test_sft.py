@@ -52,13 +52,12 @@ def test_a_prompt_in_another_wording_costs_nothing_while_the_response_does(tiny_
 
 def margins_to_loss(base: Path, rows: list) -> float:
     """Return the mean negative log-probability per token of the responses and their ends."""
-    from modelhub.training.fitting import render_example
-    from tests.modelhub.training.making import response_log_probability
+    from tests.modelhub.training.making import asked, response_log_probability
 
     model, tokenizer = load(base)
     total, tokens = 0.0, 0
     for row in rows:
-        prompt = render_example(row, row.prompt)
+        prompt = asked(row)
         total -= response_log_probability(model, tokenizer, prompt, row.response)
         tokens += len(tokenizer(f" {row.response}{tokenizer.eos_token}", add_special_tokens=False)["input_ids"])
     return total / tokens
