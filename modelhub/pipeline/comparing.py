@@ -16,6 +16,7 @@ from modelhub.pipeline.config import PLAIN, TAILORED, Judging, Pipeline, StudyPa
 from modelhub.pipeline.inferring import retriever_name
 from modelhub.pipeline.steps import StageStep
 from modelhub.prompting.output_judging import RUBRICS
+from modelhub.queries.checks import ANY
 from modelhub.runs.stage import Remaining, Reporting, Stage
 from modelhub.stages import add_outputs_to_rate, filter_outputs, generate, judge, train_dpo, train_sft
 from modelhub.stages.filter_outputs import FilterOptions
@@ -48,6 +49,7 @@ def train_step(pipeline: Pipeline, kind: str, arm: str) -> StageStep:
         "config": training.recipe_file or None,
         "overrides": training.settings,
         "personas": training.personas if arm == TAILORED else "none",
+        "persona_quality": training.persona_quality if arm == TAILORED else ANY,
         "system": pipeline.inferring.name if arm == TAILORED else "",
         "seed": training.seed,
         "allow_missing": True,

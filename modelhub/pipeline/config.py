@@ -19,6 +19,7 @@ from modelhub.stages import stage_names
 from modelhub.training.config import Recipe, load_recipe
 
 Place = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]  # a path or a Hub name
+TRAINING_SPLITS = ("sft_train", "sft_val", "dpo_train", "dpo_val")
 _GIVEN = tuple(str(source) for source in (*RETRIEVED, *GOLD))
 TAILORED, PLAIN = "tailored", "plain"
 
@@ -52,6 +53,7 @@ class Training(_PipelineSection):
     recipe_file: str = ""
     settings: tuple[str, ...] = ()
     personas: Literal["chosen", "rejected", "all"] = "chosen"
+    persona_quality: Literal["any", "unflagged", "checked"] = "any"
     seed: int = Field(default=0, ge=0)
 
 
@@ -221,4 +223,9 @@ def _contradictions(pipeline: Pipeline) -> list[str]:
         problems.append(f"- study.source: raters need a persona of their own pair: {', '.join(_GIVEN)}.")
     if pipeline.study and not re.search(r"\.ya?ml$", pipeline.study.file):
         problems.append(f"- study.file: {pipeline.study.file} is no .yaml file.")
+    checked = pipeline.judge.check_splits if pipeline.judge else ()
+    if pipeline.training.persona_quality == "checked" and (unchecked := sorted({*TRAINING_SPLITS} - {*checked})):
+        problems.append(
+            f"- training.persona_quality: checked needs judge.check_splits with {', '.join(unchecked)} too."
+        )
     return problems

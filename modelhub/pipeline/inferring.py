@@ -8,7 +8,7 @@ from annotation.errors import ServiceError
 from modelhub.engines import IMPORTED
 from modelhub.files.sources import read_sources
 from modelhub.models import InferredPersona, PersonaCheck, PreferencePair, RetrievedPersona, System
-from modelhub.pipeline.config import Pipeline, SystemSettings
+from modelhub.pipeline.config import TRAINING_SPLITS, Pipeline, SystemSettings
 from modelhub.pipeline.steps import StageStep
 from modelhub.prompting.layouts import PersonaStyle
 from modelhub.prompting.persona_judging import ACCURACY_RUBRIC
@@ -21,8 +21,6 @@ from modelhub.stages.import_preferences import PreferenceImport
 from modelhub.stages.shared.persona_judging import PersonaJudgingOptions
 from modelhub.systems.registering import is_registered, system_register
 from modelhub.systems.trying import telling
-
-TRAINING_SPLITS = ("sft_train", "sft_val", "dpo_train", "dpo_val")
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from modelhub.models import (
     InferredPersona,
     PersonaCheck,
     PersonaComparison,
-    PersonaVerdict,
     PreferencePair,
     RetrievedPersona,
     System,
 )
+from modelhub.queries.checks import picked
 
 PAIRS_PER_PAGE = 20
 FLAG_KINDS = ("form", "length", "copied", "protected", "harm", "empty")
@@ -27,7 +27,6 @@ VERDICTS = {
     DISAGREEING: _("Orders disagree"),
     UNSCORED: _("An answer is unscored"),
 }
-_AS_IS, _SWAPPED = PersonaVerdict.Order.AS_IS, PersonaVerdict.Order.SWAPPED
 
 
 @dataclass(frozen=True)
@@ -157,19 +156,8 @@ def _judged(verdict: str) -> QuerySet[PersonaCheck]:
     if verdict == UNSCORED:
         return checks.filter(verdict="")
     same = {name: OuterRef(name) for name in ("persona", "judge", "rubric")}
-    right = PersonaCheck.objects.filter(_picks("A", "B"), **same)
-    wrong = checks.filter(_picks("B", "A"))
+    right = PersonaCheck.objects.filter(picked("A", "B"), **same)
+    wrong = checks.filter(picked("B", "A"))
     if verdict == WRONG:
         return wrong.exclude(Exists(right))
     return wrong.filter(Exists(right))
-
-
-def _picks(shown_first: str, shown_second: str) -> Q:
-    """Return the checks that picked the response explained (`A` where it was shown first, else `B`), or the other."""
-    explained_first = Q(persona__direction=Direction.CHOSEN, order=_AS_IS) | Q(
-        persona__direction=Direction.REJECTED, order=_SWAPPED
-    )
-    explained_second = Q(persona__direction=Direction.CHOSEN, order=_SWAPPED) | Q(
-        persona__direction=Direction.REJECTED, order=_AS_IS
-    )
-    return (explained_first & Q(verdict=shown_first)) | (explained_second & Q(verdict=shown_second))

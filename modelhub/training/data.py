@@ -16,12 +16,16 @@ _OTHER = {"chosen": "rejected", "rejected": "chosen"}
 
 @dataclass(frozen=True)
 class TrainingRow:
-    """A preference pair: where it stands, its responses and personas by direction; a missing persona is left out."""
+    """A preference pair: where it stands, its responses and personas by direction; a missing persona is left out.
+
+    Personas of the directions in `unfit` are not learned from.
+    """
 
     place: str
     prompt: str
     responses: Mapping[str, str]
     personas: Mapping[str, str]
+    unfit: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -37,10 +41,11 @@ class Example:
 
 @dataclass(frozen=True)
 class Examples:
-    """What is trained on, and each row that had to stay out, with the reason."""
+    """What is trained on, each row that had to stay out, with the reason, and how many personas were unfit."""
 
     examples: list[Example]
     left_out: list[str]
+    unfit: int = 0
 
 
 def build_examples(rows: Sequence[TrainingRow], *, personas: str, both_responses: bool) -> Examples:
@@ -52,8 +57,12 @@ def build_examples(rows: Sequence[TrainingRow], *, personas: str, both_responses
     directions = {"all": ("chosen", "rejected"), "none": ("chosen",)}.get(personas, (personas,))
     found: list[Example] = []
     left_out: list[str] = []
+    unfit = 0
     for row in rows:
         for direction in directions:
+            if direction in row.unfit and personas != "none":
+                unfit += 1
+                continue
             lacking = _lacking(row, direction, with_persona=personas != "none", both_responses=both_responses)
             if lacking:
                 left_out.append(f"{row.place}: {' and '.join(lacking)}")
@@ -61,7 +70,7 @@ def build_examples(rows: Sequence[TrainingRow], *, personas: str, both_responses
                 persona = "" if personas == "none" else row.personas[direction].strip()
                 other = row.responses[_OTHER[direction]]
                 found.append(Example(row.place, row.prompt, persona, row.responses[direction], other))
-    return Examples(found, left_out)
+    return Examples(found, left_out, unfit)
 
 
 def _lacking(row: TrainingRow, direction: str, *, with_persona: bool, both_responses: bool) -> list[str]:

@@ -33,7 +33,8 @@ class DataDescription:
     """Which rows are trained on, for people and for comparison; the examples' digest goes with them.
 
     `personas` is the training persona, `persona_source` gold or retrieved, `inferring_system` what inferred them,
-    `retriever` what found them; the last three are empty without personas.
+    `retriever` what found them; the last three are empty without personas. `persona_quality` says what a persona had to
+    be to be learned from; it is empty where any would do.
     """
 
     dataset: str
@@ -43,10 +44,15 @@ class DataDescription:
     persona_source: str = ""
     inferring_system: str = ""
     retriever: str = ""
+    persona_quality: str = ""
 
     def condition(self) -> dict[str, str]:
-        """Return what the SFT and the DPO training of one arm have in common: all but the splits."""
-        return {key: value for key, value in asdict(self).items() if not key.endswith("_split")}
+        """Return what the SFT and the DPO training of one arm have in common: all but the splits.
+
+        A quality that says nothing is left out, as in what was trained before there was one.
+        """
+        shared = {key: value for key, value in asdict(self).items() if not key.endswith("_split")}
+        return {key: value for key, value in shared.items() if value or key != "persona_quality"}
 
 
 @dataclass(frozen=True)
@@ -179,7 +185,7 @@ def check_start(sft: Path, *, base: str, data: DataDescription) -> None:
     manifest = read_start(sft)
     there: Mapping[str, Any] = {
         "base_digest": manifest["base"]["digest"],
-        **{key: manifest["data"].get(key) for key in data.condition()},
+        **{key: manifest["data"].get(key) for key in asdict(data) if key in {*data.condition(), *manifest["data"]}},
     }
     problems = differences(there, {"base_digest": model_digest(base), **data.condition()})
     if problems:

@@ -11,15 +11,16 @@ from typing import Any
 
 from annotation.errors import ServiceError
 from modelhub.files.problems import first_lines
-from modelhub.models import PreferencePair, Run, System, TrainingLog
+from modelhub.models import Direction, PreferencePair, Run, System, TrainingLog
 from modelhub.prompting.layouts import PersonaStyle
+from modelhub.queries.checks import ANY, unfit_personas
 from modelhub.queries.datasets import inferring_system, splits_of
-from modelhub.queries.personas import Texts, gold_personas, retrieved_personas, retriever_of
+from modelhub.queries.personas import Texts, gold_personas, retrieved_personas, retrieved_sources, retriever_of
 from modelhub.runs.recording import Execution, recorded_run
 from modelhub.runs.stage import Reporting
 from modelhub.stages.shared.training_options import RETRIEVED, Trained, TrainOptions, model_folder
 from modelhub.systems.registering import Trying, system_register
-from modelhub.training.data import Example, TrainingRow, build_examples
+from modelhub.training.data import Examples, TrainingRow, build_examples
 from modelhub.training.dpo import train_dpo
 from modelhub.training.job import (
     DPO,
@@ -37,6 +38,7 @@ from modelhub.training.sft import train_sft
 from modelhub.training.trainer import EVALUATION, TRAIN, LogEntry, PreparedTraining, TrainingResult, Watch, prepare
 
 LEAVES = "The same command goes on from the last checkpoint."
+_SIDES = tuple(Direction.values)
 _TRAININGS = {SFT: train_sft, DPO: train_dpo}
 
 
@@ -44,13 +46,15 @@ _TRAININGS = {SFT: train_sft, DPO: train_dpo}
 class TrainingPlan:
     """A job made ready, with what a person should know before it begins.
 
-    `left_out` names each row that cannot be trained on; `shared` counts validation pairs that are training pairs too.
+    `left_out` names each row that cannot be trained on. `shared` counts validation pairs that are training pairs too,
+    and `unfit` the examples that are not learned from for the quality of their persona.
     """
 
     job: TrainingJob
     prepared: PreparedTraining
     left_out: list[str]
     shared: int
+    unfit: int
     finished: bool
 
 
@@ -69,22 +73,23 @@ def training_plan(request: TrainOptions, trained: Trained) -> TrainingPlan:
     match, and for an output folder that holds something else.
     """
     splits_of(request.dataset, [request.train_split, request.val_split])
-    described, texts = _personas(request)
-    train, left_out = _examples(request, trained.kind, request.train_split, texts)
-    validation, more = _examples(request, trained.kind, request.val_split, texts)
-    left_out += more
+    described, texts, unfit = _personas(request)
+    train = _examples(request, trained.kind, request.train_split, texts, unfit)
+    validation = _examples(request, trained.kind, request.val_split, texts, unfit)
+    left_out = [*train.left_out, *validation.left_out]
     if left_out and not request.allow_missing:
         lines = [f"{len(left_out)} rows cannot be trained on:", *first_lines(left_out)]
         raise ServiceError("\n".join([*lines, "Make what is missing, or leave them out with --allow-missing."]))
     job = TrainingJob(
         kind=trained.kind, base=trained.base, out=model_folder(request.out), recipe=trained.recipe, data=described,
-        train=train, validation=validation, seed=request.seed, sft=trained.sft, report_to=request.report_to,
+        train=train.examples, validation=validation.examples, seed=request.seed, sft=trained.sft,
+        report_to=request.report_to,
     )  # fmt: skip
     if trained.sft is not None:
         check_start(trained.sft, base=trained.base, data=described)
     prepared = prepare(job)
     finished = _is_finished(job)
-    return TrainingPlan(job, prepared, left_out, _shared(request), finished)
+    return TrainingPlan(job, prepared, left_out, _shared(request), train.unfit + validation.unfit, finished)
 
 
 def run_training(plan: TrainingPlan, request: TrainOptions, reporting: Reporting) -> TrainingReport:
@@ -186,33 +191,43 @@ def _train(plan: TrainingPlan, watch: Watch) -> TrainingResult:
     return _TRAININGS[plan.job.kind](plan.job, watch, prepared=plan.prepared)
 
 
-def _personas(request: TrainOptions) -> tuple[DataDescription, Texts]:
-    """Return the description of the data, and the persona texts that its examples may need."""
+_Unfit = set[tuple[int, str]]  # pair and direction
+
+
+def _personas(request: TrainOptions) -> tuple[DataDescription, Texts, _Unfit]:
+    """Return the description of the data, the persona texts that its examples may need, and which are unfit."""
     splits = [request.train_split, request.val_split]
     names = {"train_split": request.train_split, "validation_split": request.val_split}
     if request.personas == "none":
-        return DataDescription(dataset=request.dataset, personas="none", **names), {}
+        return DataDescription(dataset=request.dataset, personas="none", **names), {}, set()
     system = inferring_system(request.dataset, request.system)
     if request.persona_source == RETRIEVED:
         retriever = retriever_of(request.dataset, splits, request.retriever)
         texts = retrieved_personas(request.dataset, splits, system, retriever)
     else:
         retriever, texts = "", gold_personas(request.dataset, splits, system)
+    unfit = unfit_personas(request.dataset, system, request.persona_quality)
+    if unfit and retriever:
+        sources = retrieved_sources(request.dataset, splits, retriever)
+        unfit = {(pair, side) for pair, source in sources.items() for side in _SIDES if (source, side) in unfit}
     described = DataDescription(
         dataset=request.dataset, personas=request.personas, persona_source=request.persona_source,
         inferring_system=system.name, retriever=retriever, **names,
+        persona_quality="" if request.persona_quality == ANY else request.persona_quality,
     )  # fmt: skip
-    return described, texts
+    return described, texts, unfit
 
 
-def _examples(request: TrainOptions, kind: str, split: str, texts: Texts) -> tuple[list[Example], list[str]]:
+def _examples(request: TrainOptions, kind: str, split: str, texts: Texts, unfit: _Unfit) -> Examples:
     pairs = PreferencePair.objects.filter(dataset=request.dataset, split=split)[: request.limit]
     rows = [
-        TrainingRow(str(pair), pair.prompt, {"chosen": pair.chosen, "rejected": pair.rejected}, texts.get(pair.pk, {}))
+        TrainingRow(
+            str(pair), pair.prompt, {"chosen": pair.chosen, "rejected": pair.rejected}, texts.get(pair.pk, {}),
+            frozenset(side for side in _SIDES if (pair.pk, side) in unfit),
+        )
         for pair in pairs
-    ]
-    built = build_examples(rows, personas=request.personas, both_responses=kind == DPO)
-    return built.examples, built.left_out
+    ]  # fmt: skip
+    return build_examples(rows, personas=request.personas, both_responses=kind == DPO)
 
 
 def _shared(request: TrainOptions) -> int:
@@ -241,6 +256,7 @@ def _arguments(plan: TrainingPlan) -> dict[str, Any]:
         "sft": str(plan.job.sft or ""),
         "shortened": plan.prepared.shortening,
         "left_out": len(plan.left_out),
+        "unfit_personas": plan.unfit,
         "validation_pairs_trained_on": plan.shared,
         "processes": processes(),
         "report_to": list(plan.job.report_to),

@@ -7,6 +7,7 @@ from typing import Annotated
 from django.conf import settings
 from pydantic import Field
 
+from modelhub.queries.checks import ANY, QUALITIES
 from modelhub.runs.parameters import LeaseOptions, Option, Positive, Seed
 from modelhub.stages.shared import parameters as shared
 from modelhub.training.config import Recipe, load_recipe, recipe_names
@@ -36,6 +37,9 @@ class TrainOptions(shared.OfDataset, LeaseOptions):
     )
     persona_source: Annotated[str, Option(choices=lambda: PERSONA_SOURCES)] = Field(
         default=GOLD, description="inferred from the pair itself, or retrieved for it"
+    )
+    persona_quality: Annotated[str, Option(choices=lambda: QUALITIES)] = Field(
+        default=ANY, description="which personas are learned from: any, those without flags, or those checked as well"
     )
     system: shared.Name = Field(default="", description="what inferred the personas")
     retriever: shared.Name = Field(default="", description="what retrieved the personas")

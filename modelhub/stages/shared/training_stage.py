@@ -15,6 +15,7 @@ from modelhub.stages.shared.training import (
 from modelhub.stages.shared.training_options import Trained, TrainOptions, model_folder
 from modelhub.systems.trying import telling
 from modelhub.training.job import is_main_process
+from modelhub.training.layout import Asked
 from modelhub.training.manifest import MANIFEST
 
 T = TypeVar("T", bound=TrainOptions)
@@ -78,9 +79,13 @@ def _train(plan: TrainingPlan, wanted: TrainOptions, reporting: Reporting) -> No
 def _dry_run(plan: TrainingPlan, reporting: Reporting) -> None:
     reporting.say(json.dumps(plan.job.describe()["recipe"], indent=2))
     for row in plan.prepared.train.rows[:_DRY_RUN_EXAMPLES]:
-        reporting.say("\n".join(["---", *(f"[{name}] {text}" for name, text in row.items()), ""]))
+        reporting.say("\n".join(["---", *(f"[{name}] {_as_text(asked)}" for name, asked in row.items()), ""]))
     reporting.say(_counts(plan))
     reporting.say("Nothing was trained or stored: this was a dry run.")
+
+
+def _as_text(asked: Asked) -> str:
+    return asked if isinstance(asked, str) else "\n".join(f"{turn['role']}: {turn['content']}" for turn in asked)
 
 
 def _counts(plan: TrainingPlan) -> str:
@@ -93,6 +98,8 @@ def _counts(plan: TrainingPlan) -> str:
     if plan.left_out:
         lines.append(f"Left out: {len(plan.left_out)} rows without a needed persona or response.")
         lines += plan.left_out
+    if plan.unfit:
+        lines.append(f"Not learned from, for the quality of their personas ({job.data.persona_quality}): {plan.unfit}.")
     if plan.shared:
         lines.append(f"{plan.shared} validation pairs are training pairs too.")
     return "\n".join(lines)

@@ -109,6 +109,10 @@ def test_what_stands_where_a_table_should_is_named_whatever_is_put_over_it(
             "persona of their own pair",
         ),
         ("[training.sft]\nepochs = 2", "training.sft: is not known"),
+        (
+            'persona_quality = "checked"\n[judge]\nname = "j"\ncheck_splits = ["test", "sft_train", "sft_val"]',
+            "checked needs judge.check_splits with dpo_train, dpo_val too",
+        ),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(tmp_path: Path, lines: str, told: str) -> None:

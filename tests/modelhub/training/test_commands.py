@@ -11,8 +11,9 @@ from annotation.errors import ServiceError
 from modelhub.models import InferredPersona, RetrievedPersona, Run, System, TrainingLog
 from modelhub.runs.lifecycle import run_start
 from modelhub.training.manifest import read_manifest
-from tests.modelhub.pair_rows import make_pair
+from tests.modelhub.pair_rows import make_pair, make_system
 from tests.modelhub.training.stored import pairs_of, store_pairs, train
+from tests.modelhub.verdict_rows import add_checks
 
 pytestmark = pytest.mark.django_db
 
@@ -219,3 +220,22 @@ def test_ctrl_c_stops_the_run_and_the_same_command_goes_on(
     assert (stopped.state, stopped.done) == (Run.State.STOPPED, 8)
     assert (finished.state, finished.total, finished.done) == (Run.State.FINISHED, 3, 3)
     assert [log.step for log in finished.training_logs.filter(kind="train")] == list(range(1, 10))
+
+
+def test_only_personas_of_the_quality_asked_for_are_learned_from(base: str, tmp_path: Path) -> None:
+    InferredPersona.objects.filter(pair__split="sft_train", pair__row__lte=3, direction="rejected").update(
+        flags=[{"kind": "harm", "detail": "x"}]
+    )
+    options = {"base": base, "out": str(tmp_path / "sft"), "personas": "all", "dry_run": True}
+    assert "24 training and 8 validation examples" in said("train_sft", **options)
+    told = said("train_sft", **options, persona_quality="unflagged")
+    assert "21 training and 8 validation" in told and "quality of their personas (unflagged): 3." in told
+
+    rejected = InferredPersona.objects.filter(pair__split="sft_train", direction="rejected").order_by("pair__row")
+    judge = make_system("judge")
+    validation = InferredPersona.objects.filter(pair__split="sft_val", direction="chosen")[0]
+    for persona, outcome in ((rejected[5], "++"), (rejected[6], "+-"), (rejected[0], "++"), (validation, "++")):
+        add_checks(persona, judge, outcome)
+    told = said("train_sft", **options, persona_quality="checked")
+    assert "1 training and 1 validation" in told
+    assert "rejected" in told.split("[prompt]")[1]

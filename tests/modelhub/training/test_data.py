@@ -1,5 +1,7 @@
 """Which examples each training persona makes of preference pairs."""
 
+from dataclasses import replace
+
 import pytest
 
 from modelhub.training.data import Example, TrainingRow, build_examples
@@ -40,3 +42,11 @@ def test_sft_needs_only_the_response_it_trains_on() -> None:
 def test_a_response_that_ends_before_it_begins_is_none() -> None:
     row = TrainingRow("row 4", "Why?", {"chosen": "</s>So.", "rejected": "No."}, {})
     assert build_examples([row], personas="none", both_responses=True).left_out == ["row 4: no chosen response"]
+
+
+def test_an_unfit_persona_is_not_learned_from_and_is_counted_and_not_missed() -> None:
+    row = replace(ROW, unfit=frozenset({"rejected"}))
+    built = build_examples([row, ROW], personas="all", both_responses=True)
+    assert [one.persona for one in built.examples] == [ROW.personas[side] for side in ("chosen", "chosen", "rejected")]
+    assert (built.unfit, built.left_out) == (1, [])
+    assert build_examples([row], personas="none", both_responses=True).unfit == 0
