@@ -147,6 +147,6 @@ def test_quality_costs_the_same_however_many_stand_out(
 ) -> None:
     for value in (1, 5, 1, 5):
         add_assignment(add_participant(study), values=((value, value), (6 - value, 6 - value)))
-        with django_assert_max_num_queries(22):
+        with django_assert_max_num_queries(23):
             listed(researcher, study)
     assert len(study_quality(study).parts) == 4
