@@ -10,10 +10,10 @@ FinishReason = Literal["stop", "length", "unknown"]
 # A model that goes on after its answer writes the next prompt itself, in the layout it was given.
 NEXT_PROMPT = ("\nPrompt:",)
 
-# Llama 3, GPT-2 and Qwen, Mistral and Llama 2, Gemma, Phi, Command R, gpt-oss, DeepSeek, GLM, and their like.
+# Of Llama, Mistral, GPT-2, Qwen, Gemma, Phi, Command R, DeepSeek, and gpt-oss, whose <|end|> may end reasoning alone.
 _END_OF_TEXT = re.compile(
-    r"</s>|<eos>|<end_of_turn>|<\|(?:end_of_text|eot_id|eom_id|endoftext|im_end|end|end_of_turn|end_of_role|return"
-    r"|END_OF_TURN_TOKEN)\|>|<[|｜]end[_▁]of[_▁]sentence[|｜]>|\[EOS\]"
+    r"</s>|<eos>|<end_of_turn>|<\|(?:end_of_text|eot_id|eom_id|endoftext|im_end|end_of_turn|end_of_role|return"
+    r"|END_OF_TURN_TOKEN)\|>|<\|end\|>(?!\s*<\|start\|>)|<[|｜]end[_▁]of[_▁]sentence[|｜]>|\[EOS\]"
 )
 
 
