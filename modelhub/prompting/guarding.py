@@ -68,4 +68,6 @@ def parse_guard(text: str) -> list[str] | None:
 def _categories(line: str) -> list[str]:
     names = _CATEGORIES.fullmatch(line)
     parts = [part.strip().rstrip(".") for part in re.split(r"[,;]", names["names"] if names else line)]
-    return list(dict.fromkeys(part for part in parts if _CATEGORY.fullmatch(part)))[:MOST_CATEGORIES]
+    named = list(dict.fromkeys(part for part in parts if _CATEGORY.fullmatch(part)))
+    more = len(named) - MOST_CATEGORIES
+    return [*named[:MOST_CATEGORIES], *([f"{more} more"] if more > 0 else [])]

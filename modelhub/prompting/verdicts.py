@@ -16,6 +16,7 @@ from modelhub.prompting.answers import after_thoughts
 from modelhub.prompting.endings import before_end
 
 TIE = "tie"
+CUT_OFF = "The answer was cut off before a verdict."
 
 # What a line says is read without its marks; these are declarations in marks.
 _MARKED = re.compile(r"\[result\]\s*:?|\\boxed\b|<(?:verdict|answer|result)>", re.IGNORECASE)
@@ -85,20 +86,21 @@ class _Declared:
     formal: bool = True
 
 
-def parse_verdict(text: str, allowed: Sequence[str] = ("A", "B")) -> ParsedVerdict:
+def parse_verdict(text: str, allowed: Sequence[str] = ("A", "B"), *, is_cut: bool = False) -> ParsedVerdict:
     """Return the last verdict declared in a judge's answer.
 
     An answer is unscored if it declares none, if its last verdict is none of `allowed` or cannot be read, if the line
     of its last verdict names more than one, if that contradicts another verdict or what follows it, and if a further
     task follows. An earlier verdict is no contradiction where the judge says that it has thought again. Words for a tie
-    are read as "tie", where that is allowed.
+    are read as "tie", where that is allowed. Of an answer that was cut off at its greatest length (`is_cut`) the
+    reason says so.
     """
     lines = answer_lines(text)
     if lines is None:
         return ParsedVerdict("", "The answer ends inside its reasoning.")
     declared = list(_declared(lines, allowed))
     if not declared:
-        return ParsedVerdict("", "No verdict is declared.")
+        return ParsedVerdict("", CUT_OFF if is_cut else "No verdict is declared.")
     first = next((one for one in declared if one.formal), declared[0])
     if any(map(is_another_task, lines[first.line + 1 :])):
         return ParsedVerdict("", "Another task follows the verdict.")

@@ -42,6 +42,7 @@ def test_safe_is_read(text: str) -> None:
         ("unsafe", ["unnamed"]),
         ("unsafe\n!!", ["unnamed"]),
         ("unsafe (harmful)", ["harmful"]),
+        ("unsafe\n" + ",".join(f"S{n}" for n in range(1, 11)), [*(f"S{n}" for n in range(1, 9)), "2 more"]),
         ("**Unsafe**\nCategories: harmful, S3", ["harmful", "S3"]),
         ("unsafe</s>\nsafe", ["unnamed"]),
         ("ｕｎｓａｆｅ\n**harmful**<|eot_id|>", ["harmful"]),

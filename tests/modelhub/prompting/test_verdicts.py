@@ -218,6 +218,12 @@ def test_an_answer_cut_off_in_its_reasoning_is_unscored() -> None:
     assert parse_verdict("<think>Verdict: A might") == ParsedVerdict("", "The answer ends inside its reasoning.")
 
 
+def test_an_answer_that_was_cut_off_says_so_if_no_verdict_stands_in_it() -> None:
+    cut = ParsedVerdict("", "The answer was cut off before a verdict.")
+    assert parse_verdict("The first one is", is_cut=True) == cut
+    assert parse_verdict("It is brief.\nVerdict: A\nSince", is_cut=True) == ParsedVerdict("A")
+
+
 @given(
     reasons=PROSE,
     choice=st.sampled_from(["A", "B"]),

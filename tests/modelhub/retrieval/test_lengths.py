@@ -27,7 +27,7 @@ LONG = TRAINING + 1
 @pytest.fixture
 def long_prompts(pairs: None) -> None:
     """Two training rows and a test row that differ behind the 32nd token only; the second one is meant."""
-    system = InferredPersona.objects.first().system  # type: ignore[union-attr]
+    system = InferredPersona.objects.first().system
     for number, end in enumerate(("the old maps", "a good knife"), start=LONG):
         add_training(number, BEGINNING + end, system=system)
     make_pair("D", "test", LONG, prompt=f"{BEGINNING}a good knife please")
