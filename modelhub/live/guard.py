@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 DECODING = {"max_new_tokens": 64, "min_new_tokens": 1, "temperature": 0.0, "stop": []}
 AT_ONCE = 4  # personas asked about at a time, by one worker
 ANSWER_SECONDS = 20.0  # an attempt that takes longer is given up
+LONGEST_SAID = 300  # characters that are kept of an answer without a verdict
 LEASE_SECONDS = 30  # longer than an attempt, so that nothing has to be renewed
 
 _Key = tuple[int, str]
@@ -134,17 +135,24 @@ class Guard:
         if isinstance(answer, GenerationFailure):
             self._failed(asked.check, answer.error, final=answer.final)
         elif (categories := parse_guard(answer.text)) is None:
-            self._failed(asked.check, "The guard's answer is no verdict.")
+            self._failed(asked.check, "The guard's answer is no verdict.", said=answer.text)
         else:
             guard_store(check=asked.check, holder=self.holder, categories=categories)
         self._asked.pop(check_id, None)
 
-    def _failed(self, check: GuardCheck, error: str, *, final: bool = False) -> None:
-        if guard_fail(check=check, holder=self.holder, error=error, final=final):
+    def _failed(self, check: GuardCheck, error: str, *, said: str = "", final: bool = False) -> None:
+        """Keep why there is no verdict, with what the guard said; the log has the reason alone: answers quote texts."""
+        kept = f"{error} It said: {_beginning(said)}" if said else error
+        if guard_fail(check=check, holder=self.holder, error=kept, final=final):
             logger.warning("worker %s: no verdict on persona %s: %s", self.holder, check.persona.key, error)
         asked = self._asked.pop(check.pk, None)
         if asked is not None and asked.cancel is not None:
             asked.cancel()
+
+
+def _beginning(said: str) -> str:
+    """Return an answer, or its beginning with how long it is."""
+    return said if len(said) <= LONGEST_SAID else f"{said[:LONGEST_SAID]} … ({len(said)} characters)"
 
 
 def _guard_of(check: GuardCheck) -> System:

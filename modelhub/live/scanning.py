@@ -21,12 +21,17 @@ def output_flags(output: Output, *, text: str, finish_reason: str) -> tuple[Flag
     return text_flags(text, finish_reason=finish_reason, names=names)
 
 
+def _fitting(detail: str) -> str:
+    """Return what was found as its column holds it; where something is left out, that shows."""
+    return detail if len(detail) <= _MAX_DETAIL else f"{detail[: _MAX_DETAIL - 1]}…"
+
+
 def findings_store(*, output: Output, flags: Sequence[Flag]) -> None:
     """Keep what was found, and hold the persona's outputs if the study says so; call it where the output is stored.
 
     In the same transaction: there must be no moment at which a page could show them.
     """
-    rows = [OutputFinding(output=output, kind=flag.kind, detail=flag.detail[:_MAX_DETAIL]) for flag in flags]
+    rows = [OutputFinding(output=output, kind=flag.kind, detail=_fitting(flag.detail)) for flag in flags]
     OutputFinding.objects.bulk_create(rows, ignore_conflicts=True)
     if flags and screening_of(output.persona.item.study).outputs == HOLD:
         outputs_hold(persona=output.persona, kinds=[flag.kind for flag in flags])

@@ -1,7 +1,7 @@
 """Values given to commands that are no stages. A wrong one is named before anything is computed."""
 
 import math
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -50,3 +50,9 @@ def finite(text: str) -> float:
     if not math.isfinite(number):
         raise ArgumentTypeError(f"{text!r} is not a finite number")
     return number
+
+
+def add_keep(parser: ArgumentParser, more: str = "") -> None:
+    """Add the option that keeps texts as values which stand for missing ones elsewhere."""
+    told = "A value or a name that looks like a missing one and is none, such as None; repeatable"
+    parser.add_argument("--keep", action="append", default=[], metavar="TEXT", help=f"{told}{more and f', {more}'}.")

@@ -7,6 +7,8 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 SHOTS = 5
+# Until this rule {Term} had a capital at its beginning alone; outputs of both kinds must not pass for one.
+_TERM_RULE = "every part capitalised"
 _PLACES = re.compile(r"\{(.*?)\}")
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\n\r]*$")]
@@ -53,7 +55,9 @@ class DatasetProfile(_Strict):
     def _knows_its_places(cls, template: str) -> str:
         unknown = [place for place in _PLACES.findall(template) if place not in {"term", "Term"}]
         if unknown or template.count("{") != len(_PLACES.findall(template)):
-            raise ValueError("only {term} and {Term} can stand in braces: the prompt as it is, or capitalised")
+            raise ValueError(
+                "only {term} and {Term} can stand in braces: the prompt as it is, or every part capitalised"
+            )
         return template.strip()
 
     @field_validator("exemplars")
@@ -78,10 +82,18 @@ class DatasetProfile(_Strict):
         return _without_beginning(self._with_lines(text), self.response_prefixes)
 
     def answer_start(self, prompt: str) -> str:
-        """Return the words that an answer to this prompt begins with, "" where the dataset has none."""
+        """Return the words that an answer to this prompt begins with, "" where the dataset has none.
+
+        A term is capitalised as the authors of Mnemonic do it, part by part: "self-effacing" is "Self-Effacing".
+        """
         term = self.clean_prompt(prompt)
-        capitalised = term[:1].upper() + term[1:]
-        return _PLACES.sub(lambda place: term if place[1] == "term" else capitalised, self.answer_start_template)
+        return _PLACES.sub(lambda place: term if place[1] == "term" else term.title(), self.answer_start_template)
+
+    @property
+    def answer_start_rule(self) -> str:
+        """What decides how answers begin, told apart from earlier rules, under which {Term} was another text."""
+        rule = f" ({_TERM_RULE})" if "{Term}" in self.answer_start_template else ""
+        return self.answer_start_template + rule
 
     def _less_labelled(self, text: str) -> str:
         *_, last_line = text.splitlines() or [""]

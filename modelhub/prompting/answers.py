@@ -3,7 +3,8 @@
 import re
 
 INDENT = "  "
-_THOUGHT = re.compile(r"<(think|thinking|reasoning)>")
+_THOUGHT = re.compile(r"<(think|thinking|reasoning)>", re.IGNORECASE)
+_THOUGHT_ENDS = re.compile(r"</(?:think|thinking|reasoning)>", re.IGNORECASE)
 
 
 def labelled(label: str, text: str) -> str:
@@ -27,9 +28,12 @@ def on_one_line(text: str) -> str:
 
 
 def after_thoughts(text: str) -> str | None:
-    """Return what follows the reasoning that some models put between tags first; None if it never ends."""
+    """Return what follows the reasoning that some models put between tags first; None if it never ends.
+
+    Where a chat template has opened the reasoning, as with DeepSeek-R1, only its end stands in the answer.
+    """
     opened = _THOUGHT.match(text.lstrip())
     if opened is None:
-        return text
-    _, closed, answer = text.partition(f"</{opened[1]}>")
-    return answer if closed else None
+        return _THOUGHT_ENDS.split(text)[-1]
+    end = re.search(f"</{opened[1]}>", text, re.IGNORECASE)
+    return text[end.end() :] if end else None

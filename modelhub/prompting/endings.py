@@ -10,7 +10,11 @@ FinishReason = Literal["stop", "length", "unknown"]
 # A model that goes on after its answer writes the next prompt itself, in the layout it was given.
 NEXT_PROMPT = ("\nPrompt:",)
 
-_END_OF_TEXT = re.compile(r"<\|end_of_text\|>|<\|eot_id\|>|<\|endoftext\|>|<\|im_end\|>|<\|end\|>|<end_of_turn>|</s>")
+# Of Llama, Mistral, GPT-2, Qwen, Gemma, Phi, Command R, DeepSeek, and gpt-oss, whose <|end|> may end reasoning alone.
+_END_OF_TEXT = re.compile(
+    r"</s>|<eos>|<end_of_turn>|<\|(?:end_of_text|eot_id|eom_id|endoftext|im_end|end_of_turn|end_of_role|return"
+    r"|END_OF_TURN_TOKEN)\|>|<\|end\|>(?!\s*<\|start\|>)|<[|｜]end[_▁]of[_▁]sentence[|｜]>|\[EOS\]"
+)
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,10 @@ def completion(raw: str, *, stop: Sequence[str] = NEXT_PROMPT, reported: FinishR
 def whole_answer(answer_start: str, text: str) -> str:
     """Return what a reader sees: the given start of the answer, if any, and what the model added to it.
 
-    Empty if the model added nothing.
+    Empty if the model added nothing. A text that begins with the start in other capitals has it already.
     """
     text = text.strip()
-    if not text or not answer_start or text.startswith(answer_start):
+    if not text or not answer_start or text.casefold().startswith(answer_start.casefold()):
         return text
     return f"{answer_start} {text}"
 

@@ -7,8 +7,9 @@ follows instructions can both be asked.
 
 import re
 
-from modelhub.prompting.answers import after_thoughts, labelled, on_one_line
+from modelhub.prompting.answers import labelled, on_one_line
 from modelhub.prompting.persona_text import persona_as_data
+from modelhub.prompting.verdicts import answer_lines, is_another_task
 
 # Name and version: raise the version whenever a rendered character below changes.
 GUARD_RUBRIC = "persona-guard/1"
@@ -30,11 +31,14 @@ Answer with "safe" or "unsafe" on the first line and nothing else there. If it i
 apply on the second line, with commas between them. Write nothing more.
 
 Verdict:"""
-_VERDICT = re.compile(
-    r"(?:verdict\s*:?\s*)?(?P<word>safe|unsafe)\b\s*(?:[.!]|[:,–—-]?\s*(?P<rest>[\w ,;/&-]*))?", re.IGNORECASE
-)
-_MARKS = re.compile(r"[*_`\"“”#\[\]()]")
+_WORD = r"(?:(?:final\s+)?(?:verdict|answer|result)\s*:?\s*)*(?P<word>safe|unsafe)\b"
+# What stood in brackets comes behind a semicolon.
+_VERDICT = re.compile(rf"{_WORD}\s*(?:[.!]?\s*;\s*(?P<why>.*)|[.!]|[:,–—-]?\s*(?P<rest>[\w ,;/&-]*))?", re.IGNORECASE)
+_SAID = re.compile(rf"{_WORD}\s*(?:[.!,;:–—-]|$)", re.IGNORECASE)
+_CATEGORIES = re.compile(r"(?:(?:violated\s+)?categor(?:y|ies)\s*:\s*)?(?P<names>.*)", re.IGNORECASE)
 _CATEGORY = re.compile(r"[\w &/-]{1,40}")
+# Ours, and the numbers of those that guard models know.
+_KNOWN = re.compile(r"instructions|identifying|harmful|unsafe|[SO]\d{1,2}", re.IGNORECASE)
 
 
 def render_guard(persona: str) -> str:
@@ -46,18 +50,24 @@ def parse_guard(text: str) -> list[str] | None:
     """Return the categories for which a text was found unsafe, none of them if it is safe; None if that is not said.
 
     An unsafe text without a category has the one category `unnamed`. Only the first line decides: what might be
-    guessed from prose is no verdict.
+    guessed from prose is no verdict. An answer that says both, or goes on with another text, is none either.
     """
-    lines = [plain for line in (after_thoughts(text) or "").splitlines() if (plain := _MARKS.sub("", line).strip())]
+    lines = answer_lines(text) or []
     said = _VERDICT.fullmatch(lines[0]) if lines else None
-    if said is None:
+    if said is None or any(map(is_another_task, lines[1:])):
         return None
-    rest = (said["rest"] or "").strip()
-    if said["word"].casefold() == "safe":
-        return None if rest else []
-    return _categories(rest or (lines[1] if len(lines) > 1 else "")) or [UNNAMED]
+    word, rest, why = said["word"].casefold(), (said["rest"] or "").strip(), (said["why"] or "").strip()
+    if any(again["word"].casefold() != word for line in lines[1:] if (again := _SAID.match(line))):
+        return None
+    if word == "safe":
+        named = [name for line in (why, *lines[1:2]) for name in _categories(line)]
+        return None if rest or any(map(_KNOWN.fullmatch, named)) else []
+    return _categories(rest or why or (lines[1] if len(lines) > 1 else "")) or [UNNAMED]
 
 
 def _categories(line: str) -> list[str]:
-    parts = [part.strip().rstrip(".") for part in re.split(r"[,;]", line)]
-    return list(dict.fromkeys(part for part in parts if _CATEGORY.fullmatch(part)))[:MOST_CATEGORIES]
+    names = _CATEGORIES.fullmatch(line)
+    parts = [part.strip().rstrip(".") for part in re.split(r"[,;]", names["names"] if names else line)]
+    named = list(dict.fromkeys(part for part in parts if _CATEGORY.fullmatch(part)))
+    more = len(named) - MOST_CATEGORIES
+    return [*named[:MOST_CATEGORIES], *([f"{more} more"] if more > 0 else [])]

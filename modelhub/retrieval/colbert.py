@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotation.errors import ServiceError
 from modelhub.retrieval.checkpoint import CheckpointFiles
+from modelhub.retrieval.lengths import Lengths
 
 if TYPE_CHECKING:
     import torch
@@ -25,16 +26,20 @@ _CURED = "personaeval_cured"
 
 
 class Encoder:
-    """The model of a checkpoint, loaded; nothing is compiled for it. Raises ServiceError if it does not load."""
+    """The model of a checkpoint, loaded; nothing is compiled for it. Raises ServiceError if it does not load.
 
-    def __init__(self, files: CheckpointFiles) -> None:
+    Of each text as many tokens are read as `lengths` say, or the checkpoint; the rest is left out.
+    """
+
+    def __init__(self, files: CheckpointFiles, lengths: Lengths | None = None) -> None:
         with quiet():
             cure()
             from transformers.utils import logging as library_logging
 
             library_logging.disable_progress_bar()
             try:
-                self._model = _checkpoint_class()(str(files.folder), colbert_config(files))
+                settings = (lengths or Lengths(files)).settings
+                self._model = _checkpoint_class()(str(files.folder), colbert_config(files, **settings))
             except (OSError, ValueError, RuntimeError) as error:
                 raise ServiceError(f"The checkpoint {files.name} does not load: {error}") from error
         self.dim = int(self._model.colbert_config.dim)

@@ -13,6 +13,7 @@ from django.conf import settings
 from modelhub.retrieval.checkpoint import CheckpointFiles
 from modelhub.retrieval.colbert import Encoder
 from modelhub.retrieval.collection import Embeddings, embeddings_of, manifest_for
+from modelhub.retrieval.lengths import Lengths
 from modelhub.retrieval.plaid import Index, make_index
 from modelhub.retrieval.rows import Group
 from modelhub.retrieval.search import EXACT_BELOW, Nearest
@@ -24,19 +25,27 @@ EXACT, INDEX, AUTO = "exact", "index", "auto"
 class Preparation:
     """Prepares groups with one checkpoint, which is loaded when it is first needed. `mode` is exact, index or auto.
 
+    `lengths` say how much of a prompt is read; None: as much as the checkpoint says.
+
     `on_prompts` is told how many prompts were encoded, as it goes on; `say` gets lines for the researcher.
     """
 
     dataset: str
     files: CheckpointFiles
     mode: str = AUTO
+    lengths: Lengths | None = None
     say: Callable[[str], object] = field(default=lambda line: None)
     on_prompts: Callable[[int], object] = field(default=lambda count: None)
 
     @cached_property
     def encoder(self) -> Encoder:
         """The loaded checkpoint."""
-        return Encoder(self.files)
+        return Encoder(self.files, self.read)
+
+    @cached_property
+    def read(self) -> Lengths:
+        """How much of a prompt is read."""
+        return self.lengths or Lengths(self.files)
 
     def search_of(self, group: Group) -> str:
         """Return how the group is searched: `exact` or `index`."""
@@ -48,11 +57,11 @@ class Preparation:
         """Encode the group's prompts and index them if they are searched so, unless that was done before."""
         folder = self.folder(group)
         embeddings = embeddings_of(
-            folder / "embeddings", group.collection, self.files.digest, lambda: self.encoder, say=self.say,
+            folder / "embeddings", group.collection, self._checkpoint, lambda: self.encoder, say=self.say,
             on_prompts=self.on_prompts,
         )  # fmt: skip
         if self.search_of(group) == INDEX:
-            manifest = manifest_for(group.collection, self.files.digest)
+            manifest = manifest_for(group.collection, self._checkpoint)
             make_index(folder / "index", embeddings, self.files, manifest, say=self.say)
         return embeddings
 
@@ -64,8 +73,14 @@ class Preparation:
             index = Index(self.folder(group) / "index", self.files, len(group.collection.prompts))
         return Nearest(group.collection, embeddings, index)
 
+    @property
+    def _checkpoint(self) -> str:
+        """What makes embeddings: the checkpoint, and how much of a text it reads, if that is not its own number."""
+        document = self.read.changed.get("document_tokens")
+        return f"{self.files.digest}, {document} tokens" if document else self.files.digest
+
     def folder(self, group: Group) -> Path:
         """Return where what belongs to the group and the checkpoint is kept."""
-        identity = json.dumps([self.dataset, list(group.searched), self.files.digest])
+        identity = json.dumps([self.dataset, list(group.searched), self._checkpoint])
         readable = re.sub(r"[^A-Za-z0-9]+", "_", f"{self.dataset} {' '.join(group.searched)}")[:60]
         return settings.VAR_DIR / "indexes" / f"{readable}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"

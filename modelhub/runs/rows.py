@@ -39,11 +39,15 @@ _WRITE_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class StageReport:
-    """What a run did. All rows that are not stored, `failures` too, are asked for by the same command, called again."""
+    """What a run did. All rows that are not stored, `failures` too, are asked for by the same command, called again.
+
+    `cut` counts the answers that reached their greatest length.
+    """
 
     run: Run
     done: int
     failures: Failures
+    cut: int = 0
 
 
 def run_engine_stage(
@@ -76,7 +80,7 @@ def run_engine_stage(
             raise
         finally:
             execution.remark = failures.summary()
-    return StageReport(execution.run, execution.done, failures)
+    return StageReport(execution.run, execution.done, failures, writer.cut)
 
 
 def run_engine_stages(stages: Sequence[EngineStage], options: BatchOptions, reporting: Reporting, *, unit: str) -> None:
@@ -85,6 +89,8 @@ def run_engine_stages(stages: Sequence[EngineStage], options: BatchOptions, repo
     for stage in stages:
         report = run_engine_stage(stage, options, reporting)
         reporting.say(f"Run {report.run.key}: {report.done} {unit} made, {report.failures.count_in_words()}.")
+        if report.cut:
+            reporting.say(f"{report.cut} answers were cut off at their greatest length (max_new_tokens).")
         if report.failures.total:
             reasons.append(report.run.message)
     if reasons and not reporting.allow_failed:
@@ -132,6 +138,7 @@ def _work(
 ) -> None:
     if options.on.kind == "here":
         engine = _engine(stage, execution, reporting)
+        execution.usage = lambda: engine.usage() | writer.shortened()
         rows = _Rows(stage, tasks_left(stage, options))
         with closing(engine.stream(rows.requests(), ahead=options.batch_size)) as answers:
             for number, result in answers:
@@ -140,7 +147,7 @@ def _work(
         if rows.trouble is not None:
             raise rows.trouble
     else:
-        execution.usage = lambda: asdict(writer.usage)
+        execution.usage = lambda: asdict(writer.usage) | writer.shortened()
         work_elsewhere(stage, options, _scope(stage, options), writer, reporting)
 
 
@@ -152,7 +159,6 @@ def _engine(stage: EngineStage, execution: Execution, reporting: Reporting) -> E
     # Loading a large model takes longer than a lease, so it happens while the run is recorded.
     settings = engine_settings(stage.system, defaults=stage.defaults)
     engine = load_engine(stage.system.engine, settings, stop=stage.defaults.get("stop", NEXT_PROMPT))
-    execution.usage = engine.usage
     reporting.engines.append((stage.system.model, engine))
     return engine
 
@@ -190,6 +196,7 @@ class _Writer:
     reporting: Reporting
     size: int
     usage: TokenUsage = field(default_factory=TokenUsage)
+    cut: int = 0  # answers that reached their greatest length
     _answered: list[Answered] = field(default_factory=list)
     _failed: list[tuple[str, GenerationFailure]] = field(default_factory=list)
     _since: float = 0.0  # when the first of what waits has come
@@ -202,10 +209,15 @@ class _Writer:
             self._failed.append((task.key, result))
         else:
             self._answered.append(Answered(task, request, result))
+            self.cut += result.finish_reason == "length"
         self.usage.add([result])
         waiting = len(self._answered) + len(self._failed)
         if waiting >= self.size or time.monotonic() - self._since > _WRITE_SECONDS:
             self.flush()
+
+    def shortened(self) -> dict[str, int]:
+        """Return what the usage says of answers that were cut off, if there are some."""
+        return {"answers_cut": self.cut} if self.cut else {}
 
     def flush(self) -> None:
         """Write what has come, and count it; a signal waits for the end of both."""

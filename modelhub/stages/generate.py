@@ -75,7 +75,7 @@ class Generate:
         # What a persona is belongs to the key of its row, and exemplars to the system.
         return {
             "template": template_version(self.system.persona_style),
-            "answer_start": self.profile.answer_start_template,
+            "answer_start": self.profile.answer_start_rule,
         }
 
     def tasks(self) -> Iterator[Task]:

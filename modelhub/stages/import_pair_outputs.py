@@ -24,7 +24,7 @@ from modelhub.queries.personas import retrievers_of
 from modelhub.runs.parameters import Option
 from modelhub.runs.recording import recorded_run
 from modelhub.runs.stage import Reporting, Stage
-from modelhub.stages.shared.matching import is_released, released_origin
+from modelhub.stages.shared.matching import is_released, released_origin, shown
 from modelhub.stages.shared.pairmatching import MatchedOutput, PairMatches, SplitUnits
 from modelhub.stages.shared.parameters import Name, OfOrigin, OfSplit
 from modelhub.stages.shared.persona_links import outputs_link
@@ -223,7 +223,7 @@ def _stored_styles(system: System) -> tuple[PersonaStyle, ...]:
         for style in PersonaStyle
         if prompts
         and all(
-            rendered.startswith(render_prompt(prompt=prompt, persona=persona, style=style))
+            shown(rendered).startswith(shown(render_prompt(prompt=prompt, persona=persona, style=style)))
             for prompt, persona, rendered in prompts
         )
     )

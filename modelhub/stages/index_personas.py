@@ -29,7 +29,11 @@ def index_personas(prepared: Prepared, reporting: Reporting, *, lease_seconds: i
         lease_seconds=lease_seconds,
         named=True,
     ) as execution:  # fmt: skip
-        execution.usage = lambda: {"seconds": round(time.monotonic() - began, 3)}
+        cut: dict[str, int] = {}
+        execution.usage = lambda: {
+            "seconds": round(time.monotonic() - began, 3), "document_tokens": preparation.read.document,
+            "documents_cut": cut,
+        }  # fmt: skip
         reporting.start(total)
 
         def encoded(count: int) -> None:
@@ -39,6 +43,7 @@ def index_personas(prepared: Prepared, reporting: Reporting, *, lease_seconds: i
         preparation.on_prompts = encoded
         for group in groups:
             preparation.prepare(group)
+            cut[group.title] = prepared.documents_cut(group, reporting)
     return execution.run
 
 

@@ -195,7 +195,7 @@ class Judge:
 
     def _judgement(self, run: Run, task: Task, generation: Generation) -> Judgement:
         base, test, metric, order = task.row
-        verdict = parse_verdict(generation.text)
+        verdict = parse_verdict(generation.text, is_cut=generation.finish_reason == "length")
         return Judgement(
             base=base, test=test, metric=metric, order=order, judge=self.system, rubric=self.rubric,
             verdict=verdict.value, reason=verdict.reason, generation=generation, run=run,

@@ -138,18 +138,20 @@ def retrieve_personas(stage: RetrievePersonas, options: RetrieveOptions, reporti
             seconds = time.monotonic() - began
             reporting.start(total)
             reporting.advance(report.done)
-            _retrieve(Searched(stage, group, nearest, seconds), pairs, options, report, execution, reporting)
+            searched = Searched(stage, group, nearest, seconds, stage.documents_cut(group, reporting))
+            _retrieve(searched, pairs, options, report, execution, reporting)
     return report
 
 
 @dataclass(frozen=True)
 class Searched:
-    """A group that is ready to be searched, and the seconds that took."""
+    """A group that is ready to be searched, the seconds that took, and how many of its prompts are read in part."""
 
     stage: RetrievePersonas
     group: Group
     nearest: Nearest
     preparing: float
+    documents_cut: int
 
 
 def _retrieve(
@@ -163,15 +165,19 @@ def _retrieve(
     stage, group, nearest = searched.stage, searched.group, searched.nearest
     began = time.monotonic()
     measured = _measured(len(pairs), len(group.collection.prompts))
+    cut = 0
     for start in range(0, len(pairs), options.batch_size):
         batch = pairs[start : start + options.batch_size]
-        queries = stage.preparation.encoder.queries([pair.prompt for pair in batch])
+        prompts = [pair.prompt for pair in batch]
+        queries = stage.preparation.encoder.queries(prompts)
+        cut += stage.preparation.read.cut_queries(prompts)
         keys = [pair.key for pair in batch]
         flags = [number in measured for number in range(start, start + len(batch))]
         found = nearest.search(queries, keys, stage.k, measured=flags, on_share=shown(reporting, len(batch)))
         _store(stage, report.run, group, batch, found)
         report.done += len(batch)
-        report.usage[group.title] = _usage(searched, seconds := time.monotonic() - began)
+        counts = {"queries": start + len(batch), "queries_cut": cut}
+        report.usage[group.title] = _usage(searched, seconds := time.monotonic() - began) | counts
         execution.advance(len(batch))
         if start == 0 and (line := time_left(seconds, len(batch), len(pairs))):
             reporting.say(f"{group.title}: {line}.")
@@ -209,6 +215,9 @@ def _usage(searched: Searched, searching: float) -> dict[str, Any]:
         "search": stage.preparation.search_of(group),
         "rows": len(group.collection.rows),
         "left_out": group.left_out,
+        "query_tokens": stage.preparation.read.query,
+        "document_tokens": stage.preparation.read.document,
+        "documents_cut": searched.documents_cut,
         "seconds_preparing": round(searched.preparing, 3),
         "seconds_searching": round(searching, 3),
     }
@@ -241,7 +250,9 @@ def _found_otherwise(stage: RetrievePersonas) -> tuple[set[int], str]:
                 if then != now:
                     found.update(rows.filter(run=run).values_list("pk", flat=True))
                     changed = [
-                        f"{name} was {then.get(name)}, is {now[name]}" for name in now if then.get(name) != now[name]
+                        f"{name} was {then.get(name)}, is {now.get(name)}"
+                        for name in {**then, **now}
+                        if then.get(name) != now.get(name)
                     ]
                     difference = difference or f"{split}: {'; '.join(changed)}"
     return found, difference
@@ -281,6 +292,11 @@ def _run(wanted: RetrieveOptions, reporting: Reporting) -> None:
             f"{title}: made ready in {usage['seconds_preparing']:.1f} s, searched in "
             f"{usage['seconds_searching']:.1f} s."
         )
+        if usage["queries_cut"]:
+            reporting.say(
+                f"{usage['queries_cut']} of {usage['queries']} prompts that searched are longer than "
+                f"{usage['query_tokens']} tokens; the rest of them was not read (--query-tokens)."
+            )
         if "recall_queries" in usage:
             reporting.say(
                 f"The exact best was among the index's candidates for {usage['recall_found']} of "

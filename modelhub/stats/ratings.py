@@ -66,8 +66,10 @@ def make_ratings(
     """Build `Ratings` from three sequences of the same length.
 
     Raises:
-        ValueError: a value is outside of the domain, or a rater rates an item twice.
+        ValueError: a value is outside of the domain, the domain has a missing value, or a rater rates an item twice.
     """
+    if any(value is None or value != value for value in domain):
+        raise ValueError("a missing value is none of a domain: leave out the rating")
     position = {value: index for index, value in enumerate(domain)}
     unknown = [value for value in values if value not in position]
     if unknown:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from annotation.management.base import ProjectCommand
+from modelhub.files.missing import Markers
 from modelhub.files.tables import read_ratings
-from modelhub.management.options import replicates, seed
+from modelhub.management.options import add_keep, replicates, seed
 from modelhub.results.agreement import AgreementReport, MeasureInterval
 from modelhub.stats.agreement import agreement_report
 from modelhub.stats.bootstrap import REPLICATES
@@ -31,24 +32,31 @@ MEASURES = {
 
 class Command(ProjectCommand):
     refused = 2
-    help = "Report agreement for a CSV with columns rater, item, value (empty value = missing; other columns ignored)."
+    help = (
+        "Report agreement for a CSV with columns rater, item, value; other columns are ignored. Missing are empty "
+        "values and what stands for them (NA, NaN, None, NULL, #N/A, a dot, a dash …)."
+    )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
         parser.add_argument("--level", choices=[str(level) for level in Level], default=str(Level.ORDINAL))
         parser.add_argument("--domain", help="All values the scale has, such as 1,2,3,4,5; inferred if left out.")
+        add_keep(parser, "and one that --domain names is a value anyway")
         parser.add_argument("--seed", type=seed, default=0, help="Of the bootstrap.")
         parser.add_argument("--replicates", type=replicates, default=REPLICATES, help="Of the bootstrap.")
         parser.add_argument("--json", action="store_true", help="Print JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        domain = options["domain"]
+        domain, markers = options["domain"], Markers(options["keep"])
         ratings, inferred = read_ratings(
             options["file"],
             level=Level(options["level"]),
             domain=None if domain is None else [part.strip() for part in domain.split(",")],
+            markers=markers,
         )
+        if told := markers.told():
+            self.stderr.write(told)
         report = agreement_report(
             ratings, seed=options["seed"], replicates=options["replicates"], domain_inferred=inferred
         )

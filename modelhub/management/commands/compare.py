@@ -8,8 +8,9 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from annotation.management.base import ProjectCommand
+from modelhub.files.missing import Markers
 from modelhub.files.tables import read_pairs
-from modelhub.management.options import finite, seed
+from modelhub.management.options import add_keep, finite, seed
 from modelhub.results.comparison import PairedReport
 from modelhub.stats.numbers import warning
 from modelhub.stats.paired import paired_report
@@ -17,7 +18,10 @@ from modelhub.stats.paired import paired_report
 
 class Command(ProjectCommand):
     refused = 2
-    help = "Compare two systems from a CSV with columns participant, item, system, value. Differences: test minus base."
+    help = (
+        "Compare two systems from a CSV with columns participant, item, system, value. Differences: test minus base. "
+        "Missing are empty values and what stands for them (NA, NaN, None, NULL, #N/A, a dot, a dash …)."
+    )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -35,13 +39,17 @@ class Command(ProjectCommand):
             "--prompts", choices=("sampled", "fixed"), default="sampled",
             help="Whether results are to hold for other prompts too (the default), or for those in the file.",
         )  # fmt: skip
+        add_keep(parser)
         parser.add_argument("--seed", type=seed, default=0)
         parser.add_argument("--json", action="store_true", help="Print JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["margin"] is not None and options["margin"] <= 0:
             raise CommandError(f"--margin {options['margin']}: a margin is a positive number of points", returncode=2)
-        pairs, base, test, single = read_pairs(options["file"], base=options["base"])
+        markers = Markers(options["keep"])
+        pairs, base, test, single = read_pairs(options["file"], base=options["base"], markers=markers)
+        if told := markers.told():
+            self.stderr.write(told)
         low, high = options["scale"] or (None, None)
         if low is not None and low >= high:
             raise CommandError(

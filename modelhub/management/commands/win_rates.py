@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from annotation.management.base import ProjectCommand
+from modelhub.files.missing import Markers
 from modelhub.files.tables import read_verdicts
+from modelhub.management.options import add_keep
 from modelhub.results.judge import JudgeRates
 from modelhub.stats.numbers import decimal, interval, reason, warning
 from modelhub.stats.winrate import clusters_of, pair_outcomes, win_rates
@@ -27,10 +29,14 @@ class Command(ProjectCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
+        add_keep(parser)
         parser.add_argument("--json", action="store_true", help="Print JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        sets = read_verdicts(options["file"])
+        markers = Markers(options["keep"])
+        sets = read_verdicts(options["file"], markers=markers)
+        if told := markers.told():
+            self.stderr.write(told)
         reports = {name: win_rates(pair_outcomes(rows), clusters_of(rows)) for name, rows in sets.items()}
         if not options["json"]:
             self.stdout.write(_as_text(reports))

@@ -1,6 +1,7 @@
 """Find the unit each row of an output file belongs to, by item and persona and never by position. Pure functions."""
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,8 @@ from modelhub.prompting.layouts import PersonaStyle, render_prompt
 
 _INFERENCE = re.compile(r"inference_type=(?:(?P<source>gold|retr)-(?P<direction>chosen|rejected)|none)\)")
 _SPACES = re.compile(r"\s+")
+RESPONSE = "\nResponse:"
+_Asked = tuple[str, str]
 # A persona in the system message is not in the rendered prompt: such a file cannot be told from one without personas.
 _STYLES = [style for style in PersonaStyle if style != PersonaStyle.SYSTEM_MESSAGE]
 
@@ -73,12 +76,14 @@ def match_released(records: Sequence[Record], units: Sequence[GivenPersona]) -> 
     """Match rows by their rendered prompt, in the one persona style that most rows of the file fit.
 
     Splitting a prompt could not work: in the first-person layouts nothing marks where the persona starts. A prompt
-    without a persona belongs to every unit of its item.
+    without a persona belongs to every unit of its item. What a person would not tell apart does not count: white space,
+    how a character is composed, and the capitals of the words that the answer was given to begin with.
     """
     best = Matches([], [_unmatched(record, "prompt") for record in records])
+    keys = [_asked(str(record.values["prompt"])) for record in records]
     for style in _STYLES:
         lookup = _lookup(units, style)
-        found = [(record, lookup.get(str(record.values["prompt"]), ())) for record in records]
+        found = [(record, lookup.get(key, ())) for record, key in zip(records, keys, strict=True)]
         matched = [Match(record, tuple(hits), str(record.values["prompt"])) for record, hits in found if hits]
         if len(matched) > len(best.matched):
             unmatched = [_unmatched(record, "prompt") for record, hits in found if not hits]
@@ -97,7 +102,7 @@ def match_generic(records: Sequence[Record], units: Sequence[GivenPersona]) -> M
     by_prompt: dict[str, list[GivenPersona]] = defaultdict(list)
     for unit in units:
         by_item[unit.item_key].append(unit)
-        by_prompt[_text(unit.prompt)].append(unit)
+        by_prompt[shown(unit.prompt)].append(unit)
     for key in list(by_item):  # ids differ in more than case; those of older studies may not
         by_item.setdefault(id_key(key), by_item[key])
     matched: list[Match] = []
@@ -111,22 +116,28 @@ def match_generic(records: Sequence[Record], units: Sequence[GivenPersona]) -> M
     return Matches(matched, unmatched)
 
 
-def _lookup(units: Iterable[GivenPersona], style: PersonaStyle) -> Mapping[str, Sequence[GivenPersona]]:
-    lookup: dict[str, list[GivenPersona]] = defaultdict(list)
+def _lookup(units: Iterable[GivenPersona], style: PersonaStyle) -> Mapping[_Asked, Sequence[GivenPersona]]:
+    lookup: dict[_Asked, list[GivenPersona]] = defaultdict(list)
     for unit in units:
         rendered = render_prompt(prompt=unit.prompt, persona=unit.persona, style=style, answer_start=unit.answer_start)
-        lookup[rendered].append(unit)
+        lookup[_asked(rendered)].append(unit)
     return lookup
+
+
+def _asked(rendered: str) -> _Asked:
+    """Return what tells one rendered prompt from another: what was asked, and how the answer was given to begin."""
+    asked, _, start = rendered.rpartition(RESPONSE)
+    return shown(asked), shown(start).casefold()
 
 
 Units = Mapping[str, Sequence[GivenPersona]]
 
 
 def _generic(record: Record, by_item: Units, by_prompt: Units) -> GivenPersona | str:
-    prompt, named = _text(record.values.get("prompt")), record.values.get("item")
+    prompt, named = shown(record.values.get("prompt")), record.values.get("item")
     candidates: Sequence[GivenPersona] = ()
     what = f"prompt {prompt[:80]!r}"
-    if not prompt or _text(named):
+    if not prompt or shown(named):
         try:
             item = check_id(named)
         except ValueError as error:
@@ -135,7 +146,7 @@ def _generic(record: Record, by_item: Units, by_prompt: Units) -> GivenPersona |
     found = candidates or by_prompt.get(prompt, ())
     if not found:
         return f"{record.place}: the study has no {what} with a given persona."
-    candidates = [unit for unit in found if not prompt or _text(unit.prompt) in prompt]  # rendered prompts hold more
+    candidates = [unit for unit in found if not prompt or shown(unit.prompt) in prompt]  # rendered prompts hold more
     if not candidates:
         # Ids such as 0, 1, 2 are those of any file.
         return f"{record.place}: {what} has another prompt in the study than in this file."
@@ -143,9 +154,9 @@ def _generic(record: Record, by_item: Units, by_prompt: Units) -> GivenPersona |
 
 
 def _of_persona(record: Record, what: str, candidates: Sequence[GivenPersona]) -> GivenPersona | str:
-    persona = _text(record.values.get("persona"))
+    persona = shown(record.values.get("persona"))
     if persona:
-        candidates = [unit for unit in candidates if persona in (unit.persona_key, _text(unit.persona))]
+        candidates = [unit for unit in candidates if persona in (unit.persona_key, shown(unit.persona))]
     if len(candidates) == 1:
         return candidates[0]
     if persona:
@@ -155,9 +166,10 @@ def _of_persona(record: Record, what: str, candidates: Sequence[GivenPersona]) -
 
 
 def _unmatched(record: Record, column: str) -> str:
-    start = _text(record.values[column])[:80]
+    start = shown(record.values[column])[:80]
     return f"{record.place}: no item and persona of the study give the prompt that starts {start!r}."
 
 
-def _text(value: Any) -> str:
-    return "" if value is None else _SPACES.sub(" ", str(value)).strip()
+def shown(value: Any) -> str:
+    """Return a text as people tell it from others: without regard to white space and how characters are composed."""
+    return "" if value is None else _SPACES.sub(" ", unicodedata.normalize("NFC", str(value))).strip()

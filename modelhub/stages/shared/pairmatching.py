@@ -10,9 +10,9 @@ from modelhub.profiles import DatasetProfile
 from modelhub.prompting.endings import completion, whole_answer
 from modelhub.prompting.layouts import PersonaStyle
 from modelhub.queries.persona_sources import SourceTexts
-from modelhub.stages.shared.matching import GivenPersona, match_released, released_completion
+from modelhub.stages.shared.matching import RESPONSE, GivenPersona, match_released, released_completion, shown
 
-_RESPONSE = "\nResponse:"
+_PERSONA = "\nPersona: "
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class SplitUnits:
         by_name: dict[str, list[PreferencePair]] = defaultdict(list)
         for pair in self._pairs:
             by_name[pair.key].append(pair)
-            by_name[pair.prompt.strip()].append(pair)
+            by_name[shown(pair.prompt)].append(pair)
         personas = {unit.persona_id: unit.persona for unit in self._units}
         for record in records:
             row = self._generic_row(record, by_name, personas)
@@ -96,11 +96,14 @@ class SplitUnits:
 
     def _written(self, records: Sequence[Record]) -> Iterator[GivenPersona]:
         known = {unit.persona_id for unit in self._units}
+        lacking: dict[str, list[PreferencePair]] = defaultdict(list)
         for pair in (pair for pair in self._lacking if pair.pk not in known):
-            start = f"Prompt: {pair.prompt}\nPersona: "
-            for prompt in (str(record.values["prompt"]) for record in records):
-                if prompt.startswith(start) and _RESPONSE in prompt:
-                    yield self._unit(pair, prompt.removeprefix(start).rpartition(_RESPONSE)[0])
+            lacking[shown(f"Prompt: {pair.prompt}")].append(pair)
+        for record in records:
+            asked, _, _ = str(record.values["prompt"]).rpartition(RESPONSE)
+            prompt, _, persona = asked.rpartition(_PERSONA)
+            for pair in lacking.get(shown(prompt), ()) if prompt else ():
+                yield self._unit(pair, persona)
 
     def _released_rows(self, record: Record, units: Iterable[GivenPersona]) -> Iterator[MatchedOutput]:
         made = released_completion(record)
@@ -113,7 +116,7 @@ class SplitUnits:
     def _generic_row(
         self, record: Record, by_name: Mapping[str, Sequence[PreferencePair]], personas: Mapping[int, str]
     ) -> MatchedOutput | str:
-        name = str(record.values.get("key") or record.values.get("prompt") or "").strip()
+        name = shown(record.values.get("key") or record.values.get("prompt"))
         pairs = by_name.get(name, ())
         if len(pairs) != 1:
             return f"{'no pair' if not pairs else f'{len(pairs)} pairs'} of the split have this key or prompt."

@@ -80,7 +80,7 @@ class PersonaJudging:
 
     def verdict(self, run: Run, generation: Generation, rubric: str) -> dict[str, Any]:
         """Return what both kinds of stored verdicts have in common."""
-        verdict = parse_verdict(generation.text)
+        verdict = parse_verdict(generation.text, is_cut=generation.finish_reason == "length")
         return {
             "judge": self.system,
             "rubric": rubric,

@@ -9,10 +9,11 @@ from pydantic import BeforeValidator, Field
 from modelhub.models import System
 from modelhub.queries.datasets import inferring_system
 from modelhub.retrieval.checkpoint import find_checkpoint
+from modelhub.retrieval.lengths import Lengths
 from modelhub.retrieval.ready import EXACT, INDEX, Preparation
 from modelhub.retrieval.rows import ALL, Group, groups_of
 from modelhub.retrieval.search import EXACT_BELOW
-from modelhub.runs.parameters import LeaseOptions, Option
+from modelhub.runs.parameters import LeaseOptions, Option, Positive
 from modelhub.runs.stage import Reporting
 from modelhub.stages.shared.parameters import Name, Names, OfDataset
 
@@ -46,6 +47,12 @@ class RetrievalOptions(OfDataset, LeaseOptions):
         default="auto",
         description=f"compare with every row (default below {EXACT_BELOW:,} rows), or search through an index",
     )
+    query_tokens: Annotated[Positive | None, Option(metavar="N")] = Field(
+        default=None, description="read of each prompt that searches; default: the checkpoint's number, mostly 32"
+    )
+    document_tokens: Annotated[Positive | None, Option(metavar="N")] = Field(
+        default=None, description="read of each prompt that is searched; default: the checkpoint's number"
+    )
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,8 @@ class Prepared:
         system = inferring_system(wanted.dataset, wanted.system)
         groups = groups_of(wanted.dataset, wanted.split, system, dict(wanted.search))
         files = find_checkpoint(wanted.checkpoint)
-        preparation = Preparation(wanted.dataset, files, wanted.mode, say=reporting.say)
+        lengths = Lengths(files, wanted.query_tokens, wanted.document_tokens)
+        preparation = Preparation(wanted.dataset, files, wanted.mode, lengths, say=reporting.say)
         for group in groups:
             how = "through an index" if preparation.search_of(group) == INDEX else "exactly"
             reporting.say(
@@ -77,6 +85,8 @@ class Prepared:
             "system": self.system.name,
             "checkpoint": self.preparation.files.name,
             "checkpoint_sha256": self.preparation.files.digest,
+            "query_tokens": self.preparation.read.query,
+            "document_tokens": self.preparation.read.document,
             "left_out": {group.title: group.left_out for group in self.groups},
         }
 
@@ -92,4 +102,16 @@ class Prepared:
             "collection_sha256": group.collection.digest,
             "rows": len(group.collection.rows),
             "search": self.preparation.search_of(group),
+            **self.preparation.read.changed,
         }
+
+    def documents_cut(self, group: Group, reporting: Reporting) -> int:
+        """Return how many of the prompts that a group searches are read in part, and say so if there are some."""
+        prompts = group.collection.prompts
+        cut = self.preparation.read.cut_documents(prompts)
+        if cut:
+            reporting.say(
+                f"{group.title}: {cut} of {len(prompts)} prompts that are searched are longer than "
+                f"{self.preparation.read.document} tokens; the rest of them is not read (--document-tokens)."
+            )
+        return cut

@@ -136,6 +136,7 @@ def test_a_guard_that_gives_no_verdict_is_asked_again_with_growing_pauses_and_ne
     assert pauses == sorted(pauses) and pauses[-1] > pauses[0] * 1.5
     assert work(guard).ended_at
     assert found() == [("guard", "no_verdict", "The guard gave no verdict.", action)]
+    assert GuardCheck.objects.get().error.startswith("The guard's answer is no verdict. It said: ")
     assert walker.step == step
 
 

@@ -4,10 +4,13 @@ import pytest
 
 from modelhub.prompting.endings import FinishReason, before_end, completion, text_behind_end, whole_answer
 
+MARKS = [
+    "<|end_of_text|>", "<|eot_id|>", "<|eom_id|>", "</s>", "<|endoftext|>", "<|im_end|>", "<eos>", "<end_of_turn>",
+    "<|end|>", "<|return|>", "<|END_OF_TURN_TOKEN|>", "<｜end▁of▁sentence｜>",
+]  # fmt: skip
 
-@pytest.mark.parametrize(
-    "mark", ["<|end_of_text|>", "<|eot_id|>", "</s>", "<|endoftext|>", "<|im_end|>", "<|end|>", "<end_of_turn>"]
-)
+
+@pytest.mark.parametrize("mark", MARKS)
 @pytest.mark.parametrize("reported", ["stop", "length", "unknown"])
 def test_an_end_of_text_token_ends_an_answer_whatever_is_reported(mark: str, reported: FinishReason) -> None:
     made = completion(f"Done.{mark}junk{mark}", reported=reported)
@@ -47,4 +50,5 @@ def test_a_stop_text_in_a_data_set_ends_nothing() -> None:
 def test_a_reader_sees_the_given_start_once() -> None:
     assert whole_answer("Dour sounds like", " sour") == "Dour sounds like sour"
     assert whole_answer("Dour sounds like", "Dour sounds like sour") == "Dour sounds like sour"
+    assert whole_answer("Self-Effacing sounds like", "Self-effacing sounds like x") == "Self-effacing sounds like x"
     assert whole_answer("Dour sounds like", "  ") == ""

@@ -7,7 +7,26 @@ from tests.modelhub.prompting.hostile import PERSONAS
 
 
 @pytest.mark.parametrize(
-    "text", ["safe", "Safe.", "**safe**", "Verdict: safe", "\n safe \n", "<think>Hm.</think>\nsafe"]
+    "text",
+    [
+        "safe",
+        "Safe.",
+        "**safe**",
+        "Verdict: safe",
+        "\n safe \n",
+        "<think>Hm.</think>\nsafe",
+        "safe</s>",
+        "safe<|eot_id|>\nunsafe",
+        "Safe (nothing here is harmful).",
+        "'safe'",
+        "“Safe”",
+        "ｓａｆｅ",
+        "[safe]",
+        "safe ✅",
+        "Final verdict: safe.",
+        "safe\nThe text describes a cook.",
+        "Hm.</think> safe",
+    ],
 )
 def test_safe_is_read(text: str) -> None:
     assert parse_guard(text) == []
@@ -22,6 +41,11 @@ def test_safe_is_read(text: str) -> None:
         ("UNSAFE: harmful; harmful", ["harmful"]),
         ("unsafe", ["unnamed"]),
         ("unsafe\n!!", ["unnamed"]),
+        ("unsafe (harmful)", ["harmful"]),
+        ("unsafe\n" + ",".join(f"S{n}" for n in range(1, 11)), [*(f"S{n}" for n in range(1, 9)), "2 more"]),
+        ("**Unsafe**\nCategories: harmful, S3", ["harmful", "S3"]),
+        ("unsafe</s>\nsafe", ["unnamed"]),
+        ("ｕｎｓａｆｅ\n**harmful**<|eot_id|>", ["harmful"]),
     ],
 )
 def test_unsafe_is_read_with_its_categories(text: str, categories: list[str]) -> None:
@@ -38,6 +62,13 @@ def test_unsafe_is_read_with_its_categories(text: str, categories: list[str]) ->
         "safe: harmful",
         "unsafely",
         "<think>safe",
+        "safe\nunsafe",
+        "unsafe\nsafe",
+        "safe\nVerdict: unsafe\nharmful",
+        "safe\nS1",
+        "safe (harmful)",
+        "safe\n\nText: I am a cook.\n\nVerdict: unsafe",
+        "unsafe\nharmful\nText: I am a cook.",
     ],
 )
 def test_what_declares_no_verdict_is_none(text: str) -> None:

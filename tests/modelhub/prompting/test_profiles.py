@@ -88,10 +88,23 @@ def test_marks_for_line_ends_become_line_ends() -> None:
     assert load_profile("beavertails").clean_prompt("What is <sep>?") == "What is <sep>?"
 
 
-def test_an_answer_starts_with_the_term_capitalised() -> None:
-    mnemonic = load_profile("mnemonic")
-    assert mnemonic.answer_start("negligible") == mnemonic.answer_start(" Negligible\n") == "Negligible sounds like"
-    assert mnemonic.answer_start("de facto") == "De facto sounds like"
+# As the authors of Mnemonic capitalise: each run of letters by itself, the first one large and the others small.
+TERMS = {
+    "negligible": "Negligible", " Negligible\n": "Negligible", "de facto": "De Facto",
+    "self-effacing": "Self-Effacing", "Self-effacing": "Self-Effacing", "vis-à-vis": "Vis-À-Vis",
+    "jack-o'-lantern": "Jack-O'-Lantern", "don't": "Don'T", "will-o’-the-wisp": "Will-O’-The-Wisp",
+    "and/or": "And/Or", "e.g.": "E.G.", "catch22b": "Catch22B", "3rd rail": "3Rd Rail", "NATO": "Nato",
+    "McGuffin": "Mcguffin", "élan": "Élan", "straße": "Straße", "ßa": "Ssa", "ilk": "Ilk", "ırmak": "Irmak",
+    "İzmir": "İzmir", "ǆ": "ǅ", "αβ": "Αβ", "学习": "学习", "42": "42",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("prompt", "term"), TERMS.items())
+def test_an_answer_starts_with_every_part_of_the_term_capitalised(prompt: str, term: str) -> None:
+    assert load_profile("mnemonic").answer_start(prompt) == f"{term} sounds like"
+
+
+def test_data_sets_without_given_words_have_no_start() -> None:
     assert load_profile("hhh").answer_start("Human: negligible") == ""
 
 

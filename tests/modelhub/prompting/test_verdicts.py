@@ -1,5 +1,7 @@
 """Verdicts are read where they are declared, the last one counts, and what cannot be read stays unscored."""
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,15 +45,100 @@ PROSE = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=200)
         ("Verdict: A is better than B", "A"),
         ("Verdict: B - the user likes detail", "B"),
         ("<think>Verdict: A, or rather not</think>Verdict: B", "B"),
+        ("Perhaps Verdict: A </think>\nVerdict: B", "B"),
+        # End tokens, and what stands behind them.
+        ("Verdict: A</s>", "A"),
+        ("Verdict: B<|eot_id|>", "B"),
+        ("Verdict: A<|im_end|>\n<|im_start|>user\nVerdict: B", "A"),
+        ("Verdict: A<end_of_turn>Verdict: B", "A"),
+        ("<s> Verdict: A", "A"),
+        # Reasons in brackets.
+        ("Verdict: A (it is brief)", "A"),
+        ("**Verdict: B** (it has more detail).", "B"),
+        ("Verdict: (A) [brief and clear]", "A"),
+        ("Verdict: B (not A)", "B"),
+        ("Verdict: A (it is bri", "A"),
+        ("A (it is brief)", "A"),
+        # Markdown, quotes, full stops.
+        ("**Verdict** B", "B"),
+        ("**Verdict**\n__A__.", "A"),
+        ("Verdict – B", "B"),
+        ("Verdict: “A”.", "A"),
+        ("Verdict: «B»", "B"),
+        ("> `A`", "A"),
+        ("Verdict: A ✅", "A"),
+        ("Verdict: \u200bB\ufeff", "B"),
+        # Nouns, lower case, full-width letters.
+        ("Response A", "A"),
+        ("response b.", "B"),
+        ("Verdict: persona b", "B"),
+        ("It is plain.\nb", "B"),
+        ("Ｖｅｒｄｉｃｔ：Ａ", "A"),
+        ("Verdict：Ｂ（更简洁）", "B"),
+        ("【Ａ】", "A"),
+        # Reasons that name the other one.
+        ("Verdict: A, because B is too long", "A"),
+        ("Verdict: A, rather than B", "A"),
+        ('{"verdict": "B", "reasons": "A is better at maths but long"}', "B"),
+        ("In depth the winner is A. Not in tone.\nVerdict: B", "B"),
+        ("Verdict: A\nReasons: it is brief.", "A"),
     ],
 )
 def test_a_declared_verdict_is_read_in_many_spellings(text: str, value: str) -> None:
     assert parse_verdict(text).value == value
 
 
-def test_the_last_verdict_counts() -> None:
+def test_the_last_verdict_counts_where_the_judge_says_that_it_has_thought_again() -> None:
     assert parse_verdict("Verdict: A\nOn reflection the other fits.\nVerdict: B").value == "B"
-    assert parse_verdict("[RESULT] B\nVerdict: A").value == "A"
+    assert parse_verdict("Verdict: A\nWait, I overlooked the end.\n[RESULT] B").value == "B"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Verdict: A\nVerdict: B",
+        "[RESULT] B\nVerdict: A",
+        "Verdict: A\nB",
+        "Verdict: A\nThere is no tie.\nVerdict: B",
+        "Verdict: A\nThe better answer is B.",
+        "Verdict: A. Wait, B.",
+        "Verdict: A. No, response B.",
+        "Verdict: A (or B)",
+        "Verdict: A (B)",
+        "Verdict: A (B is better)",
+        "A (B is clearly the better one)",
+        "Verdict: A. B is better.",
+        "Verdict: A\nActually, it is B.",
+        "Verdict: a\nＢ",
+    ],
+)
+def test_a_verdict_that_is_contradicted_is_unscored(text: str) -> None:
+    assert parse_verdict(text) == ParsedVerdict("", "The verdict is contradicted.")
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        "Prompt: How do I sleep?\nResponse A: …\nResponse B: …\nVerdict: B",
+        "###Task Description:\nYou are given an instruction",
+        "**Question 2:** Which is better?\nVerdict: A",
+        "Your task is to decide which of two responses suits a user.",
+        "Human: thanks",
+        "[INST] Now the next pair [/INST] Verdict: A",
+        "<|im_start|>user\nNow the next pair",
+        "Next example: …",
+    ],
+)
+def test_a_verdict_that_another_task_follows_is_unscored(task: str) -> None:
+    assert parse_verdict(f"It is brief.\nVerdict: A\n\n{task}") == ParsedVerdict(
+        "", "Another task follows the verdict."
+    )
+    assert parse_verdict(f"It is brief.\nVerdict: A</s>\n\n{task}").value == "A"
+
+
+@pytest.mark.parametrize("text", ["Prompt: How?\nIt is brief.\nVerdict: A", "Question: which?\nAnswer: A"])
+def test_a_task_that_stands_before_the_verdict_is_the_one_that_was_set(text: str) -> None:
+    assert parse_verdict(text).value == "A"
 
 
 @pytest.mark.parametrize(
@@ -65,7 +152,8 @@ def test_the_last_verdict_counts() -> None:
         "A user like this reads a lot.",
         "The answer is a matter of taste.",
         "The choice is between A and B",
-        "a",
+        "A (much) better response would be shorter.",
+        "i",
     ],
 )
 def test_prose_holds_no_verdict(text: str) -> None:
@@ -78,6 +166,11 @@ def test_prose_holds_no_verdict(text: str) -> None:
         "Verdict: A better response would be shorter",
         "Verdict: I cannot decide",
         "Verdict: not A",
+        "Verdict: A is worse than B",
+        "Verdict: A is clearly not the better one",
+        "Verdict: A (more) concise response",
+        "Verdict: ~~A~~ B",
+        "Verdict: A?",
         "Verdict: A\nVerdict: unclear",
         "Verdict:",
     ],
@@ -125,6 +218,12 @@ def test_an_answer_cut_off_in_its_reasoning_is_unscored() -> None:
     assert parse_verdict("<think>Verdict: A might") == ParsedVerdict("", "The answer ends inside its reasoning.")
 
 
+def test_an_answer_that_was_cut_off_says_so_if_no_verdict_stands_in_it() -> None:
+    cut = ParsedVerdict("", "The answer was cut off before a verdict.")
+    assert parse_verdict("The first one is", is_cut=True) == cut
+    assert parse_verdict("It is brief.\nVerdict: A\nSince", is_cut=True) == ParsedVerdict("A")
+
+
 @given(
     reasons=PROSE,
     choice=st.sampled_from(["A", "B"]),
@@ -145,5 +244,8 @@ def test_every_answer_is_either_scored_or_says_why_not(text: str) -> None:
 def test_text_without_any_declaration_scores_only_by_a_bare_last_line(text: str) -> None:
     verdict = parse_verdict(text)
     if verdict.value:
-        last = text.strip().splitlines()[-1]
-        assert sum(character.isalnum() for character in last) == 1 or last.split()[-1].strip("*_.,)!") == verdict.value
+        last = unicodedata.normalize("NFKC", text).strip().splitlines()[-1]
+        assert (
+            sum(character.isalnum() for character in last) == 1
+            or last.split()[-1].strip("*_.,)!").upper() == verdict.value
+        )

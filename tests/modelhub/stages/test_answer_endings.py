@@ -12,7 +12,7 @@ from django.core.management import call_command
 from annotation.models import Item, Output, Persona
 from modelhub.engines import load_engine
 from modelhub.engines.base import EngineSettings, GenerationRequest, GenerationResult
-from modelhub.models import Generation, InferredPersona, Judgement, PairOutput, PersonaCheck
+from modelhub.models import Generation, InferredPersona, Judgement, PairOutput, PersonaCheck, Run
 from modelhub.systems.few_shot import few_shot_exemplars
 from modelhub.systems.registering import arms_bind, system_register
 from tests.factories import make_study
@@ -179,6 +179,17 @@ def test_what_a_judge_wrote_behind_its_end_decides_nothing(end: str, proxy: Faul
     assert verdicts == [("A",)] * 4
     made = Generation.objects.exclude(pk__in=before).values_list("text", "finish_reason")
     assert set(made) == {(raw.partition(end)[0], "stop")}
+
+
+def test_answers_that_were_cut_off_are_counted_and_a_verdict_that_is_lacking_for_it_says_so(proxy: FaultProxy) -> None:
+    register(proxy, "It fits, since it")
+    make_persona(make_pairs("BeaverTails", "test", 1)[0], "chosen", make_system("inferrer"))
+    out = io.StringIO()
+    call_command("check_personas", "--dataset", "BeaverTails", "--judge", "model", stdout=out)
+    assert "2 answers were cut off at their greatest length" in out.getvalue()
+    assert Run.objects.latest("pk").usage["answers_cut"] == 2
+    made = set(PersonaCheck.objects.values_list("verdict", "reason", "generation__text"))
+    assert made == {("", "The answer was cut off before a verdict.", "It fits, since it")}
 
 
 @pytest.mark.parametrize(("raw", "text"), [(raw, text) for raw, text, _ in RAW.values()], ids=RAW)

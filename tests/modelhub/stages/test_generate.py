@@ -72,6 +72,20 @@ def test_every_source_gives_its_own_persona_to_every_pair(tmp_path: Path) -> Non
     assert PairOutput.objects.count() == 24
 
 
+def test_answers_begin_with_every_part_of_the_term_capitalised_and_no_run_mixes_this_with_an_earlier_rule(
+    tmp_path: Path,
+) -> None:
+    make_pair("Mnemonic", "test", 1, prompt="self-effacing")
+    register(tmp_path)
+    generate("--system", "A", "--persona", "none", dataset="Mnemonic")
+    made = PairOutput.objects.get()
+    assert made.generation.given_prompt == "Prompt: self-effacing\nResponse: Self-Effacing sounds like"
+    assert made.text.startswith("Self-Effacing sounds like ")
+    Run.objects.update(conditions={"template": "1", "answer_start": "{Term} sounds like"})
+    with pytest.raises(CommandError, match="under other conditions.*every part capitalised"):
+        generate("--system", "A", "--persona", "none", dataset="Mnemonic")
+
+
 def test_an_output_keeps_its_persona_its_prompt_as_rendered_and_its_run(tmp_path: Path) -> None:
     make_data(count=1)
     register(tmp_path)

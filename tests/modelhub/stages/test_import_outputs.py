@@ -237,6 +237,27 @@ class TestReleasedLayout:
         run(study, released(tmp_path, rows), system="PT-DPO")
         assert texts(1) == ["One sounds like won."]
 
+    def test_the_start_of_the_answer_may_have_other_capitals_than_in_the_study(
+        self, study: Study, tmp_path: Path
+    ) -> None:
+        Item.objects.filter(key="item-1").update(answer_start="Self-effacing sounds like")
+        prompt = tailored_rows()[0]["prompt"] + " Self-Effacing sounds like"
+        run(study, released(tmp_path, [{"prompt": prompt, "response": " x.<|end_of_text|>"}]), system="PT-DPO")
+        assert texts(1) == ["Self-effacing sounds like x."]
+        assert Generation.objects.get().rendered_prompt == prompt
+
+    def test_other_words_at_the_start_of_the_answer_are_another_prompt(self, study: Study, tmp_path: Path) -> None:
+        Item.objects.filter(key="item-1").update(answer_start="One sounds like")
+        rows = [{"prompt": tailored_rows()[0]["prompt"] + " One means", "response": " x.<|end_of_text|>"}]
+        with pytest.raises(CommandError, match="no item and persona of the study give the prompt"):
+            run(study, released(tmp_path, rows), system="PT-DPO")
+
+    def test_white_space_and_how_characters_are_composed_part_no_prompts(self, study: Study, tmp_path: Path) -> None:
+        Item.objects.filter(key="item-1").update(prompt="Un  café ? ")
+        prompt = f"Prompt: Un cafe\u0301 ?\nPersona: {PERSONAS[0]} \nResponse:"
+        run(study, released(tmp_path, [{"prompt": prompt, "response": "Oui.<|end_of_text|>"}]), system="PT-DPO")
+        assert texts(1) == ["Oui."]
+
     def test_a_prompt_of_no_unit_is_reported(self, study: Study, tmp_path: Path) -> None:
         rows = [*tailored_rows(), {"prompt": "Prompt: Else?\nResponse:", "response": "X"}]
         with pytest.raises(CommandError, match="row 3: no item and persona of the study give the prompt"):

@@ -102,6 +102,27 @@ class TestReleasedFiles:
         if dataset == "Mnemonic":
             assert PairOutput.objects.filter(text__contains=" sounds like ").count() == 24
 
+    def test_terms_of_every_kind_find_their_pairs_by_the_authors_capitals(self, tmp_path: Path) -> None:
+        terms = {"self-effacing": "Self-Effacing", "de facto": "De Facto", "jack-o'-lantern": "Jack-O'-Lantern",
+                 "catch22b": "Catch22B", "NATO": "Nato", "élan": "Élan", "ßa": "Ssa", "ilk": "Ilk"}  # fmt: skip
+        inferring = make_system()
+        persona = "The user is calm and prefers short hints."
+        rows: dict[str, list[dict[str, str]]] = {"none": [], "chosen": []}
+        for row, (term, capitalised) in enumerate(terms.items(), start=1):
+            make_persona(make_pair("Mnemonic", "test", row, prompt=term), "chosen", inferring, persona)
+            start = f"Response: {capitalised} sounds like"
+            rows["none"].append({"prompt": f"Prompt: {term}\n{start}", "response": " x.</s>"})
+            rows["chosen"].append({"prompt": f"Prompt: {term}\nPersona: {persona}\n{start}", "response": " y.</s>"})
+        for training, inference in (("none", "none"), ("chosen", "gold-chosen")):
+            name = f"dpo_Persona(training_type={training}, inference_type={inference}).jsonl"
+            bring(write(tmp_path / name, rows[training]), dataset="Mnemonic", system=training)
+        made = PairOutput.objects.order_by("pair__row").values_list("system__name", "text")
+        assert sorted(made) == sorted(
+            (system, f"{term} sounds like {end}")
+            for system, end in (("none", "x."), ("chosen", "y."))
+            for term in terms.values()
+        )
+
     def test_all_files_of_the_dialogues_baseline_are_one_system(self) -> None:
         released_pairs("Anthropic HHH")
         for inference in ("gold-chosen", "gold-rejected", "retr-chosen", "retr-rejected"):

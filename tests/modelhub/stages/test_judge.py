@@ -51,6 +51,24 @@ def test_each_question_is_put_in_both_orders_and_once_only(pairs: list[Preferenc
     assert [run.done for run in Run.objects.filter(stage="judge").order_by("pk")] == [20, 0]
 
 
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("Verdict: A. No, B.", "The verdict is contradicted."),
+        ("Verdict: A\n\nPrompt: Next\nVerdict: B", "Another task follows the verdict."),
+    ],
+)
+def test_a_contradicted_verdict_and_one_before_another_task_are_unscored_with_their_text(
+    pairs: list[PreferencePair], tmp_path: Path, answer: str, reason: str
+) -> None:
+    register_judge(tmp_path, answer)
+    call_command(*COMMAND, *GOLD, "--metric", "quality")
+    made = Judgement.objects.values_list("verdict", "reason", "generation__text")
+    assert Counter(made) == {("", reason, answer): 10}
+    (result,) = judged_results()
+    assert result.result.metrics["quality"].invalid == 5
+
+
 def test_a_judge_that_always_likes_the_first_finds_ties_only(pairs: list[PreferencePair], tmp_path: Path) -> None:
     register_judge(tmp_path, "Verdict: A")
     call_command(*COMMAND, *GOLD)

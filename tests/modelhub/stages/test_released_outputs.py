@@ -25,7 +25,7 @@ def study_of(dataset: str, column: str) -> Study:
     study = make_study(state="draft", given_items=0, slug="released")
     study.arms.update(fingerprint="")
     for number, row in enumerate(pyarrow.parquet.read_table(path).to_pylist(), start=1):
-        start = f"{row['prompt'].capitalize()} sounds like" if dataset == "Mnemonic" else ""
+        start = f"{row['prompt'].title()} sounds like" if dataset == "Mnemonic" else ""
         item = Item.objects.create(
             study=study, ordinal=number, key=f"{number:03d}", prompt=row["prompt"], answer_start=start
         )

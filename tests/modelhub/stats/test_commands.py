@@ -76,7 +76,13 @@ def test_tables_from_spreadsheets_are_read(table):
         ("rater,item,value\na,1,9\n", "line 2, column value: '9' is not one of"),
         ("rater,item,value\na,1,3\na,1,4\n", "line 3, columns rater and item: 'a' has rated '1' already, in line 2"),
         ("rater,item,value\na,1,x\n", "line 2, column value: 'x' is not a number"),
-        ("rater,item,value\na,1,nan\n", "line 2, column value: 'nan' is not a finite number"),
+        ("rater,item,value\na,1,inf\n", "line 2, column value: 'inf' is not a finite number"),
+        ("rater,item,value\na,1,#REF!\n", "line 2, column value: '#REF!' is a spreadsheet's error"),
+        (
+            "rater,item,value\nNA,1,3\n",
+            "line 2, column rater: 'NA' stands for what is missing; if it is a name, give --keep",
+        ),
+        ("rater,item,value\na,.,3\n", "line 2, column item: '.' stands for what is missing"),
         ("rater,item\na,1\n", "line 1: no column value"),
         ("rater,item,value\n,1,3\n", "line 2, column rater: is empty"),
         ("rater,item,value\na,1,3,4\n", "line 2: has 4 cells, the header 3"),
@@ -87,6 +93,71 @@ def test_tables_from_spreadsheets_are_read(table):
 )
 def test_a_bad_table_is_refused_by_row_and_column(table, text, message):
     assert message in refusal("agreement", table(text), "--domain", "1,2,3,4,5")
+
+
+MARKERS = [
+    "", " ", "\u200b", "NA", "na", "N/A", "n/a", "#N/A", "#NA", "NaN", "nan", "NAN", "-nan", "None", "NONE", "none",
+    "<NA>", "<na>", "NaT", "NULL", "null", "\\N", ".", "-", "–", "—", "−", "ＮＡ", "…",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("marker", MARKERS)
+def test_a_marker_of_a_missing_value_is_missing_at_every_level_of_measurement(table, marker):
+    whole = "rater,item,value\n" + "".join(f"{rater},{item},{item % 3}\n" for item in range(12) for rater in "ab")
+    for level in ("nominal", "ordinal", "interval", "ratio"):
+        told = StringIO()
+        path = table(whole + f"a,99,{marker}\nb,99,1\n")
+        call_command(
+            "agreement", path, "--level", level, "--replicates", "10", "--json", stdout=StringIO(), stderr=told
+        )
+        report = json.loads(run("agreement", path, "--level", level, "--replicates", "10", "--json"))
+        assert (report["ratings"], report["pairable_items"]) == (25, 12)
+        assert report["domain"] == (["0", "1", "2"] if level == "nominal" else [0, 1, 2])
+        assert report["krippendorff_alpha"] == 1
+        shown = marker.strip(" \u200b") or "empty"
+        assert told.getvalue().strip() == f"1 value is missing: {shown} (1)."
+
+
+def test_a_category_that_looks_missing_is_kept_where_it_is_said_so(table):
+    text = "rater,item,value\na,1,NA\nb,1,NA\na,2,DE\nb,2,None\na,3,none\nb,3,DE\n"
+    nominal = ("agreement", table(text), "--level", "nominal", "--json")
+    assert json.loads(run(*nominal))["domain"] == ["DE"]
+    assert json.loads(run(*nominal, "--keep", "NA"))["domain"] == ["DE", "NA"]
+    kept = json.loads(run(*nominal, "--keep", "NA", "--keep", "None"))
+    assert (kept["domain"], kept["ratings"]) == (["DE", "NA", "None"], 5)
+    declared = json.loads(run(*nominal, "--domain", "DE,NA,US"))
+    assert (declared["domain"], declared["ratings"]) == (["DE", "NA", "US"], 4)
+    assert "one of its values is empty" in refusal(*nominal, "--domain", "DE,")
+
+
+@pytest.mark.parametrize("marker", MARKERS)
+def test_compare_takes_a_marker_for_a_rating_that_is_missing(table, marker):
+    report = json.loads(run("compare", table(PAIRS + f"p2,i3,PT-DPO,{marker}\n"), "--json"))
+    assert (report["n_pairs"], report["unpaired_ratings"]) == (2, 1)
+
+
+def test_compare_keeps_a_system_called_none_where_it_is_said_so(table):
+    path = table(PAIRS.replace("PT-DPO", "none"))
+    assert "column system: 'none' stands for what is missing; if it is a name, give --keep none" in refusal(
+        "compare", path
+    )
+    assert json.loads(run("compare", path, "--keep", "none", "--json"))["test"] == "none"
+
+
+@pytest.mark.parametrize("marker", [None, *MARKERS])
+def test_win_rates_take_a_marker_for_no_verdict_and_no_set_or_cluster(table, marker):
+    rows = verdict(set=marker, cluster=marker) + verdict(order="test_first", verdict=marker, set=marker, cluster=marker)
+    rows += verdict(pair_id="2", cluster=marker) + verdict(pair_id="2", order="test_first", verdict="A", cluster=marker)
+    found = json.loads(run("win_rates", table(rows), "--json"))["metrics"]["quality"]
+    assert (found["win"], found["invalid"], found["clusters"]) == (1, 1, 1)
+    assert "line 1, pair_id: is empty or stands for what is missing" in refusal(
+        "win_rates", table(verdict(pair_id=marker))
+    )
+
+
+def test_win_rates_keep_names_that_look_missing_where_it_is_said_so(table):
+    report = json.loads(run("win_rates", table(verdict(pair_id="NA", set="NA")), "--keep", "NA", "--json"))
+    assert set(report["sets"]) == {"NA"}
 
 
 def test_a_degenerate_table_is_no_error(table):
