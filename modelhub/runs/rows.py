@@ -202,6 +202,7 @@ class _Writer:
             self._failed.append((task.key, result))
         else:
             self._answered.append(Answered(task, request, result))
+            self.failures.note(task.key, result)
         self.usage.add([result])
         waiting = len(self._answered) + len(self._failed)
         if waiting >= self.size or time.monotonic() - self._since > _WRITE_SECONDS:

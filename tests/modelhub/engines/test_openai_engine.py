@@ -209,11 +209,24 @@ def test_an_empty_answer_is_an_answer(proxy: FaultProxy) -> None:
     assert result(proxy).text == ""
 
 
-def test_an_answer_withheld_by_a_content_filter_is_not_asked_for_again(proxy: FaultProxy) -> None:
-    proxy.plan(Reply(200, {"choices": [{"message": {"content": None}, "finish_reason": "content_filter"}]}))
-    assert failure(proxy, decoding={"chat": True}) == GenerationFailure(
-        "The server's content filter withheld the answer.", final=True
-    )
+@pytest.mark.parametrize(
+    ("choice", "reason"),
+    [
+        ({"message": {"content": None}, "finish_reason": "content_filter"}, "content_filter"),
+        ({"message": {"content": ""}, "finish_reason": "content_filter"}, "content_filter"),
+        ({"message": {"content": None, "refusal": "I can't."}, "finish_reason": "stop"}, "refusal"),
+        ({"message": {"content": None, "tool_calls": [{"id": "1"}]}, "finish_reason": "tool_calls"}, "tool_calls"),
+        ({"message": {"content": None}, "finish_reason": "stop"}, "stop"),
+        ({"message": {"content": "", "refusal": None}, "finish_reason": "stop"}, "stop"),
+    ],
+)
+def test_a_refusal_with_no_text_is_a_result_and_not_asked_for_again(
+    proxy: FaultProxy, choice: dict[str, Any], reason: str
+) -> None:
+    proxy.plan(Reply(200, {"choices": [choice]}))
+    found = result(proxy, decoding={"chat": True})
+    assert (found.text, found.finish_reason) == ("", reason)
+    assert len(proxy.seen) == 1
 
 
 @pytest.mark.parametrize("text", [None, ""])
