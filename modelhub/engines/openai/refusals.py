@@ -18,6 +18,7 @@ _NO_CREDIT = re.compile(
     re.IGNORECASE,
 )
 _NO_KEY = re.compile(r"(?:incorrect|invalid|no) api[ _-]?key|api key not valid", re.IGNORECASE)
+_FLAGGED = re.compile(r"flagged|moderation|content (?:policy|filter)|safety", re.IGNORECASE)
 _REFUSES = re.compile(
     r"not (?:be )?(?:supported|permitted|allowed|recogni[sz]ed|accepted)|unsupported|does not support|unrecogni[sz]ed|"
     r"unknown|unexpected|extra (?:inputs|fields)|must be|should be|cannot be|deprecated|no longer|invalid|"
@@ -76,6 +77,10 @@ class Complaint:
         if self._says(_NO_CREDIT):
             return "insufficient_quota"
         return "invalid_api_key" if self._says(_NO_KEY) else ""
+
+    def is_of_the_text(self) -> bool:
+        """Whether the server refuses this one prompt for what it says, not whoever asks."""
+        return self._says(_FLAGGED)
 
     def parameter(self) -> str:
         """Return the parameter that was sent and is refused, "" if none is, or none that can be told."""

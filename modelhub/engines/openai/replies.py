@@ -138,6 +138,8 @@ def read_refusal(status: int, content: bytes, headers: Mapping[str, str], asked:
     elif status == 429 and complaint.code() == "insufficient_quota":
         code = "insufficient_quota"
     verdict = "fatal" if remedy else _verdict(status, code)
+    if status == 403 and complaint.is_of_the_text():
+        verdict, code = "final", code or "content_filter"
     hints = _hints(complaint, code) if status in _READ_STATUS else []
     reason = "".join([f"The server answered {_status_text(status, code)}", *hints, "."])
     return RequestFailure(

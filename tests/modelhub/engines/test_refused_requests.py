@@ -140,6 +140,14 @@ def test_a_prompt_that_is_too_long_fails_alone(proxy: FaultProxy, message: str) 
     assert isinstance(good, GenerationResult)
 
 
+def test_a_prompt_that_moderation_forbids_is_no_key_that_is_refused(proxy: FaultProxy) -> None:
+    flagged = {"error": {"message": "This model requires moderation, and your input was flagged."}}
+    proxy.plan(Reply(403, flagged), completion())
+    bad, good = came_of(engine(proxy, concurrency=1), [request()] * 2)
+    assert isinstance(bad, GenerationFailure) and bad.final and "content_filter" in bad.error
+    assert isinstance(good, GenerationResult)
+
+
 # Waiting
 
 SOON = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
