@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 _NO_MODEL = re.compile(
-    r"not found|does not exist|not (?:a )?valid|unknown|no such|pinned to|decommissioned|deprecated|no longer|"
-    r"not (?:supported|available)",
+    r"not found|does not exist|not (?:a )?valid|unknown|no such|pinned to|"
+    r"\bmodel\b.{0,80}(?:decommissioned|deprecated|no longer|not (?:supported|available))",
     re.IGNORECASE,
 )
 _NO_CREDIT = re.compile(

@@ -60,6 +60,9 @@ REFUSALS: dict[str, tuple[Reply, dict[str, Any], str]] = {
     "no chat template": (openai("chat template is not supported by this tokenizer"), CHAT, "setting chat to false"),
     "a system message": (openai("System role not supported"), CHAT, "--persona-style that needs no system message"),
     "no such model": (openai("The model `a-model` does not exist"), {}, "It has no model 'a-model'"),
+    "a model that is gone, in words": (
+        openai("The model `a-model` has been decommissioned and is no longer supported."), {}, "It has no model",
+    ),
     "a model that is gone": (openai("Gone.", code="model_decommissioned"), {}, "It has no model 'a-model'"),
     "no credit, as a bad request": (openai("Your credit balance is too low to access the API."), {}, "no credit left"),
     "no quota": (
