@@ -43,9 +43,10 @@ _TOO_LONG = re.compile(
 _OF_ITSELF = ("model", "system_fingerprint")
 _LONGEST_NAME = 300  # characters
 _MOST_TOKENS = 2**31 - 1  # what databases keep as a count
+_CALLS = ("tool_calls", "function_call")
 _FINISH: dict[str, FinishReason] = {
     "stop": "stop", "eos": "stop", "end_turn": "stop", "length": "length", "content_filter": "content_filter",
-    "refusal": "refusal", "tool_calls": "tool_calls", "function_call": "tool_calls",
+    "refusal": "refusal",
 }  # fmt: skip
 
 
@@ -106,7 +107,8 @@ def _outcome(data: Mapping[str, Any], chat: bool) -> ServerAnswer | RequestFailu
         return RequestFailure("The server sent JSON without an answer in it (no choices).", "again")
     choice = _mapping(choices[0])
     message = _mapping(choice.get("message")) if chat else choice
-    text, finish = message.get("content" if chat else "text"), _finish(choice, message)
+    text = message.get("content" if chat else "text")
+    finish = _finish(choice, message, text)
     if not text and finish == "length":
         return RequestFailure(CUT_BEFORE_TEXT, "final")
     if text is None and finish != "unknown":
@@ -116,13 +118,13 @@ def _outcome(data: Mapping[str, Any], chat: bool) -> ServerAnswer | RequestFailu
     return ServerAnswer(_storable(text), finish)
 
 
-def _finish(choice: Mapping[str, Any], message: Mapping[str, Any]) -> FinishReason:
+def _finish(choice: Mapping[str, Any], message: Mapping[str, Any], text: object) -> FinishReason:
     """Return why an answer ended; what stands in place of a text says more than the reason that is given."""
     if isinstance(message.get("refusal"), str) and message["refusal"]:
         return "refusal"
-    if not message.get("content") and (message.get("tool_calls") or message.get("function_call")):
-        return "tool_calls"
     finish = choice.get("finish_reason")
+    if not text and (finish in _CALLS or any(message.get(name) for name in _CALLS)):
+        return "tool_calls"
     return _FINISH.get(finish, "unknown") if isinstance(finish, str) else "unknown"
 
 
