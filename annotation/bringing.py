@@ -63,8 +63,9 @@ def read_brought(path: Path) -> Brought:
             brought.records.append(row)
     if not brought.records and not brought.problems:
         brought.problems.append(f"{path.name}: the file holds no rows.")
-    brought.records, told = in_our_columns(brought.records)
-    brought.notes = [*file.notes, *([told] if told else [])]
+    brought.records, told, wrong = in_our_columns(brought.records)
+    brought.problems += wrong
+    brought.notes = [*file.notes, *told]
     brought.columns = list(dict.fromkeys(name for one in brought.records for name in one.values)) or file.columns
     return brought
 

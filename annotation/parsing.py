@@ -180,13 +180,7 @@ def _check_unpacked(file: "pq.ParquetFile", size: int) -> None:
 
 
 def _rows(file: "pq.ParquetFile", schema: "pa.Schema", whole: Collection[str]) -> Iterator[dict[str, Any]]:
-    import pyarrow as pa
-
-    nested: dict[str, Any] = {
-        field.name: {} if pa.types.is_struct(field.type) else []
-        for field in schema
-        if field.type.num_fields and field.name not in whole
-    }
+    nested = _left_empty(schema, whole)
     flat = [name for name in schema.names if name not in nested]
     with file:
         for number in range(file.num_row_groups):
@@ -208,3 +202,43 @@ def _values(column: "pa.ChunkedArray") -> list[Any]:
         else:
             found += chunk.to_pylist()
     return found
+
+
+def arrow_rows(path: Path, *, whole: Collection[str] = ()) -> tuple[list[str], Iterator[dict[str, Any]]]:
+    """Return the columns of a file as `save_to_disk` of `datasets` writes it, and its rows, as of a Parquet file.
+
+    It is not packed, so that it takes no more memory than its length says. Raises TooMuch, and what pyarrow raises.
+    """
+    import pyarrow as pa
+
+    with pa.memory_map(str(path)) as source:
+        schema = pa.ipc.open_stream(source).schema
+    check_columns(schema.names)
+    return list(schema.names), _arrow_rows(path, schema, whole)
+
+
+def _arrow_rows(path: Path, schema: "pa.Schema", whole: Collection[str]) -> Iterator[dict[str, Any]]:
+    import pyarrow as pa
+
+    nested = _left_empty(schema, whole)
+    flat = [name for name in schema.names if name not in nested]
+    with pa.memory_map(str(path)) as source:
+        for batch in pa.ipc.open_stream(source):
+            rows = (
+                zip(*(batch.column(name).to_pylist() for name in flat), strict=True)
+                if flat
+                else iter([()] * len(batch))
+            )
+            for row in rows:
+                yield {**dict(zip(flat, row, strict=True)), **nested}
+
+
+def _left_empty(schema: "pa.Schema", whole: Collection[str]) -> dict[str, Any]:
+    """Return what rows hold in the columns of lists and mappings that nothing reads."""
+    import pyarrow as pa
+
+    return {
+        field.name: {} if pa.types.is_struct(field.type) else []
+        for field in schema
+        if field.type.num_fields and field.name not in whole
+    }

@@ -8,7 +8,7 @@ from annotation.bringing import guessed_columns, in_fields, items_of, read_broug
 from annotation.errors import ServiceError
 from annotation.fields import check_text
 from annotation.models import Upload
-from annotation.rowfiles import ENDINGS, Record
+from annotation.rowfiles import ENDINGS, Record, ending_of
 from annotation.studyfile import ItemDefinition
 from annotation.studyfile.items import IMAGE_FIELDS
 from annotation.studyfile.schema import MAX_ARMS
@@ -35,7 +35,7 @@ def read_wave(path: Path) -> tuple[list[ItemDefinition], dict[tuple[str, int], s
 
 def _rows_of(name: str, folder: Path) -> Path:
     """Return the one file with rows that an archive holds."""
-    found = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in ENDINGS and path.is_file()]
+    found = [path for path in sorted(folder.rglob("*")) if ending_of(path) and path.is_file()]
     found = [path for path in found if "__MACOSX" not in path.parts]
     if len(found) != 1:
         there = ", ".join(str(path.relative_to(folder)) for path in found) or "none"

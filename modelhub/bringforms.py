@@ -42,7 +42,7 @@ class UploadForm(forms.Form):
         label=_("File"),
         max_length=500,
         help_text=_("CSV (commas, semicolons or tabs), JSONL, JSON, Parquet, or a log of inspect_ai or lm-eval."),
-        widget=forms.FileInput(attrs={"accept": ",".join(ENDINGS)}),
+        widget=forms.FileInput(attrs={"accept": ",".join([*ENDINGS, ".gz"])}),
     )
 
 

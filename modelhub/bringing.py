@@ -16,6 +16,7 @@ from annotation.protocol import definition_of, given_personas
 from annotation.rowfiles import Record
 from annotation.services.bringing import Bringing, bringing_save, check_brings, items_planned, personas_planned
 from annotation.services.uploads import unpacked, upload_remove
+from modelhub.files.problems import summed_up
 from modelhub.stages.import_outputs import ImportOptions, check_outputs, import_outputs
 
 REPLACE, ADD = "replace", "add"  # what items become of those that are there
@@ -45,7 +46,7 @@ def preview_of(upload: Upload) -> Preview:
         chosen = _chosen(upload, brought)
         notes = [*brought.notes, *_left_out(upload, brought)]
         preview = Preview(brought.columns, chosen, notes, in_fields(brought.records, chosen))
-        preview.problems = list(brought.problems)
+        preview.problems = summed_up(brought.problems)
         if not preview.problems:
             try:
                 preview.effect, preview.problems = _LOOKS[upload.kind](upload, path, preview)

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from annotation.rowfiles.pairs import SPEAKERS, NoPair, PairNames, as_texts, form_of
 from annotation.rowfiles.records import Record, gettext_noop
 
 Values = Mapping[str, Any]
-_SPEAKERS = {"user": "Human", "human": "Human", "assistant": "Assistant", "gpt": "Assistant", "model": "Assistant"}
+LEFT_OUT = gettext_noop("Rows that compare no two answers to one prompt were left out.")
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,34 @@ class Format:
     reads: Callable[[Values], dict[str, Any]]
 
 
-def in_our_columns(records: Sequence[Record]) -> tuple[list[Record], str]:
-    """Return the rows in our columns, and what is to be told of their format, "" where it is none of others."""
+def in_our_columns(records: Sequence[Record]) -> tuple[list[Record], list[str], list[str]]:
+    """Return the rows in our columns, what is to be told of their format, and what is wrong with rows of it.
+
+    Preference pairs become three texts; rows that are none are left out, which is told.
+    """
+    if forms := _forms(records):
+        return _pairs(records, forms)
     for one in FORMATS:
         if records and all(one.knows(record.values) for record in records):
-            return [replace(record, values=_filled(one.reads(record.values))) for record in records], one.told
-    return list(records), ""
+            return [replace(record, values=_filled(one.reads(record.values))) for record in records], [one.told], []
+    return list(records), [], []
+
+
+def _forms(records: Sequence[Record]) -> list[str]:
+    """Return in which forms of others the rows hold preference pairs, as sentences."""
+    return list(dict.fromkeys(form for record in records if (form := form_of(record.values, PairNames()))))
+
+
+def _pairs(records: Sequence[Record], forms: list[str]) -> tuple[list[Record], list[str], list[str]]:
+    found, left_out, problems = [], 0, []
+    for record in records:
+        try:
+            found.append(replace(record, values=as_texts(record.values, PairNames())))
+        except NoPair:
+            left_out += 1
+        except ValueError as error:
+            problems.append(f"{record.place}: {error}.")
+    return found, [*forms, *([LEFT_OUT] if left_out else [])], problems
 
 
 def _filled(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,7 +78,7 @@ def _turns(values: Values) -> list[tuple[str, str]]:
 
 def _prompt(turns: Sequence[tuple[str, str]]) -> str:
     """Return one turn as it is, and several as a dialogue."""
-    said = [(_SPEAKERS[role], text) for role, text in turns if role in _SPEAKERS]
+    said = [(SPEAKERS[role], text) for role, text in turns if role in SPEAKERS]
     if len(said) == 1 and said[0][0] == "Human":
         return said[0][1]
     return "\n\n".join(f"{speaker}: {text}" for speaker, text in said)
@@ -63,7 +86,7 @@ def _prompt(turns: Sequence[tuple[str, str]]) -> str:
 
 def _chat(values: Values) -> dict[str, Any]:
     turns = _turns(values)
-    answers = [number for number, (role, _) in enumerate(turns) if _SPEAKERS.get(role) == "Assistant"]
+    answers = [number for number, (role, _) in enumerate(turns) if SPEAKERS.get(role) == "Assistant"]
     last = answers[-1] if answers else len(turns)
     return {
         "id": next((values[name] for name in ("id", "prompt_id", "conversation_id") if name in values), None),

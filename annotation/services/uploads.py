@@ -12,11 +12,12 @@ from django.utils import timezone
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Study, Upload, User
 from annotation.parsing import MIB, TooMuch, check_bytes
-from annotation.rowfiles import ENDINGS
+from annotation.rowfiles import ENDINGS, ending_of
 
 MAX_BYTES = 32 * MIB
 KEPT = timedelta(days=1)
 MOST_WAITING = 20  # of a study
+_TOLD = (".xlsx", ".xls", ".ods")  # their reader tells what would be right
 _LONGEST_NAME = Upload._meta.get_field("name").max_length or 0
 
 
@@ -30,7 +31,7 @@ def upload_store(*, study: Study, user: User, kind: str, name: str, content: byt
     if study.state != Study.State.DRAFT:
         raise NotAllowedNow(f"Data are brought into drafts only; {study} is {study.state}.")
     plain = "".join(char for char in PurePath(name.replace("\\", "/")).name if char.isprintable())[-_LONGEST_NAME:]
-    if PurePath(plain).suffix.lower() not in (*ENDINGS, ".xlsx", ".xls", ".ods"):  # those are told what would be right
+    if not ending_of(PurePath(plain)) and PurePath(plain).suffix.lower() not in _TOLD:
         raise ServiceError(f"{plain}: files must end in {', '.join(ENDINGS)}.")
     if not content:
         raise ServiceError(f"{plain} is empty; choose the file again.")

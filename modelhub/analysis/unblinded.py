@@ -29,8 +29,10 @@ _COLUMNS = (
     Column("persona_direction", "string", "What the persona explains.", dict(PersonaOrigin.Direction.choices)),
     Column("persona_origin", "string", "Where a given persona comes from.", dict(PersonaOrigin.Source.choices)),
     Column("inferring_system", "string", "Name of the system that inferred a given persona, where known."),
-    Column("finish_reason", "string", "Why the output ended.", {"stop": "By itself", "length": "Cut off",
-           "unknown": "Not recorded"}),
+    Column("finish_reason", "string", "Why the output ended.", {
+        "stop": "By itself", "length": "Cut off", "content_filter": "Cut off or withheld by a content filter",
+        "refusal": "The model refused", "tool_calls": "The model called a tool", "unknown": "Not recorded",
+    }),
     Column("fingerprint", "string", "SHA-256 of all that made the output: files, template, decoding."),
 )  # fmt: skip
 _PREFERRED = (

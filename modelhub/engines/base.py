@@ -45,7 +45,8 @@ class GenerationRequest:
 
 @dataclass(frozen=True)
 class GenerationResult:
-    """One answer. `length` means that it was cut off; token counts are None where the engine does not count.
+    """One answer. `length` means that it was cut off; one that the model or its server refuses has an empty text, and
+    its finish reason says so (`endings.REFUSALS`). Token counts are None where the engine does not count.
 
     `seconds` is wall time; where answers are made in batches, the batch's time divided by its size. `served` is what a
     server says of itself beside the answer: the model's name as it knows it, its fingerprint of the system.
@@ -66,6 +67,7 @@ class GenerationFailure:
     `final` means that asking again would not help, such as a prompt longer than the model's context. `kind` is a
     sentence for all failures of its kind, where `error` holds what is of this one alone, such as its length. `down`
     means that the engine can answer nobody at the moment, and `wait` (s) that it asks to be left alone for so long.
+    Both `final` and `down`: it can answer nobody before somebody has changed its settings, its key or its account.
     """
 
     error: str

@@ -4,6 +4,8 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 
+from annotation.rowfiles.pairs import PairNames
+
 DIRECTIONS = ("chosen", "rejected")
 # Names of the systems that the arms are bound to: which response of a pair stands in which arm.
 RESPONSES = {"chosen": "chosen response", "rejected": "rejected response"}
@@ -20,6 +22,16 @@ class Columns:
     source: str = "gold"
     system: str = ""
     stratum: str = ""
+
+    @property
+    def names(self) -> PairNames:
+        """The columns of the pair alone."""
+        return PairNames(self.prompt, self.chosen, self.rejected)
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The columns of the pair, whose lists have to be read."""
+        return (self.prompt, self.chosen, self.rejected)
 
 
 @dataclass(frozen=True)

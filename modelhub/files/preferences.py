@@ -7,11 +7,13 @@ wherever it comes from.
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from annotation.fields import is_blank
 from annotation.rowfiles import Record
+from annotation.rowfiles.pairs import NoPair, as_texts, form_of
 from modelhub.files.pairs import DIRECTIONS, SOURCES, Columns, PersonaRow, pair_key
 from modelhub.files.personacolumns import is_long, name_problem, personas_of, stratum_of, text_of
 from modelhub.files.problems import first_lines
@@ -63,11 +65,15 @@ class SplitRows:
     contradictions: list[str] = field(default_factory=list)
     identical: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
+    incomparable: list[str] = field(default_factory=list)
+    forms: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
     def notes(self) -> Iterator[str]:
         """Yield what to tell of rows that are no pairs of their own, or no whole ones, with the first of them."""
+        yield from (f"  {form} Rows of this form: {count}." for form, count in self.forms.items())
         notes = [
+            ("compare no two answers to one prompt and were left out", self.incomparable),
             ("repeat an earlier row and were left out", self.duplicates),
             ("contradict an earlier row and were left out", self.contradictions),
             ("prefer a response to itself and were left out", self.identical),
@@ -116,11 +122,15 @@ class PairReader:
 
     def read(self, records: Sequence[Record], *, limit: int | None = None) -> list[PreferenceRow]:
         """Add rows to the split, those of the first `limit` pairs among them, and return what was read of each."""
-        if problems := _column_problems(records, self._columns):
+        rows = [self._in_texts(record) for record in records]
+        found = [record for record in rows if record is not None]
+        if problems := _column_problems(found, self._columns) if found else []:
             self.split.problems += problems
             return []
         long, read, keys = is_long(records), [], set[str]()
-        for number, record in enumerate(records, start=1):
+        for number, record in enumerate(rows, start=1):
+            if record is None:
+                continue
             row = self._row(record, number, long=long and "direction" in record.values)
             if row is None or (limit is not None and len(keys) >= limit and row.key not in keys):
                 continue
@@ -132,6 +142,22 @@ class PairReader:
             else:
                 self._repeat(row, there, long=long and "direction" in record.values)
         return read
+
+    def _in_texts(self, record: Record) -> Record | None:
+        """Return a row with its pair as three texts, or None after saying why it has none."""
+        names = self._columns.names
+        try:
+            values = as_texts(record.values, names)
+        except NoPair as error:
+            self.split.incomparable.append(f"{record.place}: {error}.")
+            return None
+        except ValueError as error:
+            self.split.problems.append(f"{record.place}: {error}.")
+            return None
+        if values is record.values:
+            return record
+        self.split.forms[form_of(record.values, names)] += 1
+        return replace(record, values=values)
 
     def _row(self, record: Record, number: int, *, long: bool) -> PreferenceRow | None:
         """Return the row, or None after saying why it is none."""

@@ -13,6 +13,7 @@ from modelhub.engines.base import GenerationFailure
 STRIKES = 3
 FIRST_PAUSE = 1.0  # seconds
 LONGEST_PAUSE = 30.0  # seconds, unless the server asks for more
+GIVEN_UP = 3  # openings in a row, after which a worker that ends with the queue waits no longer
 
 
 @dataclass
@@ -25,12 +26,18 @@ class Breaker:
     retry_at: float = 0.0
     trying: bool = False  # its pause is over, and one request may show whether it answers again
     openings: int = 0  # in a row, since it last answered
+    hopeless: bool = False  # it answers nobody before a person has changed something
     _strikes: set[int] = field(default_factory=set)
 
     @property
     def is_open(self) -> bool:
         """Whether the system has to be taken for unable to answer."""
         return bool(self.reason)
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether nobody should wait for it."""
+        return self.is_open and (self.hopeless or self.openings >= GIVEN_UP)
 
     def succeeded(self) -> None:
         """Take note of an answer, whenever it was asked for."""
@@ -41,11 +48,12 @@ class Breaker:
 
         It does not where the system is to blame: it can answer nobody, or one request after the other fails.
         """
-        if failure.final:
-            return True  # the server has read the request and refused it: it works
         if failure.down:
             self.opened(ArmTrouble.Kind.DOWN, failure.error, now=now, wait=failure.wait)
+            self.hopeless = failure.final
             return False
+        if failure.final:
+            return True  # the server has read the request and refused it: it works
         self._strikes.add(key)
         if self.is_open or len(self._strikes) >= STRIKES:
             self.opened(ArmTrouble.Kind.FAILING, failure.error, now=now)

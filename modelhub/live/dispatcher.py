@@ -40,7 +40,7 @@ from modelhub.live.identity import difference, learned, told_by_answer, told_by_
 from modelhub.live.reporting import troubles_now
 from modelhub.live.storing import answer_store, served_learn
 from modelhub.live.trials import Trials
-from modelhub.prompting.endings import whole_answer
+from modelhub.prompting.endings import REFUSALS, no_text_reason, whole_answer
 from modelhub.runs.recording import Execution
 from modelhub.runs.stage import Reporting
 from modelhub.systems.requests import output_request
@@ -50,7 +50,6 @@ logger = logging.getLogger(__name__)
 
 SAY_SECONDS = 4.0  # between two signs of life
 EXPECT_SECONDS = 5.0  # between two looks at what may be needed soon
-HOPELESS = 3  # times that a system was tried in vain before a worker that ends with the queue gives it up
 LOOKERS = 8  # threads that load engines and look after servers
 
 
@@ -220,7 +219,8 @@ class Dispatcher:
         text = whole_answer(flight.output.persona.item.answer_start, result.text)
         told = told_by_answer(result.served)
         if not text:
-            self._failed(desk, flight, GenerationFailure("The model returned an empty text."))
+            is_refusal = result.finish_reason in REFUSALS
+            self._failed(desk, flight, GenerationFailure(no_text_reason(result.finish_reason), final=is_refusal))
         elif other := difference(desk.system.served, told):
             desk.breaker.opened(ArmTrouble.Kind.OTHER_MODEL, other, now=time.monotonic())
             self._failed(desk, flight, GenerationFailure(other, down=True))
@@ -237,7 +237,7 @@ class Dispatcher:
         output = flight.output
         counts = desk.breaker.failed(output.pk, failure, now=time.monotonic())
         self._count_failure(
-            output, failure.error, final=failure.final, counts=counts, pause=pause_seconds(output.attempts)
+            output, failure.error, final=failure.final and counts, counts=counts, pause=pause_seconds(output.attempts)
         )
         desk.flights.pop(output.pk, None)
 
@@ -290,7 +290,7 @@ class Dispatcher:
             return False
         if any(desk.flights or desk.is_loading for desk in self.desks):
             return False
-        hopeless = {arm for desk in self.desks if desk.breaker.openings >= HOPELESS for arm in desk.arms}
+        hopeless = {arm for desk in self.desks if desk.breaker.is_given_up for arm in desk.arms}
         return not set(arms_waiting(self.study)) - hopeless
 
     def _leave(self) -> None:

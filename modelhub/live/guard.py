@@ -29,6 +29,7 @@ from modelhub.engines.base import (
 )
 from modelhub.engines.reasons import failure_of
 from modelhub.models import GuardBinding, System
+from modelhub.prompting.endings import REFUSALS
 from modelhub.prompting.guarding import parse_guard, render_guard
 from modelhub.systems.registering import engine_settings, present_fingerprint
 
@@ -135,7 +136,9 @@ class Guard:
         if isinstance(answer, GenerationFailure):
             self._failed(asked.check, answer.error, final=answer.final)
         elif (categories := parse_guard(answer.text)) is None:
-            self._failed(asked.check, "The guard's answer is no verdict.", said=answer.text)
+            refusal = "" if answer.text.strip() else REFUSALS.get(answer.finish_reason, "")
+            said = "" if refusal else answer.text
+            self._failed(asked.check, refusal or "The guard's answer is no verdict.", final=bool(refusal), said=said)
         else:
             guard_store(check=asked.check, holder=self.holder, categories=categories)
         self._asked.pop(check_id, None)

@@ -11,6 +11,7 @@ from modelhub.engines.base import Cancel, GenerationFailure, GenerationResult
 from modelhub.live.desk import Desk, request_start
 from modelhub.live.desks import Desks
 from modelhub.models import Trial
+from modelhub.prompting.endings import no_text_reason
 from modelhub.systems.requests import generation_request
 from modelhub.systems.trials import trial_end, trials_claim, trials_pending, trials_release
 
@@ -100,9 +101,9 @@ class Trials:
         if isinstance(answer, GenerationFailure):
             self._end(asked.trial, error=answer.error)
         else:
-            self._end(asked.trial, text=answer.text, seconds=time.monotonic() - asked.since)
+            error = "" if answer.text else no_text_reason(answer.finish_reason)
+            self._end(asked.trial, text=answer.text, error=error, seconds=time.monotonic() - asked.since)
 
     def _end(self, trial: Trial, *, text: str = "", error: str = "", seconds: float | None = None) -> None:
-        said = error or ("" if text else "The model returned an empty text.")
-        trial_end(trial=trial, holder=self.holder, text=text, error=said, seconds=seconds)
+        trial_end(trial=trial, holder=self.holder, text=text, error=error, seconds=seconds)
         self._asked.pop(trial.pk, None)

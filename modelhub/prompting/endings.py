@@ -1,11 +1,18 @@
 """Where an answer ends and why: the one rule for what engines return and for what files bring. Pure functions."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-FinishReason = Literal["stop", "length", "unknown"]
+FinishReason = Literal["stop", "length", "content_filter", "refusal", "tool_calls", "unknown"]
+
+# Why there is no text, where the reason is no fault: the same question would get the same reply.
+REFUSALS: Mapping[str, str] = {
+    "content_filter": "The server's content filter withheld the answer.",
+    "refusal": "The model refused to answer.",
+    "tool_calls": "The model called a tool in place of answering.",
+}
 
 # A model that goes on after its answer writes the next prompt itself, in the layout it was given.
 NEXT_PROMPT = ("\nPrompt:",)
@@ -56,3 +63,8 @@ def text_behind_end(text: str) -> str:
     """Return what stands behind the first end-of-text token, without further ones; empty if there is none."""
     mark = _END_OF_TEXT.search(text)
     return _END_OF_TEXT.sub("", text[mark.end() :]).strip() if mark else ""
+
+
+def no_text_reason(finish_reason: str) -> str:
+    """Return why an answer is empty, as far as its finish reason tells."""
+    return REFUSALS.get(finish_reason, "The model returned an empty text.")

@@ -210,6 +210,7 @@ class _Writer:
         else:
             self._answered.append(Answered(task, request, result))
             self.cut += result.finish_reason == "length"
+            self.failures.note(task.key, result)
         self.usage.add([result])
         waiting = len(self._answered) + len(self._failed)
         if waiting >= self.size or time.monotonic() - self._since > _WRITE_SECONDS:

@@ -12,12 +12,17 @@ from django.db.models import Prefetch
 
 from annotation.models import Output, Persona, Study
 from modelhub.models import ArmBinding
+from modelhub.prompting.endings import REFUSALS
 from modelhub.screening.flags import Flag
 from modelhub.screening.self_references import self_references
 from modelhub.screening.shapes import ArmShape, TextShape, arm_shape, pair_shapes, shape_of, telling_shapes
 
 LOOP_GRAM = 5  # words
 LOOP_SHARE = 0.30  # a text is looping above this share of repeated 5-grams
+_CUT = {
+    "length": "The text was cut off at its greatest length.",
+    "content_filter": "A content filter cut the text off.",
+}
 _MIN_NAME = 3  # characters; shorter names of systems would be found in ordinary words
 
 
@@ -58,13 +63,13 @@ class Scan:
 def text_flags(text: str, *, finish_reason: str, names: Sequence[str] = ()) -> tuple[Flag, ...]:
     """Return everything suspicious about one output. `names` must not occur in it: of systems, models and arms."""
     if not text.strip():
-        return (Flag("empty", "The text is empty."),)
+        return (Flag("empty", REFUSALS.get(finish_reason, "The text is empty.")),)
     flags = [Flag("reveal", f"Says “{found}”.") for found in _reveals(text, names)]
     share = repeated_share(text)
     if share > LOOP_SHARE:
         flags.append(Flag("loop", f"{share:.0%} of its {LOOP_GRAM}-word sequences are repeated."))
-    if finish_reason == "length":
-        flags.append(Flag("truncated", "The text was cut off at its greatest length."))
+    if cut := _CUT.get(finish_reason):
+        flags.append(Flag("truncated", cut))
     return tuple(flags)
 
 

@@ -102,7 +102,7 @@ def _read(
     bare: list[str] = []
     for source in sources:
         try:
-            rows = read_sources([source], named=False)
+            rows = read_sources([source], named=False, nested=columns.needed)
         except RecordError as error:
             unreadable += error.problems
             continue

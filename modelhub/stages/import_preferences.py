@@ -121,7 +121,7 @@ def _read(wanted: PreferenceImport) -> tuple[SourceRows, list[SplitRows]]:
     if wrong := name_problem(wanted.system_name):
         problems.append(f"{wanted.system_name!r} would name what inferred the personas, and {wrong}.")
     try:
-        sources = read_sources(wanted.sources, split=wanted.split)
+        sources = read_sources(wanted.sources, split=wanted.split, nested=wanted.columns.needed)
     except RecordError as error:
         raise ServiceError(refusal(problems + error.problems)) from error
     columns = replace(wanted.columns, system=wanted.system_name)

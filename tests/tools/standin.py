@@ -27,8 +27,9 @@ def entry(name: str, root: str = "", parent: str = "") -> dict[str, Any]:
 class StandIn:
     """What it does. Every field may be changed while it runs, in another process by posting it to `/told`.
 
-    `mode` is ok, or what goes wrong: hang, cut, garbage, empty, other (another model answers), an HTTP status such as
-    503, or mute (even the list of models is not answered). `poison` is a text: requests that hold it get a 500.
+    `mode` is ok, or what goes wrong: hang, cut, garbage, empty, filtered (no text, for a content filter), other
+    (another model answers), an HTTP status such as 503, of which the body says `message`, or mute (even the list of
+    models is not answered). `poison` is a text: requests that hold it get a 500.
     `seconds` and `spread` are mean and deviation of the time of an answer; one in `slow_every` takes `slow_seconds`
     more. `capacity` requests are answered at once, the others wait.
     """
@@ -39,6 +40,7 @@ class StandIn:
     slow_seconds: float = 45.0
     capacity: int = 1000
     mode: str = "ok"
+    message: str = "told to fail"
     poison: str = ""
     retry_after: str = ""
     models: list[dict[str, Any]] = field(
@@ -139,7 +141,7 @@ class StandIn:
         if mode == "hang":
             await asyncio.Event().wait()
         if mode.isdigit():
-            return await self._send(writer, int(mode), {"error": {"message": "told to fail"}})
+            return await self._send(writer, int(mode), {"error": {"message": self.message}})
         if mode == "garbage":
             return await self._send(writer, 200, b"<html>Bad gateway</html>")
         self.answered += 1
@@ -148,10 +150,11 @@ class StandIn:
 
     def _text(self, body: dict[str, Any], mode: str) -> dict[str, Any]:
         model = "another-model" if mode == "other" else body["model"]
-        text = "" if mode == "empty" else f"Answer {self.answered}. It is short, as you prefer."
-        choice: dict[str, Any] = {"index": 0, "finish_reason": "stop", "text": text}
+        text = "" if mode in ("empty", "filtered") else f"Answer {self.answered}. It is short, as you prefer."
+        finish = "content_filter" if mode == "filtered" else "stop"
+        choice: dict[str, Any] = {"index": 0, "finish_reason": finish, "text": text}
         if "messages" in body:
-            choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+            choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text}}
         usage = {"prompt_tokens": 9, "completion_tokens": 9}
         return {"id": f"answer-{self.answered}", "model": model, "choices": [choice], "usage": usage}
 

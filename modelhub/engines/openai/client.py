@@ -10,6 +10,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from modelhub.engines.base import EngineError, GenerationRequest
 from modelhub.engines.decoding import chat_messages, plain_text
+from modelhub.engines.openai.refusals import Asked
 from modelhub.engines.openai.replies import Reply, RequestFailure, read_refusal, read_reply
 from modelhub.engines.openai.settings import OpenAIOptions, ServerSettings
 
@@ -31,6 +32,7 @@ class Client:
         self._proxy = _proxy(server.url)
         self._parameters = {**_parameters(server), **server.options.extra_body}
         self._session: ClientSession | None = None
+        self._accepted = False
 
     async def ask(self, request: GenerationRequest) -> Reply:
         """Return the server's reply to one request. Whatever goes wrong is a reply too; nothing is raised."""
@@ -39,10 +41,13 @@ class Client:
         except UnicodeError:
             return Reply(RequestFailure("The prompt holds half a character, which cannot be sent.", "final"))
         limit = self._server.options.timeout_seconds
-        sent = await self._send("POST", self._address, body, limit)
+        sent = await self._send("POST", self._address, body, limit, asked=self._asked(request))
         if sent is None:
             return Reply(RequestFailure(f"The server gave no answer within {limit:g} s.", "again"))
-        return Reply(sent) if isinstance(sent, RequestFailure) else read_reply(sent, chat=self._chat)
+        if isinstance(sent, RequestFailure):
+            return Reply(sent)
+        self._accepted = True
+        return read_reply(sent, chat=self._chat)
 
     async def list_models(self, seconds: float) -> bytes | RequestFailure:
         """Return the server's list of models as it stands, or why there is none within so many seconds."""
@@ -62,8 +67,12 @@ class Client:
         body = {"model": self._server.model, **asked, **self._parameters}
         return json.dumps(body, ensure_ascii=False).encode("utf-8")
 
+    def _asked(self, request: GenerationRequest) -> Asked:
+        text = f"{request.system_message}\n{request.rendered}"
+        return Asked(self._server.model, tuple(self._parameters), text, self._accepted)
+
     async def _send(
-        self, method: str, address: str, body: bytes | None, seconds: float
+        self, method: str, address: str, body: bytes | None, seconds: float, *, asked: Asked | None = None
     ) -> bytes | RequestFailure | None:
         """Return the body of an answer of status 200, or what else came; None if nothing did within so many seconds."""
         from aiohttp import ClientError
@@ -83,8 +92,7 @@ class Client:
             return _connection_failure(error)
         if response.status == _OK:
             return content
-        model, sent = (self._server.model, list(self._parameters)) if body else ("", [])
-        return read_refusal(response.status, content, response.headers, model=model, sent=sent)
+        return read_refusal(response.status, content, response.headers, asked or Asked())
 
     def _connections(self) -> "ClientSession":
         """Return the connections, which belong to the event loop that runs when they are first needed."""

@@ -142,7 +142,8 @@ class OpenAIEngine:
             failure = self._failure(reply.outcome, attempt)
             if failure is not None:
                 return failure
-            await self._wait(reply.outcome, attempt)
+            if not flow.stopped:
+                await self._wait(reply.outcome, attempt)
 
     def _result(self, reply: Reply, answer: ServerAnswer, seconds: float) -> GenerationResult:
         # Some servers leave the stop text in the answer, some know no stop texts at all.

@@ -67,7 +67,7 @@ class OpenAILiveEngine:
 
     async def _one(self, request: GenerationRequest) -> GenerationResult | GenerationFailure:
         if not self._ledger.take(retry=False):
-            return GenerationFailure(budget_text(self._server.options), down=True)
+            return GenerationFailure(budget_text(self._server.options), final=True, down=True)
         started = time.perf_counter()
         reply = await self._client.ask(request)
         self._ledger.use(reply)
@@ -92,10 +92,10 @@ class OpenAILiveEngine:
 
 def _failure(trouble: RequestFailure, server: ServerSettings) -> GenerationFailure:
     if trouble.verdict == "fatal":
-        return GenerationFailure(fatal_text(trouble, server), down=True)
-    return GenerationFailure(
-        trouble.reason, final=trouble.verdict == "final", down=trouble.unreachable, wait=trouble.wait
-    )
+        return GenerationFailure(fatal_text(trouble, server), final=True, down=True)
+    # Nobody waits for longer than they said, whatever a server asks for: people are at their pages.
+    wait = None if trouble.wait is None else min(trouble.wait, server.options.max_wait_seconds)
+    return GenerationFailure(trouble.reason, final=trouble.verdict == "final", down=trouble.unreachable, wait=wait)
 
 
 def _hand_over(

@@ -7,10 +7,11 @@ from dataclasses import replace
 from modelhub.engines.base import EngineError, EngineSettings
 from modelhub.engines.openai.client import Client
 from modelhub.engines.openai.identity import Identity
-from modelhub.engines.openai.replies import CUT_BEFORE_TEXT, RequestFailure
+from modelhub.engines.openai.replies import CUT_BEFORE_TEXT, Reply, RequestFailure
 from modelhub.engines.openai.settings import ServerSettings, read_settings
 from modelhub.engines.openai.texts import fatal_text
 from modelhub.engines.rehearsal import Rehearsal, Rehearsed
+from modelhub.prompting.endings import REFUSALS
 
 TRIAL_TOKENS = 16  # of the answer
 TRIAL_SECONDS = 30.0  # a server that is loading its model takes longer, and is tried by the worker
@@ -47,24 +48,32 @@ async def _rehearse(server: ServerSettings, asked: Rehearsal) -> Rehearsed:
         reply = await client.ask(asked.short)
         if isinstance(reply.outcome, RequestFailure) and reply.outcome.reason != CUT_BEFORE_TEXT:
             return await _judged(client, server, reply.outcome, asked)
-        return await _served(client, server)
+        return await _served(client, server, _refusal(reply))
     finally:
         await client.close()
 
 
-async def _served(client: Client, server: ServerSettings) -> Rehearsed:
+def _refusal(reply: Reply) -> list[str]:
+    """Return what to note where a short and harmless prompt is answered with no text."""
+    answer = reply.outcome
+    if isinstance(answer, RequestFailure) or answer.text.strip() or answer.finish_reason not in REFUSALS:
+        return []
+    return [f"A short prompt was answered with no text. {REFUSALS[answer.finish_reason]} Others may be, too."]
+
+
+async def _served(client: Client, server: ServerSettings, notes: list[str]) -> Rehearsed:
     try:
         told = await Identity(client, model=server.model, seconds=0.0).since(0.0)
     except EngineError as error:
-        return Rehearsed([f"{server.url} answers, but does not say what it serves: {error}"])
-    return Rehearsed(served=told)
+        return Rehearsed([*notes, f"{server.url} answers, but does not say what it serves: {error}"])
+    return Rehearsed(notes, told)
 
 
 async def _judged(client: Client, server: ServerSettings, trouble: RequestFailure, asked: Rehearsal) -> Rehearsed:
     """Return a warning if a worker may have more luck; raise EngineError saying what would help otherwise."""
-    if trouble.verdict == "fatal":
+    if trouble.verdict == "fatal" and not trouble.remedy:
         raise EngineError(fatal_text(trouble, server))
-    is_refused = trouble.verdict == "final" or trouble.status == 500
+    is_refused = trouble.verdict != "again" or trouble.status == 500
     if is_refused and asked.short.system_message:
         bare = await client.ask(asked.bare)
         if not isinstance(bare.outcome, RequestFailure):
@@ -72,6 +81,8 @@ async def _judged(client: Client, server: ServerSettings, trouble: RequestFailur
                 f"{trouble.reason} It answers a prompt without a system message: register the system with a "
                 f"--persona-style that needs none: {asked.styles}. ({server.url})"
             )
+    if trouble.verdict == "fatal":
+        raise EngineError(fatal_text(trouble, server))
     if trouble.verdict == "final":
         raise EngineError(
             f"{trouble.reason} That was a short prompt; see the options leave_out, max_tokens_parameter and extra_body "

@@ -3,6 +3,8 @@
 from modelhub.engines.openai.replies import RequestFailure
 from modelhub.engines.openai.settings import OpenAIOptions, ServerSettings
 
+_NO_CREDIT = {"insufficient_quota", "billing_not_active", "billing_hard_limit_reached"}
+
 
 def budget_text(options: OpenAIOptions) -> str:
     """Return that the budget of requests is used up, and what to do."""
@@ -15,11 +17,13 @@ def budget_text(options: OpenAIOptions) -> str:
 def fatal_text(trouble: RequestFailure, server: ServerSettings) -> str:
     """Return why no request to this server can succeed, and what to do."""
     start = trouble.reason.removesuffix(".")
-    if trouble.status == 401 and not server.key:
+    if trouble.remedy:
+        hint = trouble.remedy
+    elif trouble.status == 401 and not server.key:
         hint = "It wants a key: name the environment variable that holds it in the option api_key_variable."
     elif trouble.status == 401 or trouble.code == "invalid_api_key":
         hint = f"It does not accept the key in the environment variable {server.key_variable}."
-    elif trouble.status == 402 or trouble.code in ("insufficient_quota", "billing_not_active"):
+    elif trouble.status == 402 or trouble.code in _NO_CREDIT:
         hint = "The account behind the key has no credit left."
     elif trouble.status == 403:
         hint = f"The key may not be used for model {server.model!r}, or not from here."

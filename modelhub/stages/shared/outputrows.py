@@ -6,7 +6,7 @@ from pathlib import Path
 
 from annotation.bringing import guessed_columns, in_fields
 from annotation.models import Upload
-from annotation.rowfiles import Record, read_records
+from annotation.rowfiles import Record, RecordError, read_records
 from annotation.rowfiles.formats import in_our_columns
 from modelhub.files.personacolumns import text_of
 from modelhub.stages.shared.matching import is_released
@@ -27,11 +27,13 @@ def output_rows(file: Path, columns: Mapping[str, str]) -> OutputRows:
 
     Raises RecordError with everything that cannot be read.
     """
-    records, known_format = in_our_columns(read_records(file))
+    records, told, problems = in_our_columns(read_records(file))
+    if problems:
+        raise RecordError(problems)
     chosen = {name: column for name, column in columns.items() if name in _RELEASED}
     if is_released(records) and chosen.items() <= _RELEASED.items():
         return OutputRows(records, released=True)
-    if known_format and not columns:
+    if told and not columns:
         names = list(dict.fromkeys(name for record in records for name in record.values))
         columns = guessed_columns(Upload.Kind.OUTPUTS, names)
     return OutputRows(in_fields(records, columns) if columns else records, released=False)

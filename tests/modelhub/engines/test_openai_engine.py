@@ -120,10 +120,8 @@ def test_an_address_without_v1_says_so(proxy: FaultProxy, model_server: ModelSer
 
 
 def test_a_setting_that_the_server_does_not_know_is_named(before_model: FaultProxy, model_server: ModelServer) -> None:
-    one = failure(before_model, model=model_server.model, extra_body={"min_tokens": 3})
-    assert one == GenerationFailure(
-        "The server answered HTTP 422 (Unprocessable Entity); it names the parameter min_tokens.", final=True
-    )
+    with pytest.raises(EngineError, match=r"HTTP 422 .*parameter min_tokens\. Take min_tokens out of the option extra"):
+        answer(before_model, model=model_server.model, extra_body={"min_tokens": 3})
 
 
 # What is sent
@@ -209,11 +207,24 @@ def test_an_empty_answer_is_an_answer(proxy: FaultProxy) -> None:
     assert result(proxy).text == ""
 
 
-def test_an_answer_withheld_by_a_content_filter_is_not_asked_for_again(proxy: FaultProxy) -> None:
-    proxy.plan(Reply(200, {"choices": [{"message": {"content": None}, "finish_reason": "content_filter"}]}))
-    assert failure(proxy, decoding={"chat": True}) == GenerationFailure(
-        "The server's content filter withheld the answer.", final=True
-    )
+@pytest.mark.parametrize(
+    ("choice", "reason"),
+    [
+        ({"message": {"content": None}, "finish_reason": "content_filter"}, "content_filter"),
+        ({"message": {"content": ""}, "finish_reason": "content_filter"}, "content_filter"),
+        ({"message": {"content": None, "refusal": "I can't."}, "finish_reason": "stop"}, "refusal"),
+        ({"message": {"content": None, "tool_calls": [{"id": "1"}]}, "finish_reason": "tool_calls"}, "tool_calls"),
+        ({"message": {"content": None}, "finish_reason": "stop"}, "stop"),
+        ({"message": {"content": "", "refusal": None}, "finish_reason": "stop"}, "stop"),
+    ],
+)
+def test_a_refusal_with_no_text_is_a_result_and_not_asked_for_again(
+    proxy: FaultProxy, choice: dict[str, Any], reason: str
+) -> None:
+    proxy.plan(Reply(200, {"choices": [choice]}))
+    found = result(proxy, decoding={"chat": True})
+    assert (found.text, found.finish_reason) == ("", reason)
+    assert len(proxy.seen) == 1
 
 
 @pytest.mark.parametrize("text", [None, ""])

@@ -33,8 +33,8 @@ TROUBLES = {
     "choices that are none": Reply(200, {"choices": {"text": "a"}}),
     "empty choices": Reply(200, {"choices": []}),
     "a choice that is none": Reply(200, {"choices": [None]}),
-    "no text": Reply(200, {"choices": [{"finish_reason": "stop"}]}),
-    "null text": Reply(200, {"choices": [{"text": None, "finish_reason": "stop"}]}),
+    "no text": Reply(200, {"choices": [{"index": 0}]}),
+    "null text": Reply(200, {"choices": [{"text": None}]}),
 }
 
 
@@ -146,8 +146,8 @@ def test_a_bad_request_is_final(proxy: FaultProxy) -> None:
     proxy.plan(Reply(400, {"error": {"message": message, "code": "context_length_exceeded"}}), completion())
     bad, good = came_of(engine(proxy, concurrency=1), [request(), request()])
     assert bad == GenerationFailure(
-        "The server answered HTTP 400 (Bad Request, context_length_exceeded); the prompt seems to be longer than the "
-        "model's context.",
+        "The server answered HTTP 400 (Bad Request, context_length_exceeded); the prompt, with the answer's "
+        "max_new_tokens, seems to be longer than the model's context.",
         final=True,
     )
     assert good.text == "Well."

@@ -1,5 +1,6 @@
 """Bringing data in the browser: a file is kept, looked at, mapped, and imported whole or not at all."""
 
+import gzip
 import json
 from datetime import timedelta
 from typing import Any
@@ -176,6 +177,32 @@ def test_blinded_people_are_not_told_what_an_arm_is(study: Study, browser: Clien
     browser.force_login(member)
     assert browser.get(address).status_code == 404
     assert "more.csv" not in look(browser, page("data", study))
+
+
+HH = "\n\nHuman: How do I sleep?\n\nAssistant: "
+
+
+def test_preference_pairs_of_others_become_items_and_responses(browser: Client, study: Study) -> None:
+    row = {"chosen": f"{HH}Early.", "rejected": f"{HH}Never.", "persona": "The user is new."}
+    content = json.dumps(row) + "\n"
+    other = json.dumps({"chosen": f"{HH}Early.", "rejected": "\n\nHuman: Why?\n\nAssistant: So."}) + "\n"
+    address = bring(browser, study, "items", "hh.jsonl.gz", gzip.compress((content + other).encode()))
+    shown = look(browser, address)
+    assert "The file holds preference pairs as transcripts." in shown
+    assert "Rows that compare no two answers to one prompt were left out." in shown
+    assert "New: 1; changed: 0; removed: 2" in import_it(browser, address, mode="replace")[1]
+    assert [item.prompt for item in definition_of(study).items] == ["How do I sleep?"]
+    address = bring(browser, study, "outputs", "hh.jsonl", content)
+    changes = {"column_prompt": "prompt", "column_persona": "persona", "column_text": "chosen", "arm": "1"}
+    assert "Responses imported: 1" in import_it(browser, address, **changes)[1]
+    assert Output.objects.get(arm__study=study).text == "Early."
+
+
+def test_pairs_that_contradict_themselves_are_told_on_the_page_by_kind(browser: Client, study: Study) -> None:
+    row = {"prompt": "Why?", "chosen": f"{HH}Early.", "rejected": f"{HH}Never."}
+    shown = look(browser, bring(browser, study, "items", "hh.jsonl", (json.dumps(row) + "\n") * 30))
+    assert "hh.jsonl line 5: " in shown and "hh.jsonl line 6: " not in shown
+    assert "say different things" in shown and "… and 25 more of the same kind." in shown
 
 
 @pytest.mark.parametrize(

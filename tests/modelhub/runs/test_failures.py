@@ -20,6 +20,8 @@ COMMAND = ("infer_personas", "--dataset", "BeaverTails", "--system", "inferrer",
 TOO_LONG = Reply(400, {"error": {"message": "too long", "code": "context_length_exceeded"}})
 LARGE = Reply(413, b"")
 BUSY = Reply(503, b"")
+REFUSED = Reply(200, {"choices": [{"text": "", "finish_reason": "content_filter"}]})
+UNSUPPORTED = Reply(400, {"error": {"message": "Unsupported parameter: 'seed'.", "param": "seed"}})
 GOOD = Reply(200, {"choices": [{"text": "The user is curious and prefers examples.", "finish_reason": "stop"}]})
 
 
@@ -113,6 +115,30 @@ def test_a_run_that_is_interrupted_still_says_what_failed(served: InferPersonas,
     run = Run.objects.get(stage="infer_personas")
     assert run.state == "stopped"
     assert run.message.startswith("Stopped by a signal.") and "1 row cannot be made as they are" in run.message
+
+
+def test_rows_that_a_model_refuses_are_stored_with_no_text_counted_and_not_asked_for_again(
+    served: InferPersonas, proxy: FaultProxy, capsys: pytest.CaptureFixture[str]
+) -> None:
+    proxy.plan(REFUSED, GOOD, REFUSED, GOOD, GOOD, GOOD)
+    call_command(*COMMAND)
+    assert "6 personas made, 0 failed, 2 answered with no text." in capsys.readouterr().out
+    run = Run.objects.get(stage="infer_personas")
+    assert "- The server's content filter withheld the answer. 2 rows: " in run.message
+    refused = InferredPersona.objects.filter(generation__finish_reason="content_filter")
+    assert [(one.text, one.flags[0]["kind"]) for one in refused] == [("", "empty")] * 2
+    call_command(*COMMAND)
+    assert len(proxy.seen) == 6
+
+
+def test_a_parameter_that_a_server_does_not_take_ends_the_run_at_its_first_row(
+    served: InferPersonas, proxy: FaultProxy
+) -> None:
+    proxy.plan(*[UNSUPPORTED] * 6)
+    with pytest.raises(CommandError, match="Put seed into the option leave_out"):
+        call_command(*COMMAND)
+    assert len(proxy.seen) == 1
+    assert "Put seed into" in Run.objects.get(stage="infer_personas").message
 
 
 @pytest.mark.slow

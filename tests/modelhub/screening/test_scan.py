@@ -11,6 +11,7 @@ from django.urls import reverse
 from annotation.models import AuditLog, Output, Persona, Study
 from modelhub.models import ArmBinding, Generation, Run, System
 from modelhub.runs.lifecycle import run_start
+from modelhub.screening.flags import Flag
 from modelhub.screening.scan import repeated_share, scan_study, text_flags
 from tests.factories import make_study, make_user
 
@@ -73,6 +74,9 @@ def test_looping_empty_and_truncated_texts_are_flagged() -> None:
     assert kinds(LOOP) == ["loop"]
     assert kinds(" \n") == ["empty"]
     assert kinds("Cut o", finish_reason="length") == ["truncated"]
+    assert kinds("Cut o", finish_reason="content_filter") == ["truncated"]
+    (withheld,) = text_flags("", finish_reason="content_filter")
+    assert withheld == Flag("empty", "The server's content filter withheld the answer.")
 
 
 def test_the_share_of_repeated_sequences_is_that_of_5_grams() -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import datasets
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -70,6 +71,18 @@ def run(study: Study, *files: str, **options: Any) -> str:
     out = io.StringIO()
     call_command("import_personas", f"{study.slug}@{study.version}", *files, stdout=out, **options)
     return out.getvalue()
+
+
+def test_pairs_of_messages_in_a_saved_data_set_are_items_too(study: Study, tmp_path: Path) -> None:
+    asked = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello!"}]
+    asked.append({"role": "user", "content": "What about 1?"})
+    sides = {side: [*asked, {"role": "assistant", "content": f"{side}."}] for side in DIRECTIONS}
+    row = {name: value for name, value in pair(1).items() if name != "prompt"} | sides
+    datasets.Dataset.from_list([row]).save_to_disk(tmp_path / "saved")
+    said = run(study, str(tmp_path / "saved"))
+    assert "1 pairs read, 2 personas imported" in said and "preference pairs as conversations" in said
+    assert study.items.get().prompt == "Human: Hi.\n\nAssistant: Hello!\n\nHuman: What about 1?"
+    assert set(Output.objects.values_list("text", flat=True)) == {"chosen.", "rejected."}
 
 
 def test_each_pair_becomes_an_item_with_a_persona_per_direction(study: Study, tmp_path: Path) -> None:

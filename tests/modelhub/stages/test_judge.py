@@ -18,6 +18,7 @@ from modelhub.systems.registering import system_register
 from tests.modelhub.output_rows import make_output, make_outputs
 from tests.modelhub.pair_rows import make_pairs, make_persona, make_system, picking_script
 from tests.modelhub.stages.test_import_pair_outputs import bring, released, released_pairs
+from tests.tools.standin import BASE, StandIn
 
 pytestmark = pytest.mark.django_db
 COMMAND = ("judge", "--dataset", "BeaverTails", "--base", "dpo", "--test", "pt-dpo", "--judge", "judge")
@@ -103,6 +104,17 @@ def test_an_answer_that_cannot_be_read_is_unscored_with_its_text_and_a_reason(
         assert made.generation.text in ("Both have their merits.", "It is a tie.\nVerdict: tie")
     (result,) = judged_results()
     assert result.result.metrics["quality"].invalid == 5 and result.result.metrics["quality"].n == 0
+
+
+def test_a_judge_that_refuses_gives_no_verdict_and_is_not_asked_again(pairs: list[PreferencePair]) -> None:
+    with StandIn(mode="filtered").started() as judge:
+        system_register(
+            name="judge", engine="openai", model=BASE, endpoint=judge.url, persona_style="none", decoding={"chat": True}
+        )
+        for _ in range(2):
+            call_command(*COMMAND, *GOLD)
+        assert len(judge.seen) == Judgement.objects.filter(verdict="").count() == 20
+    assert "20 rows" in Run.objects.filter(stage="judge").earliest("pk").message
 
 
 @pytest.mark.slow

@@ -298,6 +298,12 @@ def test_a_server_that_cannot_answer_now_is_noted_and_registered(proxy: FaultPro
     assert System.objects.get().served == {}
 
 
+def test_a_short_prompt_that_is_answered_with_no_text_is_noted(proxy: FaultProxy) -> None:
+    proxy.plan(Reply(200, {"choices": [{"text": "", "finish_reason": "content_filter"}]}), Reply(404))
+    (note,) = notes(register("openai", "a-model", "--endpoint", proxy.url))
+    assert "content filter withheld the answer" in note
+
+
 def test_a_model_that_reasons_first_is_not_refused_for_its_short_answer(proxy: FaultProxy) -> None:
     proxy.plan(Reply(200, {"choices": [{"text": "", "finish_reason": "length"}]}))
     assert not notes(register("openai", "a-model", "--endpoint", proxy.url))
