@@ -8,8 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from annotation.errors import ServiceError
+from modelhub.engines.weights import load_errors, put_adapter
 from modelhub.training.job import TrainingJob
-from modelhub.training.loading import load_errors, load_model
+from modelhub.training.loading import load_model
 from modelhub.training.trainer import (
     PreparedTraining,
     TrainingResult,
@@ -61,13 +62,11 @@ def _policy(job: TrainingJob) -> "PeftModel":
     Only the policy is ever saved. A copy of the reference in a checkpoint would be all that resuming loads (the trainer
     takes subfolders for all adapters there are), and the policy would begin again at the SFT model.
     """
-    from peft import PeftModel
-
     if job.sft is None:
         raise ServiceError("DPO starts from an SFT model; name its folder.")
     try:
         base = load_model(job.base, job.recipe, job.settings.precision)
-        model = PeftModel.from_pretrained(base, str(job.sft), is_trainable=True)
+        model = put_adapter(base, str(job.sft), name=POLICY, trainable=True)
     except load_errors() as error:
         raise ServiceError(f"The adapter {job.sft} cannot be loaded into {job.base}: {error}") from error
     model.save_pretrained = partial(model.save_pretrained, selected_adapters=[POLICY])

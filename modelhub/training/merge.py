@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from annotation.errors import ServiceError
+from modelhub.engines.weights import load_errors, put_adapter, whole_model
 from modelhub.training.checks import check_disk
 from modelhub.training.job import MERGED
-from modelhub.training.loading import check_base, load_errors, load_tokenizer, quiet_environment, quiet_libraries
+from modelhub.training.loading import check_base, load_tokenizer, quiet_environment, quiet_libraries
 from modelhub.training.manifest import (
     ADAPTER_CONFIG,
     MANIFEST,
@@ -53,12 +54,9 @@ def merge_adapter(adapter: Path, out: Path, *, base: str = "") -> dict[str, Any]
 
 
 def _merge(base: str, adapter: Path, folder: Path) -> None:
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM
-
     quiet_libraries()
     try:
-        model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype="auto"), str(adapter))
+        model = put_adapter(whole_model(base, dtype="auto"), str(adapter))
         model.merge_and_unload(safe_merge=True).save_pretrained(folder)
     except load_errors() as error:
         raise ServiceError(f"The adapter {adapter} cannot be merged into {base}: {error}") from error

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annotation.errors import ServiceError
+from modelhub.engines.weights import hold_loads
 from modelhub.training.checks import check_disk, check_memory, check_tokenizer_fits, model_sizes, training_bytes
 from modelhub.training.fitting import Fitted, Lengths, fit_examples
 from modelhub.training.job import (
@@ -181,6 +182,7 @@ def run_training(
         trainer = make_trainer(job, prepared)
     except (ImportError, RuntimeError, ValueError) as error:
         raise ServiceError(f"The trainer cannot be set up: {error}") from error
+    hold_loads(trainer.model)
     checkpoint = last_checkpoint(job)
     watching = _callback(watch)
     trainer.callback_handler.callbacks = [

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from modelhub.engines.adapterfiles import check_adapter
 from modelhub.engines.base import EngineError, EngineSettings
 from modelhub.engines.decoding import Decoding, parse_decoding, parse_settings
 from modelhub.engines.modelfiles import check_files, lora_rank, stamp
@@ -113,7 +114,8 @@ class Adapters:
     def request(self, folder: str) -> "LoRARequest":
         """Return the adapter in a folder as vLLM wants it named: always the same while its files are the same.
 
-        vLLM knows adapters by their number, so changed files get another. Raises EngineError if there is no room.
+        vLLM knows adapters by their number, so changed files get another. Raises EngineError if there is no room, or if
+        the adapter is not whole: vLLM itself passes over modules that it has no weights for.
         """
         from vllm.lora.request import LoRARequest
 
@@ -125,6 +127,7 @@ class Adapters:
             )
         key = (folder, stamp(folder))
         if key not in self._requests:
+            check_adapter(folder, self._name)
             number = next(self._numbers)
             self._requests[key] = LoRARequest(f"adapter-{number}", number, folder)
         return self._requests[key]

@@ -8,6 +8,7 @@ import pytest
 from annotation.errors import ServiceError
 from modelhub.training.manifest import MANIFEST, model_digest, read_manifest
 from modelhub.training.merge import merge_adapter
+from tests.modelhub.engines.spoiling import spoiled, without
 from tests.modelhub.training.making import load
 
 
@@ -104,3 +105,10 @@ def test_an_adapter_configuration_that_cannot_be_read_is_named(tiny_adapters: di
     (broken / "adapter_config.json").write_text("{")
     with pytest.raises(ServiceError, match=str(broken / "adapter_config.json")):
         merge_adapter(broken, tmp_path / "merged")
+
+
+def test_half_an_adapter_is_not_merged(tiny_llama: Path, dpo_folder: Path, tmp_path: Path) -> None:
+    half = spoiled(dpo_folder, tmp_path / "half", without("layers.1"))
+    with pytest.raises(ServiceError, match=r"does not fit this base as a whole: of its weights, \d+ missing"):
+        merge_adapter(half, tmp_path / "merged")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["half"]
