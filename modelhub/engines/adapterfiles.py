@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from modelhub.engines.base import EngineError
+from modelhub.engines.digests import base_problem, base_unknown
 from modelhub.engines.modelfiles import lora_rank, read_json
 from modelhub.engines.weights import adapter_gaps, load_errors, not_whole, some, stored_tensors, whole_model
 
@@ -28,16 +29,21 @@ class _Part:
 
 
 def check_adapter(adapter: str, base: str) -> None:
-    """Raise EngineError for an adapter that does not fit its base as a whole, where both are here to be looked at."""
-    if not Path(adapter or "?").is_dir():
+    """Raise EngineError for an adapter of another base, or one that does not fit it whole, as far as both are here."""
+    if not (base and Path(adapter or "?").is_dir()):
         return
+    if problem := base_problem(adapter, base):
+        raise EngineError(problem)
     if problems := _head_problems(Path(adapter), Path(base)) or _gap_problems(adapter, base):
         raise EngineError("\n".join(problems))
 
 
 def adapter_notes(adapter: str, base: str) -> list[str]:
     """Return what looks strange in an adapter's folder, or cannot be known."""
-    return _strange(Path(adapter), Path(base)) if adapter and Path(adapter).is_dir() else []
+    if not Path(adapter or "?").is_dir():
+        return [f"Whether the adapter {adapter} was trained on {base} is unknown: it is not here."] if adapter else []
+    unknown = base_unknown(adapter, base)
+    return [*_strange(Path(adapter), Path(base)), *([unknown] if unknown else [])]
 
 
 def check_model(name: str) -> None:

@@ -10,16 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from annotation.errors import ServiceError
+from modelhub.engines.digests import JOB, MANIFEST, digest_of, model_digest
 from modelhub.training.config import DpoSettings, Recipe, SftSettings
 from modelhub.training.data import Example
 from modelhub.training.manifest import (
     CHECKPOINTS,
     CURVES,
-    JOB,
-    MANIFEST,
     differences,
-    digest_of,
-    model_digest,
     read_job,
     read_manifest,
     write_json,

@@ -5,16 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from annotation.errors import ServiceError
+from modelhub.engines.digests import ADAPTER_CONFIG, MANIFEST, base_problem, model_digest
 from modelhub.engines.weights import load_errors, put_adapter, whole_model
 from modelhub.training.checks import check_disk
 from modelhub.training.job import MERGED
 from modelhub.training.loading import check_base, load_tokenizer, quiet_environment, quiet_libraries
 from modelhub.training.manifest import (
-    ADAPTER_CONFIG,
-    MANIFEST,
     base_entry,
     is_trained_here,
-    model_digest,
     read_json,
     read_manifest,
     versions,
@@ -34,7 +32,8 @@ def merge_adapter(adapter: Path, out: Path, *, base: str = "") -> dict[str, Any]
     name = base or manifest.get("base", {}).get("name") or _base_named_by(adapter)
     quiet_environment(name)
     check_base(name)
-    _check_same_base(name, manifest)
+    if problem := base_problem(str(adapter), name):
+        raise ServiceError(problem)
     check_disk(out, _bytes_of(name))
     half = out.with_name(f".{out.name}.half")
     shutil.rmtree(half, ignore_errors=True)  # of a merge that was killed
@@ -76,12 +75,6 @@ def _base_named_by(adapter: Path) -> str:
     if not name:
         raise ServiceError(f"{adapter} does not say which base it belongs to; name it with --base.")
     return str(name)
-
-
-def _check_same_base(name: str, manifest: dict[str, Any]) -> None:
-    trained_on = manifest.get("base", {}).get("digest")
-    if trained_on and trained_on != model_digest(name):
-        raise ServiceError(f"{name} is not the base that the adapter was trained on: its files differ.")
 
 
 def _bytes_of(base: str) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annotation.errors import ServiceError
+from modelhub.engines.digests import MANIFEST, model_digest
 from modelhub.engines.weights import hold_loads
 from modelhub.training.checks import check_disk, check_memory, check_tokenizer_fits, model_sizes, training_bytes
 from modelhub.training.fitting import Fitted, Lengths, fit_examples
@@ -32,7 +33,7 @@ from modelhub.training.loading import (
     quiet_libraries,
     weights_type,
 )
-from modelhub.training.manifest import CURVES, MANIFEST, base_entry, model_digest, versions, write_json
+from modelhub.training.manifest import CURVES, base_entry, versions, write_json
 from modelhub.training.passing import check_passed, check_trackers
 
 if TYPE_CHECKING:

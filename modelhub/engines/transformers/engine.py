@@ -27,6 +27,7 @@ from modelhub.engines.base import (
 )
 from modelhub.engines.batched import BatchedEngine
 from modelhub.engines.decoding import Decoding, parse_decoding, parse_settings
+from modelhub.engines.digests import check_base_of
 from modelhub.engines.modelfiles import check_files
 from modelhub.engines.packages import require
 from modelhub.engines.rehearsal import Rehearsal, Rehearsed, rehearse_files
@@ -181,6 +182,7 @@ def check(settings: EngineSettings) -> None:
     decoding = parse_decoding(settings.decoding)
     _parse_options(settings)
     check_files(settings, decoding)
+    check_base_of(settings)
 
 
 def create(settings: EngineSettings) -> TransformersEngine:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from modelhub.engines.adapterfiles import check_adapter
 from modelhub.engines.base import EngineError, EngineSettings
 from modelhub.engines.decoding import Decoding, parse_decoding, parse_settings
+from modelhub.engines.digests import check_base_of
 from modelhub.engines.modelfiles import check_files, lora_rank, stamp
 from modelhub.engines.packages import require
 from modelhub.engines.tokens import Codec, TokenPrompt
@@ -140,6 +141,7 @@ def check(settings: EngineSettings) -> None:
     if options.distributed_executor_backend == "ray":
         require("vllm", ("ray",), "requirements-ray.txt")
     check_files(settings, decoding)
+    check_base_of(settings)
     if settings.adapter and options.max_loras == 0:
         raise EngineError("The system has an adapter, but its options say max_loras 0: leave that out, or say 1.")
     if settings.adapter and adapter_rank(settings.adapter) > (options.max_lora_rank or RANKS[-1]):

@@ -176,7 +176,8 @@ def widen(adapter: Path) -> None:
 def test_an_adapter_that_does_not_fit_its_base_is_refused(
     model: Path, adapter: Path, spoil: Callable[[Path], None], message: str
 ) -> None:
-    assert not notes(register("transformers", model, "--adapter", str(adapter), decoding=CHAT))
+    (note,) = notes(register("transformers", model, "--adapter", str(adapter), decoding=CHAT))
+    assert "is unknown: it has no training.json with a digest" in note
     System.objects.all().delete()
     spoil(adapter)
     with pytest.raises(CommandError, match=message):
@@ -186,7 +187,7 @@ def test_an_adapter_that_does_not_fit_its_base_is_refused(
 
 def test_an_adapter_that_was_trained_on_another_model_is_noted(model: Path, adapter: Path) -> None:
     change(adapter / "adapter_config.json", base_model_name_or_path="meta-llama/Llama-3.1-8B")
-    (note,) = notes(register("transformers", model, "--adapter", str(adapter), decoding=CHAT))
+    note, _ = notes(register("transformers", model, "--adapter", str(adapter), decoding=CHAT))
     assert "was trained on meta-llama/Llama-3.1-8B" in note
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from annotation.errors import ServiceError
+from modelhub.engines.digests import model_digest
 from modelhub.training.dpo import make_dpo_trainer, train_dpo
-from modelhub.training.manifest import model_digest, read_manifest
+from modelhub.training.manifest import read_manifest
 from modelhub.training.sft import train_sft
 from modelhub.training.trainer import EVALUATION, TRAIN, LogEntry, prepare
 from tests.modelhub.engines.spoiling import same, spoiled, without

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from annotation.errors import ServiceError
-from modelhub.training.manifest import MANIFEST, model_digest, read_manifest
+from modelhub.engines.digests import MANIFEST, model_digest
+from modelhub.training.manifest import read_manifest
 from modelhub.training.merge import merge_adapter
 from tests.modelhub.engines.spoiling import spoiled, without
 from tests.modelhub.training.making import load

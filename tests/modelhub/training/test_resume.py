@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from annotation.errors import ServiceError
+from modelhub.engines.digests import MANIFEST
 from modelhub.training.dpo import train_dpo
 from modelhub.training.job import FolderState, TrainingJob, folder_state, last_checkpoint
-from modelhub.training.manifest import MANIFEST
 from modelhub.training.sft import train_sft
 from modelhub.training.trainer import LogEntry, Watch
 from tests.modelhub.engines.spoiling import spoiled, without
