@@ -163,7 +163,11 @@ def _take(model: "PeftModel", tensors: Tensors, name: str) -> Gaps:
         if not misshapen:
             raise
         return Gaps(misshapen=misshapen)
-    missing = [key.replace(f".{name}", "") for key in result.missing_keys if f".{name}" in key]
+    own = dict(model.named_parameters(remove_duplicate=False))
+    there = {id(one) for key, one in own.items() if key not in result.missing_keys}
+    # What is shared with a weight that is there is there as well, such as new tokens of a tied embedding.
+    gone = [key for key in result.missing_keys if f".{name}" in key and id(own.get(key)) not in there]
+    missing = [key.replace(f".{name}", "") for key in gone]
     return Gaps(missing, result.unexpected_keys)
 
 

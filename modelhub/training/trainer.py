@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotation.errors import ServiceError
 from modelhub.engines.digests import MANIFEST, model_digest
-from modelhub.engines.weights import hold_loads
+from modelhub.engines.weights import adapter_gaps, hold_loads, refuse_gaps, stored_tensors
 from modelhub.training.checks import check_disk, check_memory, check_tokenizer_fits, model_sizes, training_bytes
 from modelhub.training.fitting import Fitted, Lengths, fit_examples
 from modelhub.training.job import (
@@ -264,6 +264,8 @@ def _finish(
     trainer.save_model(str(job.out))
     resumed_at = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
     if is_main_process():
+        written = str(job.out)
+        refuse_gaps(written, adapter_gaps(written, trainer.model.config, stored_tensors(written)))
         (job.out / "training_args.bin").unlink(missing_ok=True)  # a pickle that only its own versions can read
     manifest = _manifest(job, prepared, trainer, best=best, seconds=seconds)
     if is_main_process():
