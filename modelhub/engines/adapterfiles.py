@@ -38,6 +38,27 @@ def check_adapter(adapter: str, base: str) -> None:
         raise EngineError("\n".join(problems))
 
 
+def check_trained(adapter: str) -> None:
+    """Raise EngineError for an adapter in a folder here all of whose products are 0, as training begins with."""
+    if not Path(adapter or "?").is_dir() or find_spec("peft") is None:
+        return
+    from peft import load_peft_weights
+
+    tensors = load_peft_weights(adapter, device="cpu")
+    outer = [one for name, one in tensors.items() if ".lora_B." in name or ".lora_embedding_B" in name]
+    inner = [name for name in tensors if ".lora_A." in name or ".lora_embedding_A" in name]
+    if len(outer) + len(inner) == len(tensors) and not any(bool(one.any()) for one in outer):
+        raise EngineError(changes_nothing(adapter))
+
+
+def changes_nothing(adapter: str) -> str:
+    """Return the message for an adapter that leaves its base as it is."""
+    return (
+        f"The adapter {adapter} changes nothing: it is not trained. Register the base without an adapter, or train it "
+        "(--no-try registers it as it is)."
+    )
+
+
 def adapter_notes(adapter: str, base: str) -> list[str]:
     """Return what looks strange in an adapter's folder, or cannot be known."""
     if not Path(adapter or "?").is_dir():

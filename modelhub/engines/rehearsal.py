@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelhub.engines.adapterfiles import adapter_notes, check_adapter, check_model
+from modelhub.engines.adapterfiles import adapter_notes, check_adapter, check_model, check_trained
 from modelhub.engines.base import EngineError, EngineSettings, GenerationRequest
 from modelhub.engines.decoding import Decoding
 from modelhub.engines.tokens import Codec
@@ -47,6 +47,7 @@ def rehearse_files(
     files are here; nothing is downloaded. Raises EngineError for what would fail every time.
     """
     check_adapter(settings.adapter, settings.model)
+    check_trained(settings.adapter)
     warnings = adapter_notes(settings.adapter, settings.model)
     check_model(settings.model)
     try:

@@ -107,7 +107,7 @@ def _compared(made: "torch.Tensor", wanted: "torch.Tensor", alone: "torch.Tensor
             f"adapter on its base {tuple(wanted.shape)}. Nothing was written."
         )
     largest = max(1.0, float(wanted.abs().max()))
-    compared = {
+    compared: dict[str, Any] = {
         "dtype": dtype,
         "difference": largest_difference(made, wanted),
         "tolerance": TOLERANCES.get(dtype, TOLERANCES["float32"]) * largest,
