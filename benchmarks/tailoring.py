@@ -29,12 +29,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from annotation.rowfiles import read_records
+from modelhub.engines.digests import MANIFEST
 from modelhub.prompting.layouts import PersonaStyle, render_prompt
 from modelhub.training.config import Recipe, load_recipe
 from modelhub.training.data import TrainingRow, build_examples
 from modelhub.training.dpo import make_dpo_trainer
 from modelhub.training.job import DPO, SFT, DataDescription, TrainingJob
-from modelhub.training.manifest import MANIFEST, read_manifest
+from modelhub.training.manifest import read_manifest
 from modelhub.training.sft import train_sft
 from modelhub.training.trainer import PreparedTraining, Watch, prepare, run_training
 from tests.tools.smallmodels import FloatArray, Size, device, log_probabilities, make_base

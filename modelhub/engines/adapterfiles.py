@@ -1,18 +1,20 @@
-"""Whether a LoRA adapter fits the base it is to stand on, as far as the heads of their files show. Loads no weights."""
+"""Whether a LoRA adapter fits the base it is to stand on, as far as their files show. Loads no weights of the base."""
 
 import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from modelhub.engines.base import EngineError
+from modelhub.engines.digests import base_problem, base_unknown
 from modelhub.engines.modelfiles import lora_rank, read_json
+from modelhub.engines.weights import adapter_gaps, load_errors, not_whole, some, stored_tensors, whole_model
 
 _ADAPTER = "adapter_model.safetensors"
 _PART = re.compile(r"^base_model\.model\.(?P<module>.+)\.lora_(?P<side>[AB])\.weight$")
 _LARGEST_HEAD = 100_000_000  # bytes; what the format allows
-_MOST_NAMED = 3
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -26,21 +28,82 @@ class _Part:
     shape: tuple[int, ...]
 
 
-def adapter_problems(adapter: Path, base: Path) -> tuple[list[str], list[str]]:
-    """Return what makes the adapter useless on this base, and what only looks strange; both may be folders or names.
+def check_adapter(adapter: str, base: str) -> None:
+    """Raise EngineError for an adapter of another base, or one that does not fit it whole, as far as both are here."""
+    if not (base and Path(adapter or "?").is_dir()):
+        return
+    if problem := base_problem(adapter, base):
+        raise EngineError(problem)
+    if problems := _head_problems(Path(adapter), Path(base)) or _gap_problems(adapter, base):
+        raise EngineError("\n".join(problems))
 
-    What is not here, or not in the safetensors format, is not looked at.
-    """
-    if not (adapter / _ADAPTER).is_file():
-        return [], []
+
+def check_trained(adapter: str) -> None:
+    """Raise EngineError for an adapter in a folder here all of whose products are 0, as training begins with."""
+    if not Path(adapter or "?").is_dir() or find_spec("peft") is None:
+        return
+    from peft import load_peft_weights
+
+    tensors = load_peft_weights(adapter, device="cpu")
+    outer = [one for name, one in tensors.items() if ".lora_B." in name or ".lora_embedding_B" in name]
+    inner = [name for name in tensors if ".lora_A." in name or ".lora_embedding_A" in name]
+    if len(outer) + len(inner) == len(tensors) and not any(bool(one.any()) for one in outer):
+        raise EngineError(changes_nothing(adapter))
+
+
+def changes_nothing(adapter: str) -> str:
+    """Return the message for an adapter that leaves its base as it is."""
+    return (
+        f"The adapter {adapter} changes nothing: it is not trained. Register the base without an adapter, or train it "
+        "(--no-try registers it as it is)."
+    )
+
+
+def adapter_notes(adapter: str, base: str) -> list[str]:
+    """Return what looks strange in an adapter's folder, or cannot be known."""
+    if not Path(adapter or "?").is_dir():
+        return [f"Whether the adapter {adapter} was trained on {base} is unknown: it is not here."] if adapter else []
+    unknown = base_unknown(adapter, base)
+    return [*_strange(Path(adapter), Path(base)), *([unknown] if unknown else [])]
+
+
+def check_model(name: str) -> None:
+    """Raise EngineError for a model folder whose files hold too little or too much, as far as transformers knows it."""
+    if not _base_shapes(Path(name)):
+        return
+    unknown: tuple[type[Exception], ...] = (*load_errors(), ImportError)
     try:
-        parts = list(_parts(tensor_shapes(adapter / _ADAPTER)))
-        base_shapes = _base_shapes(base)
-    except EngineError as error:
-        return [str(error)], []
+        whole_model(name, device_map="meta", local_files_only=True)
+    except unknown:
+        return  # of a kind that transformers does not know; vLLM may
+
+
+def _head_problems(adapter: Path, base: Path) -> list[str]:
+    """Return what the heads of files in the safetensors format tell, in the words that help most."""
+    if not (adapter / _ADAPTER).is_file():
+        return []
+    parts = list(_parts(tensor_shapes(adapter / _ADAPTER)))
+    base_shapes = _base_shapes(base)
     if not parts:
-        return [f"The adapter {adapter} holds no weights of a LoRA adapter."], []
-    return [*_rank_problems(adapter, parts), *_shape_problems(adapter, parts, base_shapes)], _strange(adapter, base)
+        return [f"The adapter {adapter} holds no weights of a LoRA adapter."]
+    return [*_rank_problems(adapter, parts), *_shape_problems(adapter, parts, base_shapes)]
+
+
+def _gap_problems(adapter: str, base: str) -> list[str]:
+    """Return what is missing or left over when a model of the base's kind, without weights, takes the adapter."""
+    if find_spec("peft") is None:
+        return []  # where vLLM alone is installed
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(base, local_files_only=True)
+    except (OSError, ValueError):
+        return []  # it is not here; whoever loads it looks
+    try:
+        gaps = adapter_gaps(adapter, config, stored_tensors(adapter))
+    except load_errors() as error:
+        return [f"The adapter {adapter} cannot be put into a model like {base}: {error}"]
+    return [not_whole(adapter, gaps)] if gaps else []
 
 
 def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -94,9 +157,9 @@ def _shape_problems(adapter: Path, parts: list[_Part], base: Shapes) -> list[str
     wrong = sorted({one.module for one in known if not _fits(one, base[f"{one.module}.weight"])})
     problems = []
     if missing:
-        problems.append(f"The adapter {adapter} changes modules that the base does not have: {_some(missing)}.")
+        problems.append(f"The adapter {adapter} changes modules that the base does not have: {some(missing)}.")
     if wrong:
-        problems.append(f"The adapter {adapter} is of a model of another size: its shapes differ in {_some(wrong)}.")
+        problems.append(f"The adapter {adapter} is of a model of another size: its shapes differ in {some(wrong)}.")
     return problems
 
 
@@ -113,8 +176,3 @@ def _strange(adapter: Path, base: Path) -> list[str]:
     if said.rstrip("/").rpartition("/")[2].casefold() == base.name.casefold():
         return []
     return [f"The adapter {adapter} was trained on {said}, as it says itself, and is to stand on {base}."]
-
-
-def _some(names: list[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -38,6 +38,11 @@ def _problems(what: str, name: str, look: Callable[[Path], list[str]]) -> list[s
 
 def _model_problems(folder: Path, *, chat: bool) -> list[str]:
     problems = []
+    if (folder / "config.json").is_file() and (folder / "adapter_config.json").is_file():
+        problems.append(
+            f"The model folder {folder} holds an adapter too (adapter_config.json), which would be loaded along with "
+            "it, unasked. Give each a folder of its own."
+        )
     if not (folder / "config.json").is_file():
         adapter = " It is an adapter: give its base as the model." if (folder / "adapter_config.json").is_file() else ""
         problems.append(f"The model folder {folder} has no config.json.{adapter}")

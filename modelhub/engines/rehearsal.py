@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modelhub.engines.adapterfiles import adapter_problems
+from modelhub.engines.adapterfiles import adapter_notes, check_adapter, check_model, check_trained
 from modelhub.engines.base import EngineError, EngineSettings, GenerationRequest
 from modelhub.engines.decoding import Decoding
 from modelhub.engines.tokens import Codec
@@ -46,9 +46,10 @@ def rehearse_files(
     `context` is what the engine is told, else the model's own counts. A name on the Hub is looked at as far as its
     files are here; nothing is downloaded. Raises EngineError for what would fail every time.
     """
-    problems, warnings = adapter_problems(Path(settings.adapter), Path(settings.model))
-    if problems:
-        raise EngineError("\n".join(problems))
+    check_adapter(settings.adapter, settings.model)
+    check_trained(settings.adapter)
+    warnings = adapter_notes(settings.adapter, settings.model)
+    check_model(settings.model)
     try:
         tokenizer, own = _tokenizer(settings.model), _context(settings.model)
     except _FILE_ERRORS as error:

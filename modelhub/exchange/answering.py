@@ -8,6 +8,7 @@ from typing import Any
 
 from annotation.errors import ServiceError
 from modelhub.engines import load_engine
+from modelhub.engines.adapterfiles import check_adapter
 from modelhub.engines.base import Engine, EngineSettings, GenerationFailure, GenerationRequest
 from modelhub.engines.decoding import Decoding, parse_decoding
 from modelhub.engines.vllm.settings import model_arguments, parse_options, rank_wanted
@@ -60,6 +61,7 @@ def vllm_arguments(settings: EngineSettings) -> tuple[Decoding, dict[str, Any]]:
     Raises EngineError for settings that cannot be used.
     """
     decoding, options = parse_decoding(settings.decoding), parse_options(settings)
+    check_adapter(settings.adapter, settings.model)
     rank = rank_wanted(settings, options)
     return decoding, dict(model_arguments(settings.model, decoding, options, rank=rank, loras=1))
 

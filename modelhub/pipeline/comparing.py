@@ -11,6 +11,7 @@ from annotation.errors import ServiceError
 from annotation.models import Output, Study, User
 from annotation.services.studies import study_save
 from annotation.studyfile import read_study_file
+from modelhub.engines.digests import MANIFEST
 from modelhub.models import Judgement, PairOutput, PersonaSource, System
 from modelhub.pipeline.config import PLAIN, TAILORED, Judging, Pipeline, StudyPart
 from modelhub.pipeline.inferring import retriever_name
@@ -28,7 +29,6 @@ from modelhub.stages.train_sft import SftOptions
 from modelhub.systems.registering import arms_bind, is_registered, present_fingerprint
 from modelhub.systems.trying import telling
 from modelhub.training.job import DPO, SFT
-from modelhub.training.manifest import MANIFEST
 
 ARMS = {"1": PLAIN, "2": TAILORED}
 

@@ -1,9 +1,6 @@
 """Register systems and bind arms to them. The one place where a blinded arm meets the model behind it."""
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +10,11 @@ from django.db import transaction
 from annotation.errors import NotAllowedNow, ServiceError
 from annotation.fields import check_name
 from annotation.models import Arm, Output, Study, User
-from annotation.rowfiles import file_sha256
 from annotation.services.log import audit_log
 from annotation.services.outputs import arm_fingerprint_set, study_demonstration_set
 from modelhub.engines import IMPORTED, SCRIPTED, SHAPING_OPTIONS, engine_module
 from modelhub.engines.base import EngineSettings
+from modelhub.engines.digests import digest_of, file_digest
 from modelhub.models import ArmBinding, GuardBinding, System
 from modelhub.prompting.layouts import template_version
 
@@ -76,7 +73,7 @@ def system_register_imported(*, name: str, persona_style: str, sha256s: Sequence
     name = _named(name)
     parts = {"engine": IMPORTED, "name": name, "files": sorted(sha256s)}
     return System.objects.create(
-        name=name, engine=IMPORTED, persona_style=persona_style, fingerprint=_digest(parts)
+        name=name, engine=IMPORTED, persona_style=persona_style, fingerprint=digest_of(parts)
     )  # fmt: skip
 
 
@@ -162,33 +159,18 @@ def present_fingerprint(system: System) -> str:
     # Named only where there are any, so that the fingerprints of systems without them stay what they were.
     shaping = {name: value for name, value in system.options.items() if name in SHAPING_OPTIONS}
     later = {"endpoint": system.endpoint, "exemplars": system.exemplars, "options": shaping}
-    return _digest(parts | {name: value for name, value in later.items() if value})
+    return digest_of(parts | {name: value for name, value in later.items() if value})
 
 
 def content_digest(name: str) -> str:
     """Return a digest of a file, or of all files below a folder with their names; other names stand for themselves."""
     path = Path(name)
     if name and path.is_file():
-        return _file_digest(path)
+        return file_digest(path)
     if name and path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
-        return _digest({str(file.relative_to(path)): _file_digest(file) for file in files})
+        return digest_of({str(file.relative_to(path)): file_digest(file) for file in files})
     return name
-
-
-def _file_digest(path: Path) -> str:
-    status = path.stat()
-    return _cached_digest(path, status.st_mtime_ns, status.st_size)
-
-
-@lru_cache(maxsize=1024)
-def _cached_digest(path: Path, mtime_ns: int, size: int) -> str:
-    # Keyed by time and size: a worker checks its files before every batch, and weights take minutes to read.
-    return file_sha256(path)
-
-
-def _digest(parts: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def _stored_path(name: str) -> str:

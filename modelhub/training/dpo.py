@@ -5,11 +5,13 @@ SFT model, so that one loaded base serves every arm.
 """
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from annotation.errors import ServiceError
+from modelhub.engines.weights import load_errors, put_adapter
 from modelhub.training.job import TrainingJob
-from modelhub.training.loading import load_errors, load_model
+from modelhub.training.loading import load_model
+from modelhub.training.starting import check_first_loss, silence
 from modelhub.training.trainer import (
     PreparedTraining,
     TrainingResult,
@@ -43,13 +45,25 @@ def make_dpo_trainer(job: TrainingJob, prepared: PreparedTraining) -> "DPOTraine
     from trl import DPOConfig, DPOTrainer
 
     settings = job.recipe.dpo
-    trainer = DPOTrainer(
+
+    class CheckedAtStart(DPOTrainer):
+        """Look at every loss from before the first update, in the very passes that train."""
+
+        def compute_loss(self, model: Any, inputs: Any, *arguments: Any, **named: Any) -> Any:
+            loss = super().compute_loss(model, inputs, *arguments, **named)
+            if model.training and self.state.global_step == 0 and self.args.disable_dropout:
+                check_first_loss(self, float((loss[0] if isinstance(loss, tuple) else loss).detach()))
+            return loss
+
+    trainer = CheckedAtStart(
         model=_policy(job),
         args=DPOConfig(**{"loss_type": ["sigmoid"], **trainer_settings(job), **job.recipe.trl_dpo}, beta=settings.beta),
         train_dataset=Dataset.from_list(prepared.train.rows),
         eval_dataset=Dataset.from_list(prepared.validation.rows),
         processing_class=prepared.tokenizer,
     )
+    if trainer.args.disable_dropout:
+        silence(trainer.model)  # the trainer itself knows modules of dropout alone
     check_complete(len(prepared.train.rows), len(trainer.train_dataset))
     check_complete(len(prepared.validation.rows), len(trainer.eval_dataset))
     return trainer
@@ -61,13 +75,16 @@ def _policy(job: TrainingJob) -> "PeftModel":
     Only the policy is ever saved. A copy of the reference in a checkpoint would be all that resuming loads (the trainer
     takes subfolders for all adapters there are), and the policy would begin again at the SFT model.
     """
-    from peft import PeftModel
-
     if job.sft is None:
         raise ServiceError("DPO starts from an SFT model; name its folder.")
+    if job.recipe.lora.bias != "none":
+        raise ServiceError(
+            f"The SFT adapter trains biases of the base (lora.bias={job.recipe.lora.bias}), which its frozen copy "
+            "shares: the reference would change with the policy. Train one with lora.bias=none."
+        )
     try:
         base = load_model(job.base, job.recipe, job.settings.precision)
-        model = PeftModel.from_pretrained(base, str(job.sft), is_trainable=True)
+        model = put_adapter(base, str(job.sft), name=POLICY, trainable=True)
     except load_errors() as error:
         raise ServiceError(f"The adapter {job.sft} cannot be loaded into {job.base}: {error}") from error
     model.save_pretrained = partial(model.save_pretrained, selected_adapters=[POLICY])

@@ -10,20 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from annotation.errors import ServiceError
+from modelhub.engines.digests import JOB, MANIFEST, digest_of, model_digest
 from modelhub.training.config import DpoSettings, Recipe, SftSettings
 from modelhub.training.data import Example
 from modelhub.training.manifest import (
     CHECKPOINTS,
     CURVES,
-    JOB,
-    MANIFEST,
     differences,
-    digest_of,
-    model_digest,
     read_job,
     read_manifest,
     write_json,
 )
+from modelhub.training.starting import router_aux_loss
 
 SFT, DPO, MERGED = "sft", "dpo", "merged"
 
@@ -79,6 +77,11 @@ class TrainingJob:
     def checkpoints(self) -> Path:
         return self.out / CHECKPOINTS
 
+    def effective_recipe(self) -> dict[str, Any]:
+        """Return the recipe's settings that shape the training and, for a mixture, the weight of its routers' loss."""
+        routers = router_aux_loss(self.base, self.recipe.trl_sft if self.kind == SFT else self.recipe.trl_dpo)
+        return self.recipe.effective(self.kind) | ({"router_aux_loss": routers} if routers else {})
+
     def describe(self) -> dict[str, Any]:
         """Return all that shapes the result, as JSON: two jobs with the same description are the same job."""
         described = {
@@ -90,7 +93,7 @@ class TrainingJob:
                 "train": _examples(self.data.train_split, self.train),
                 "validation": _examples(self.data.validation_split, self.validation),
             },
-            "recipe": self.recipe.effective(self.kind),
+            "recipe": self.effective_recipe(),
             "seed": self.seed,
             "processes": processes(),
         }

@@ -9,6 +9,7 @@ from annotation.errors import ServiceError
 from modelhub.engines.base import EngineSettings
 from modelhub.engines.decoding import Decoding
 from modelhub.engines.modelfiles import check_files
+from modelhub.engines.weights import load_errors, whole_model
 from modelhub.training.config import LoraSettings, Recipe
 
 if TYPE_CHECKING:
@@ -37,13 +38,6 @@ def quiet_libraries() -> None:
     disable_progress_bar()
     logging.disable_progress_bar()
     logging.set_verbosity_error()
-
-
-def load_errors() -> tuple[type[Exception], ...]:
-    """Return what the libraries raise for files they cannot load."""
-    from safetensors import SafetensorError
-
-    return (OSError, ValueError, RuntimeError, KeyError, SafetensorError)
 
 
 def check_base(base: str) -> None:
@@ -87,9 +81,10 @@ def weights_type(precision: str) -> "torch.dtype":
 
 
 def load_model(base: str, recipe: Recipe, precision: str) -> "PreTrainedModel":
-    """Return the base model, with what the recipe's sections model and quantization say. Raises ServiceError."""
-    from transformers import AutoModelForCausalLM
+    """Return the base model, with what the recipe's sections model and quantization say.
 
+    Raises ServiceError, also if it does not load whole.
+    """
     passed: dict[str, Any] = dict(recipe.model)
     if recipe.quantization:
         # Each process has a whole quantized base on its own GPU; without a map it would be moved there in pieces.
@@ -97,7 +92,7 @@ def load_model(base: str, recipe: Recipe, precision: str) -> "PreTrainedModel":
         passed |= {"quantization_config": quantization_config(recipe.quantization), "device_map": here}
     refusals: tuple[type[Exception], ...] = (*load_errors(), TypeError, ImportError)  # of a name, or for a package
     try:
-        return AutoModelForCausalLM.from_pretrained(base, dtype=weights_type(precision), **passed)
+        return whole_model(base, dtype=weights_type(precision), **passed)
     except refusals as error:
         raise ServiceError(f"The model {base} cannot be loaded: {error}") from error
 

@@ -4,41 +4,19 @@
 `training.json` is written last: a folder that has it is finished.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from annotation.errors import ServiceError
-from annotation.rowfiles import file_sha256
+from modelhub.engines.digests import JOB, MANIFEST, model_digest
 
-MANIFEST = "training.json"
-JOB = "training-job.json"
 CHECKPOINTS = "checkpoints"
 CURVES = "curves"  # where TensorBoard reads them
-ADAPTER_CONFIG = "adapter_config.json"
 _PACKAGES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets")
-# What makes a model, as opposed to what is said about it.
-_MODEL_FILES = {".safetensors", ".bin", ".model", ".jinja", ".txt", ".json"}
-
-
-def model_digest(name: str) -> str:
-    """Return the SHA-256 over the files of a model or adapter folder; a Hub name stands for itself.
-
-    Manifests, model cards and checkpoints are no part of it. `adapter_config.json` counts without the path of its
-    base, so that a model may move.
-    """
-    folder = Path(name)
-    if not folder.is_dir():
-        return f"hub:{name}"
-    files = sorted(
-        path for path in folder.iterdir() if path.suffix in _MODEL_FILES and path.name not in (MANIFEST, JOB)
-    )
-    return digest_of({path.name: _file_digest(path) for path in files})
 
 
 def hub_revision(name: str) -> str:
@@ -57,25 +35,6 @@ def base_entry(name: str) -> dict[str, str]:
     place = str(Path(name).resolve()) if Path(name).is_dir() else name
     revision = hub_revision(name)
     return {"name": place, "digest": model_digest(name)} | ({"revision": revision} if revision else {})
-
-
-def digest_of(value: Any) -> str:
-    """Return the SHA-256 of a JSON value."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode("utf-8")).hexdigest()
-
-
-def _file_digest(path: Path) -> str:
-    if path.name == ADAPTER_CONFIG:
-        # Sets of modules are written in any order.
-        values = {k: sorted(v) if isinstance(v, list) else v for k, v in read_json(path).items()}
-        return digest_of({k: v for k, v in values.items() if k != "base_model_name_or_path"})
-    status = path.stat()
-    return _cached_digest(path.resolve(), status.st_mtime_ns, status.st_size)
-
-
-@cache
-def _cached_digest(path: Path, mtime_ns: int, size: int) -> str:
-    return file_sha256(path)
 
 
 def versions() -> dict[str, str]:

@@ -2,30 +2,38 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from annotation.errors import ServiceError
+from modelhub.engines.digests import ADAPTER_CONFIG, MANIFEST, base_problem, model_digest
+from modelhub.engines.probing import largest_difference, probe_logits
+from modelhub.engines.weights import load_errors, put_adapter, whole_model
 from modelhub.training.checks import check_disk
 from modelhub.training.job import MERGED
-from modelhub.training.loading import check_base, load_errors, load_tokenizer, quiet_environment, quiet_libraries
+from modelhub.training.loading import check_base, load_tokenizer, quiet_environment, quiet_libraries
 from modelhub.training.manifest import (
-    ADAPTER_CONFIG,
-    MANIFEST,
     base_entry,
     is_trained_here,
-    model_digest,
     read_json,
     read_manifest,
     versions,
     write_json,
 )
 
+if TYPE_CHECKING:
+    import torch
+    from peft import PeftModel
+
+# Of the largest logit: what rounding weights and activations to the precision of the files can make of a difference.
+TOLERANCES = {"float32": 1e-3, "float16": 1e-2, "bfloat16": 5e-2}
+
 
 def merge_adapter(adapter: Path, out: Path, *, base: str = "") -> dict[str, Any]:
     """Write base and adapter as one model, in the precision of the base's files, and return its manifest.
 
     The base is the one the adapter names, unless `base` says where it is now. Nothing is left of a merge that fails.
-    Raises ServiceError if the folder is taken, the adapter unfinished, the base another one, or the disk too full.
+    The logits of what was written are compared with those of the adapter on its base. Raises ServiceError if they
+    differ, if the folder is taken, the adapter unfinished, the base another one, or the disk too full.
     """
     if out.exists():
         raise ServiceError(f"{out} exists already. Give a folder that does not.")
@@ -33,17 +41,18 @@ def merge_adapter(adapter: Path, out: Path, *, base: str = "") -> dict[str, Any]
     name = base or manifest.get("base", {}).get("name") or _base_named_by(adapter)
     quiet_environment(name)
     check_base(name)
-    _check_same_base(name, manifest)
+    if problem := base_problem(str(adapter), name):
+        raise ServiceError(problem)
     check_disk(out, _bytes_of(name))
     half = out.with_name(f".{out.name}.half")
     shutil.rmtree(half, ignore_errors=True)  # of a merge that was killed
     half.mkdir(parents=True)
     try:
-        _merge(name, adapter, half)
+        compared = _merge(name, adapter, half)
         merged = {
             "format": 1, "kind": MERGED, "base": base_entry(name),
             "parent": {"name": str(adapter.resolve()), "digest": model_digest(str(adapter))},
-            "data": manifest.get("data"), "versions": versions(),
+            "data": manifest.get("data"), "versions": versions(), "compared": compared,
         }  # fmt: skip
         write_json(half / MANIFEST, merged)
         half.rename(out)
@@ -52,17 +61,65 @@ def merge_adapter(adapter: Path, out: Path, *, base: str = "") -> dict[str, Any]
     return merged
 
 
-def _merge(base: str, adapter: Path, folder: Path) -> None:
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM
-
+def _merge(base: str, adapter: Path, folder: Path) -> dict[str, Any]:
+    """Write the merged model, and return how its logits compare with those of the adapter on its base."""
     quiet_libraries()
+    tokenizer = load_tokenizer(base)
     try:
-        model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype="auto"), str(adapter))
-        model.merge_and_unload(safe_merge=True).save_pretrained(folder)
+        model = whole_model(base, dtype="auto").eval()
+        alone = probe_logits(model, tokenizer)
+        adapted = put_adapter(model, str(adapter))
+        wanted = probe_logits(adapted, tokenizer)
+        _untie(adapted)
+        adapted.merge_and_unload(safe_merge=True).save_pretrained(folder)
+        del model, adapted  # there may be no room for two
+        tokenizer.save_pretrained(folder)
+        written = whole_model(str(folder), dtype="auto").eval()
+        made = probe_logits(written, load_tokenizer(str(folder)))
     except load_errors() as error:
         raise ServiceError(f"The adapter {adapter} cannot be merged into {base}: {error}") from error
-    load_tokenizer(base).save_pretrained(folder)
+    return _compared(made, wanted, alone, dtype=str(written.dtype).removeprefix("torch."))
+
+
+def _untie(model: "PeftModel") -> None:
+    """Give embedding and head weights of their own where they share them and the adapter changes one of them.
+
+    Merging writes into what is shared: the other one would change as well.
+    """
+    from peft.tuners.lora import LoraLayer
+    from torch import nn
+
+    base = model.get_base_model()
+    layers = base.get_input_embeddings(), base.get_output_embeddings()
+    plain = [getattr(layer, "base_layer", layer) for layer in layers]
+    if plain[1] is None or plain[0].weight is not plain[1].weight or not any(isinstance(x, LoraLayer) for x in layers):
+        return
+    plain[1].weight = nn.Parameter(plain[1].weight.detach().clone(), requires_grad=False)
+    for config in (base.config, base.config.get_text_config()):
+        config.tie_word_embeddings = False
+
+
+def _compared(made: "torch.Tensor", wanted: "torch.Tensor", alone: "torch.Tensor", *, dtype: str) -> dict[str, Any]:
+    """Return by how much the logits differ, at most; raise ServiceError if that is more than rounding can explain."""
+    if made.shape != wanted.shape:
+        raise ServiceError(
+            f"The merged model is another one: it reads {tuple(made.shape)} tokens and words of the probe, and the "
+            f"adapter on its base {tuple(wanted.shape)}. Nothing was written."
+        )
+    largest = max(1.0, float(wanted.abs().max()))
+    compared: dict[str, Any] = {
+        "dtype": dtype,
+        "difference": largest_difference(made, wanted),
+        "tolerance": TOLERANCES.get(dtype, TOLERANCES["float32"]) * largest,
+        "effect_of_adapter": largest_difference(wanted, alone),
+    }
+    if not compared["difference"] <= compared["tolerance"]:
+        raise ServiceError(
+            f"The merged model is not the adapter on its base: logits differ by up to {compared['difference']:.3g}, "
+            f"and rounding to {dtype} explains {compared['tolerance']:.3g} (the adapter itself changes them by up to "
+            f"{compared['effect_of_adapter']:.3g}). Nothing was written."
+        )
+    return compared
 
 
 def _manifest_of(adapter: Path) -> dict[str, Any]:
@@ -78,12 +135,6 @@ def _base_named_by(adapter: Path) -> str:
     if not name:
         raise ServiceError(f"{adapter} does not say which base it belongs to; name it with --base.")
     return str(name)
-
-
-def _check_same_base(name: str, manifest: dict[str, Any]) -> None:
-    trained_on = manifest.get("base", {}).get("digest")
-    if trained_on and trained_on != model_digest(name):
-        raise ServiceError(f"{name} is not the base that the adapter was trained on: its files differ.")
 
 
 def _bytes_of(base: str) -> int:

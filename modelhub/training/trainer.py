@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annotation.errors import ServiceError
+from modelhub.engines.digests import MANIFEST, model_digest
 from modelhub.engines.modelfiles import no_chat_template
+from modelhub.engines.weights import adapter_gaps, hold_loads, refuse_gaps, stored_tensors
 from modelhub.training.checks import check_disk, check_memory, check_tokenizer_fits, model_sizes, training_bytes
 from modelhub.training.fitting import Fitted, Lengths, fit_examples
 from modelhub.training.job import (
@@ -32,7 +34,7 @@ from modelhub.training.loading import (
     quiet_libraries,
     weights_type,
 )
-from modelhub.training.manifest import CURVES, MANIFEST, base_entry, model_digest, versions, write_json
+from modelhub.training.manifest import CURVES, base_entry, versions, write_json
 from modelhub.training.passing import check_passed, check_trackers
 
 if TYPE_CHECKING:
@@ -184,6 +186,7 @@ def run_training(
         trainer = make_trainer(job, prepared)
     except (ImportError, RuntimeError, ValueError) as error:
         raise ServiceError(f"The trainer cannot be set up: {error}") from error
+    hold_loads(trainer.model)
     checkpoint = last_checkpoint(job)
     watching = _callback(watch)
     trainer.callback_handler.callbacks = [
@@ -264,6 +267,8 @@ def _finish(
     trainer.save_model(str(job.out))
     resumed_at = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
     if is_main_process():
+        written = str(job.out)
+        refuse_gaps(written, adapter_gaps(written, trainer.model.config, stored_tensors(written)))
         (job.out / "training_args.bin").unlink(missing_ok=True)  # a pickle that only its own versions can read
     manifest = _manifest(job, prepared, trainer, best=best, seconds=seconds)
     if is_main_process():

@@ -4,6 +4,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from modelhub.engines.adapterfiles import check_adapter
 from modelhub.engines.base import EngineError, EngineSettings
 from modelhub.engines.openai.client import Client
 from modelhub.engines.openai.identity import Identity
@@ -25,7 +26,10 @@ def rehearse_server(settings: EngineSettings, asked: Rehearsal) -> Rehearsed:
     server = _briefly(read_settings(settings))
     # In a thread of its own: the caller's may run an event loop already.
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(lambda: asyncio.run(_rehearse(server, asked))).result()
+        rehearsed = pool.submit(lambda: asyncio.run(_rehearse(server, asked))).result()
+    # Where the server's folders are on this machine too, they are looked at as our own would be.
+    check_adapter(rehearsed.served.get("root", ""), rehearsed.served.get("parent_root", ""))
+    return rehearsed
 
 
 def _briefly(server: ServerSettings) -> ServerSettings:

@@ -11,14 +11,12 @@ from modelhub.engines.decoding import Decoding
 from modelhub.engines.modelfiles import stamp
 from modelhub.engines.tokens import Codec
 from modelhub.engines.transformers.turns import AdapterTurns
+from modelhub.engines.weights import load_errors, whole_model
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 logger = logging.getLogger(__name__)
-
-# What the libraries raise for files they cannot load, a device without memory among them.
-LOAD_ERRORS = (OSError, ValueError, RuntimeError, KeyError)
 
 
 class LoadedBase:
@@ -51,12 +49,12 @@ class LoadedBase:
     def load_adapter(self, folder: str) -> str:
         """Put a LoRA adapter into the base unless it is there, and return the name to use it by.
 
-        Raises EngineError if it cannot be loaded or does not fit the base.
+        Raises EngineError if it cannot be loaded, does not fit the base as a whole, or would change the base's weights.
         """
         name = hashlib.sha256(repr((folder, stamp(folder))).encode()).hexdigest()[:16]
         try:
             self._turns.put(folder, name)
-        except LOAD_ERRORS as error:
+        except load_errors() as error:
             raise EngineError(f"The adapter {folder} cannot be loaded into {self.name}: {error}") from error
         return name
 
@@ -120,15 +118,15 @@ def load_base(name: str, *, dtype: str, device: str) -> LoadedBase:
 
 
 def _load(name: str, *, dtype: str, device: str) -> LoadedBase:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
     from transformers.utils import logging as library_logging
 
     library_logging.disable_progress_bar()
     logger.info("loading %s (%s) on %s", name, dtype, device)
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
-        model = AutoModelForCausalLM.from_pretrained(name, dtype=dtype).to(device).eval()
-    except LOAD_ERRORS as error:
+        model = whole_model(name, dtype=dtype).to(device).eval()
+    except load_errors() as error:
         raise EngineError(f"The model {name} cannot be loaded: {error}") from error
     return LoadedBase(model, tokenizer, name=name)
 

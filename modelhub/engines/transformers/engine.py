@@ -10,7 +10,7 @@ import threading
 import time
 import zlib
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from modelhub.engines.base import (
 )
 from modelhub.engines.batched import BatchedEngine
 from modelhub.engines.decoding import Decoding, parse_decoding, parse_settings
+from modelhub.engines.digests import check_base_of
 from modelhub.engines.modelfiles import check_files
 from modelhub.engines.packages import require
 from modelhub.engines.rehearsal import Rehearsal, Rehearsed, rehearse_files
@@ -35,6 +36,7 @@ from modelhub.engines.tokens import StopTexts, TokenAnswer, TokenPrompt, TokenUs
 from modelhub.engines.transformers.basemodels import LoadedBase, load_base
 from modelhub.engines.transformers.continuous import ContinuousBatches
 from modelhub.engines.transformers.live import TransformersLiveEngine
+from modelhub.engines.transformers.probe import probe_adapter
 from modelhub.engines.transformers.running import RunningBatch
 
 if TYPE_CHECKING:
@@ -181,6 +183,7 @@ def check(settings: EngineSettings) -> None:
     decoding = parse_decoding(settings.decoding)
     _parse_options(settings)
     check_files(settings, decoding)
+    check_base_of(settings)
 
 
 def create(settings: EngineSettings) -> TransformersEngine:
@@ -217,8 +220,16 @@ def live(settings: EngineSettings) -> LiveEngine:
 
 
 def rehearse(settings: EngineSettings, asked: Rehearsal) -> Rehearsed:
-    """Try tokenizer, chat template, context and adapter; raise EngineError for what would fail every time."""
-    return rehearse_files(settings, parse_decoding(settings.decoding), asked)
+    """Try tokenizer, chat template, context and adapter; raise EngineError for what would fail every time.
+
+    With an adapter the model is loaded, and asked with the adapter and without.
+    """
+    decoding, options = parse_decoding(settings.decoding), _parse_options(settings)
+    rehearsed = rehearse_files(settings, decoding, asked)
+    if not settings.adapter:
+        return rehearsed
+    told = probe_adapter(settings, dtype=decoding.dtype, device=_device(options.device))
+    return replace(rehearsed, warnings=[*rehearsed.warnings, told])
 
 
 def _continuous(base: LoadedBase, options: TransformersOptions) -> bool:

@@ -6,6 +6,8 @@ from collections import deque
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from modelhub.engines.weights import put_adapter
+
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
@@ -59,6 +61,7 @@ class AdapterTurns:
         self._peft: PeftModel | None = None
         self._turn = InTurn()
         self._active: str | None = None  # None: not known
+        self._whole: set[str] = set()  # names of adapters that were put in to their end
 
     def view(self, adapter: str) -> "PreTrainedModel":
         """Return the model as it is with this adapter ("" for none). It shares all weights with the other views."""
@@ -75,16 +78,12 @@ class AdapterTurns:
         return seen
 
     def put(self, folder: str, name: str) -> None:
-        """Put the adapter in `folder` into the model under this name, unless it is there; raises what peft raises."""
-        from peft import PeftModel
-
+        """Put the adapter in `folder` into the model under this name, unless it is there; raises as `put_adapter`."""
         with self._turn:
             self._active = None
-            if self._peft is None:
-                self._peft = PeftModel.from_pretrained(self._model, folder, adapter_name=name)
-            elif name not in self._peft.peft_config:
-                self._peft.load_adapter(folder, adapter_name=name)
-            self._peft.eval()
+            if name not in self._whole:
+                self._peft = put_adapter(self._peft or self._model, folder, name=name, shared=True)
+                self._whole.add(name)
 
     def _activate(self, adapter: str) -> None:
         if self._peft is None or adapter == self._active:

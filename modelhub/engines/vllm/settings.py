@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from modelhub.engines.adapterfiles import check_adapter
 from modelhub.engines.base import EngineError, EngineSettings
 from modelhub.engines.decoding import Decoding, parse_decoding, parse_settings
+from modelhub.engines.digests import check_base_of
 from modelhub.engines.modelfiles import check_files, lora_rank, stamp
 from modelhub.engines.packages import require
 from modelhub.engines.tokens import Codec, TokenPrompt
@@ -113,7 +115,8 @@ class Adapters:
     def request(self, folder: str) -> "LoRARequest":
         """Return the adapter in a folder as vLLM wants it named: always the same while its files are the same.
 
-        vLLM knows adapters by their number, so changed files get another. Raises EngineError if there is no room.
+        vLLM knows adapters by their number, so changed files get another. Raises EngineError if there is no room, or if
+        the adapter is not whole: vLLM itself passes over modules that it has no weights for.
         """
         from vllm.lora.request import LoRARequest
 
@@ -125,6 +128,7 @@ class Adapters:
             )
         key = (folder, stamp(folder))
         if key not in self._requests:
+            check_adapter(folder, self._name)
             number = next(self._numbers)
             self._requests[key] = LoRARequest(f"adapter-{number}", number, folder)
         return self._requests[key]
@@ -137,6 +141,7 @@ def check(settings: EngineSettings) -> None:
     if options.distributed_executor_backend == "ray":
         require("vllm", ("ray",), "requirements-ray.txt")
     check_files(settings, decoding)
+    check_base_of(settings)
     if settings.adapter and options.max_loras == 0:
         raise EngineError("The system has an adapter, but its options say max_loras 0: leave that out, or say 1.")
     if settings.adapter and adapter_rank(settings.adapter) > (options.max_lora_rank or RANKS[-1]):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from annotation.errors import ServiceError
+from modelhub.engines.digests import MANIFEST
 from modelhub.files.problems import first_lines
 from modelhub.models import Direction, PreferencePair, Run, System, TrainingLog
 from modelhub.prompting.layouts import PersonaStyle
@@ -33,7 +34,7 @@ from modelhub.training.job import (
     is_main_process,
     processes,
 )
-from modelhub.training.manifest import MANIFEST, hub_revision, read_manifest
+from modelhub.training.manifest import hub_revision, read_manifest
 from modelhub.training.sft import train_sft
 from modelhub.training.trainer import EVALUATION, TRAIN, LogEntry, PreparedTraining, TrainingResult, Watch, prepare
 

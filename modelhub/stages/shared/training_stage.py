@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import TypeVar
 
+from modelhub.engines.digests import MANIFEST
 from modelhub.runs.stage import Remaining, Reporting, Stage
 from modelhub.stages.shared.training import (
     LEAVES,
@@ -16,7 +17,6 @@ from modelhub.stages.shared.training_options import Trained, TrainOptions, model
 from modelhub.systems.trying import telling
 from modelhub.training.job import is_main_process
 from modelhub.training.layout import Asked
-from modelhub.training.manifest import MANIFEST
 
 T = TypeVar("T", bound=TrainOptions)
 _DRY_RUN_EXAMPLES = 2

@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 from annotation.errors import ServiceError
 from annotation.models import Output, Study, User
 from modelhub.engines.base import GenerationFailure, GenerationRequest
+from modelhub.engines.digests import MANIFEST
 from modelhub.engines.scripted import ScriptedEngine
 from modelhub.models import (
     Generation,
@@ -34,7 +35,6 @@ from modelhub.queries.judgements import judged_results
 from modelhub.queries.persona_sources import persona_key
 from modelhub.runs.stage import Remaining, Reporting
 from modelhub.training.job import DPO
-from modelhub.training.manifest import MANIFEST
 from tests.tools import smoke
 from tests.tools.processes import ProjectProcess, wait_until
 

@@ -181,7 +181,9 @@ def widen(adapter: Path) -> None:
 def test_an_adapter_that_does_not_fit_its_base_is_refused(
     model: Path, adapter: Path, spoil: Callable[[Path], None], message: str
 ) -> None:
-    assert not notes(register("transformers", model, "--adapter", str(adapter), decoding=CHAT))
+    unknown, probed = notes(register("transformers", model, "--adapter", str(adapter), decoding=CHAT))
+    assert "is unknown: it has no training.json with a digest" in unknown
+    assert re.search(r"With the adapter, logits of probe texts differ from the base's by up to \d", probed)
     System.objects.all().delete()
     spoil(adapter)
     with pytest.raises(CommandError, match=message):
@@ -191,8 +193,44 @@ def test_an_adapter_that_does_not_fit_its_base_is_refused(
 
 def test_an_adapter_that_was_trained_on_another_model_is_noted(model: Path, adapter: Path) -> None:
     change(adapter / "adapter_config.json", base_model_name_or_path="meta-llama/Llama-3.1-8B")
-    (note,) = notes(register("transformers", model, "--adapter", str(adapter), decoding=CHAT))
+    note, _, _ = notes(register("transformers", model, "--adapter", str(adapter), decoding=CHAT))
     assert "was trained on meta-llama/Llama-3.1-8B" in note
+
+
+def untrain(adapter: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    tensors = load_file(weights(adapter))
+    save_file({name: one * 0 if "lora_B" in name else one for name, one in tensors.items()}, weights(adapter))
+
+
+def shrink(adapter: Path) -> None:
+    rewrite(adapter, same, lambda one: one * 1e-20)  # not 0, and lost in any logit
+
+
+@pytest.mark.parametrize("spoil", [untrain, shrink])
+def test_an_adapter_that_changes_nothing_is_registered_only_untried(
+    model: Path, adapter: Path, spoil: Callable[[Path], None]
+) -> None:
+    spoil(adapter)
+    with pytest.raises(CommandError, match="changes nothing: it is not trained. Register the base without"):
+        register("transformers", model, "--adapter", str(adapter), decoding=CHAT)
+    assert not System.objects.exists()
+    register("transformers", model, "--adapter", str(adapter), "--no-try", decoding=CHAT)
+
+
+def test_an_adapter_that_makes_no_numbers_is_refused(model: Path, adapter: Path) -> None:
+    rewrite(adapter, same, lambda one: one * float("nan"))
+    with pytest.raises(CommandError, match="are no numbers"):
+        register("transformers", model, "--adapter", str(adapter), decoding=CHAT)
+
+
+def test_an_adapter_whose_base_has_no_room_is_noted_as_not_tried(
+    model: Path, adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modelhub.engines.transformers.probe._free_bytes", lambda device: 1000)
+    said = notes(register("transformers", model, "--adapter", str(adapter), decoding=CHAT))
+    assert re.search(r"was not tried: its weights take [\d,]+ bytes, and 1,000 are free", said[-1])
 
 
 def test_an_adapter_of_a_base_in_several_files_is_held_to_all_of_them(

@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from annotation.errors import ServiceError
+from modelhub.engines.digests import model_digest
 from modelhub.training.dpo import make_dpo_trainer, train_dpo
-from modelhub.training.manifest import model_digest, read_manifest
+from modelhub.training.manifest import read_manifest
+from modelhub.training.sft import train_sft
 from modelhub.training.trainer import EVALUATION, TRAIN, LogEntry, prepare
+from tests.modelhub.engines.spoiling import same, spoiled, without
 from tests.modelhub.training.making import examples, load, make_job, margins, response_log_probability, weights
 
 
@@ -74,3 +77,16 @@ def test_both_arms_work_on_one_loaded_base(dpo_folder: Path, sft_folder: Path, t
 def test_dpo_without_an_sft_model_is_refused(tiny_llama: Path, tmp_path: Path) -> None:
     with pytest.raises(ServiceError, match="DPO starts from an SFT model"):
         train_dpo(make_job("dpo", tiny_llama, tmp_path / "out"))
+
+
+def test_half_an_sft_adapter_is_not_trained_on(tiny_llama: Path, sft_folder: Path, tmp_path: Path) -> None:
+    half = spoiled(sft_folder, tmp_path / "half", without("layers.1"))
+    with pytest.raises(ServiceError, match=r"does not fit this base as a whole: of its weights, \d+ missing"):
+        train_dpo(make_job("dpo", tiny_llama, tmp_path / "out", sft=half))
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_a_base_that_is_not_whole_is_not_trained(tiny_llama: Path, sft_folder: Path, tmp_path: Path, kind: str) -> None:
+    broken = spoiled(tiny_llama, tmp_path / "broken", same, "config.json", num_hidden_layers=3)
+    with pytest.raises(ServiceError, match="does not load whole .* 9 missing from its files"):
+        {"sft": train_sft, "dpo": train_dpo}[kind](make_job(kind, broken, tmp_path / "out", sft=sft_folder))

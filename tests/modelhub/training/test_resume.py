@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from annotation.errors import ServiceError
+from modelhub.engines.digests import MANIFEST
 from modelhub.training.dpo import train_dpo
 from modelhub.training.job import FolderState, TrainingJob, folder_state, last_checkpoint
-from modelhub.training.manifest import MANIFEST
 from modelhub.training.sft import train_sft
 from modelhub.training.trainer import LogEntry, Watch
+from tests.modelhub.engines.spoiling import spoiled, without
 from tests.modelhub.training.making import make_job, same_weights
 
 
@@ -83,6 +84,22 @@ def test_a_half_written_checkpoint_is_gone_before_training_goes_on(tiny_llama: P
     (job.checkpoints / "checkpoint-6" / "trainer_state.json").unlink()
     interrupted(train_sft, job, step=4)
     assert [path.name for path in job.checkpoints.glob("checkpoint-*")] == ["checkpoint-3"]
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_training_does_not_go_on_from_half_a_checkpoint(
+    tiny_llama: Path, sft_folder: Path, tmp_path: Path, kind: str
+) -> None:
+    train, job = (
+        {"sft": train_sft, "dpo": train_dpo}[kind],
+        make_job(kind, tiny_llama, tmp_path / "out", sft=sft_folder),
+    )
+    interrupted(train, job)
+    newest = job.checkpoints / "checkpoint-6"
+    newest.rename(tmp_path / "newest")
+    spoiled(tmp_path / "newest", newest, without("layers.1"))
+    with pytest.raises(ServiceError, match=f"{newest} does not fit this base as a whole: of its weights, .* missing"):
+        train(job)
 
 
 def test_what_was_logged_before_is_told_again_so_that_curves_are_whole(tiny_llama: Path, tmp_path: Path) -> None:

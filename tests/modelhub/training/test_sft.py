@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from annotation.errors import ServiceError
+from modelhub.training.job import FolderState, TrainingJob, folder_state
 from modelhub.training.manifest import read_manifest
 from modelhub.training.sft import make_sft_trainer, train_sft
-from modelhub.training.trainer import EVALUATION, TRAIN, LogEntry, prepare
+from modelhub.training.trainer import EVALUATION, TRAIN, LogEntry, PreparedTraining, Watch, prepare, run_training
+from tests.modelhub.engines.spoiling import spoiled, without
 from tests.modelhub.training.making import examples, load, make_job, margins, weights
 
 
@@ -181,3 +184,24 @@ def test_settings_the_base_cannot_have_are_refused_before_anything_is_written(
 def test_an_unknown_place_to_report_to_is_refused(tiny_llama: Path, tmp_path: Path) -> None:
     with pytest.raises(ServiceError, match="nowhere"):
         train_sft(make_job("sft", tiny_llama, tmp_path / "out", report_to=("nowhere",)))
+
+
+def test_an_adapter_that_was_not_written_whole_is_no_finished_training(tiny_llama: Path, tmp_path: Path) -> None:
+    def losing(job: TrainingJob, prepared: PreparedTraining) -> Any:
+        trainer = make_sft_trainer(job, prepared)
+        save = trainer.save_model
+
+        def half(folder: str, **named: Any) -> None:
+            save(folder, **named)
+            if folder == str(job.out):
+                (job.out / "adapter_model.safetensors").rename(job.out / "model.safetensors")
+                spoiled(job.out, tmp_path / "half", without("layers.1"))
+                (tmp_path / "half" / "model.safetensors").rename(job.out / "adapter_model.safetensors")
+
+        trainer.save_model = half
+        return trainer
+
+    job = make_job("sft", tiny_llama, tmp_path / "out", "sft.epochs=1")
+    with pytest.raises(ServiceError, match="does not fit this base as a whole"):
+        run_training(job, prepare(job), losing, Watch())
+    assert folder_state(job) == FolderState.UNFINISHED
