@@ -95,5 +95,5 @@ class SecurityHeadersMiddleware:
 
 def add_security_headers(response: HttpResponseBase) -> None:
     """Add what every answer carries, also one that no other middleware has seen."""
-    response["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    response.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     response.setdefault("Cache-Control", "no-store")

@@ -23,7 +23,7 @@ SUFFIXES = {".py", ".toml", ".yaml", ".yml", ".html", ".js", ".css", ".sh", ".se
 # Names of others, or made from two parts.
 OTHERS = {
     "dns_sd_configs", "PYTEST_DEBUG_TEMPROOT", "test_a_closed_study_cannot_be_reopened", "axes_reset", "VLLM_HOST_IP",
-    "ANTHROPIC_API_KEY", "COHERE_API_KEY", "TOGETHER_API_KEY",
+    "ANTHROPIC_API_KEY", "COHERE_API_KEY", "TOGETHER_API_KEY", "lm_head", "bco_pair",
 }  # fmt: skip
 OPTIONS_OF_VLLM = {
     "--tensor-parallel-size", "--api-key", "--lora-modules", "--generation-config", "--max-loras", "--max-num-seqs",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from annotation.rowfiles.pairs import SPEAKERS, NoPair, PairNames, as_texts, form_of
+from annotation.rowfiles.preferences import SPEAKERS, NoPair, PairNames, as_texts, form_of
 from annotation.rowfiles.records import Record, gettext_noop
 
 Values = Mapping[str, Any]

@@ -9,7 +9,7 @@ from annotation.parsing import TooMuch, arrow_rows, parquet_rows, repeated
 from annotation.rowfiles.delimited import csv_rows
 from annotation.rowfiles.jsonrows import eval_rows, json_rows
 from annotation.rowfiles.packed import NotPacked, unpacked
-from annotation.rowfiles.pairs import NESTED
+from annotation.rowfiles.preferences import NESTED
 from annotation.rowfiles.records import Record, RecordError, RowProblem, Rows
 from annotation.rowfiles.text import SAVE, NotText
 

@@ -5,6 +5,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from annotation.http import get_study_for_researcher, participant_view, read_view
 from annotation.models import Participant, StudyImage
 
+# Opened by itself, an image stands on a page of the browser's own, which styles it; nothing else may be there.
+OF_IMAGES = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+
 
 @participant_view("GET", "HEAD")
 def image(request: HttpRequest, participant: Participant, sha256: str) -> HttpResponse:
@@ -26,4 +29,5 @@ def _sent(study: int, sha256: str) -> HttpResponse:
     response = HttpResponse(bytes(found.data), content_type=found.media_type)
     response["Cache-Control"] = "private, max-age=31536000, immutable"
     response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = OF_IMAGES
     return response

@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 
-from annotation.rowfiles.pairs import PairNames
+from annotation.rowfiles.preferences import PairNames
 
 DIRECTIONS = ("chosen", "rejected")
 # Names of the systems that the arms are bound to: which response of a pair stands in which arm.

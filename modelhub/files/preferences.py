@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from annotation.fields import is_blank
 from annotation.rowfiles import Record
-from annotation.rowfiles.pairs import NoPair, as_texts, form_of
+from annotation.rowfiles.preferences import NoPair, as_texts, form_of
 from modelhub.files.pairs import DIRECTIONS, SOURCES, Columns, PersonaRow, pair_key
 from modelhub.files.personacolumns import is_long, name_problem, personas_of, stratum_of, text_of
 from modelhub.files.problems import first_lines

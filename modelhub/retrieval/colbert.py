@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from annotation.errors import ServiceError
 from modelhub.retrieval.checkpoint import CheckpointFiles
-from modelhub.retrieval.lengths import Lengths
+from modelhub.retrieval.lengths import ReadLengths
 
 if TYPE_CHECKING:
     import torch
@@ -31,14 +31,14 @@ class Encoder:
     Of each text as many tokens are read as `lengths` say, or the checkpoint; the rest is left out.
     """
 
-    def __init__(self, files: CheckpointFiles, lengths: Lengths | None = None) -> None:
+    def __init__(self, files: CheckpointFiles, lengths: ReadLengths | None = None) -> None:
         with quiet():
             cure()
             from transformers.utils import logging as library_logging
 
             library_logging.disable_progress_bar()
             try:
-                settings = (lengths or Lengths(files)).settings
+                settings = (lengths or ReadLengths(files)).settings
                 self._model = _checkpoint_class()(str(files.folder), colbert_config(files, **settings))
             except (OSError, ValueError, RuntimeError) as error:
                 raise ServiceError(f"The checkpoint {files.name} does not load: {error}") from error

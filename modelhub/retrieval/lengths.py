@@ -19,7 +19,7 @@ _OFFSET = {"roberta": 2, "xlm-roberta": 2, "camembert": 2}
 
 
 @dataclass(frozen=True)
-class Lengths:
+class ReadLengths:
     """How many tokens of a prompt that searches, and of one that is searched, are read; None: as the checkpoint says.
 
     What is longer is read from its beginning. Raises ServiceError for a number that the checkpoint's model cannot read.
@@ -50,7 +50,7 @@ class Lengths:
     @property
     def changed(self) -> dict[str, int]:
         """What is another number than the checkpoint's: only this makes other rows than before."""
-        own = Lengths(self.files)
+        own = ReadLengths(self.files)
         pairs = {"query_tokens": (self.query, own.query), "document_tokens": (self.document, own.document)}
         return {name: now for name, (now, then) in pairs.items() if now != then}
 

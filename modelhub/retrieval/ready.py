@@ -13,7 +13,7 @@ from django.conf import settings
 from modelhub.retrieval.checkpoint import CheckpointFiles
 from modelhub.retrieval.colbert import Encoder
 from modelhub.retrieval.collection import Embeddings, embeddings_of, manifest_for
-from modelhub.retrieval.lengths import Lengths
+from modelhub.retrieval.lengths import ReadLengths
 from modelhub.retrieval.plaid import Index, make_index
 from modelhub.retrieval.rows import Group
 from modelhub.retrieval.search import EXACT_BELOW, Nearest
@@ -33,7 +33,7 @@ class Preparation:
     dataset: str
     files: CheckpointFiles
     mode: str = AUTO
-    lengths: Lengths | None = None
+    lengths: ReadLengths | None = None
     say: Callable[[str], object] = field(default=lambda line: None)
     on_prompts: Callable[[int], object] = field(default=lambda count: None)
 
@@ -43,9 +43,9 @@ class Preparation:
         return Encoder(self.files, self.read)
 
     @cached_property
-    def read(self) -> Lengths:
+    def read(self) -> ReadLengths:
         """How much of a prompt is read."""
-        return self.lengths or Lengths(self.files)
+        return self.lengths or ReadLengths(self.files)
 
     def search_of(self, group: Group) -> str:
         """Return how the group is searched: `exact` or `index`."""

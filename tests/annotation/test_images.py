@@ -111,6 +111,7 @@ def test_the_page_shows_the_image_with_its_description_and_the_site_serves_it(wa
     assert answer.content == picture()
     assert (answer["Content-Type"], answer["X-Content-Type-Options"]) == ("image/png", "nosniff")
     assert answer["Cache-Control"] == "private, max-age=31536000, immutable"
+    assert answer["Content-Security-Policy"].startswith("default-src 'none';")
 
 
 def test_an_image_is_not_for_strangers_nor_for_participants_of_other_studies(walker: Walker) -> None:

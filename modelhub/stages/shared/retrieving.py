@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from modelhub.models import System
 from modelhub.queries.datasets import inferring_system
 from modelhub.retrieval.checkpoint import find_checkpoint
-from modelhub.retrieval.lengths import Lengths
+from modelhub.retrieval.lengths import ReadLengths
 from modelhub.retrieval.ready import EXACT, INDEX, Preparation
 from modelhub.retrieval.rows import ALL, Group, groups_of
 from modelhub.retrieval.search import EXACT_BELOW
@@ -69,7 +69,7 @@ class Prepared:
         system = inferring_system(wanted.dataset, wanted.system)
         groups = groups_of(wanted.dataset, wanted.split, system, dict(wanted.search))
         files = find_checkpoint(wanted.checkpoint)
-        lengths = Lengths(files, wanted.query_tokens, wanted.document_tokens)
+        lengths = ReadLengths(files, wanted.query_tokens, wanted.document_tokens)
         preparation = Preparation(wanted.dataset, files, wanted.mode, lengths, say=reporting.say)
         for group in groups:
             how = "through an index" if preparation.search_of(group) == INDEX else "exactly"

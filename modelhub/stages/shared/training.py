@@ -138,7 +138,7 @@ def trained_settings(out: Path, decoding: Mapping[str, Any]) -> dict[str, Any]:
     """
     manifest = read_manifest(out)
     without = manifest["data"]["personas"] == "none"
-    layout = manifest["recipe"].get("layout", {})
+    layout = manifest.get("recipe", {}).get("layout", {})
     style = layout.get("persona", PersonaStyle.FIELD)
     chat = {"chat": True} if layout.get("chat") else {}
     return {

@@ -17,8 +17,7 @@ from tests.tools.tinymodels import texts
 
 HALF = "a secret \ud83d of mine"
 REFUSING = (
-    "{% for message in messages %}{% if message['role'] == 'system' %}"
-    "{{ raise_exception('System role not supported') }}"
+    "{% for message in messages %}{% if 'odd' in message['content'] %}{{ raise_exception('No odd words here') }}"
     "{% endif %}Prompt: {{ message['content'] }}\n{% endfor %}Response:"
 )
 
@@ -42,13 +41,11 @@ def with_tokenizer(model: Path, folder: Path, change: Callable[[Any], object]) -
     return folder
 
 
-def test_a_chat_template_that_refuses_a_system_message_fails_the_requests_that_have_one(
-    tiny_llama: Path, tmp_path: Path
-) -> None:
+def test_a_chat_template_that_refuses_a_request_fails_that_one(tiny_llama: Path, tmp_path: Path) -> None:
     folder = with_tokenizer(tiny_llama, tmp_path / "model", lambda one: setattr(one, "chat_template", REFUSING))
     engine = load("transformers", folder, chat=True)
-    error = only_the_first_fails(engine, request("How?", "Be kind."), request("How?"))
-    assert error == "The engine failed with TemplateError: System role not supported"
+    error = only_the_first_fails(engine, request("How odd?"), request("How?"))
+    assert error == "The engine failed with TemplateError: No odd words here"
 
 
 def test_half_a_character_fails_alone(tiny_llama: Path) -> None:

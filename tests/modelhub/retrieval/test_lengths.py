@@ -11,7 +11,7 @@ from django.urls import reverse
 from annotation.errors import ServiceError
 from modelhub.models import InferredPersona, PreferencePair, RetrievedPersona, Run
 from modelhub.retrieval.checkpoint import find_checkpoint
-from modelhub.retrieval.lengths import Lengths
+from modelhub.retrieval.lengths import ReadLengths
 from tests.factories import make_user
 from tests.modelhub.pair_rows import make_pair
 from tests.modelhub.retrieval.test_retrieve_personas import TESTS, TRAINING, add_training, call, pairs, retrieve
@@ -39,7 +39,7 @@ def usage(stage: str = "retrieve_personas") -> dict[str, Any]:
 
 
 def test_a_text_is_read_up_to_its_number_of_tokens_with_three_marks_among_them(tiny_colbert: Path) -> None:
-    lengths = Lengths(find_checkpoint(str(tiny_colbert)))
+    lengths = ReadLengths(find_checkpoint(str(tiny_colbert)))
     assert (lengths.query, lengths.document, lengths.changed) == (QUERY_TOKENS, DOCUMENT_TOKENS, {})
     words = ["home"] * (QUERY_TOKENS - 3)
     assert lengths.cut_queries([" ".join(words), " ".join([*words, "home"])]) == 1
@@ -50,9 +50,9 @@ def test_a_text_is_read_up_to_its_number_of_tokens_with_three_marks_among_them(t
 @pytest.mark.parametrize("number", [7, 513])
 def test_a_number_that_the_model_cannot_read_is_refused(tiny_colbert: Path, number: int) -> None:
     with pytest.raises(ServiceError, match=rf"--query-tokens is {number}; .* reads 8 to 512 tokens"):
-        Lengths(find_checkpoint(str(tiny_colbert)), number)
+        ReadLengths(find_checkpoint(str(tiny_colbert)), number)
     with pytest.raises(ServiceError, match=f"--document-tokens is {number}"):
-        Lengths(find_checkpoint(str(tiny_colbert)), None, number)
+        ReadLengths(find_checkpoint(str(tiny_colbert)), None, number)
 
 
 def test_prompts_that_are_read_in_part_are_counted_in_the_log_the_run_and_on_its_page(
