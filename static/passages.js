@@ -311,18 +311,8 @@
     }
 
     conflict(json) {
-      this.next = this.content;
-      this.remember();
-      this.say(gettext("Not saved yet."), true);
-      const text = document.createElement("p");
-      text.textContent = gettext("Another tab or device saved something else here. Yours is still in the fields and not saved yet. What is saved:");
-      const other = document.createElement("blockquote");
-      Object.assign(other, { dir: "auto", translate: false });
-      other.textContent = json.passages.map((one) => `“${one.text}”${one.reason && `: ${one.reason}`}`).join(" · ") || gettext("Nothing");
-      this.ask([text, other], [
-        [gettext("Keep mine"), () => this.settleOn(json, true)],
-        [gettext("Use what is saved"), () => this.settleOn(json, false)],
-      ]);
+      const saved = json.passages.map((one) => `“${one.text}”${one.reason && `: ${one.reason}`}`);
+      this.askBetween(saved, () => this.settleOn(json, true), () => this.settleOn(json, false));
       this.changed();
     }
 

@@ -185,6 +185,19 @@
       this.element.append(box);
     }
 
+    // What stands here stays in the fields, and kept in this browser, until one of the two has been chosen.
+    askBetween(saved, keep, take) {
+      this.next = this.content;
+      this.remember();
+      this.say(gettext("Not saved yet."), true);
+      const text = document.createElement("p");
+      text.textContent = gettext("Another tab or device saved something else here. Yours is still in the fields and not saved yet. What is saved:");
+      const other = document.createElement("blockquote");
+      Object.assign(other, { dir: "auto", translate: false });
+      other.textContent = saved.filter(Boolean).join(" · ") || gettext("Nothing");
+      this.ask([text, other], [[gettext("Keep mine"), keep], [gettext("Use what is saved"), take]]);
+    }
+
     choice(text, action) {
       const button = document.createElement("button");
       button.type = "button";
@@ -266,21 +279,9 @@
       return { chips, text };
     }
 
-    // What stands here stays in the fields, and kept in this browser, until one of the two has been chosen.
     conflict(json) {
-      this.next = this.content;
-      this.remember();
-      this.say(gettext("Not saved yet."), true);
-      const text = document.createElement("p");
-      text.textContent = gettext("Another tab or device saved something else here. Yours is still in the fields and not saved yet. What is saved:");
-      const other = document.createElement("blockquote");
-      other.dir = "auto";
-      other.translate = false;
-      other.textContent = [...json.chips.map((chip) => this.wordsOf(chip)), json.text].filter(Boolean).join(" · ") || gettext("Nothing");
-      this.ask([text, other], [
-        [gettext("Keep mine"), () => this.settleOn(this.content, json)],
-        [gettext("Use what is saved"), () => this.settleOn(json, json)],
-      ]);
+      const saved = [...json.chips.map((chip) => this.wordsOf(chip)), json.text];
+      this.askBetween(saved, () => this.settleOn(this.content, json), () => this.settleOn(json, json));
     }
 
     // A chip is sent as the study's first language has it, and stands on the page in the participant's.
