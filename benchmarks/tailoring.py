@@ -78,9 +78,10 @@ def training_rows(rows: Sequence[Row]) -> list[TrainingRow]:
 
 
 def train(
-    kind: str, personas: str, splits: Mapping[str, Sequence[Row]], folder: Path, recipe: Recipe, seed: int
-) -> Path:
-    """Train one adapter, unless its folder is finished, and return the folder."""
+    kind: str, personas: str, splits: Mapping[str, Sequence[Row]], folder: Path, recipe: Recipe, seed: int, *,
+    base: Path, dataset: str = "BeaverTails",
+) -> Path:  # fmt: skip
+    """Train one adapter on a base, unless its folder is finished, and return the folder."""
     out = folder / f"{kind}-{personas}"
     names = f"{kind}_train", f"{kind}_val"
     examples = [
@@ -88,8 +89,8 @@ def train(
         for name in names
     ]
     job = TrainingJob(
-        kind=kind, base=str(folder / "base"), out=out, recipe=recipe,
-        data=DataDescription("BeaverTails", *names, personas=personas), train=examples[0], validation=examples[1],
+        kind=kind, base=str(base), out=out, recipe=recipe,
+        data=DataDescription(dataset, *names, personas=personas), train=examples[0], validation=examples[1],
         seed=seed, sft=folder / f"sft-{personas}" if kind == DPO else None,
     )  # fmt: skip
     if not (out / MANIFEST).is_file():
@@ -118,14 +119,14 @@ def in_order(job: TrainingJob, prepared: PreparedTraining) -> "DPOTrainer":
     return trainer
 
 
-def personas_of(rows: Sequence[Row], seed: int) -> dict[str, list[str]]:
+def personas_of(rows: Sequence[Row], seed: int, shuffles: int = SHUFFLES) -> dict[str, list[str]]:
     """Return what each condition shows with every row.
 
     `shuffled 1` … `shuffled 4`: the chosen persona of the row one to four places on in a random order, so that no row
     has its own or the same one twice. Raises SystemExit if there are too few rows for that.
     """
-    if len(rows) <= SHUFFLES:
-        raise SystemExit(f"{len(rows)} test pairs are too few: a pair is shown the personas of {SHUFFLES} others.")
+    if len(rows) <= shuffles:
+        raise SystemExit(f"{len(rows)} test pairs are too few: a pair is shown the personas of {shuffles} others.")
     order = np.random.default_rng(seed).permutation(len(rows))
     gold = [row["chosen_persona_gold"] for row in rows]
     shown = {
@@ -134,7 +135,7 @@ def personas_of(rows: Sequence[Row], seed: int) -> dict[str, list[str]]:
         "rejected": [row["rejected_persona_gold"] for row in rows],
         "none": [""] * len(rows),
     }
-    for step in range(1, SHUFFLES + 1):
+    for step in range(1, shuffles + 1):
         other = dict(zip(order, np.roll(order, step), strict=True))
         shown[f"shuffled {step}"] = [gold[other[number]] for number in range(len(rows))]
     return shown
@@ -185,16 +186,19 @@ def interval(values: FloatArray, *, seed: int = 0) -> tuple[float, float, float]
     return float(values.mean()), float(low), float(high)
 
 
-def report(found: Mapping[str, Mapping[str, FloatArray]]) -> str:
-    """Return Markdown tables: margins by model and persona, differences between personas, and those over DPO's."""
+def report(found: Mapping[str, Mapping[str, FloatArray]], names: Mapping[str, str] = ARMS) -> str:
+    """Return Markdown tables: margins by model and persona, differences between personas, and those over DPO's.
+
+    `names` says what the models of `found` are called.
+    """
     lines = ["| model | " + " | ".join(PERSONAS) + " |", "|---|" + "---:|" * len(PERSONAS)]
     for arm, by_persona in found.items():
         cells = [f"{by_persona[one][:, 0].mean():.2f} ({by_persona[one][:, 1].mean():.3f})" for one in PERSONAS]
-        lines.append(f"| {ARMS[arm]} | {' | '.join(cells)} |")
+        lines.append(f"| {names[arm]} | {' | '.join(cells)} |")
     shifts = {arm: differences(by_persona) for arm, by_persona in found.items()}
-    lines += _table("difference", {ARMS[arm]: by_name for arm, by_name in shifts.items()})
+    lines += _table("difference", {names[arm]: by_name for arm, by_name in shifts.items()})
     lines += _table("difference over DPO's", {
-        ARMS[arm]: {name: shift - shifts[BASELINE][name] for name, shift in by_name.items()}
+        names[arm]: {name: shift - shifts[BASELINE][name] for name, shift in by_name.items()}
         for arm, by_name in shifts.items() if arm != BASELINE
     })  # fmt: skip
     return "\n".join(lines)
@@ -270,7 +274,7 @@ def run(options: argparse.Namespace, folder: Path) -> None:
     found = {}
     for personas in ARMS:
         for kind in (SFT, DPO):
-            adapter = train(kind, personas, splits, folder, recipe, options.seed)
+            adapter = train(kind, personas, splits, folder, recipe, options.seed, base=folder / "base")
         style = PersonaStyle.FIRST_PERSON if personas == "none" else PersonaStyle.FIELD
         found[personas] = margins(adapter, measured, style, max_length=options.length, seed=options.seed)
     kept = {arm: {one: values.tolist() for one, values in by_persona.items()} for arm, by_persona in found.items()}

@@ -135,11 +135,12 @@ def log_probabilities(
         labels = ids.masked_fill(mask == 0, IGNORED)
         for place, one in enumerate(numbers):
             labels[place, : len(prompts[one])] = IGNORED
+        kept = ids.shape[1] - min(len(prompts[one]) for one in numbers) + 1  # places from the first response's on
         with torch.no_grad():
-            logits = model(input_ids=ids, attention_mask=mask).logits[:, :-1].float()
+            logits = model(input_ids=ids, attention_mask=mask, logits_to_keep=kept).logits[:, :-1].float()
         losses = torch.nn.functional.cross_entropy(
-            logits.transpose(1, 2), labels[:, 1:], reduction="none", ignore_index=IGNORED
-        )
+            logits.flatten(0, 1), labels[:, 1 - kept :].flatten(), reduction="none", ignore_index=IGNORED
+        ).view(logits.shape[:2])
         sums[numbers] = -losses.double().sum(1).cpu().numpy()
         counts[numbers] = (labels[:, 1:] != IGNORED).sum(1).cpu().numpy()
     return sums, counts

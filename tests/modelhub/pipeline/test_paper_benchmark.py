@@ -1,0 +1,175 @@
+"""The experiment on a real model: which pairs it uses, what it asks, what it keeps, and what its tables say."""
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from benchmarks import paper
+from benchmarks.experiment.answers import SOURCES, answer, kept_answers
+from benchmarks.experiment.attribute_judge import AttributeJudge, agreement
+from benchmarks.experiment.design import SPLITS, Design, read_rows, request_of
+from benchmarks.experiment.findings import figure, judged_table, margin_tables
+from benchmarks.experiment.measuring import rendered
+from benchmarks.tailoring import PERSONAS, Row, training_rows
+from modelhub.prompting.layouts import PersonaStyle
+from modelhub.stats.winrate import PERSONALIZATION, QUALITY
+from modelhub.training.data import build_examples
+from modelhub.training.layout import Layout
+
+BRIEF, THOROUGH = "The user is busy and prefers brief answers.", "The user is curious and prefers thorough answers."
+SHORT, LONG = "Use a lid.", "Use a lid, because steam stays in, and then wait, and stir, and taste, and serve it warm."
+
+
+def _row(number: int) -> Row:
+    brief = number % 2 == 0
+    sides = {"chosen": SHORT, "rejected": LONG} if brief else {"chosen": LONG, "rejected": SHORT}
+    liked, other = (BRIEF, THOROUGH) if brief else (THOROUGH, BRIEF)
+    return {
+        "prompt": f"How do I cook rice for {number}?", **sides, "chosen_persona_gold": liked,
+        "rejected_persona_gold": other, "chosen_persona_retr": liked, "rejected_persona_retr": other,
+    }  # fmt: skip
+
+
+ROWS = [_row(number) for number in range(12)]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "Made Up"
+    folder.mkdir()
+    for split in SPLITS:
+        pq.write_table(pa.Table.from_pylist([dict(row) for row in ROWS]), folder / f"{split}.parquet")
+    return folder
+
+
+@pytest.fixture
+def design(data: Path, tiny_llama: Path, tmp_path: Path) -> Design:
+    return Design(
+        data=data, model=tiny_llama, out=tmp_path / "out", arms=("none", "chosen"), chat=False,
+        style=PersonaStyle.FIELD, words=0, training=4, validation=2, test=4, answered=2, shuffles=1, new_tokens=4,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def judge() -> AttributeJudge:
+    return AttributeJudge([_row(number) for number in range(40)], ROWS)
+
+
+def test_pairs_with_longer_responses_than_asked_for_are_not_used(design: Design) -> None:
+    assert {len(rows) for rows in read_rows(replace(design, training=0, test=0, validation=0)).values()} == {12}
+    with pytest.raises(SystemExit, match="no pair of up to 5 words"):
+        read_rows(replace(design, words=5))
+
+
+def test_the_first_pairs_of_each_split_are_used_as_many_as_asked_for(design: Design) -> None:
+    found = read_rows(design)
+
+    assert {split: len(rows) for split, rows in found.items()} == dict(zip(SPLITS, (4, 2, 4, 2, 4), strict=True))
+    assert found["test"][0]["prompt"] == ROWS[0]["prompt"]
+
+
+def test_a_model_is_measured_on_the_very_prompt_it_was_trained_on(design: Design, tiny_llama: Path) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+    row = ROWS[0]
+    example = build_examples(training_rows([row]), personas="chosen", both_responses=True).examples[0]
+    trained = Layout(tokenizer, design.recipe().layout, tokenizer.eos_token).asked(example, row["prompt"])
+
+    request = request_of(row, row["chosen_persona_gold"], design.style_of("chosen"))
+    assert rendered(tokenizer, request, chat=False) == trained
+    assert "I am busy" in request_of(row, BRIEF, design.style_of("none")).rendered
+
+
+def test_the_judge_prefers_what_its_persona_asks_for_in_either_order(judge: AttributeJudge) -> None:
+    personas = [BRIEF, THOROUGH]
+
+    assert judge.outcomes(PERSONALIZATION, personas, [SHORT, SHORT], [LONG, LONG]) == ["win", "loss"]
+    assert judge.outcomes(PERSONALIZATION, personas, [LONG, LONG], [SHORT, SHORT]) == ["loss", "win"]
+    assert judge.outcomes(PERSONALIZATION, personas, [LONG, SHORT], [LONG, SHORT]) == ["tie_genuine"] * 2
+
+
+def test_the_judge_is_set_beside_what_people_chose(judge: AttributeJudge) -> None:
+    found = {name: (right, ties) for name, right, ties, _ in agreement(judge, ROWS)}
+
+    assert found["Personalization, persona of the chosen response"] == (1.0, 0.0)
+    assert found["Personalization, persona of the rejected response"] == (1.0, 0.0)
+    assert found["Quality: chosen over rejected"][1] == 1.0  # half of them chose the short one
+
+
+def test_answers_that_are_there_are_not_made_again_and_a_broken_line_is(design: Design, tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    answer(design, "none", None, ROWS[:2], path)
+    whole = path.read_text(encoding="utf-8")
+    marked = whole.replace(json.loads(whole.splitlines()[0])["prompt"], "kept", 1)
+    path.write_text(marked[:-9], encoding="utf-8")
+
+    answer(design, "none", None, ROWS[:2], path)
+
+    made = kept_answers(path)
+    assert path.read_text(encoding="utf-8").splitlines()[:-1] == marked.splitlines()[:-1]
+    assert set(made) == {(source, row) for source in SOURCES for row in (0, 1)}
+    assert all(one["persona"] == ROWS[row][SOURCES[source]] for (source, row), one in made.items())
+
+
+def _answers(text: str, rows: int) -> dict[tuple[str, int], dict[str, str]]:
+    return {
+        (source, row): {"response": text, "persona": ROWS[row][key]}
+        for source, key in SOURCES.items()
+        for row in range(rows)
+    }
+
+
+def test_another_seed_of_the_same_pairs_narrows_no_interval(judge: AttributeJudge) -> None:
+    one = {"none": _answers(SHORT, 12), "all": _answers(LONG, 12)}
+    line = next(line for line in judged_table(judge, {0: one}, "Made Up").splitlines() if "gold, chosen" in line)
+
+    assert "50.0/0.0/50.0" in line
+    assert judged_table(judge, {0: one, 1: one}, "Made Up") == judged_table(judge, {0: one}, "Made Up")
+
+
+def test_what_only_one_seed_has_is_not_mixed_into_the_mean_of_all() -> None:
+    values = {name: np.ones((4, 2)) for name in PERSONAS}
+    tables = margin_tables({0: {"none": values, "all": values}, 1: {"none": values}})
+
+    assert "PT-DPO, all" not in tables
+    assert "| DPO | chosen − shuffled | +0.00 | +0.00 |" in tables
+
+
+def test_the_figure_tells_its_numbers_to_those_who_do_not_see_it() -> None:
+    moved = {name: np.full((4, 2), 2.5 if name == "chosen" else 0.0) for name in PERSONAS}
+    assert "all, chosen − rejected: +2.50 nats, +2.50 to +2.50" in figure({0: {"none": moved, "all": moved}})
+
+
+@pytest.fixture
+def run(design: Design, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    line = [
+        "paper", str(design.data), "--model", str(design.model), "--out", str(design.out), "--seeds", "1", "--arms",
+        "none", "chosen", "--layout", "lines", "--style", "field", "--words", "0", "--training", "4", "--validation",
+        "2", "--test", "4", "--answered", "1", "--new-tokens", "2",
+    ]  # fmt: skip
+    monkeypatch.setattr(sys, "argv", line)
+    yield line
+
+
+@pytest.mark.slow
+def test_the_experiment_ends_with_a_report_and_goes_on_from_what_is_there(design: Design, run: list[str]) -> None:
+    paper.main()
+    first = (design.out / "report.md").read_text(encoding="utf-8")
+    made = {path: path.stat().st_mtime_ns for path in design.out.rglob("*.safetensors")}
+
+    paper.main()
+
+    assert (design.out / "report.md").read_text(encoding="utf-8") == first
+    assert {path: path.stat().st_mtime_ns for path in design.out.rglob("*.safetensors")} == made
+    assert "| PT-DPO, chosen | gold, chosen |" in first and QUALITY.capitalize() in first
+    run += ["--set", "dpo.beta=0.2"]
+    with pytest.raises(SystemExit, match="other settings"):
+        paper.main()
