@@ -40,7 +40,7 @@ class SystemSettings(_PipelineSection):
 
 
 class Retrieval(_PipelineSection):
-    """The ColBERT checkpoint, a folder or a Hub name."""
+    """The ColBERT checkpoint or sentence encoder, a folder or a Hub name."""
 
     checkpoint: Place
 

@@ -1,4 +1,4 @@
-"""Find a ColBERT checkpoint and say whether it can be used, before colbert-ai sees it.
+"""Find a retriever, ColBERT's checkpoint or a sentence encoder, and say whether it can be used, before it is loaded.
 
 colbert-ai puts random numbers in place of a projection that is missing, runs code that a checkpoint brings along, and
 falls back to another model where it does not know the class. All three would pass for retrieval, so they are refused.
@@ -11,26 +11,29 @@ from pathlib import Path
 from typing import Any
 
 from annotation.errors import ServiceError
+from modelhub.retrieval.sentences import is_sentence_encoder, sentence_problems
 from modelhub.systems.registering import content_digest
 
 PROJECTION = "linear.weight"
 METADATA = "artifact.metadata"
-PACKAGES = ("torch", "transformers", "colbert", "faiss")
+COLBERT, SENTENCE_ENCODER = "colbert", "sentence-encoder"
+PACKAGES = {COLBERT: ("torch", "transformers", "colbert", "faiss"), SENTENCE_ENCODER: ("torch", "transformers")}
 _SHOWN_DIGITS = 12
 
 
 @dataclass(frozen=True)
 class CheckpointFiles:
-    """A checkpoint on this machine: where, how it was named, and the SHA-256 over its files."""
+    """A checkpoint on this machine: where, how it was named, the SHA-256 over its files, and what kind it is."""
 
     folder: Path
     name: str
     digest: str
+    kind: str = COLBERT
 
     @property
     def retriever(self) -> str:
         """What rows that were retrieved with it say."""
-        return f"colbert:{self.digest[:_SHOWN_DIGITS]}"
+        return f"{self.kind}:{self.digest[:_SHOWN_DIGITS]}"
 
 
 def find_checkpoint(name: str) -> CheckpointFiles:
@@ -38,18 +41,26 @@ def find_checkpoint(name: str) -> CheckpointFiles:
 
     Raises ServiceError listing what is missing or unknown; and for packages that are not installed.
     """
-    missing = [package for package in PACKAGES if find_spec(package) is None]
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        _check_packages(COLBERT)
+    folder = folder.resolve() if folder.is_dir() else _download(name)
+    kind = SENTENCE_ENCODER if is_sentence_encoder(folder) else COLBERT
+    _check_packages(kind)
+    problems = _problems(folder, kind)
+    if problems:
+        named = "ColBERT checkpoint" if kind == COLBERT else "sentence encoder"
+        raise ServiceError(f"{name} is no {named} that can be used: {'; '.join(problems)}.")
+    return CheckpointFiles(folder, name, content_digest(str(folder)), kind)
+
+
+def _check_packages(kind: str) -> None:
+    missing = [package for package in PACKAGES[kind] if find_spec(package) is None]
     if missing:
         raise ServiceError(
             f"Retrieval needs {', '.join(missing)}, not installed here. Install with: "
             "pip install -r requirements-ml.txt"
         )
-    folder = Path(name).expanduser()
-    folder = folder.resolve() if folder.is_dir() else _download(name)
-    problems = _problems(folder)
-    if problems:
-        raise ServiceError(f"{name} is no ColBERT checkpoint that can be used: {'; '.join(problems)}.")
-    return CheckpointFiles(folder, name, content_digest(str(folder)))
 
 
 def _download(name: str) -> Path:
@@ -67,9 +78,10 @@ def _download(name: str) -> Path:
         ) from error
 
 
-def _problems(folder: Path) -> list[str]:
+def _problems(folder: Path, kind: str) -> list[str]:
+    wanted = ("config.json", METADATA) if kind == COLBERT else ("config.json",)
     config = _json(folder / "config.json")
-    problems = [f"{name} is missing or unreadable" for name in ("config.json", METADATA) if not _json(folder / name)]
+    problems = [f"{name} is missing or unreadable" for name in wanted if not _json(folder / name)]
     if config and config.get("auto_map"):
         problems.append("it brings its own program code (auto_map in config.json), which is not run")
     elif config and not _is_known(str(config.get("model_type", ""))):
@@ -77,9 +89,9 @@ def _problems(folder: Path) -> list[str]:
     names = _weight_names(folder)
     if not names:
         problems.append("there are no weights in it (model.safetensors or pytorch_model.bin)")
-    elif PROJECTION not in names:
+    elif kind == COLBERT and PROJECTION not in names:
         problems.append(f"its weights have no {PROJECTION}, so that every load would make up another one")
-    return problems
+    return problems + (sentence_problems(folder) if kind == SENTENCE_ENCODER else [])
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from modelhub.retrieval.splits import PromptRow
 
 if TYPE_CHECKING:
     from modelhub.retrieval.colbert import Encoder
+    from modelhub.retrieval.sentences import SentenceEncoder
 
 ENCODED_AT_ONCE = 64
 PRECISION = "float32"
@@ -89,7 +90,7 @@ def embeddings_of(
     folder: Path,
     collection: Collection,
     checkpoint_digest: str,
-    load: Callable[[], "Encoder"],
+    load: Callable[[], "Encoder | SentenceEncoder"],
     *,
     say: Callable[[str], object] = lambda line: None,
     on_prompts: Callable[[int], object] = lambda count: None,
@@ -139,7 +140,7 @@ def manifest_for(collection: Collection, checkpoint_digest: str) -> dict[str, An
 def _encode(
     folder: Path,
     prompts: Sequence[str],
-    encoder: "Encoder",
+    encoder: "Encoder | SentenceEncoder",
     manifest: dict[str, Any],
     on_prompts: Callable[[int], object],
 ) -> None:

@@ -1,4 +1,4 @@
-"""How much of a prompt ColBERT reads: the checkpoint's numbers of tokens or others, and how many prompts are longer."""
+"""How much of a prompt a retriever reads: the checkpoint's numbers of tokens or others, and how many are longer."""
 
 import json
 from collections.abc import Sequence
@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import Any
 
 from annotation.errors import ServiceError
-from modelhub.retrieval.checkpoint import METADATA, CheckpointFiles
+from modelhub.retrieval.checkpoint import COLBERT, METADATA, CheckpointFiles
+from modelhub.retrieval.sentences import length_of
 
 LEAST = 8
 """Three tokens are marks: the beginning, what kind of text it is, and the end."""
@@ -39,7 +40,7 @@ class ReadLengths:
 
     @property
     def query(self) -> int:
-        """Tokens of a prompt that searches; shorter ones are filled up to it with masks, which search too."""
+        """Tokens of a prompt that searches; ColBERT fills shorter ones up to it with masks, which search too."""
         return self.wanted_query or self._of_checkpoint("query_maxlen", _QUERY)
 
     @property
@@ -71,8 +72,13 @@ class ReadLengths:
         longer = 0
         for start in range(0, len(prompts), _TOKENIZED_AT_ONCE):
             read = self._tokenizer(list(prompts[start : start + _TOKENIZED_AT_ONCE]))["input_ids"]
-            longer += sum(len(ids) > most - 1 for ids in read)  # the kind of the text is one more
+            longer += sum(len(ids) + self._marks > most for ids in read)
         return longer
+
+    @property
+    def _marks(self) -> int:
+        """Tokens that are put into a text beside the tokenizer's own: ColBERT's for the kind of the text."""
+        return int(self.files.kind == COLBERT)
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -87,6 +93,8 @@ class ReadLengths:
         return dict(json.loads((self.files.folder / METADATA).read_text(encoding="utf-8")))
 
     def _of_checkpoint(self, name: str, default: int) -> int:
+        if self.files.kind != COLBERT:
+            return min(length_of(self.files.folder) or self._most, self._most)
         return int(self._metadata.get(name) or default)
 
     @cached_property

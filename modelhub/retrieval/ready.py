@@ -10,13 +10,15 @@ from pathlib import Path
 
 from django.conf import settings
 
-from modelhub.retrieval.checkpoint import CheckpointFiles
+from annotation.errors import ServiceError
+from modelhub.retrieval.checkpoint import COLBERT, CheckpointFiles
 from modelhub.retrieval.colbert import Encoder
 from modelhub.retrieval.collection import Embeddings, embeddings_of, manifest_for
 from modelhub.retrieval.lengths import ReadLengths
 from modelhub.retrieval.plaid import Index, make_index
 from modelhub.retrieval.rows import Group
 from modelhub.retrieval.search import EXACT_BELOW, Nearest
+from modelhub.retrieval.sentences import SentenceEncoder
 
 EXACT, INDEX, AUTO = "exact", "index", "auto"
 
@@ -24,6 +26,8 @@ EXACT, INDEX, AUTO = "exact", "index", "auto"
 @dataclass
 class Preparation:
     """Prepares groups with one checkpoint, which is loaded when it is first needed. `mode` is exact, index or auto.
+
+    Raises ServiceError for an index with a sentence encoder, since PLAID is one of ColBERT's vectors.
 
     `lengths` say how much of a prompt is read; None: as much as the checkpoint says.
 
@@ -37,10 +41,17 @@ class Preparation:
     say: Callable[[str], object] = field(default=lambda line: None)
     on_prompts: Callable[[int], object] = field(default=lambda count: None)
 
+    def __post_init__(self) -> None:
+        if self.mode == INDEX and self.files.kind != COLBERT:
+            raise ServiceError(
+                f"--index makes an index of ColBERT's vectors, and {self.files.name} is a sentence encoder, with one "
+                "vector a text: every row is compared. Leave --index out."
+            )
+
     @cached_property
-    def encoder(self) -> Encoder:
+    def encoder(self) -> Encoder | SentenceEncoder:
         """The loaded checkpoint."""
-        return Encoder(self.files, self.read)
+        return Encoder(self.files, self.read) if self.files.kind == COLBERT else SentenceEncoder(self.files, self.read)
 
     @cached_property
     def read(self) -> ReadLengths:
@@ -51,7 +62,8 @@ class Preparation:
         """Return how the group is searched: `exact` or `index`."""
         if self.mode != AUTO:
             return self.mode
-        return EXACT if len(group.collection.rows) < EXACT_BELOW else INDEX
+        compared = self.files.kind != COLBERT or len(group.collection.rows) < EXACT_BELOW
+        return EXACT if compared else INDEX
 
     def prepare(self, group: Group) -> Embeddings:
         """Encode the group's prompts and index them if they are searched so, unless that was done before."""

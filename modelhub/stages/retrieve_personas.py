@@ -307,7 +307,7 @@ def _run(wanted: RetrieveOptions, reporting: Reporting) -> None:
 
 STAGE = Stage(
     name=NAME,
-    summary="Retrieve, for imported pairs, the personas of the training pairs with the nearest prompts (ColBERT).",
+    summary="Retrieve, for imported pairs, the personas of the training pairs with the nearest prompts.",
     unit="pairs",
     parameters=RetrieveOptions,
     run=_run,

@@ -19,6 +19,7 @@ import pytest
 DIM = 32
 DOCUMENT_TOKENS = 120
 QUERY_TOKENS = 32
+SENTENCE_TOKENS = 24
 _SPECIAL = ("[PAD]", "[unused0]", "[unused1]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _VERBS = ("learn", "teach", "find", "make", "repair", "choose", "clean", "plan", "grow", "write", "stop", "begin")
 _THINGS = (
@@ -41,6 +42,14 @@ def tiny_colbert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tiny ColBERT checkpoint."""
     folder = tmp_path_factory.mktemp("colbert") / "checkpoint"
     make_colbert(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_sentence_encoder(tiny_colbert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny sentence encoder: the encoder of the checkpoint, as sentence-transformers stores one."""
+    folder = tmp_path_factory.mktemp("sentences") / "encoder"
+    make_sentence_encoder(folder, tiny_colbert)
     return folder
 
 
@@ -92,6 +101,27 @@ def make_colbert(folder: Path, dim: int = DIM) -> None:
     weights["linear.weight"] = torch.nn.Linear(64, dim, bias=False).weight.detach()
     _save(folder, config, weights)
     _save_settings(folder / METADATA, dim)
+
+
+def make_sentence_encoder(folder: Path, colbert: Path) -> None:
+    """Make a sentence encoder of the encoder in a ColBERT checkpoint: the mean of SENTENCE_TOKENS tokens at most."""
+    from safetensors.torch import load_file, save_file
+    from transformers import BertTokenizerFast
+
+    (folder / "1_Pooling").mkdir(parents=True)
+    weights = load_file(colbert / "model.safetensors")
+    own = {name.removeprefix("bert."): tensor for name, tensor in weights.items() if name.startswith("bert.")}
+    save_file(own, folder / "model.safetensors", metadata={"format": "pt"})
+    BertTokenizerFast.from_pretrained(colbert).save_pretrained(folder)
+    config = json.loads((colbert / "config.json").read_text(encoding="utf-8")) | {"architectures": ["BertModel"]}
+    kinds = {"": "Transformer", "1_Pooling": "Pooling", "2_Normalize": "Normalize"}
+    modules = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in kinds.items()]
+    pooling = {"word_embedding_dimension": 64, "pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}
+    for name, content in (
+        ("config.json", config), ("modules.json", modules), ("1_Pooling/config.json", pooling),
+        ("sentence_bert_config.json", {"max_seq_length": SENTENCE_TOKENS}),
+    ):  # fmt: skip
+        (folder / name).write_text(json.dumps(content), encoding="utf-8")
 
 
 def _spread_words(embeddings: Any, tokenizer: Any) -> None:

@@ -36,7 +36,7 @@ class RetrievalOptions(OfDataset, LeaseOptions):
     """What both stages can be told."""
 
     checkpoint: Annotated[str, Option(metavar="PATH")] = Field(
-        description="the folder of a ColBERT checkpoint, or its Hub name"
+        description="the folder of a ColBERT checkpoint or a sentence encoder, or its Hub name"
     )
     split: Names = Field(default=("test",), description=f"whose rows look for personas, or {ALL}")
     search: Annotated[tuple[Searched, ...], Option(metavar="SPLIT=SPLIT+SPLIT", repeated=True)] = Field(
