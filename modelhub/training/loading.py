@@ -72,7 +72,7 @@ def on_gpu() -> bool:
 
 
 def weights_type(precision: str) -> "torch.dtype":
-    """Return the precision of frozen weights and of passes: bfloat16 if asked for, or with `auto` if a GPU can do it."""
+    """Return the precision of frozen weights and passes: bfloat16 if asked for, or with `auto` if a GPU can do it."""
     import torch
 
     if precision == "auto":

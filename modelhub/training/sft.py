@@ -1,4 +1,4 @@
-"""Supervised fine-tuning, by an adapter or all weights: the loss is that of the response and its end, not the prompt."""
+"""Supervised fine-tuning, by an adapter or all weights: the loss is that of responses and their end, not of prompts."""
 
 from typing import TYPE_CHECKING
 
