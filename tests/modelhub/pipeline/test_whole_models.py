@@ -33,7 +33,7 @@ def test_an_arm_whose_model_was_trained_as_a_whole_is_registered_by_its_folder(
     for arm, personas in {PLAIN: "none", TAILORED: "chosen"}.items():
         shutil.copytree(tiny_llama, folders[arm])
         manifest = {"kind": DPO, "base": {"name": str(tiny_llama)}, "data": {"personas": personas}}
-        manifest["model_digest"] = model_digest(str(folders[arm]))  # type: ignore[assignment]
+        manifest["model_digest"] = model_digest(str(folders[arm]))
         (folders[arm] / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
     step = RegisterTrained(pipeline)
     step.run(Reporting())
