@@ -44,9 +44,9 @@ def check_launch() -> None:
 
 
 def keep_cache(model: "PreTrainedModel", base: str) -> None:
-    """Let the model answer with a cache of keys and values if its base does: gradient checkpointing goes without one,
+    """Let the model answer with a cache of keys and values if its base does.
 
-    and what its configuration says is written with it.
+    Gradient checkpointing switches it off in the configuration, which is written with the weights.
     """
     from transformers import AutoConfig
 

@@ -17,6 +17,7 @@ from modelhub.engines.base import EngineError, EngineSettings
 from modelhub.engines.digests import JOB, MANIFEST, model_digest
 from modelhub.engines.transformers import engine as transformers_engine
 from modelhub.models import System
+from modelhub.pipeline_results.training_summary import training_summary
 from modelhub.systems.registering import engine_settings, present_fingerprint
 from modelhub.training.dpo import make_dpo_trainer, train_dpo
 from modelhub.training.manifest import read_manifest
@@ -69,6 +70,11 @@ def test_the_manifest_has_the_digests_of_the_base_and_of_what_was_written(tiny_l
     assert manifest["model_digest"] == model_digest(str(full_sft))
     assert "adapter_digest" not in manifest
     assert manifest["recipe"]["lora"] == {"enabled": False}
+
+
+def test_the_page_of_the_run_says_that_there_is_no_adapter(full_sft: Path) -> None:
+    told = training_summary({"recipe": read_manifest(full_sft)["recipe"]}, None)
+    assert ("Trained", "all weights, without an adapter") in told
 
 
 def test_sft_of_all_weights_learns_to_answer_as_the_examples_do(tiny_llama: Path, full_sft: Path) -> None:
