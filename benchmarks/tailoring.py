@@ -30,17 +30,20 @@ import numpy as np
 
 from annotation.rowfiles import read_records
 from modelhub.engines.digests import MANIFEST
+from modelhub.engines.weights import put_adapter, whole_model
 from modelhub.prompting.layouts import PersonaStyle, render_prompt
 from modelhub.training.config import Recipe, load_recipe
 from modelhub.training.data import TrainingRow, build_examples
 from modelhub.training.dpo import make_dpo_trainer
 from modelhub.training.job import DPO, SFT, DataDescription, TrainingJob
-from modelhub.training.manifest import read_manifest
+from modelhub.training.manifest import is_whole_model, read_manifest
 from modelhub.training.sft import train_sft
 from modelhub.training.trainer import PreparedTraining, Watch, prepare, run_training
 from tests.tools.smallmodels import FloatArray, Size, device, log_probabilities, make_base
 
 if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
     from trl import DPOTrainer
 
 Row = Mapping[str, str]
@@ -81,7 +84,7 @@ def train(
     kind: str, personas: str, splits: Mapping[str, Sequence[Row]], folder: Path, recipe: Recipe, seed: int, *,
     base: Path, dataset: str = "BeaverTails",
 ) -> Path:  # fmt: skip
-    """Train one adapter on a base, unless its folder is finished, and return the folder."""
+    """Train one adapter or model on a base, unless its folder is finished, and return the folder."""
     out = folder / f"{kind}-{personas}"
     names = f"{kind}_train", f"{kind}_val"
     examples = [
@@ -141,14 +144,19 @@ def personas_of(rows: Sequence[Row], seed: int, shuffles: int = SHUFFLES) -> dic
     return shown
 
 
-def margins(adapter: Path, rows: Sequence[Row], style: str, *, max_length: int, seed: int) -> dict[str, FloatArray]:
-    """Return, for each of PERSONAS, the margins of the rows in nats, shape (rows, 2): whole and per token."""
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+def loaded(trained: Path) -> "PreTrainedModel | PeftModel":
+    """Return what a training has made: an adapter on its base, or a model; raise EngineError if it is not whole."""
+    if is_whole_model(read_manifest(trained)):
+        return whole_model(str(trained))
+    return put_adapter(whole_model(str(trained.parent / "base")), str(trained))
 
-    base = adapter.parent / "base"
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), adapter).to(device())
+
+def margins(trained: Path, rows: Sequence[Row], style: str, *, max_length: int, seed: int) -> dict[str, FloatArray]:
+    """Return, for each of PERSONAS, the margins of the rows in nats, shape (rows, 2): whole and per token."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(trained.parent / "base")
+    model = loaded(trained).to(device())
     shown = {
         condition: [render_prompt(prompt=row["prompt"], persona=persona, style=style) for row, persona in pairs]
         for condition, personas in personas_of(rows, seed).items()
@@ -274,9 +282,9 @@ def run(options: argparse.Namespace, folder: Path) -> None:
     found = {}
     for personas in ARMS:
         for kind in (SFT, DPO):
-            adapter = train(kind, personas, splits, folder, recipe, options.seed, base=folder / "base")
+            trained = train(kind, personas, splits, folder, recipe, options.seed, base=folder / "base")
         style = PersonaStyle.FIRST_PERSON if personas == "none" else PersonaStyle.FIELD
-        found[personas] = margins(adapter, measured, style, max_length=options.length, seed=options.seed)
+        found[personas] = margins(trained, measured, style, max_length=options.length, seed=options.seed)
     kept = {arm: {one: values.tolist() for one, values in by_persona.items()} for arm, by_persona in found.items()}
     (folder / f"margins-{options.measured}.json").write_text(json.dumps(kept), encoding="utf-8")
     say(f"\n{len(measured)} pairs of {options.measured}, on {device()}\n\n{report(found)}")

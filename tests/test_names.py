@@ -13,7 +13,7 @@ MOST_MODULES = 4  # of one name
 # By Python, Django, PyYAML, gunicorn, Prometheus, ColBERT and the trainer, by these names.
 CALLED_BY_OTHERS = {
     "Command", "add_arguments", "handle", "AnnotationConfig", "ModelhubConfig", "as_sqlite", "as_postgresql",
-    "encode_passages", "exec_module", "on_log", "on_train_begin", "collect", "counting_files_reserve",
+    "encode_passages", "exec_module", "on_log", "on_save", "on_train_begin", "collect", "counting_files_reserve",
     "counting_files_settle", "ignore_aliases", "counting_folder_make", "process_exception",
 }  # fmt: skip
 DEFINITION = re.compile(r"^ *(?:def|class) (\w+)", re.MULTILINE)

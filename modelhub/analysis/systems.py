@@ -13,7 +13,10 @@ from modelhub.models import ArmBinding
 
 @dataclass(frozen=True, slots=True)
 class UnblindedArm:
-    """An arm unblinded. `name` is unique within the study."""
+    """An arm unblinded. `name` is unique within the study.
+
+    `adapter_difference` is what the adapter changed of its base's logits on the probe texts; None if not probed.
+    """
 
     name: str
     arm: int
@@ -22,6 +25,8 @@ class UnblindedArm:
     engine: str
     persona_style: str
     fingerprint: str
+    has_adapter: bool | None = None
+    adapter_difference: float | None = None
 
 
 def systems_of(study: Study) -> tuple[UnblindedArm, ...]:
@@ -43,6 +48,8 @@ def systems_of(study: Study) -> tuple[UnblindedArm, ...]:
                 engine=system.engine if system else "",
                 persona_style=system.persona_style if system else "",
                 fingerprint=arm.fingerprint,
+                has_adapter=bool(system.adapter) if system else None,
+                adapter_difference=system.adapter_difference if system else None,
             )
         )
     return tuple(found)

@@ -18,7 +18,7 @@ from annotation.export.writers import table_write
 from annotation.models import Aspect, Output, Study
 from modelhub.files.pairs import RESPONSES
 from modelhub.models import ArmBinding, PersonaOrigin, System
-from modelhub.models.system import PERSONA_STYLES
+from modelhub.models.system import PERSONA_STYLES, PROBE_STATES
 
 _BATCH = 500  # rows looked up at a time; below SQLite's limit of variables
 
@@ -34,6 +34,9 @@ _COLUMNS = (
         "refusal": "The model refused", "tool_calls": "The model called a tool", "unknown": "Not recorded",
     }),
     Column("fingerprint", "string", "SHA-256 of all that made the output: files, template, decoding."),
+    Column("adapter_probe", "string", "Whether the system's adapter was compared with its base.", PROBE_STATES),
+    Column("adapter_difference", "number", "Largest difference between logits of probe texts with the adapter and "
+           "without, when the system was registered. Null (CSV: empty) unless `adapter_probe` is `probed`."),
 )  # fmt: skip
 _PREFERRED = (
     Column("preferred_system", "string", "Name of the system behind `preferred_arm`."),
@@ -112,7 +115,7 @@ def _origins(keys: set[str]) -> dict[str, PersonaOrigin]:
     return {origin.persona.key: origin for origin in found}
 
 
-def _of_output(system: System | None, output: Output | None) -> dict[str, str | None]:
+def _of_output(system: System | None, output: Output | None) -> dict[str, str | float | None]:
     generation = getattr(output, "generation", None)
     return {
         "system": system.name if system else None,
@@ -120,6 +123,8 @@ def _of_output(system: System | None, output: Output | None) -> dict[str, str | 
         "persona_style": system.persona_style if system else None,
         "finish_reason": generation.finish_reason if generation else None,
         "fingerprint": output.fingerprint if output else None,
+        "adapter_probe": system.probe_state if system else None,
+        "adapter_difference": system.adapter_difference if system else None,
     }
 
 

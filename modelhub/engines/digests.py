@@ -13,6 +13,7 @@ from modelhub.engines.modelfiles import read_json
 MANIFEST = "training.json"
 JOB = "training-job.json"
 ADAPTER_CONFIG = "adapter_config.json"
+WHOLE_DIGEST = "model_digest"  # in the manifest of a training that changed all weights of its base
 _HUB = "hub:"
 # What makes a model, as opposed to what is said about it.
 _MODEL_FILES = {".safetensors", ".bin", ".model", ".jinja", ".txt", ".json"}
@@ -69,9 +70,27 @@ def base_problem(adapter: str, base: str) -> str:
 
 
 def check_base_of(settings: EngineSettings) -> None:
-    """Raise EngineError for a system whose adapter was trained on another base."""
+    """Raise EngineError for a system whose adapter was trained on another base, or whose model is not as trained."""
     if settings.adapter and (problem := base_problem(settings.adapter, settings.model)):
         raise EngineError(problem)
+    if problem := trained_problem(settings.model):
+        raise EngineError(problem)
+
+
+def trained_problem(model: str) -> str:
+    """Return why a folder is not the whole model that a training here wrote; empty where it is, or is another's."""
+    folder = Path(model or "?")
+    manifest = read_json(folder / MANIFEST)
+    if not manifest:
+        begun = read_json(folder / JOB)
+        return f"The training of {model} has begun and is not finished (no {MANIFEST})." if begun else ""
+    said, here = manifest.get(WHOLE_DIGEST), model_digest(model)
+    if not isinstance(said, str) or said == here:
+        return ""
+    return (
+        f"{model} is not the model that was trained there: its files differ (digest {_short(here)} here, "
+        f"{_short(said)} in {MANIFEST}). Restore them, or train it again."
+    )
 
 
 def base_unknown(adapter: str, base: str) -> str:

@@ -1,6 +1,7 @@
 """What a model makes of a few short texts, so that two of them can be held against each other by numbers."""
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -11,6 +12,29 @@ _TEXTS = (
     "Prompt: Explain how rice is cooked.\nPersona: The user is a nurse on night shifts.\nResponse: Wash it first, then",
     "1, 2, 3, 5, 8, 13. La lune est belle ce soir; wie schön!",
 )
+
+
+@dataclass(frozen=True)
+class AdapterProbe:
+    """By how much an adapter changes its base's logits on the texts, at most; or in words why that was not tried.
+
+    `dtype` is the precision in which it was tried.
+    """
+
+    difference: float | None = None
+    dtype: str = ""
+    not_tried: str = ""
+
+    def stored(self) -> dict[str, Any]:
+        """Return what is kept with a system."""
+        if self.difference is None:
+            return {"not_tried": self.not_tried}
+        return {"difference": self.difference, "dtype": self.dtype}
+
+    def __str__(self) -> str:
+        if self.difference is None:
+            return f"Whether the adapter changes what its base answers was not tried: {self.not_tried}."
+        return f"With the adapter, logits of probe texts differ from the base's by up to {self.difference:.2g}."
 
 
 def probe_logits(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> "torch.Tensor":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from modelhub.engines.adapterfiles import adapter_notes, check_adapter, check_model, check_trained
 from modelhub.engines.base import EngineError, EngineSettings, GenerationRequest
 from modelhub.engines.decoding import Decoding
+from modelhub.engines.probing import AdapterProbe
 from modelhub.engines.tokens import Codec
 
 if TYPE_CHECKING:
@@ -32,10 +33,14 @@ class Rehearsal:
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """What was noticed that does not stand in the way, and what a server says it serves."""
+    """What was noticed that does not stand in the way, what a server says it serves, and what an adapter changes.
+
+    `probe` is None where there is no adapter, or an engine that does not try what it changes.
+    """
 
     warnings: list[str] = field(default_factory=list)
     served: Mapping[str, str] = field(default_factory=dict)
+    probe: AdapterProbe | None = None
 
 
 def rehearse_files(

@@ -43,16 +43,17 @@ class Breaker:
         """Take note of an answer, whenever it was asked for."""
         self.__init__()  # type: ignore[misc]
 
-    def failed(self, key: int, failure: GenerationFailure, *, now: float) -> bool:
+    def failed(self, key: int, failure: GenerationFailure, *, now: float, is_suspicious: bool = False) -> bool:
         """Take note of a failure of the request `key`; return whether it counts against the request.
 
-        It does not where the system is to blame: it can answer nobody, or one request after the other fails.
+        It does not where the system is to blame: it can answer nobody, or one request after the other fails. A final
+        failure shows that the system works, unless it is suspicious: of one after the other the system is the reason.
         """
         if failure.down:
             self.opened(ArmTrouble.Kind.DOWN, failure.error, now=now, wait=failure.wait)
             self.hopeless = failure.final
             return False
-        if failure.final:
+        if failure.final and not is_suspicious:
             return True  # the server has read the request and refused it: it works
         self._strikes.add(key)
         if self.is_open or len(self._strikes) >= STRIKES:

@@ -219,8 +219,9 @@ class Dispatcher:
         text = whole_answer(flight.output.persona.item.answer_start, result.text)
         told = told_by_answer(result.served)
         if not text:
-            is_refusal = result.finish_reason in REFUSALS
-            self._failed(desk, flight, GenerationFailure(no_text_reason(result.finish_reason), final=is_refusal))
+            # A result, as where stages store one: the same request is not sent again for a text that it did not get.
+            failure = GenerationFailure(no_text_reason(result.finish_reason), final=True)
+            self._failed(desk, flight, failure, is_suspicious=result.finish_reason not in REFUSALS)
         elif other := difference(desk.system.served, told):
             desk.breaker.opened(ArmTrouble.Kind.OTHER_MODEL, other, now=time.monotonic())
             self._failed(desk, flight, GenerationFailure(other, down=True))
@@ -233,9 +234,9 @@ class Dispatcher:
             desk.answered(flight)
             desk.flights.pop(output_id)
 
-    def _failed(self, desk: Desk, flight: Flight, failure: GenerationFailure) -> None:
+    def _failed(self, desk: Desk, flight: Flight, failure: GenerationFailure, *, is_suspicious: bool = False) -> None:
         output = flight.output
-        counts = desk.breaker.failed(output.pk, failure, now=time.monotonic())
+        counts = desk.breaker.failed(output.pk, failure, now=time.monotonic(), is_suspicious=is_suspicious)
         self._count_failure(
             output, failure.error, final=failure.final and counts, counts=counts, pause=pause_seconds(output.attempts)
         )

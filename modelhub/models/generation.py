@@ -32,7 +32,9 @@ class Generation(models.Model):
         SharedPrompt, on_delete=models.PROTECT, null=True, blank=True, related_name="generations"
     )
     shared_at = models.PositiveIntegerField(default=0, help_text="Where in the rendered prompt the shared part goes.")
-    finish_reason = models.CharField(max_length=20, help_text="`stop`, `length` (cut off) or `unknown`.")
+    finish_reason = models.CharField(
+        max_length=20, help_text="`stop`, `length` (cut off), `content_filter`, `refusal`, `tool_calls` or `unknown`."
+    )
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
     completion_tokens = models.PositiveIntegerField(null=True, blank=True)
     served = models.JSONField(default=dict, blank=True, help_text="What the server said of itself with this answer.")

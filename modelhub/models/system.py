@@ -13,6 +13,12 @@ PERSONA_STYLES = {
     PersonaStyle.NONE.value: "Not shown to the model",
 }
 
+PROBE_STATES = {
+    "probed": "The adapter was compared with its base when the system was registered",
+    "not_probed": "The system has an adapter, and it was not compared with its base",
+    "none": "The system has no adapter",
+}
+
 
 class System(models.Model):
     """A model as used: base, adapter, how a persona enters the prompt, decoding. Registered once, study or not."""
@@ -38,6 +44,11 @@ class System(models.Model):
         blank=True,
         help_text="What its server said it serves when it was first asked; held to ever since.",
     )
+    adapter_probe = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="{difference, dtype} of logits with the adapter and without, or {not_tried}; {} if not probed.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -46,6 +57,19 @@ class System(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def adapter_difference(self) -> float | None:
+        """The largest difference that the adapter made to its base's logits on the probe texts; None if not probed."""
+        difference = self.adapter_probe.get("difference")
+        return float(difference) if difference is not None else None
+
+    @property
+    def probe_state(self) -> str:
+        """Whether that was measured when the system was registered: a key of PROBE_STATES."""
+        if not self.adapter:
+            return "none"
+        return "not_probed" if self.adapter_difference is None else "probed"
 
 
 class ArmBinding(models.Model):

@@ -34,7 +34,7 @@ ARMS = {"1": PLAIN, "2": TAILORED}
 
 
 def model_folder(pipeline: Pipeline, kind: str, arm: str) -> Path:
-    """Return where an arm's adapter is kept."""
+    """Return where what is trained for an arm is kept."""
     return Path(settings.VAR_DIR) / "models" / f"{pipeline.name}-{kind}-{arm}"
 
 

@@ -20,7 +20,7 @@ def training_summary(arguments: Mapping[str, Any], best: Entry | None) -> list[t
         "Left out": _left_out(arguments),
         "Shortened": _shortened(arguments.get("shortened", {})),
         "Recipe": _recipe(arguments),
-        "Adapter": _adapter(arguments.get("recipe", {}).get("lora", {})),
+        "Trained": _trained(arguments.get("recipe", {}).get("lora", {})),
         "Best step": f"{best.step:,}, with validation loss {number_words(best.number('eval_loss'))}" if best else "",
     }
     return [(name, words) for name, words in facts.items() if words]
@@ -76,7 +76,9 @@ def _recipe(arguments: Mapping[str, Any]) -> str:
     return ", ".join([*parts, f"{processes} processes"] if parts and processes > 1 else parts)
 
 
-def _adapter(lora: Mapping[str, Any]) -> str:
+def _trained(lora: Mapping[str, Any]) -> str:
+    if lora.get("enabled") is False:
+        return "all weights, without an adapter"
     if not {"r", "alpha"} <= set(lora):
         return ""
     modules = lora.get("target_modules", "default")

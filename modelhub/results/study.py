@@ -30,7 +30,11 @@ class QuestionResult(Part):
 
 
 class SystemResult(Part):
-    """The system behind an arm. `code` is what exports call the arm; results from before they had it leave it empty."""
+    """The system behind an arm. `code` is what exports call the arm; results from before they had it leave it empty.
+
+    `has_adapter` is None where that is not told. `adapter_difference` is the largest difference that the adapter made
+    to logits of its base on probe texts, when the system was registered; None where that was not probed.
+    """
 
     name: str
     arm: int
@@ -39,6 +43,8 @@ class SystemResult(Part):
     engine: str
     persona_style: str
     fingerprint: str
+    has_adapter: bool | None = None
+    adapter_difference: float | None = None
 
 
 class StudyResult(Part):

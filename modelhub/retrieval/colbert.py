@@ -11,10 +11,13 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annotation.errors import ServiceError
+from modelhub.engines.base import EngineError
+from modelhub.engines.weights import Gaps
 from modelhub.retrieval.checkpoint import CheckpointFiles
 from modelhub.retrieval.lengths import ReadLengths
 
@@ -75,7 +78,7 @@ def colbert_config(files: CheckpointFiles, **settings: Any) -> Any:
 
 
 def cure() -> None:
-    """Make colbert-ai's model class loadable by transformers 5, and keep it from any model but a folder's.
+    """Make colbert-ai's model class loadable by transformers 5, as a whole, and from a folder alone.
 
     The class lacks one attribute that transformers 5 reads and has another one of the wrong type. The function that
     makes it is replaced once, in all modules that have taken a copy.
@@ -106,10 +109,34 @@ def _cured(original: Callable[[str], Any]) -> Callable[[str], Any]:
         made = original(name_or_path)
         made.all_tied_weights_keys = {}
         made._keys_to_ignore_on_load_unexpected = {"cls"}
+        made.from_pretrained = classmethod(partial(_load_whole, made))
         return made
 
     setattr(class_factory, _CURED, True)
     return class_factory
+
+
+def _load_whole(made: Any, cls: Any, name: str, colbert_config: Any) -> Any:
+    """Return colbert-ai's model of a folder with every weight of encoder and projection from its files.
+
+    What the library would make up, or leave out, is refused. A pooler is not asked in retrieval, and heads of other
+    tasks beside the encoder are no part of it. Raises EngineError.
+    """
+    how = {"output_loading_info": True, "ignore_mismatched_sizes": True}  # so that they are counted here
+    model, told = super(made, cls).from_pretrained(name, colbert_config=colbert_config, **how)
+    encoder = f"{model.base_model_prefix}."
+    gaps = Gaps(
+        [one for one in told["missing_keys"] if ".pooler." not in one],
+        [one for one in told["unexpected_keys"] if one.startswith(encoder) and ".pooler." not in one],
+        [str(one[0]) for one in told["mismatched_keys"]],
+    )
+    if gaps:
+        raise EngineError(
+            f"The checkpoint {name} does not load whole: of its weights, {gaps}. What is missing would be made up. "
+            "Give a complete checkpoint whose config.json and artifact.metadata are its own."
+        )
+    model.base = name
+    return model
 
 
 def _checkpoint_class() -> Any:

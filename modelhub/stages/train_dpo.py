@@ -1,4 +1,4 @@
-"""Preference tuning that goes on from an SFT adapter."""
+"""Preference tuning that goes on from an SFT model."""
 
 from typing import Annotated
 
@@ -30,7 +30,7 @@ def _trained(wanted: DpoOptions) -> Trained:
 
 STAGE = training_stage(
     kind=DPO,
-    summary="Train an SFT adapter on to prefer the better response (direct preference optimization).",
+    summary="Train an SFT model on to prefer the better response (direct preference optimization).",
     parameters=DpoOptions,
     trained=_trained,
 )

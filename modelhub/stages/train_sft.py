@@ -25,7 +25,7 @@ def _trained(wanted: SftOptions) -> Trained:
 
 STAGE = training_stage(
     kind=SFT,
-    summary="Train an adapter of a base model to answer prompts for personas (supervised fine-tuning).",
+    summary="Train a base model to answer prompts for personas (supervised fine-tuning).",
     parameters=SftOptions,
     trained=_trained,
 )

@@ -55,6 +55,7 @@ def system_register(
             if not _changed(existing, system):
                 # What it said when it was first asked; what it says now is compared with that, by whoever asks it.
                 system.served = existing.served or system.served
+                system.adapter_probe = system.adapter_probe or existing.adapter_probe
         system.save()
     return system
 

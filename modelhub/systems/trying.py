@@ -16,12 +16,16 @@ PERSONA = "The user is a nurse on night shifts and prefers short answers. "
 
 
 def telling(say: Callable[[str], object]) -> Trying:
-    """Return what `system_register` tries a system with; what was noticed is said, a line each."""
+    """Return what `system_register` tries a system with; what was noticed is said, a line each.
+
+    By how much an adapter changes its base's answers is written into the system.
+    """
 
     def trying(system: System) -> Mapping[str, str]:
         tried = system_try(system)
         for warning in tried.warnings:
             say(f"Note: {warning}")
+        system.adapter_probe = tried.probe.stored() if tried.probe else {}
         return tried.served
 
     return trying

@@ -16,43 +16,62 @@ if TYPE_CHECKING:
 
 # Two checkpoints are kept, the best and the newest, and a third stands beside them while it is written.
 _CHECKPOINTS = 3
-_FLOAT = 4  # bytes; adapters are trained in float32 whatever the base is in
+_FLOAT = 4  # bytes; what is trained is float32 whatever the base is in
+_STATES = 3  # the weights and the optimizer's two moments
 _MARGIN = 1.2
 _SMALL_FILES = 100 * 2**20  # bytes for the tokenizer in every checkpoint, states, and the logs
 
 
 _BITS_4 = 0.57  # bytes a weight: half of one, and a scale for every 64
 _TOO_LITTLE = "Use a smaller base, or quantization.load_in_4bit=true, or {more} (deploy/accelerate/fsdp.yaml)."
+_TOO_LITTLE_FOR_ALL = "Use a smaller base, or an adapter (lora.enabled=true), or {more} (deploy/accelerate/fsdp.yaml)."
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Numbers of parameters; `linear` of the base's are in layers that quantization makes smaller."""
+    """Numbers of parameters: those of the base that stay frozen, and those that are trained.
 
-    base: int
-    adapter: int
+    `linear` of the frozen ones are in layers that quantization makes smaller. `full`: all are trained, none frozen.
+    """
+
+    frozen: int
+    trained: int
     linear: int = 0
+    full: bool = False
 
 
 def model_sizes(base: str, recipe: Recipe) -> Sizes:
-    """Return the parameters of the base and of the adapter, from the configuration alone: no weights are read.
+    """Return the parameters of the base and of what is trained, from the configuration alone: no weights are read.
 
     Raises ServiceError if the base is no causal language model or has none of the modules to be adapted.
     """
     import torch
-    from peft import get_peft_model
     from transformers import AutoConfig, AutoModelForCausalLM
 
     try:
         with torch.device("meta"):
             model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base))
-            count, linear = sum(one.numel() for one in model.parameters()), _linear(model)
+    except (OSError, ValueError, KeyError) as error:
+        raise ServiceError(f"{base} cannot be trained: {error}") from error
+    count, linear = sum(one.numel() for one in model.parameters()), _linear(model)
+    if not recipe.lora.enabled:
+        return Sizes(0, count, full=True)
+    return Sizes(count, _adapter_size(model, base, recipe), linear)
+
+
+def _adapter_size(model: "PreTrainedModel", base: str, recipe: Recipe) -> int:
+    """Put an adapter into a model without weights, and count its parameters."""
+    import torch
+    from peft import get_peft_model
+
+    try:
+        with torch.device("meta"):
             adapted = get_peft_model(model, lora_config(recipe.lora, recipe.peft))
     except (OSError, ValueError, KeyError) as error:
         raise ServiceError(
             f"{base} cannot be given an adapter: {error} If modules are the matter, try lora.target_modules=all-linear."
         ) from error
-    return Sizes(count, sum(one.numel() for one in adapted.parameters() if one.requires_grad), linear)
+    return sum(one.numel() for one in adapted.parameters() if one.requires_grad)
 
 
 def _linear(model: "PreTrainedModel") -> int:
@@ -75,23 +94,26 @@ def check_disk(folder: Path, needed: int) -> None:
 
 
 def training_bytes(sizes: Sizes) -> int:
-    """Return the bytes that a training writes: checkpoints with their optimizer's two moments, and the adapter."""
-    adapter = sizes.adapter * _FLOAT
-    return int(_MARGIN * (_CHECKPOINTS * 3 * adapter + adapter)) + _SMALL_FILES
+    """Return the bytes that a training writes: checkpoints with their optimizer's two moments, and the result.
+
+    Of whole models the older checkpoint keeps its weights alone.
+    """
+    held = _STATES * (_CHECKPOINTS - 1) + 1 if sizes.full else _STATES * _CHECKPOINTS
+    return int(_MARGIN * (held + 1) * sizes.trained * _FLOAT) + _SMALL_FILES
 
 
 def check_memory(sizes: Sizes, *, recipe: Recipe, precision: str, reference: bool) -> None:
     """Raise ServiceError if the weights and the optimizer alone do not fit on the GPU; activations come on top.
 
     Counted is what one GPU holds: less where the base is quantized, or spread over several by FSDP or DeepSpeed ZeRO-3.
-    `reference`: a frozen copy of the adapter is held beside it.
+    `reference`: a frozen copy of what is trained is held beside it.
     """
     import torch
 
     if not on_gpu() or _offloaded():
         return
-    # The adapter, its gradient and two moments.
-    everything = base_bytes(sizes, recipe, precision) + sizes.adapter * _FLOAT * (5 if reference else 4)
+    # What is trained, its gradient and two moments.
+    everything = base_bytes(sizes, recipe, precision) + sizes.trained * _FLOAT * (_STATES + 1 + reference)
     gpus = sharded_over()
     needed = everything / gpus
     free, _ = torch.cuda.mem_get_info()
@@ -99,7 +121,8 @@ def check_memory(sizes: Sizes, *, recipe: Recipe, precision: str, reference: boo
         share = f"a {gpus}th of weights and optimizer" if gpus > 1 else "weights and optimizer alone"
         more = "more GPUs" if gpus > 1 else "a larger GPU, or several with FSDP"
         raise ServiceError(
-            f"The GPU has {gigabytes(free)} left, and {share} need {gigabytes(needed)}. {_TOO_LITTLE.format(more=more)}"
+            f"The GPU has {gigabytes(free)} left, and {share} need {gigabytes(needed)}. "
+            f"{(_TOO_LITTLE_FOR_ALL if sizes.full else _TOO_LITTLE).format(more=more)}"
         )
 
 
@@ -108,7 +131,7 @@ def base_bytes(sizes: Sizes, recipe: Recipe, precision: str) -> float:
     plain = weights_type(precision).itemsize
     small = {"load_in_4bit": _BITS_4, "load_in_8bit": 1.0}
     linear = next((size for key, size in small.items() if recipe.quantization.get(key)), plain)
-    return (sizes.base - sizes.linear) * plain + sizes.linear * linear
+    return (sizes.frozen - sizes.linear) * plain + sizes.linear * linear
 
 
 def sharded_over() -> int:

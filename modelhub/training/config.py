@@ -23,13 +23,21 @@ class _Section(BaseModel):
 
 
 class LoraSettings(_Section):
-    """The adapter. `target_modules` is "default" (PEFT's choice for the architecture), "all-linear", or names."""
+    """The adapter. `target_modules` is "default" (PEFT's choice for the architecture), "all-linear", or names.
 
+    Without `enabled` there is no adapter: all weights of the base are trained, and the other settings say nothing.
+    """
+
+    enabled: bool = True
     r: int = Field(default=16, ge=1)
     alpha: int = Field(default=32, ge=1)
     dropout: float = Field(default=0.05, ge=0.0, lt=1.0)
     bias: Literal["none", "all", "lora_only"] = "none"
     target_modules: _Modules = "default"
+
+    def effective(self) -> dict[str, Any]:
+        """Return the settings that shape a training, as they were named before an adapter could be left out."""
+        return self.model_dump(exclude={"enabled"}) if self.enabled else {"enabled": False}
 
 
 class _Settings(_Section):
@@ -121,9 +129,25 @@ class Recipe(_Section):
     trl_sft: _Passed = {}
     trl_dpo: _Passed = {}
 
+    @model_validator(mode="after")
+    def _nothing_of_an_adapter_without_one(self) -> Self:
+        if problem := self.full_problem():
+            raise ValueError(problem)
+        return self
+
+    def full_problem(self) -> str:
+        """Return what cannot stand beside `lora.enabled = false`; empty where all is well."""
+        reasons = {
+            "peft": "there is no adapter that it could shape",
+            "quantization": "weights of 4 or 8 bits cannot be",
+        }
+        given = [] if self.lora.enabled else [name for name in reasons if getattr(self, name)]
+        wrong = "; ".join(f"section {name}: {reasons[name]}" for name in given)
+        return f"lora.enabled = false trains all weights of the base, so leave out {wrong}" if wrong else ""
+
     def effective(self, kind: str) -> dict[str, Any]:
         """Return what shapes a training of this kind, sft or dpo: our settings, and what is passed on where it is."""
-        ours = {"lora": self.lora.model_dump(), kind: getattr(self, kind).model_dump()}
+        ours = {"lora": self.lora.effective(), kind: getattr(self, kind).model_dump()}
         if self.layout != LayoutSettings():  # what was trained before there were layouts stays what it was
             ours["layout"] = self.layout.model_dump()
         sections = (name for name in PASSED if name not in {"trl_sft", "trl_dpo"} - {f"trl_{kind}"})
@@ -156,12 +180,19 @@ def load_recipe(name: str = "paper", *, config: Path | None = None, settings: Se
 
 
 def continue_adapter(recipe: Recipe, name: str, trained: Mapping[str, Any]) -> Recipe:
-    """Return the recipe with the adapter settings of the model that training goes on from.
+    """Return the recipe with the adapter settings of the model that training goes on from, or without an adapter.
 
     `name` is the built-in recipe it was made from, `trained` the effective one of that model. Raises ServiceError if
-    other adapter settings were asked for.
+    other adapter settings were asked for, or what cannot be where all weights are trained.
     """
     before, peft = LoraSettings.model_validate(trained["lora"]), trained.get("peft", {})
+    if not recipe.lora.enabled and before.enabled:
+        raise ServiceError(
+            "DPO goes on with the adapter of the SFT model. Leave lora.enabled out, or train that model with "
+            "lora.enabled=false too."
+        )
+    if not before.enabled:
+        return _continue_whole(recipe, name, trained)
     if recipe.peft not in ({}, peft):
         raise ServiceError(
             f"DPO goes on with the adapter of the SFT model, whose section peft is {peft}. Leave that section out."
@@ -172,10 +203,28 @@ def continue_adapter(recipe: Recipe, name: str, trained: Mapping[str, Any]) -> R
             f"DPO goes on with the adapter of the SFT model, whose settings are {before}; it cannot have "
             f"{', '.join(wrong)}. Leave the lora settings out."
         )
+    return recipe.model_copy(update={"lora": before, "peft": peft, "layout": _continued_layout(recipe, trained)})
+
+
+def _continue_whole(recipe: Recipe, name: str, trained: Mapping[str, Any]) -> Recipe:
+    """Return the recipe for a DPO that goes on with all weights of the SFT model."""
+    whole = LoraSettings(enabled=False)
+    if recipe.lora.enabled and recipe.lora != load_recipe(name).lora:
+        raise ServiceError(
+            "DPO goes on with the SFT model, all of whose weights were trained: it has no adapter. Leave the lora "
+            "settings out."
+        )
+    continued = recipe.model_copy(update={"lora": whole, "layout": _continued_layout(recipe, trained)})
+    if problem := continued.full_problem():
+        raise ServiceError(f"DPO goes on with the SFT model: {problem}.")
+    return continued
+
+
+def _continued_layout(recipe: Recipe, trained: Mapping[str, Any]) -> LayoutSettings:
     layout = LayoutSettings.model_validate(trained.get("layout", {}))
     if recipe.layout not in (LayoutSettings(), layout):
         raise ServiceError(f"DPO goes on with the layout of the SFT model, which is {layout}. Leave that section out.")
-    return recipe.model_copy(update={"lora": before, "peft": peft, "layout": layout})
+    return layout
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -223,7 +272,8 @@ def _value(text: str) -> Any:
 
 def _problem(place: Iterable[int | str], kind: str, message: str) -> str:
     text = "is not known" if kind == "extra_forbidden" else message.removeprefix("Value error, ")
-    return f"- {'.'.join(str(part) for part in list(place)[:2])}: {text}"  # further parts are pydantic's
+    where = ".".join(str(part) for part in list(place)[:2])  # further parts are pydantic's
+    return f"- {where}: {text}" if where else f"- {text}"
 
 
 def _known() -> str:

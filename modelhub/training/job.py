@@ -24,6 +24,9 @@ from modelhub.training.manifest import (
 from modelhub.training.starting import router_aux_loss
 
 SFT, DPO, MERGED = "sft", "dpo", "merged"
+LEAN = (
+    "weights-only"  # in a checkpoint that lost its optimizer's states: it may be the best, but nothing goes on from it
+)
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class DataDescription:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """All that shapes an adapter, and where it goes. `sft` is the adapter that DPO starts from."""
+    """All that shapes an adapter or a whole model, and where it goes. `sft` is the one that DPO starts from."""
 
     kind: str
     base: str
@@ -72,6 +75,11 @@ class TrainingJob:
     def settings(self) -> SftSettings | DpoSettings:
         """The settings of this kind of training."""
         return self.recipe.sft if self.kind == SFT else self.recipe.dpo
+
+    @property
+    def is_full(self) -> bool:
+        """Whether all weights are trained: what is written is a model, and no adapter."""
+        return not self.recipe.lora.enabled
 
     @property
     def checkpoints(self) -> Path:
@@ -151,9 +159,14 @@ def folder_claim(job: TrainingJob) -> None:
 
 
 def last_checkpoint(job: TrainingJob) -> Path | None:
-    """Return the newest complete checkpoint of the job, None if there is none."""
-    found = {int(path.name.rpartition("-")[2]): path for path in job.checkpoints.glob("checkpoint-*") if _whole(path)}
-    return found[max(found)] if found else None
+    """Return the newest complete checkpoint of the job, None if there is none that training can go on from."""
+    whole = [path for path in job.checkpoints.glob("checkpoint-*") if _whole(path) and not (path / LEAN).exists()]
+    return max(whole, key=checkpoint_step, default=None)
+
+
+def checkpoint_step(checkpoint: Path) -> int:
+    """Return the step after which a checkpoint was written, by its name."""
+    return int(checkpoint.name.rpartition("-")[2])
 
 
 def drop_broken_checkpoints(job: TrainingJob) -> None:
@@ -173,7 +186,7 @@ def _whole(checkpoint: Path) -> bool:
 
 
 def read_start(sft: Path) -> dict[str, Any]:
-    """Return the manifest of the model that DPO is to start from; raise ServiceError unless it is an SFT adapter."""
+    """Return the manifest of the model that DPO is to start from; raise ServiceError if there is none."""
     manifest = read_manifest(sft)
     if manifest["kind"] != SFT:
         raise ServiceError(f"{sft} is no sft model but a {manifest['kind']} one; DPO starts from what train_sft made.")

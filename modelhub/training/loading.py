@@ -1,4 +1,4 @@
-"""Load what is trained: the tokenizer, the base model, and a description of the adapter."""
+"""Load what is trained: the tokenizer, the model, and a description of the adapter."""
 
 import os
 from collections.abc import Mapping
@@ -72,7 +72,7 @@ def on_gpu() -> bool:
 
 
 def weights_type(precision: str) -> "torch.dtype":
-    """Return the precision of the frozen weights: bfloat16 where asked for, or with `auto` where a GPU can do it."""
+    """Return the precision of frozen weights and passes: bfloat16 if asked for, or with `auto` if a GPU can do it."""
     import torch
 
     if precision == "auto":
@@ -81,10 +81,14 @@ def weights_type(precision: str) -> "torch.dtype":
 
 
 def load_model(base: str, recipe: Recipe, precision: str) -> "PreTrainedModel":
-    """Return the base model, with what the recipe's sections model and quantization say.
+    """Return a model, with what the recipe's sections model and quantization say.
 
-    Raises ServiceError, also if it does not load whole.
+    All weights of one that is trained as a whole are float32, whatever its passes are in: the steps of fine-tuning are
+    smaller than what bfloat16 tells apart. Raises ServiceError, also if it does not load whole.
     """
+    import torch
+
+    dtype = weights_type(precision) if recipe.lora.enabled else torch.float32
     passed: dict[str, Any] = dict(recipe.model)
     if recipe.quantization:
         # Each process has a whole quantized base on its own GPU; without a map it would be moved there in pieces.
@@ -92,7 +96,7 @@ def load_model(base: str, recipe: Recipe, precision: str) -> "PreTrainedModel":
         passed |= {"quantization_config": quantization_config(recipe.quantization), "device_map": here}
     refusals: tuple[type[Exception], ...] = (*load_errors(), TypeError, ImportError)  # of a name, or for a package
     try:
-        return whole_model(base, dtype=weights_type(precision), **passed)
+        return whole_model(base, dtype=dtype, **passed)
     except refusals as error:
         raise ServiceError(f"The model {base} cannot be loaded: {error}") from error
 

@@ -1,4 +1,4 @@
-"""What stands beside every trained adapter: from what, on what and how it was trained. Pure.
+"""What stands beside every trained adapter or model: from what, on what and how it was trained. Pure.
 
 `training-job.json` is written when training begins: it says whether an unfinished folder belongs to the same job.
 `training.json` is written last: a folder that has it is finished.
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from annotation.errors import ServiceError
-from modelhub.engines.digests import JOB, MANIFEST, model_digest
+from modelhub.engines.digests import JOB, MANIFEST, WHOLE_DIGEST, model_digest
 
 CHECKPOINTS = "checkpoints"
 CURVES = "curves"  # where TensorBoard reads them
@@ -57,6 +57,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not (isinstance(manifest.get("kind"), str) and isinstance(manifest.get("base"), dict)):
         raise ServiceError(f"{path} does not say what was trained on which base; take the file that training wrote.")
     return manifest
+
+
+def is_whole_model(manifest: Mapping[str, Any]) -> bool:
+    """Return whether a training changed all weights of its base, so that its folder holds a model and no adapter."""
+    return WHOLE_DIGEST in manifest
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

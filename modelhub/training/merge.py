@@ -14,6 +14,7 @@ from modelhub.training.loading import check_base, load_tokenizer, quiet_environm
 from modelhub.training.manifest import (
     base_entry,
     is_trained_here,
+    is_whole_model,
     read_json,
     read_manifest,
     versions,
@@ -125,6 +126,11 @@ def _compared(made: "torch.Tensor", wanted: "torch.Tensor", alone: "torch.Tensor
 def _manifest_of(adapter: Path) -> dict[str, Any]:
     """Return the adapter's manifest, empty for an adapter that was trained elsewhere; refuse an unfinished one."""
     manifest = read_manifest(adapter) if is_trained_here(adapter) else {}
+    if is_whole_model(manifest):
+        raise ServiceError(
+            f"{adapter} holds a whole model, all of whose weights were trained: there is nothing to merge. Register it "
+            "as it is (manage.py register_system --model)."
+        )
     if not (adapter / ADAPTER_CONFIG).is_file():
         raise ServiceError(f"{adapter} holds no adapter (no {ADAPTER_CONFIG}).")
     return manifest

@@ -72,6 +72,8 @@ def _trainer_class(kind: str) -> "type[SFTConfig] | type[DPOConfig]":
 
 
 def _peft_problems(recipe: Recipe) -> list[str]:
+    if not recipe.lora.enabled:
+        return []
     from peft import LoraConfig
 
     known = inspect.signature(LoraConfig).parameters

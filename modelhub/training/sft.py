@@ -1,4 +1,4 @@
-"""Supervised fine-tuning of an adapter: the loss is that of the response and its end, never of the prompt."""
+"""Supervised fine-tuning, by an adapter or all weights: the loss is that of responses and their end, not of prompts."""
 
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def train_sft(
     job: TrainingJob, watch: Watch | None = None, *, prepared: PreparedTraining | None = None
 ) -> TrainingResult:
-    """Train an adapter of the base to answer prompts, with the persona in view or without, as the examples do.
+    """Train the base to answer prompts, with the persona in view or without, as the examples do.
 
     Raises ServiceError.
     """
@@ -48,7 +48,7 @@ def make_sft_trainer(job: TrainingJob, prepared: PreparedTraining) -> "SFTTraine
         train_dataset=Dataset.from_list(prepared.train.rows),
         eval_dataset=Dataset.from_list(prepared.validation.rows),
         processing_class=prepared.tokenizer,
-        peft_config=lora_config(job.recipe.lora, job.recipe.peft),
+        peft_config=None if job.is_full else lora_config(job.recipe.lora, job.recipe.peft),
     )
     check_complete(len(prepared.train.rows), _texts(trainer.train_dataset))
     check_complete(len(prepared.validation.rows), _texts(trainer.eval_dataset))

@@ -57,8 +57,8 @@ def check_first_loss(trainer: "DPOTrainer", loss: float) -> None:
     if problems:
         raise ServiceError(
             f"DPO does not start at its reference: {'; '.join(problems)} (tolerance {tolerance:g}). Policy and "
-            "reference are the same adapter here, so something in the model differs from one pass to the next, or "
-            "between adapters. Nothing was trained. Try precision=float32, or another attn_implementation."
+            "reference have the same weights here, so something in the model differs from one pass to the next, or "
+            "between the two. Nothing was trained. Try precision=float32, or another attn_implementation."
         )
 
 

@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from annotation.errors import ServiceError
-from modelhub.engines.digests import MANIFEST, model_digest
+from modelhub.engines.digests import MANIFEST, WHOLE_DIGEST, model_digest
 from modelhub.engines.modelfiles import no_chat_template
 from modelhub.engines.weights import adapter_gaps, hold_loads, refuse_gaps, stored_tensors
 from modelhub.training.checks import check_disk, check_memory, check_tokenizer_fits, model_sizes, training_bytes
 from modelhub.training.fitting import Fitted, Lengths, fit_examples
+from modelhub.training.full import check_checkpoints, check_launch, check_whole, keep_cache, lean_checkpoints
 from modelhub.training.job import (
     DPO,
     FolderState,
     TrainingJob,
+    checkpoint_step,
     drop_broken_checkpoints,
     folder_claim,
     folder_state,
@@ -119,6 +121,8 @@ def check_room(job: TrainingJob) -> None:
     context = getattr(AutoConfig.from_pretrained(job.base).get_text_config(), "max_position_embeddings", None)
     if context is not None and job.settings.max_length > context:
         raise ServiceError(f"max_length is {job.settings.max_length}, and {job.base} reads {context} tokens.")
+    if job.is_full:
+        check_launch()
     sizes = model_sizes(job.base, job.recipe)
     check_disk(job.out, training_bytes(sizes))
     check_memory(sizes, recipe=job.recipe, precision=job.settings.precision, reference=job.kind == DPO)
@@ -168,7 +172,7 @@ def run_training(
     make_trainer: Callable[[TrainingJob, PreparedTraining], "Trainer"],
     watch: Watch,
 ) -> TrainingResult:
-    """Train from the start, or from the last checkpoint of the same job, and write the best adapter.
+    """Train from the start, or from the last checkpoint of the same job, and write the best adapter or model.
 
     Raises ServiceError if the folder is another job's, or if there is no room. A KeyboardInterrupt goes up; what the
     last checkpoint holds stays.
@@ -186,7 +190,11 @@ def run_training(
         trainer = make_trainer(job, prepared)
     except (ImportError, RuntimeError, ValueError) as error:
         raise ServiceError(f"The trainer cannot be set up: {error}") from error
-    hold_loads(trainer.model)
+    if job.is_full:
+        trainer.add_callback(lean_checkpoints(job))
+        check_checkpoints(job)
+    else:
+        hold_loads(trainer.model)
     checkpoint = last_checkpoint(job)
     watching = _callback(watch)
     trainer.callback_handler.callbacks = [
@@ -264,11 +272,12 @@ def _finish(
 ) -> TrainingResult:
     state = trainer.state
     best = _best(state)
+    if job.is_full:
+        keep_cache(trainer.model, job.base)
     trainer.save_model(str(job.out))
-    resumed_at = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+    resumed_at = checkpoint_step(checkpoint) if checkpoint else 0
     if is_main_process():
-        written = str(job.out)
-        refuse_gaps(written, adapter_gaps(written, trainer.model.config, stored_tensors(written)))
+        _check_written(job, trainer)
         (job.out / "training_args.bin").unlink(missing_ok=True)  # a pickle that only its own versions can read
     manifest = _manifest(job, prepared, trainer, best=best, seconds=seconds)
     if is_main_process():
@@ -284,6 +293,15 @@ def _finish(
         best_loss=best["eval_loss"],
         seconds=seconds,
     )
+
+
+def _check_written(job: TrainingJob, trainer: "Trainer") -> None:
+    """Raise ServiceError unless the folder's files have every weight of what was trained."""
+    written = str(job.out)
+    if job.is_full:
+        check_whole(job.out)
+    else:
+        refuse_gaps(written, adapter_gaps(written, trainer.model.config, stored_tensors(written)))
 
 
 def _best(state: "TrainerState") -> dict[str, Any]:
@@ -316,6 +334,6 @@ def _manifest(
         "last_loss": losses[-1] if losses else None,
         "best": {"step": state.best_global_step, "epoch": best["epoch"], "eval_loss": best["eval_loss"]},
         "seconds": round(seconds, 1),
-        "adapter_digest": model_digest(str(job.out)),
+        WHOLE_DIGEST if job.is_full else "adapter_digest": model_digest(str(job.out)),
         "versions": versions(),
     }  # fmt: skip

@@ -63,6 +63,17 @@ def test_the_export_says_which_system_made_each_output(study: Study, allowed: Us
         assert (row["persona_direction"], row["persona_origin"]) == expected
 
 
+def test_the_export_says_what_each_adapter_changes_or_that_nobody_has_looked(
+    study: Study, allowed: User, tmp_path: Path
+) -> None:
+    System.objects.filter(name="wizard-1").update(adapter="dpo", adapter_probe={"difference": 0.5, "dtype": "float32"})
+    System.objects.filter(name="wizard-2").update(adapter="sft")
+    export(study, tmp_path, allowed.username)
+    with (tmp_path / "outputs_unblinded.csv").open(encoding="utf-8", newline="") as handle:
+        found = {(row["system"], row["adapter_probe"], row["adapter_difference"]) for row in csv.DictReader(handle)}
+    assert found == {("wizard-1", "probed", "0.5"), ("wizard-2", "not_probed", "")}
+
+
 @pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
 def test_every_format_comes_with_a_codebook(study: Study, allowed: User, tmp_path: Path, format: str) -> None:
     export(study, tmp_path, allowed.username, format=format)

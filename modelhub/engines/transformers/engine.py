@@ -228,8 +228,8 @@ def rehearse(settings: EngineSettings, asked: Rehearsal) -> Rehearsed:
     rehearsed = rehearse_files(settings, decoding, asked)
     if not settings.adapter:
         return rehearsed
-    told = probe_adapter(settings, dtype=decoding.dtype, device=_device(options.device))
-    return replace(rehearsed, warnings=[*rehearsed.warnings, told])
+    probe = probe_adapter(settings, dtype=decoding.dtype, device=_device(options.device))
+    return replace(rehearsed, warnings=[*rehearsed.warnings, str(probe)], probe=probe)
 
 
 def _continuous(base: LoadedBase, options: TransformersOptions) -> bool:

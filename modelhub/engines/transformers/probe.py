@@ -6,18 +6,18 @@ from pathlib import Path
 
 from modelhub.engines.adapterfiles import changes_nothing
 from modelhub.engines.base import EngineError, EngineSettings
-from modelhub.engines.probing import largest_difference, probe_logits
+from modelhub.engines.probing import AdapterProbe, largest_difference, probe_logits
 from modelhub.engines.transformers.basemodels import load_base
 
 
-def probe_adapter(settings: EngineSettings, *, dtype: str, device: str) -> str:
-    """Return in words by how much an adapter changes its base's logits on a few texts.
+def probe_adapter(settings: EngineSettings, *, dtype: str, device: str) -> AdapterProbe:
+    """Return by how much an adapter changes its base's logits on a few texts.
 
     Raises EngineError if it changes nothing, or what it makes of them are no numbers. What is not here, or has no room
     in memory, is not loaded, and that is said.
     """
     if reason := _not_loaded(settings, device):
-        return f"Whether the adapter changes what {settings.model} answers was not tried: {reason}."
+        return AdapterProbe(not_tried=reason)
     base = load_base(settings.model, dtype=dtype, device=device)
     with_it = probe_logits(base.view(base.load_adapter(settings.adapter)), base.tokenizer)
     difference = largest_difference(with_it, probe_logits(base.view(""), base.tokenizer))
@@ -31,7 +31,7 @@ def probe_adapter(settings: EngineSettings, *, dtype: str, device: str) -> str:
             f"With the adapter {settings.adapter} or without it, {settings.model} makes logits of the probe texts that "
             f"are no numbers (dtype {dtype}). Decode with another dtype, or train again with a lower learning rate."
         )
-    return f"With the adapter, logits of probe texts differ from the base's by up to {difference:.2g}."
+    return AdapterProbe(difference, dtype=str(base.model.dtype).removeprefix("torch."))
 
 
 def _not_loaded(settings: EngineSettings, device: str) -> str:

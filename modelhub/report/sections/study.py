@@ -3,7 +3,7 @@
 from modelhub.report.figures.flow import FlowChart
 from modelhub.report.sections.document import Block, Figure, Paragraph, Section, TableBlock, TableColumn, whole, words
 from modelhub.results.report import Results
-from modelhub.results.study import ParticipantFlow, StudyResult
+from modelhub.results.study import ParticipantFlow, StudyResult, SystemResult
 
 
 def study_section(results: Results) -> Section:
@@ -44,6 +44,14 @@ def _questions(study: StudyResult) -> TableBlock:
     return TableBlock("questions", "Questions", caption, columns, rows)
 
 
+def _adapter_words(system: SystemResult) -> str:
+    if system.has_adapter is None:
+        return "unknown"
+    if not system.has_adapter:
+        return "no adapter"
+    return "not probed" if system.adapter_difference is None else f"{system.adapter_difference:.3g}"
+
+
 def _systems(study: StudyResult) -> TableBlock:
     roles = {study.base: "base", study.test: "test"}
     rows = tuple(
@@ -55,6 +63,7 @@ def _systems(study: StudyResult) -> TableBlock:
             words(system.engine or "unknown"),
             words(system.persona_style or "unknown"),
             words((system.fingerprint or "none")[:16]),
+            words(_adapter_words(system)),
         )
         for system in study.systems
     )
@@ -66,6 +75,7 @@ def _systems(study: StudyResult) -> TableBlock:
         TableColumn("engine", "Engine", is_number=False),
         TableColumn("persona_style", "Persona in the prompt", is_number=False),
         TableColumn("fingerprint", "Fingerprint (first 16 characters)", is_number=False),
+        TableColumn("adapter", "Logits that its adapter changes, by up to", is_number=False),
     )
     caption = "The systems behind the arms. Every difference in this report is test minus base."
     return TableBlock("systems", "Systems", caption, columns, rows)

@@ -1,4 +1,4 @@
-"""Train an adapter on stored preference pairs: rows to a job, the job to a run with its log.
+"""Train an adapter or a whole model on stored preference pairs: rows to a job, the job to a run with its log.
 
 The work is `modelhub.training`; here is what it needs of the database, and what the database is told of it.
 """
@@ -34,7 +34,7 @@ from modelhub.training.job import (
     is_main_process,
     processes,
 )
-from modelhub.training.manifest import hub_revision, read_manifest
+from modelhub.training.manifest import hub_revision, is_whole_model, read_manifest
 from modelhub.training.sft import train_sft
 from modelhub.training.trainer import EVALUATION, TRAIN, LogEntry, PreparedTraining, TrainingResult, Watch, prepare
 
@@ -122,7 +122,7 @@ def trained_system_register(
     options: Mapping[str, Any] | None = None,
     trying: Trying | None = None,
 ) -> System:
-    """Register what a finished folder holds, for an engine that loads adapters; raise ServiceError.
+    """Register what a finished folder holds, an adapter or a model, for an engine that loads it; raise ServiceError.
 
     A model trained with personas gets them as in training, any other in the first person; one that was trained under a
     chat template is asked under it.
@@ -142,8 +142,11 @@ def trained_settings(out: Path, decoding: Mapping[str, Any]) -> dict[str, Any]:
     style = layout.get("persona", PersonaStyle.FIELD)
     chat = {"chat": True} if layout.get("chat") else {}
     return {
-        "model": manifest["base"]["name"],
-        "adapter": str(out),
+        **(
+            {"model": str(out)}
+            if is_whole_model(manifest)
+            else {"model": manifest["base"]["name"], "adapter": str(out)}
+        ),
         "persona_style": PersonaStyle.FIRST_PERSON if without else PersonaStyle(style),
         "decoding": {**chat, **decoding},
     }

@@ -55,6 +55,18 @@ def test_a_request_that_the_server_refuses_shows_that_it_works() -> None:
     assert not breaker.is_open
 
 
+def test_empty_texts_for_one_request_after_the_other_blame_the_system_and_a_single_one_does_not() -> None:
+    empty, breaker = GenerationFailure("The model returned an empty text.", final=True), Breaker()
+    counted = [breaker.failed(key, empty, now=100.0, is_suspicious=True) for key in range(STRIKES + 1)]
+    assert counted == [True] * (STRIKES - 1) + [False] * 2
+    assert breaker.kind == ArmTrouble.Kind.FAILING
+    breaker = Breaker()
+    for key in range(10):
+        assert breaker.failed(key, empty, now=100.0, is_suspicious=True)
+        breaker.succeeded()
+    assert not breaker.is_open
+
+
 def test_after_the_pause_one_request_is_tried_and_closes_it() -> None:
     breaker = opened(100.0)
     assert not breaker.is_due(100.5) and breaker.is_due(101.0)

@@ -31,7 +31,6 @@ FAULTS = {
     "500": "failing",
     "cut": "failing",
     "garbage": "failing",
-    "empty": "failing",
     "hang": "failing",
 }
 

@@ -8,13 +8,14 @@ from django.core.management import CommandError, call_command
 
 from annotation.models import ArmTrouble, GuardCheck, Output, Study
 from modelhub.live.guard import Guard
-from modelhub.models import System, Trial
+from modelhub.models import PairOutput, System, Trial
 from modelhub.systems.guarding import guard_bind
 from modelhub.systems.registering import arms_bind, system_register
 from modelhub.systems.trials import trials_request
 from tests.annotation.walking import Walker
 from tests.factories import make_study
 from tests.modelhub.dispatching.served import make_served_study, waiting
+from tests.modelhub.pair_rows import make_pair
 from tests.tools.processes import wait_until
 from tests.tools.standin import BASE, StandIn
 
@@ -49,6 +50,28 @@ def test_an_output_that_a_filter_withholds_has_failed_for_good(model: StandIn) -
         ("failed", "The server's content filter withheld the answer.")
     }
     assert not ArmTrouble.objects.exists()
+
+
+def test_an_answer_without_a_text_is_a_result_that_no_worker_asks_for_again(model: StandIn) -> None:
+    waiting(make_served_study(model))
+    model.mode = "empty"
+    run_once()
+    assert len(model.seen) == 2, "One request for each of the two systems."
+    outputs = Output.objects.values_list("state", "error", "attempts")
+    assert set(outputs) == {("failed", "The model returned an empty text.", 1)}
+    assert not ArmTrouble.objects.exists()
+
+
+def test_an_answer_without_a_text_is_a_result_that_no_stage_asks_for_again(model: StandIn) -> None:
+    register(model)
+    make_pair("mnemonic", "test", 1)
+    model.mode = "empty"
+    for _ in range(2):
+        call_command("generate", dataset="mnemonic", system=["served"], persona=["none"], stdout=io.StringIO())
+    assert len(model.seen) == 1
+    made = PairOutput.objects.select_related("generation").get()
+    assert made.generation is not None
+    assert (made.text, made.generation.finish_reason) == ("", "stop")
 
 
 def test_somebody_who_tries_a_prompt_is_told_why_there_is_no_text(model: StandIn) -> None:

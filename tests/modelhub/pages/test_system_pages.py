@@ -50,6 +50,28 @@ class TestSystems:
                       "The user is calm.", "Mix.", "Own line of the prompt, as trained"):  # fmt: skip
             assert shown in text
 
+    @pytest.mark.parametrize(
+        ("probe", "shown"),
+        [
+            (
+                {"difference": 0.8437, "dtype": "float32"},
+                "logits of probe texts, by up to 0.844, when it was registered",
+            ),
+            ({"not_tried": "a name on the Hub is not downloaded"}, "not probed: a name on the Hub is not downloaded"),
+            ({}, "What the adapter changes not probed"),
+        ],
+    )
+    def test_what_its_adapter_changes_is_shown_or_that_nobody_has_looked(
+        self, reader: Client, probe: dict[str, Any], shown: str
+    ) -> None:
+        system = make_system("tailored")
+        assert "What the adapter changes" not in words_of(reader, page_of(system))
+        System.objects.filter(pk=system.pk).update(adapter="var/models/dpo", adapter_probe=probe)
+        assert shown in words_of(reader, page_of(system))
+        study = make_study(state="draft", owner=make_user("analyst"))
+        arm_bind(arm=study.arms.get(ordinal=1), system=system)
+        assert shown in words_of(reader, reverse("modelhub:arms", args=[study.slug, study.version]))
+
     def test_what_it_made_leads_to_its_outputs(self, reader: Client) -> None:
         system = make_system("tailored")
         for pair in make_pairs("advice", "test", 2):

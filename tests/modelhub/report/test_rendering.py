@@ -44,6 +44,20 @@ class TestDocument:
         assert len(tables) == len(document.tables)
         assert len({figure.key for figure in document.figures}) == len(document.figures)
 
+    def test_the_table_of_systems_says_what_each_adapter_changes_or_that_nobody_has_looked(self, made: Studies) -> None:
+        results = made("three").results
+        told: list[dict[str, bool | float | None]] = [
+            {"has_adapter": True, "adapter_difference": 0.84371},
+            {"has_adapter": True},
+            {"has_adapter": None},
+        ]
+        systems = tuple(one.model_copy(update=values) for one, values in zip(results.study.systems, told, strict=True))
+        study = results.study.model_copy(update={"systems": systems})
+        document = build_document(results.model_copy(update={"study": study}))
+        table = next(one for one in document.tables if one.key == "systems")
+        place = [column.key for column in table.columns].index("adapter")
+        assert [row[place].text for row in table.rows] == ["0.844", "not probed", "unknown"]
+
     def test_effects_between_personas_have_their_intervals(self, made: Studies) -> None:
         document = build_document(made("assessed").results)
         table = next(one for one in document.tables if one.key == "persona-tests")

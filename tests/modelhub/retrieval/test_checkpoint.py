@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -14,6 +15,8 @@ from django.conf import settings
 from annotation.errors import ServiceError
 from modelhub.retrieval.checkpoint import find_checkpoint
 from modelhub.retrieval.colbert import Encoder, cure
+from tests.modelhub.engines.spoiling import added, wider
+from tests.modelhub.engines.spoiling import without as without_weights
 
 
 @pytest.fixture
@@ -79,6 +82,41 @@ def test_weights_that_do_not_fit_the_settings_are_an_error(copied: Path) -> None
     path.write_text(path.read_text(encoding="utf-8").replace('"dim": 32', '"dim": 16'), encoding="utf-8")
     with pytest.raises(ServiceError, match="does not load"):
         Encoder(find_checkpoint(str(copied)))
+
+
+def changed(folder: Path, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    from safetensors.torch import load_file, save_file
+
+    path = folder / "model.safetensors"
+    save_file(change(dict(load_file(path))), path, metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            without_weights("encoder.layer.1."),
+            r"16 missing from its files \(bert.encoder.layer.1.attention.*and 13 more",
+        ),
+        (wider("word_embeddings"), r"1 of another shape \(bert.embeddings.word_embeddings.weight\)"),
+        (added("bert.encoder.layer.9.output.dense.bias", 3), r"1 in its files and unknown.*layer.9.output.dense.bias"),
+        (wider("linear.weight"), r"1 of another shape \(linear.weight\)"),
+    ],
+)
+def test_an_encoder_that_is_not_whole_is_refused_with_the_number_and_names_of_its_weights(
+    copied: Path, change: Callable[[dict[str, Any]], dict[str, Any]], reason: str
+) -> None:
+    changed(copied, change)
+    with pytest.raises(ServiceError, match=f"{copied} does not load whole: of its weights, {reason}"):
+        Encoder(find_checkpoint(str(copied)))
+
+
+def test_weights_that_retrieval_never_asks_are_neither_missed_nor_in_the_way(copied: Path, tiny_colbert: Path) -> None:
+    whole = Encoder(find_checkpoint(str(tiny_colbert))).queries(["How do I bake?"])
+    changed(copied, without_weights("pooler"))
+    changed(copied, added("cls.predictions.bias", 3))
+    changed(copied, added("bert.embeddings.position_ids", 1, 64))
+    assert Encoder(find_checkpoint(str(copied))).queries(["How do I bake?"]).equal(whole)
 
 
 def test_the_digest_is_that_of_the_content(copied: Path, tiny_colbert: Path) -> None:

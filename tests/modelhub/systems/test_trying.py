@@ -197,6 +197,22 @@ def test_an_adapter_that_was_trained_on_another_model_is_noted(model: Path, adap
     assert "was trained on meta-llama/Llama-3.1-8B" in note
 
 
+def test_what_the_adapter_changes_is_kept_with_the_system_and_is_no_part_of_its_fingerprint(
+    model: Path, adapter: Path
+) -> None:
+    register("transformers", model, "--adapter", str(adapter), "--no-try", decoding=CHAT)
+    untried = System.objects.get()
+    assert (untried.adapter_probe, untried.probe_state, untried.adapter_difference) == ({}, "not_probed", None)
+    (*_, said) = notes(register("transformers", model, "--adapter", str(adapter), decoding=CHAT))
+    tried = System.objects.get()
+    assert (tried.fingerprint, tried.probe_state) == (untried.fingerprint, "probed")
+    assert f"by up to {tried.adapter_difference:.2g}." in said and tried.adapter_probe["dtype"] == "float32"
+    register("transformers", model, "--adapter", str(adapter), "--no-try", decoding=CHAT)
+    assert System.objects.get().adapter_probe == tried.adapter_probe
+    register("transformers", model, "--no-try", decoding=CHAT)
+    assert (System.objects.get().probe_state, System.objects.get().adapter_probe) == ("none", {})
+
+
 def untrain(adapter: Path) -> None:
     from safetensors.torch import load_file, save_file
 
@@ -231,6 +247,8 @@ def test_an_adapter_whose_base_has_no_room_is_noted_as_not_tried(
     monkeypatch.setattr("modelhub.engines.transformers.probe._free_bytes", lambda device: 1000)
     said = notes(register("transformers", model, "--adapter", str(adapter), decoding=CHAT))
     assert re.search(r"was not tried: its weights take [\d,]+ bytes, and 1,000 are free", said[-1])
+    system = System.objects.get()
+    assert (system.probe_state, system.adapter_probe["not_tried"][-14:]) == ("not_probed", "1,000 are free")
 
 
 def test_an_adapter_of_a_base_in_several_files_is_held_to_all_of_them(

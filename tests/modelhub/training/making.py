@@ -1,13 +1,17 @@
 """Jobs on a tiny model: few words, real training."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from modelhub.prompting.layouts import render_prompt
 from modelhub.training.config import Recipe, load_recipe
 from modelhub.training.data import Example
 from modelhub.training.job import DataDescription, TrainingJob
+from modelhub.training.trainer import LogEntry, Watch
+from tests.modelhub.engines.spoiling import WEIGHTS
 from tests.tools.tinymodels import texts
 
 if TYPE_CHECKING:
@@ -43,6 +47,22 @@ def make_job(kind: str, base: Path, out: Path, *settings: str, **changed: Any) -
         "recipe": recipe(*settings), "data": described(kind), "train": examples(0, 12), "validation": examples(12, 16),
     }  # fmt: skip
     return TrainingJob(kind=kind, base=str(base), out=out, **(values | changed))
+
+
+def interrupt_at(step: int) -> Watch:
+    """Return what ends a training at a step as Ctrl-C does."""
+
+    def logged(entry: LogEntry) -> None:
+        if entry.step >= step:
+            raise KeyboardInterrupt
+
+    return Watch(logged=logged)
+
+
+def interrupted(train: Callable[..., object], job: TrainingJob, *, step: int = 8) -> None:
+    """Train until it is interrupted at a step."""
+    with pytest.raises(KeyboardInterrupt):
+        train(job, interrupt_at(step))
 
 
 def load(base: Path, *adapter: Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
@@ -84,14 +104,14 @@ def margins(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", rows
 
 
 def weights(adapter: Path) -> "dict[str, Any]":
-    """Return the tensors of an adapter's file by name."""
+    """Return the tensors of an adapter's or a model's file by name."""
     from safetensors.torch import load_file
 
-    return dict(load_file(adapter / "adapter_model.safetensors"))
+    return dict(load_file(next(adapter / name for name in WEIGHTS if (adapter / name).is_file())))
 
 
 def same_weights(one: Path, other: Path, *, tolerance: float = 0.0) -> bool:
-    """Return whether two adapters have the same tensors, exactly or within a tolerance."""
+    """Return whether two adapters or models have the same tensors, exactly or within a tolerance."""
     first, second = weights(one), weights(other)
     return set(first) == set(second) and all(
         float((first[name] - second[name]).abs().max()) <= tolerance for name in first

@@ -17,8 +17,8 @@ from tests.modelhub.training.making import load, make_job, weights
 def test_sizes_come_from_the_configuration_and_are_those_of_the_model(tiny_llama: Path, sft_folder: Path) -> None:
     sizes = model_sizes(str(tiny_llama), load_recipe("tiny"))
     model, _ = load(tiny_llama)
-    assert sizes.base == sum(one.numel() for one in model.parameters())
-    assert sizes.adapter == sum(tensor.numel() for tensor in weights(sft_folder).values())
+    assert sizes.frozen == sum(one.numel() for one in model.parameters())
+    assert sizes.trained == sum(tensor.numel() for tensor in weights(sft_folder).values())
 
 
 def test_the_estimate_covers_what_is_written(tiny_llama: Path, sft_folder: Path) -> None:
@@ -71,6 +71,24 @@ def test_a_quantized_base_takes_what_its_linear_layers_take_then(gpu_with_20_gb:
         check(70, "quantization.load_in_4bit=true")
     with pytest.raises(ServiceError, match="need"):
         check(30, "quantization.load_in_4bit=true", linear=0)
+
+
+def test_without_an_adapter_all_weights_their_gradients_and_the_optimizer_are_counted(gpu_with_20_gb: None) -> None:
+    whole = load_recipe(settings=("lora.enabled=false",))
+    for precision in ("bfloat16", "float32"):  # weights are float32 either way
+        check_memory(Sizes(0, BILLION, full=True), recipe=whole, precision=precision, reference=True)
+    with pytest.raises(ServiceError, match=r"optimizer alone need 29\.8 GB. Use a smaller base, or an adapter \(lora"):
+        check_memory(Sizes(0, 2 * BILLION, full=True), recipe=whole, precision="bfloat16", reference=False)
+    with pytest.raises(ServiceError, match=r"optimizer alone need 37\.3 GB"):  # and a frozen copy
+        check_memory(Sizes(0, 2 * BILLION, full=True), recipe=whole, precision="bfloat16", reference=True)
+
+
+def test_without_an_adapter_the_disk_has_to_hold_whole_models(tiny_llama: Path) -> None:
+    sizes = model_sizes(str(tiny_llama), load_recipe("tiny", settings=("lora.enabled=false",)))
+    assert (sizes.frozen, sizes.trained) == (0, sum(one.numel() for one in load(tiny_llama)[0].parameters()))
+    # Two checkpoints with the optimizer's two moments, the best one's weights, and the result.
+    assert training_bytes(Sizes(0, BILLION, full=True)) == int(1.2 * (3 + 3 + 1 + 1) * 4 * BILLION) + 100 * 2**20
+    assert training_bytes(Sizes(8 * BILLION, BILLION)) == int(1.2 * (3 + 3 + 3 + 1) * 4 * BILLION) + 100 * 2**20
 
 
 @pytest.mark.parametrize(

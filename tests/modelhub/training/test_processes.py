@@ -22,13 +22,16 @@ def finished(process: ProjectProcess) -> None:
     assert process.process.wait(timeout=240) == 0, process.output()
 
 
-def test_a_killed_training_goes_on_to_the_adapter_it_would_have_made(
-    tiny_llama: Path, tmp_path: Path, transactional_db: None
+@pytest.mark.parametrize("more", [[], ["lora.enabled=false", "sft.learning_rate=1e-3"]], ids=["adapter", "all weights"])
+def test_a_killed_training_goes_on_to_the_adapter_or_model_it_would_have_made(
+    tiny_llama: Path, tmp_path: Path, transactional_db: None, more: list[str]
 ) -> None:
     store_pairs()
-    options = {"base": str(tiny_llama), "set": ["sft.epochs=60"]}
+    settings = ["sft.epochs=60", *more]
+    options = {"base": str(tiny_llama), "set": settings}
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    command = ["manage.py", "train_sft", *_COMMON, "--base", str(tiny_llama), "--set", "sft.epochs=60"]
+    command = ["manage.py", "train_sft", *_COMMON, "--base", str(tiny_llama)]
+    command += [part for one in settings for part in ("--set", one)]
     process = ProjectProcess([*command, "--out", str(killed)], tmp_path / "log")
     process.start()
     state = killed / "checkpoints" / "checkpoint-6" / "trainer_state.json"

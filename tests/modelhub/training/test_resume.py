@@ -10,19 +10,11 @@ import pytest
 from annotation.errors import ServiceError
 from modelhub.engines.digests import MANIFEST
 from modelhub.training.dpo import train_dpo
-from modelhub.training.job import FolderState, TrainingJob, folder_state, last_checkpoint
+from modelhub.training.job import FolderState, folder_state, last_checkpoint
 from modelhub.training.sft import train_sft
 from modelhub.training.trainer import LogEntry, Watch
 from tests.modelhub.engines.spoiling import spoiled, without
-from tests.modelhub.training.making import make_job, same_weights
-
-
-def interrupt_at(step: int) -> Watch:
-    def logged(entry: LogEntry) -> None:
-        if entry.step >= step:
-            raise KeyboardInterrupt
-
-    return Watch(logged=logged)
+from tests.modelhub.training.making import interrupted, make_job, same_weights
 
 
 def break_at(step: int, then: Callable[[], object] = lambda: None) -> Watch:
@@ -34,11 +26,6 @@ def break_at(step: int, then: Callable[[], object] = lambda: None) -> Watch:
             raise RuntimeError("unexpected pos 154176 vs 154068")
 
     return Watch(logged=logged)
-
-
-def interrupted(train: Callable[..., object], job: TrainingJob, *, step: int = 8) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        train(job, interrupt_at(step))
 
 
 def test_sft_goes_on_to_the_same_adapter(tiny_llama: Path, sft_folder: Path, tmp_path: Path) -> None:
