@@ -4,6 +4,7 @@ from django.db import models
 
 from annotation.models import Arm
 from modelhub.prompting.layouts import PersonaStyle
+from modelhub.prompting.procedures import Procedure
 
 PERSONA_STYLES = {
     PersonaStyle.FIELD.value: "Own line of the prompt, as trained",
@@ -11,6 +12,11 @@ PERSONA_STYLES = {
     PersonaStyle.RELEASED_FIRST_PERSON.value: "Appended as in the released baseline inputs",
     PersonaStyle.SYSTEM_MESSAGE.value: "As a system message",
     PersonaStyle.NONE.value: "Not shown to the model",
+}
+PROCEDURES = {
+    Procedure.RUBRIC.value: "Rubric made from the persona",
+    Procedure.RETRIEVED_EXEMPLARS.value: "Retrieved exemplars of the nearest personas",
+    Procedure.SELF_REFINE.value: "Self-refine: draft, feedback, response",
 }
 
 
@@ -30,6 +36,11 @@ class System(models.Model):
     exemplars = models.JSONField(
         default=list, blank=True, help_text="[{prompt, persona, response}] shown before the prompt: few-shot."
     )
+    procedure = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="How it comes to its responses, {} for one request each: {name, …}, with the exemplars' pool.",
+    )
     fingerprint = models.CharField(
         max_length=64, help_text="SHA-256 over model files, adapter, endpoint, template and decoding."
     )
@@ -46,6 +57,25 @@ class System(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def procedure_name(self) -> str:
+        """The name of its procedure, "" where it makes one request of a prompt and a persona alone."""
+        return str(self.procedure.get("name", ""))
+
+    def get_procedure_display(self) -> str:
+        """Return its procedure in words, "" without one."""
+        return PROCEDURES.get(self.procedure_name, self.procedure_name)
+
+
+class ExemplarPool(models.Model):
+    """The exemplars that a system retrieves from, as they were when it was registered. Never a participant's words."""
+
+    sha256 = models.CharField(max_length=64, unique=True, help_text="Over `exemplars`; systems name it.")
+    exemplars = models.JSONField(help_text="[{row, prompt, persona, response}] in the order of their rows.")
+
+    def __str__(self) -> str:
+        return f"exemplar pool {self.sha256[:12]}"
 
 
 class ArmBinding(models.Model):
