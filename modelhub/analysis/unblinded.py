@@ -46,8 +46,8 @@ _PROCEDURE = (
            PROCEDURES),
 )  # fmt: skip
 _STEPS = (
-    Column("steps", "string", "What the procedure made before the response, as JSON: [{step, text, …}], such as a rubric, a "
-           "draft and feedback, or the rows of retrieved exemplars. Null (CSV: empty) without a procedure."),
+    Column("steps", "string", "What the procedure made before the response, as JSON: [{step, text, …}], such as a "
+           "rubric, a draft and feedback, or the rows of retrieved exemplars. Null (CSV: empty) without a procedure."),
 )  # fmt: skip
 
 

@@ -77,14 +77,16 @@ class Command(ProjectCommand):
         if note := few_shot.note or (pool.note if pool else ""):
             self.stdout.write(note)
         if procedure:
-            self.stdout.write(f"{options['procedure']}: {requests_per_output(system)} requests for each output.")
+            count = requests_per_output(system)
+            self.stdout.write(f"{options['procedure']}: {count} request{'s' * (count > 1)} for each output.")
 
 
 def _few_shot(options: dict[str, Any]) -> FewShot:
     if not options["few_shot"]:
         given = [name for name in ("shots", "few_shot_persona", "few_shot_system") if options[name]]
         if given and not options["exemplars_from"]:
-            raise ServiceError(f"--{given[0].replace('_', '-')} needs --few-shot, which names the exemplars' data set.")
+            option = f"--{given[0].replace('_', '-')}"
+            raise ServiceError(f"{option} needs --few-shot or --exemplars-from, which name the exemplars' data set.")
         return FewShot([], [])
     persona = options["few_shot_persona"] or Direction.CHOSEN
     check_style(options["persona_style"], persona)

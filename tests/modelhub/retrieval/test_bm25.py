@@ -1,0 +1,50 @@
+"""Which personas are nearest by the words they share."""
+
+import math
+
+import pytest
+
+from modelhub.retrieval.bm25 import B, K1, Bm25, terms
+
+TEXTS = ["The user is a nurse.", "The user is a nurse and a cook who cooks.", "The user is a cook.", "I sail."]
+
+
+def test_scores_are_those_of_the_formula() -> None:
+    lengths = [len(terms(text)) for text in TEXTS]
+    mean = sum(lengths) / len(lengths)
+
+    def part(times: int, length: int) -> float:
+        return times * (K1 + 1) / (times + K1 * (1 - B + B * length / mean))
+
+    weight = math.log(1 + (4 - 2 + 0.5) / (2 + 0.5))
+    expected = [(2, weight * part(1, lengths[2])), (1, weight * part(1, lengths[1]))]
+    assert Bm25(TEXTS).nearest("COOK", count=2) == [(place, pytest.approx(score)) for place, score in expected]
+
+
+def test_a_rare_word_tells_more_than_one_of_all_texts() -> None:
+    texts = ["The user prefers steps.", "The user prefers rhymes.", "The user sails."]
+    assert [place for place, _ in Bm25(texts).nearest("The user sails and prefers calm.", count=1)] == [2]
+
+
+def test_equals_come_in_their_order_and_texts_without_a_common_word_last() -> None:
+    texts = ["A cook.", "A nurse.", "A nurse.", "Nobody."]
+    assert Bm25(texts).nearest("nurse", count=4)[:2] == [
+        (1, pytest.approx(Bm25(texts).nearest("nurse", count=1)[0][1])),
+        (2, pytest.approx(Bm25(texts).nearest("nurse", count=1)[0][1])),
+    ]
+    assert Bm25(texts).nearest("sailor", count=3) == [(0, 0.0), (1, 0.0), (2, 0.0)]
+
+
+def test_places_may_be_left_out() -> None:
+    assert [place for place, _ in Bm25(TEXTS).nearest("nurse", count=2, without=[0])] == [1, 2]
+
+
+def test_languages_without_blanks_share_characters() -> None:
+    texts = ["用户喜欢茶。", "用户是护士。"]
+    assert [place for place, _ in Bm25(texts).nearest("我是护士", count=1)] == [1]
+    assert terms("Ärzte, naïve 3D") == ["ärzte", "naïve", "3d"]
+
+
+@pytest.mark.parametrize("texts", [[], ["", "…"]])
+def test_texts_without_a_word_are_no_fault(texts: list[str]) -> None:
+    assert Bm25(texts).nearest("nurse", count=1) == [(0, 0.0)][: len(texts)]
