@@ -1,6 +1,7 @@
 """Systems, and the one place that says which arm is which."""
 
 from django.db import models
+from django.utils.translation import gettext_noop
 
 from annotation.models import Arm
 from modelhub.prompting.layouts import PersonaStyle
@@ -14,9 +15,9 @@ PERSONA_STYLES = {
     PersonaStyle.NONE.value: "Not shown to the model",
 }
 PROCEDURES = {
-    Procedure.RUBRIC.value: "Rubric made from the persona",
-    Procedure.RETRIEVED_EXEMPLARS.value: "Retrieved exemplars of the nearest personas",
-    Procedure.SELF_REFINE.value: "Self-refine: draft, feedback, response",
+    Procedure.RUBRIC.value: gettext_noop("Rubric made from the persona"),
+    Procedure.RETRIEVED_EXEMPLARS.value: gettext_noop("Retrieved exemplars of the nearest personas"),
+    Procedure.SELF_REFINE.value: gettext_noop("Self-refine: draft, feedback, response"),
 }
 
 

@@ -1,13 +1,13 @@
 """Requests that take several steps, answered by one engine: in streams, at a server and live."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
 
 from modelhub.engines import load_engine, load_live_engine
-from modelhub.engines.base import Deliver, GenerationFailure, GenerationRequest, GenerationResult
+from modelhub.engines.base import Answer, Cancel, Deliver, GenerationFailure, GenerationRequest, GenerationResult
 from modelhub.engines.batched import BatchedEngine
 from modelhub.engines.stepwise import StepwiseEngine, StepwiseLiveEngine, step_request
 from modelhub.engines.streaming import in_batches
@@ -29,10 +29,11 @@ class CountingEngine:
         self.batches.append(list(requests))
         return [self._answer(request) for request in requests]
 
-    def stream(
-        self, requests: Iterator[GenerationRequest], *, ahead: int
-    ) -> Iterator[tuple[int, GenerationResult | GenerationFailure]]:
+    def stream(self, requests: Iterator[GenerationRequest], *, ahead: int) -> Generator[Answer]:
         return in_batches(self.generate, requests, size=ahead)
+
+    def usage(self) -> dict[str, int]:
+        return {}
 
     def _answer(self, request: GenerationRequest) -> GenerationResult:
         last = request.rendered.rpartition("\n")[2]
@@ -73,6 +74,17 @@ def test_what_was_begun_is_finished_before_more_is_begun() -> None:
     next(answers)
     assert len(taken) <= 3  # one being made, one waiting behind it, and the one that was answered
     answers.close()
+
+
+def test_an_engine_that_ends_when_nothing_more_is_asked_is_asked_again() -> None:
+    class AllAtOnce(CountingEngine):
+        def stream(self, requests: Iterator[GenerationRequest], *, ahead: int) -> Generator[Answer]:
+            yield from enumerate(self.generate(list(requests)))
+
+    inner = AllAtOnce()
+    came = came_of(StepwiseEngine(inner), [planned(1), plain(2), planned(3, "rubric")])
+    assert all(isinstance(one, GenerationResult) for one in came)
+    assert [len(batch) for batch in inner.batches] == [3, 2, 1]
 
 
 def test_an_answer_has_the_last_request_the_texts_before_it_and_the_sums_of_all() -> None:
@@ -187,6 +199,27 @@ def test_what_is_given_up_between_steps_is_asked_no_more() -> None:
     engine.close()
     assert [one.text for one in inbox if isinstance(one, GenerationResult)] == ["A response to plain 2"]
     assert [len(batch) for batch in inner.batches] == [1, 1]
+
+
+def test_an_answer_that_comes_just_as_it_is_given_up_leads_to_no_other_step() -> None:
+    class ByHand:
+        slots = 1
+        asked: list[Deliver] = []
+
+        def start(self, request: GenerationRequest, deliver: Deliver) -> Cancel:
+            self.asked.append(deliver)
+            return lambda: None
+
+        def served(self) -> dict[str, str]:
+            return {}
+
+        def close(self) -> None: ...
+
+    inner, inbox = ByHand(), list[GenerationResult | GenerationFailure]()
+    give_up = StepwiseLiveEngine(inner).start(planned(), deliver_to(inbox, threading.Event()))
+    give_up()
+    inner.asked[0](GenerationResult("A draft.", "stop", 1, 1, 0.1))
+    assert len(inner.asked) == 1 and not inbox
 
 
 def test_a_live_server_is_asked_step_by_step_too(proxy: FaultProxy) -> None:

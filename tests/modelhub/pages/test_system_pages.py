@@ -50,6 +50,15 @@ class TestSystems:
                       "The user is calm.", "Mix.", "Own line of the prompt, as trained"):  # fmt: skip
             assert shown in text
 
+    def test_a_system_shows_its_procedure_and_where_its_exemplars_come_from(self, reader: Client) -> None:
+        system = make_system("near")
+        how = {"name": "retrieved-exemplars", "from": "advice/sft_train", "shots": 4, "pool": "ab12" * 16}
+        System.objects.filter(pk=system.pk).update(procedure=how)
+        text = words_of(reader, page_of(system))
+        assert "Retrieved exemplars of the nearest personas: 4 of advice/sft_train ab12ab12ab12" in text
+        assert "Retrieved exemplars of the nearest personas" in words_of(reader, SYSTEMS)
+        assert "Procedure" not in words_of(reader, page_of(make_system("plain")))
+
     def test_what_it_made_leads_to_its_outputs(self, reader: Client) -> None:
         system = make_system("tailored")
         for pair in make_pairs("advice", "test", 2):

@@ -200,7 +200,9 @@ def test_a_worker_retrieves_exemplars_for_a_persona_that_was_just_written(server
     write_persona(study, text=SECRET)
     work()
     near = Generation.objects.get(system__name="near")
-    assert near.steps[0]["exemplars"][0]["row"] == 3 and "Persona: The user is a zyxquilt and likes" in near.given_prompt
+    assert (
+        near.steps[0]["exemplars"][0]["row"] == 3 and "Persona: The user is a zyxquilt and likes" in near.given_prompt
+    )
 
 
 def test_an_empty_rubric_is_an_attempt_that_failed_and_says_so(server: StandIn) -> None:
