@@ -17,8 +17,9 @@ def test_scores_are_those_of_the_formula() -> None:
         return times * (K1 + 1) / (times + K1 * (1 - B + B * length / mean))
 
     weight = math.log(1 + (4 - 2 + 0.5) / (2 + 0.5))
-    expected = [(2, weight * part(1, lengths[2])), (1, weight * part(1, lengths[1]))]
-    assert Bm25(TEXTS).nearest("COOK", count=2) == [(place, pytest.approx(score)) for place, score in expected]
+    (first, near), (second, far) = Bm25(TEXTS).nearest("COOK", count=2)
+    assert (first, second) == (2, 1)
+    assert [near, far] == pytest.approx([weight * part(1, lengths[2]), weight * part(1, lengths[1])])
 
 
 def test_a_rare_word_tells_more_than_one_of_all_texts() -> None:
@@ -28,10 +29,8 @@ def test_a_rare_word_tells_more_than_one_of_all_texts() -> None:
 
 def test_equals_come_in_their_order_and_texts_without_a_common_word_last() -> None:
     texts = ["A cook.", "A nurse.", "A nurse.", "Nobody."]
-    assert Bm25(texts).nearest("nurse", count=4)[:2] == [
-        (1, pytest.approx(Bm25(texts).nearest("nurse", count=1)[0][1])),
-        (2, pytest.approx(Bm25(texts).nearest("nurse", count=1)[0][1])),
-    ]
+    found = Bm25(texts).nearest("nurse", count=4)
+    assert [place for place, _ in found] == [1, 2, 0, 3] and found[0][1] == found[1][1] > 0
     assert Bm25(texts).nearest("sailor", count=3) == [(0, 0.0), (1, 0.0), (2, 0.0)]
 
 
