@@ -125,6 +125,18 @@ class TestOutputs:
             assert shown in text
         assert "<details>" in reader.get(OUTPUTS).content.decode()
 
+    def test_what_a_procedure_made_on_the_way_can_be_opened(self, reader: Client) -> None:
+        (pair,) = make_pairs("advice", "test", 1)
+        made = make_output(pair, make_system("A"), text="Mix well.").generation
+        assert made is not None
+        texts = {"rubric": "Short & kind.", "draft": "Mix it.", "feedback": "Say how."}
+        made.steps = [{"step": step, "text": text} for step, text in texts.items()]
+        made.steps.append({"step": "retrieval", "exemplars": [{"row": 7, "score": 1.5}]})
+        made.save()
+        text = words_of(reader, OUTPUTS)
+        shown = ("The rubric it made first Short & kind.", "Its draft Mix it.", "Its feedback on the draft Say how.")
+        assert all(one in text for one in shown)
+
     def test_what_is_shown_can_be_chosen(self, reader: Client) -> None:
         systems = [make_system(name) for name in "ABC"]
         for dataset in ("advice", "forum"):
