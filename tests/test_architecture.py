@@ -45,7 +45,7 @@ PURE = [
     "modelhub/prompting/answers.py",
     "modelhub/prompting/procedures.py",
     "modelhub/profiles/*.py",
-    "modelhub/retrieval/bm25.py",
+    "modelhub/prompting/bm25.py",
     "modelhub/retrieval/maxsim.py",
     "modelhub/retrieval/splits.py",
     "modelhub/screening/persona_flags.py",

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from annotation.errors import ServiceError
 from modelhub.prompting.endings import FinishReason
-from modelhub.prompting.procedures import Plan
+from modelhub.prompting.procedures import StepPlan
 
 
 class EngineError(ServiceError):
@@ -44,7 +44,7 @@ class GenerationRequest:
     persona: str
     system_message: str = ""
     shared: int = 0
-    plan: Plan | None = None
+    plan: StepPlan | None = None
     steps: tuple[Mapping[str, Any], ...] = ()
 
 

@@ -24,7 +24,7 @@ from modelhub.engines.base import (
 from modelhub.engines.reasons import failure_of
 from modelhub.prompting.endings import REFUSALS, no_text_reason
 from modelhub.prompting.layouts import system_message
-from modelhub.prompting.procedures import Plan, is_about_the_person, read_step, render_step, steps_of
+from modelhub.prompting.procedures import StepPlan, is_about_the_person, read_step, render_step, steps_of
 
 _Outcome = GenerationResult | GenerationFailure
 
@@ -72,7 +72,7 @@ class Chain:
         )
 
 
-def step_request(request: GenerationRequest, plan: Plan, made: Mapping[str, str]) -> GenerationRequest:
+def step_request(request: GenerationRequest, plan: StepPlan, made: Mapping[str, str]) -> GenerationRequest:
     """Return the request of the step that follows on what was `made`, for what `request` asks."""
     step = steps_of(plan.procedure)[len(made)]
     message = "" if is_about_the_person(step) else system_message(persona=plan.persona, style=plan.style)
@@ -211,7 +211,7 @@ class _OnItsWay:
             self._deliver(whole)
 
 
-def _failed(plan: Plan, step: str, failure: GenerationFailure) -> GenerationFailure:
+def _failed(plan: StepPlan, step: str, failure: GenerationFailure) -> GenerationFailure:
     where = f"{plan.procedure}, at the {step}: "
     return replace(failure, error=where + failure.error, kind=where + failure.kind if failure.kind else "")
 

@@ -28,7 +28,7 @@ from modelhub.stages.judge import JudgeOptions
 from modelhub.stages.shared.training import trained_settings, trained_system_register
 from modelhub.stages.train_dpo import DpoOptions
 from modelhub.stages.train_sft import SftOptions
-from modelhub.systems.exemplar_pools import Pool, pool_read, pool_store
+from modelhub.systems.exemplar_pools import FrozenPool, pool_read, pool_store
 from modelhub.systems.procedures import procedure_described
 from modelhub.systems.registering import arms_bind, is_registered, present_fingerprint, system_register
 from modelhub.systems.trying import telling
@@ -131,13 +131,13 @@ class RegisterPrompted:
                 system = system_register(**self._settings(one, pool), trying=telling(reporting.say))
                 reporting.say(f"{system.name}: fingerprint {system.fingerprint[:12]}…")
 
-    def _pool(self, one: Prompted) -> Pool | None:
+    def _pool(self, one: Prompted) -> FrozenPool | None:
         if one.procedure != Procedure.RETRIEVED_EXEMPLARS:
             return None
         source = f"{self.pipeline.dataset}/{one.exemplars}"
         return pool_read(source=source, shots=one.shots, inferring=self.pipeline.inferring.name)
 
-    def _settings(self, one: Prompted, pool: Pool | None) -> dict[str, Any]:
+    def _settings(self, one: Prompted, pool: FrozenPool | None) -> dict[str, Any]:
         return {
             "name": one.name, "engine": one.engine, "model": one.model or self.pipeline.training.base,
             "endpoint": one.endpoint, "persona_style": one.persona_style, "decoding": one.decoding,

@@ -61,7 +61,7 @@ _BULLET = re.compile(r"^(?:[-*•–]|\(?\d{1,2}[.)])\s+")
 
 
 @dataclass(frozen=True)
-class Plan:
+class StepPlan:
     """The procedure by which a request is answered in several steps, and the parts of which its prompts are made."""
 
     procedure: str
@@ -81,7 +81,7 @@ def steps_of(procedure: str) -> tuple[str, ...]:
     return _STEPS[Procedure(procedure)]
 
 
-def render_step(plan: Plan, made: Mapping[str, str]) -> str:
+def render_step(plan: StepPlan, made: Mapping[str, str]) -> str:
     """Return what the model is asked next, where `made` holds by step what `read_step` made of its answers so far.
 
     A request for criteria or feedback is about the person, and says so in the same way whatever the persona style; a
@@ -103,7 +103,7 @@ def is_about_the_person(step: str) -> bool:
     return step in ("rubric", "feedback")
 
 
-def read_step(plan: Plan, step: str, text: str) -> str:
+def read_step(plan: StepPlan, step: str, text: str) -> str:
     """Return an answer of a step as later steps show it; empty if it says nothing, or is reasoning that never ended.
 
     It holds what a participant has written, in the model's words: like a persona, it opens no field of a prompt and has
@@ -116,7 +116,7 @@ def read_step(plan: Plan, step: str, text: str) -> str:
     return "\n".join(f"- {point}" for point in points if any(character.isalnum() for character in point))
 
 
-def _about(instruction: str, plan: Plan, *, label: str, draft: str = "") -> str:
+def _about(instruction: str, plan: StepPlan, *, label: str, draft: str = "") -> str:
     fields = [labelled("Prompt", plan.prompt), labelled("Persona", plan.persona)]
     fields += [labelled("Draft", draft)] if draft else []
     return "\n".join([instruction, *fields, f"{label}:"])

@@ -15,8 +15,8 @@ from typing import Any
 from annotation.errors import ServiceError
 from modelhub.engines.digests import digest_of
 from modelhub.models import Direction, ExemplarPool
+from modelhub.prompting.bm25 import Bm25
 from modelhub.queries.persona_sources import named_rows
-from modelhub.retrieval.bm25 import Bm25
 from modelhub.systems.few_shot import exemplars_of, split_named
 
 POOL_SPLIT = "sft_train"
@@ -25,7 +25,7 @@ _LABELS = re.compile(r"^(?:human|user|prompt|question) ?: ?| ?(?:assistant|respo
 
 
 @dataclass(frozen=True)
-class Pool:
+class FrozenPool:
     """Exemplars that can be retrieved, where they come from, and what to tell of rows that are none."""
 
     source: str
@@ -54,7 +54,7 @@ class _Searchable:
     of_prompt: Mapping[str, Sequence[int]]
 
 
-def pool_read(*, source: str, shots: int, persona: str = Direction.CHOSEN, inferring: str = "") -> Pool:
+def pool_read(*, source: str, shots: int, persona: str = Direction.CHOSEN, inferring: str = "") -> FrozenPool:
     """Return the pairs of a split (`NAME` or `NAME/SPLIT`) with the persona of one response and that response.
 
     Raises ServiceError for unknown names, and where a prompt would have fewer than `shots` exemplars beside itself.
@@ -74,10 +74,10 @@ def pool_read(*, source: str, shots: int, persona: str = Direction.CHOSEN, infer
             f"{dataset}/{split} gives {len(exemplars)} exemplars, of which {max(same, 1)} may have the very prompt "
             f"that is asked and are left out then: too few for {shots} shots. {note}".strip()
         )
-    return Pool(f"{dataset}/{split}", str(persona), exemplars, note)
+    return FrozenPool(f"{dataset}/{split}", str(persona), exemplars, note)
 
 
-def pool_store(pool: Pool) -> None:
+def pool_store(pool: FrozenPool) -> None:
     """Keep a pool, once however many systems retrieve from it."""
     ExemplarPool.objects.get_or_create(sha256=pool.sha256, defaults={"exemplars": list(pool.exemplars)})
 

@@ -11,11 +11,11 @@ from modelhub.engines.base import GenerationRequest
 from modelhub.engines.stepwise import step_request
 from modelhub.models import System
 from modelhub.prompting.layouts import PersonaStyle, render_exemplars
-from modelhub.prompting.procedures import Plan, Procedure, procedure_version, steps_of
-from modelhub.systems.exemplar_pools import Pool, nearest_exemplars
+from modelhub.prompting.procedures import Procedure, StepPlan, procedure_version, steps_of
+from modelhub.systems.exemplar_pools import FrozenPool, nearest_exemplars
 
 
-def procedure_described(name: str, *, pool: Pool | None = None, shots: int = 0) -> dict[str, Any]:
+def procedure_described(name: str, *, pool: FrozenPool | None = None, shots: int = 0) -> dict[str, Any]:
     """Return what a system keeps of its procedure, {} for the empty name.
 
     Raises ServiceError for a name that is not known, and where a pool is missing or would not be used.
@@ -73,7 +73,7 @@ def with_procedure(system: System, request: GenerationRequest, *, answer_start: 
     procedure_check(system)
     if system.procedure_name == Procedure.RETRIEVED_EXEMPLARS:
         return _with_exemplars(system.procedure, request, style=system.persona_style)
-    plan = Plan(system.procedure_name, request.prompt, request.persona, system.persona_style, answer_start)
+    plan = StepPlan(system.procedure_name, request.prompt, request.persona, system.persona_style, answer_start)
     return step_request(request, plan, {})
 
 

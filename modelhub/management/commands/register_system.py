@@ -11,7 +11,7 @@ from modelhub.management.options import positive
 from modelhub.models import Direction
 from modelhub.prompting.layouts import PersonaStyle
 from modelhub.prompting.procedures import Procedure
-from modelhub.systems.exemplar_pools import POOL_SPLIT, Pool, pool_read, pool_store
+from modelhub.systems.exemplar_pools import POOL_SPLIT, FrozenPool, pool_read, pool_store
 from modelhub.systems.few_shot import NO_PERSONA, PERSONAS, SHOTS, SPLIT, FewShot, check_style, few_shot_exemplars
 from modelhub.systems.procedures import procedure_described, requests_per_output
 from modelhub.systems.registering import system_register
@@ -98,7 +98,7 @@ def _few_shot(options: dict[str, Any]) -> FewShot:
     )
 
 
-def _pool(options: dict[str, Any]) -> Pool | None:
+def _pool(options: dict[str, Any]) -> FrozenPool | None:
     if not options["exemplars_from"]:
         return None
     persona = options["few_shot_persona"] or Direction.CHOSEN

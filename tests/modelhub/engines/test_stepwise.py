@@ -11,7 +11,7 @@ from modelhub.engines.base import Answer, Cancel, Deliver, GenerationFailure, Ge
 from modelhub.engines.batched import BatchedEngine
 from modelhub.engines.stepwise import StepwiseEngine, StepwiseLiveEngine, step_request
 from modelhub.engines.streaming import in_batches
-from modelhub.prompting.procedures import Plan
+from modelhub.prompting.procedures import StepPlan
 from tests.modelhub.engines.asking import came_of
 from tests.modelhub.engines.openai_asking import completion, settings
 from tests.tools.faultproxy import FaultProxy, Reply
@@ -43,7 +43,7 @@ class CountingEngine:
 def planned(number: int = 1, procedure: str = "self-refine", style: str = "field") -> GenerationRequest:
     prompt, persona = f"question {number}", "The user is a nurse."
     bare = GenerationRequest(rendered="", prompt=prompt, persona=persona)
-    return step_request(bare, Plan(procedure, prompt, persona, style), {})
+    return step_request(bare, StepPlan(procedure, prompt, persona, style), {})
 
 
 def plain(number: int) -> GenerationRequest:

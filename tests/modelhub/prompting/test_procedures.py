@@ -3,7 +3,7 @@
 import pytest
 
 from modelhub.prompting.layouts import PersonaStyle
-from modelhub.prompting.procedures import Plan, Procedure, read_step, render_step, steps_of
+from modelhub.prompting.procedures import Procedure, StepPlan, read_step, render_step, steps_of
 
 PERSONA = "The user is a nurse and prefers short answers."
 RUBRIC_ASKED = """\
@@ -40,8 +40,8 @@ Feedback that the response should heed:
 Response: Sleep sounds like"""
 
 
-def plan(procedure: str, style: str = "field", answer_start: str = "") -> Plan:
-    return Plan(procedure, "How do I sleep?", PERSONA, style, answer_start)
+def plan(procedure: str, style: str = "field", answer_start: str = "") -> StepPlan:
+    return StepPlan(procedure, "How do I sleep?", PERSONA, style, answer_start)
 
 
 def test_a_rubric_is_asked_for_first_and_stands_before_the_response() -> None:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from modelhub.retrieval.bm25 import K1, B, Bm25, terms
+from modelhub.prompting.bm25 import K1, B, Bm25, terms
 
 TEXTS = ["The user is a nurse.", "The user is a nurse and a cook who cooks.", "The user is a cook.", "I sail."]
 
