@@ -205,6 +205,25 @@ def test_a_worker_retrieves_exemplars_for_a_persona_that_was_just_written(server
     )
 
 
+def test_a_model_in_the_workers_process_refines_a_persona_that_was_just_written(tiny_llama: Path) -> None:
+    study = make_study(slug="live", given_items=0, written_items=3, given_per_participant=0, state="draft")
+    for name, more in (("refined", ("--procedure", "self-refine")), ("plain", ())):
+        call(
+            "register_system", name, "--engine", "transformers", "--model", str(tiny_llama), "--persona-style",
+            "system_message", "--decoding", '{"max_new_tokens": 12, "chat": true}', "--options", '{"device": "cpu"}',
+            *more,
+        )  # fmt: skip
+    arms_bind(study=study, bindings={"1": "refined", "2": "plain"})
+    open_as_it_is(study)
+    persona = write_persona(study, text=SECRET)
+    work()
+    assert set(Output.objects.filter(persona=persona).values_list("state", flat=True)) == {"ready"}
+    refined = Generation.objects.get(system__name="refined")
+    assert [one["step"] for one in refined.steps] == ["draft", "feedback"] and refined.completion_tokens == 3 * 12
+    # The last request has the persona as a system message, as the draft had.
+    assert refined.given_prompt.startswith(f"Answer in the way that suits this user best. {SECRET}\n\nPrompt: ")
+
+
 def test_an_empty_rubric_is_an_attempt_that_failed_and_says_so(server: StandIn) -> None:
     study = live_study(server)
     server.mode = "filtered"
