@@ -18,7 +18,7 @@ from annotation.export.writers import table_write
 from annotation.models import Aspect, Output, Study
 from modelhub.files.pairs import RESPONSES
 from modelhub.models import ArmBinding, PersonaOrigin, System
-from modelhub.models.system import PERSONA_STYLES, PROBE_STATES
+from modelhub.models.system import PERSONA_STYLES, PROBE_STATES, PROCEDURES
 
 _BATCH = 500  # rows looked up at a time; below SQLite's limit of variables
 
@@ -43,6 +43,15 @@ _PREFERRED = (
     Column("pick_is_own_direction", "boolean", "Picks: the response preferred is the one that the persona was inferred "
            "from; its mean is the human persona accuracy. Null (CSV: empty) where that is not known."),
 )  # fmt: skip
+# After all others, so that columns that people know stay where they were.
+_PROCEDURE = (
+    Column("procedure", "string", "How the system came to its responses; null (CSV: empty) for one request each.",
+           PROCEDURES),
+)  # fmt: skip
+_STEPS = (
+    Column("steps", "string", "What the procedure made before the response, as JSON: [{step, text, …}], such as a "
+           "rubric, a draft and feedback, or the rows of retrieved exemplars. Null (CSV: empty) without a procedure."),
+)  # fmt: skip
 
 
 def unblinded_tables(study: Study, *, include_bots: bool = False) -> dict[str, Table]:
@@ -57,10 +66,10 @@ def unblinded_tables(study: Study, *, include_bots: bool = False) -> dict[str, T
             blinded[name],
             name=f"{name}_unblinded",
             meaning=f"{blinded[name].meaning} Unblinded.",
-            columns=(*blinded[name].columns, *_COLUMNS, *extra, IMAGE_FILE),
+            columns=(*blinded[name].columns, *_COLUMNS, *extra, IMAGE_FILE, *_PROCEDURE, *last),
             rows=partial(_rows, blinded[name], systems, study),
         )
-        for name, extra in (("ratings", _PREFERRED), ("outputs", ()))
+        for name, extra, last in (("ratings", _PREFERRED, ()), ("outputs", (), _STEPS))
     }
 
 
@@ -125,6 +134,8 @@ def _of_output(system: System | None, output: Output | None) -> dict[str, str | 
         "fingerprint": output.fingerprint if output else None,
         "adapter_probe": system.probe_state if system else None,
         "adapter_difference": system.adapter_difference if system else None,
+        "procedure": (system.procedure_name or None) if system else None,
+        "steps": json.dumps(generation.steps, ensure_ascii=False) if generation and generation.steps else None,
     }
 
 

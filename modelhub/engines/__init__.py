@@ -28,6 +28,7 @@ from modelhub.engines.base import (
 )
 from modelhub.engines.batched import BatchedEngine
 from modelhub.engines.rehearsal import Rehearsal, Rehearsed
+from modelhub.engines.stepwise import StepwiseEngine, StepwiseLiveEngine
 from modelhub.prompting.endings import NEXT_PROMPT, completion
 
 _MODULES = {
@@ -69,10 +70,11 @@ def engine_module(name: str) -> EngineModule:
 def load_engine(name: str, settings: EngineSettings, *, stop: Sequence[str] = NEXT_PROMPT) -> Engine:
     """Return the loaded engine called `name`, every answer of which ends by the one rule of `prompting.endings`.
 
-    `stop` are the stop texts where the decoding settings name none. Raises EngineError as `create` does.
+    It answers requests with a plan step by step. `stop` are the stop texts where the decoding settings name none.
+    Raises EngineError as `create` does.
     """
     engine = engine_module(name).create(settings)
-    return _EndedAnswers(engine, tuple(settings.decoding.get("stop", stop)))
+    return StepwiseEngine(_EndedAnswers(engine, tuple(settings.decoding.get("stop", stop))))
 
 
 def load_live_engine(name: str, settings: EngineSettings, *, stop: Sequence[str] = NEXT_PROMPT) -> LiveEngine:
@@ -83,7 +85,7 @@ def load_live_engine(name: str, settings: EngineSettings, *, stop: Sequence[str]
         engine: LiveEngine = BatchedEngine(cast(BatchEngine, module.create(settings)), slots=BATCHED_SLOTS)
     else:
         engine = live(settings)
-    return _EndedLiveAnswers(engine, tuple(settings.decoding.get("stop", stop)))
+    return StepwiseLiveEngine(_EndedLiveAnswers(engine, tuple(settings.decoding.get("stop", stop))))
 
 
 @dataclass(frozen=True)

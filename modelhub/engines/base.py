@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from annotation.errors import ServiceError
 from modelhub.prompting.endings import FinishReason
+from modelhub.prompting.procedures import StepPlan
 
 
 class EngineError(ServiceError):
@@ -34,6 +35,8 @@ class GenerationRequest:
     `rendered` is what a language model is given, after `system_message` if there is one; `prompt` and `persona` are
     its parts, for engines that do not read text as a model does. `persona` is empty where the system is not shown one.
     The first `shared` characters of `rendered` are the same in many requests, such as exemplars: they are kept once.
+    With a `plan`, `rendered` is the first of several requests; `engines.stepwise` makes the others. `steps` says what
+    was done before anything is asked, such as which exemplars were retrieved: kept with the answer.
     """
 
     rendered: str
@@ -41,6 +44,8 @@ class GenerationRequest:
     persona: str
     system_message: str = ""
     shared: int = 0
+    plan: StepPlan | None = None
+    steps: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,9 @@ class GenerationResult:
 
     `seconds` is wall time; where answers are made in batches, the batch's time divided by its size. `served` is what a
     server says of itself beside the answer: the model's name as it knows it, its fingerprint of the system.
+
+    Of an answer in several steps, tokens and seconds are those of all of them, `asked` is the last request, and
+    `steps` has what came of those before.
     """
 
     text: str
@@ -58,6 +66,8 @@ class GenerationResult:
     completion_tokens: int | None
     seconds: float
     served: Mapping[str, Any] = field(default_factory=dict)
+    asked: GenerationRequest | None = None
+    steps: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

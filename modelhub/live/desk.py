@@ -17,6 +17,7 @@ from modelhub.engines.base import (
     LiveEngine,
 )
 from modelhub.engines.reasons import failure_of
+from modelhub.engines.stepwise import begun
 from modelhub.live.breaker import Breaker
 from modelhub.live.identity import difference, told_by_list
 from modelhub.models import System
@@ -51,15 +52,6 @@ class Flight:
     request: GenerationRequest
     started: float
     cancel: Cancel = lambda: None
-
-
-def request_start(engine: LiveEngine, request: GenerationRequest, deliver: Deliver) -> Cancel:
-    """Send a request, and return what cancels it; whatever the engine raises is delivered as its failure."""
-    try:
-        return engine.start(request, deliver)
-    except Exception as error:  # noqa: BLE001 - an attempt of this request, and of no other
-        deliver(failure_of(error, request))
-        return lambda: None
 
 
 class Desk:
@@ -115,7 +107,7 @@ class Desk:
         """Send a request; whatever the engine raises is delivered as its failure."""
         assert self._engine is not None
         flight = self.flights[output.pk] = Flight(output, request, time.monotonic())
-        flight.cancel = request_start(self._engine, request, deliver)
+        flight.cancel = begun(self._engine, request, deliver)
 
     def look_after(self, pool: ThreadPoolExecutor, tell: Callable[[Looked], object]) -> None:
         """Load the engine, or ask its server what it serves, where that is due; `tell` is called in another thread."""

@@ -24,8 +24,8 @@ def answer_store(run: Run, desk: Desk, flight: Flight, *, text: str, result: Gen
                 run=run,
                 system=desk.system,
                 output=output,
-                **given_fields(flight.request),
-                **made_fields(result),
+                **given_fields(result.asked or flight.request),
+                **made_fields(flight.request, result),
             )
             findings_store(output=output, flags=flags)
     return filled

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
+from annotation.errors import ServiceError
 from annotation.models import Study
-from modelhub.engines.base import Cancel, GenerationFailure, GenerationResult
-from modelhub.live.desk import Desk, request_start
+from modelhub.engines.base import Cancel, GenerationFailure, GenerationResult, LiveEngine
+from modelhub.engines.stepwise import begun
+from modelhub.live.desk import Desk
 from modelhub.live.desks import Desks
 from modelhub.models import Trial
 from modelhub.prompting.endings import no_text_reason
@@ -86,9 +88,17 @@ class Trials:
         elif asked.desk.breaker.is_open:
             self._end(asked.trial, error=asked.desk.breaker.reason)
         elif (engine := asked.desk.engine) is not None:
-            asked.since = time.monotonic()
-            request = generation_request(asked.trial.system, prompt=asked.trial.prompt, persona=asked.trial.persona)
-            asked.cancel = request_start(engine, request, self._deliver(asked.trial.pk))
+            self._ask(asked, engine)
+
+    def _ask(self, asked: _Trying, engine: LiveEngine) -> None:
+        trial = asked.trial
+        try:
+            request = generation_request(trial.system, prompt=trial.prompt, persona=trial.persona)
+        except ServiceError as error:
+            self._end(trial, error=str(error))
+            return
+        asked.since = time.monotonic()
+        asked.cancel = begun(engine, request, self._deliver(trial.pk))
 
     def _deliver(self, trial_id: int) -> Callable[[_Answer], None]:
         """Return what an engine's thread calls with an answer."""

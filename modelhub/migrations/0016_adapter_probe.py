@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("modelhub", "0014_reminders"),
+        ("modelhub", "0015_procedures"),
     ]
 
     operations = [

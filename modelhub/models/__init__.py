@@ -14,13 +14,14 @@ from modelhub.models.persona import (
     RetrievedPersona,
 )
 from modelhub.models.run import Run
-from modelhub.models.system import ArmBinding, System
+from modelhub.models.system import ArmBinding, ExemplarPool, System
 from modelhub.models.tailoring import Judgement, PairOutput, PersonaSource, TrainingLog
 from modelhub.models.trial import Trial
 
 __all__ = [
     "ArmBinding",
     "Direction",
+    "ExemplarPool",
     "Generation",
     "GuardBinding",
     "InferredPersona",

@@ -32,9 +32,13 @@ class Generation(models.Model):
         SharedPrompt, on_delete=models.PROTECT, null=True, blank=True, related_name="generations"
     )
     shared_at = models.PositiveIntegerField(default=0, help_text="Where in the rendered prompt the shared part goes.")
+    steps = models.JSONField(
+        default=list, blank=True, help_text="What a procedure made before the answer: [{step, …}]; [] without one."
+    )
     finish_reason = models.CharField(
         max_length=20, help_text="`stop`, `length` (cut off), `content_filter`, `refusal`, `tool_calls` or `unknown`."
     )
+    # Of all requests that the answer took.
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
     completion_tokens = models.PositiveIntegerField(null=True, blank=True)
     served = models.JSONField(default=dict, blank=True, help_text="What the server said of itself with this answer.")

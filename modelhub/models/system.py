@@ -1,9 +1,11 @@
 """Systems, and the one place that says which arm is which."""
 
 from django.db import models
+from django.utils.translation import gettext_noop
 
 from annotation.models import Arm
 from modelhub.prompting.layouts import PersonaStyle
+from modelhub.prompting.procedures import Procedure
 
 PERSONA_STYLES = {
     PersonaStyle.FIELD.value: "Own line of the prompt, as trained",
@@ -11,6 +13,11 @@ PERSONA_STYLES = {
     PersonaStyle.RELEASED_FIRST_PERSON.value: "Appended as in the released baseline inputs",
     PersonaStyle.SYSTEM_MESSAGE.value: "As a system message",
     PersonaStyle.NONE.value: "Not shown to the model",
+}
+PROCEDURES = {
+    Procedure.RUBRIC.value: gettext_noop("Rubric made from the persona"),
+    Procedure.RETRIEVED_EXEMPLARS.value: gettext_noop("Retrieved exemplars of the nearest personas"),
+    Procedure.SELF_REFINE.value: gettext_noop("Self-refine: draft, feedback, response"),
 }
 
 PROBE_STATES = {
@@ -35,6 +42,11 @@ class System(models.Model):
     options = models.JSONField(default=dict, blank=True, help_text="How they are computed; not in the fingerprint.")
     exemplars = models.JSONField(
         default=list, blank=True, help_text="[{prompt, persona, response}] shown before the prompt: few-shot."
+    )
+    procedure = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="How it comes to its responses, {} for one request each: {name, …}, with the exemplars' pool.",
     )
     fingerprint = models.CharField(
         max_length=64, help_text="SHA-256 over model files, adapter, endpoint, template and decoding."
@@ -70,6 +82,25 @@ class System(models.Model):
         if not self.adapter:
             return "none"
         return "not_probed" if self.adapter_difference is None else "probed"
+
+    @property
+    def procedure_name(self) -> str:
+        """The name of its procedure, "" where it makes one request of a prompt and a persona alone."""
+        return str(self.procedure.get("name", ""))
+
+    def get_procedure_display(self) -> str:
+        """Return its procedure in words, "" without one."""
+        return PROCEDURES.get(self.procedure_name, self.procedure_name)
+
+
+class ExemplarPool(models.Model):
+    """The exemplars that a system retrieves from, as they were when it was registered. Never a participant's words."""
+
+    sha256 = models.CharField(max_length=64, unique=True, help_text="Over `exemplars`; systems name it.")
+    exemplars = models.JSONField(help_text="[{row, prompt, persona, response}] in the order of their rows.")
+
+    def __str__(self) -> str:
+        return f"exemplar pool {self.sha256[:12]}"
 
 
 class ArmBinding(models.Model):

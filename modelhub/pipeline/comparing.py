@@ -13,11 +13,13 @@ from annotation.services.studies import study_save
 from annotation.studyfile import read_study_file
 from modelhub.engines.digests import MANIFEST
 from modelhub.models import Judgement, PairOutput, PersonaSource, System
-from modelhub.pipeline.config import PLAIN, TAILORED, Judging, Pipeline, StudyPart
+from modelhub.pipeline.config import PLAIN, TAILORED, Judging, Pipeline, Prompted, StudyPart
 from modelhub.pipeline.inferring import retriever_name
 from modelhub.pipeline.steps import StageStep
 from modelhub.prompting.output_judging import RUBRICS
+from modelhub.prompting.procedures import Procedure
 from modelhub.queries.checks import ANY
+from modelhub.queries.datasets import system_named
 from modelhub.runs.stage import Remaining, Reporting, Stage
 from modelhub.stages import add_outputs_to_rate, filter_outputs, generate, judge, train_dpo, train_sft
 from modelhub.stages.filter_outputs import FilterOptions
@@ -26,11 +28,11 @@ from modelhub.stages.judge import JudgeOptions
 from modelhub.stages.shared.training import trained_settings, trained_system_register
 from modelhub.stages.train_dpo import DpoOptions
 from modelhub.stages.train_sft import SftOptions
-from modelhub.systems.registering import arms_bind, is_registered, present_fingerprint
+from modelhub.systems.exemplar_pools import FrozenPool, pool_read, pool_store
+from modelhub.systems.procedures import procedure_described
+from modelhub.systems.registering import arms_bind, is_registered, present_fingerprint, system_register
 from modelhub.systems.trying import telling
 from modelhub.training.job import DPO, SFT
-
-ARMS = {"1": PLAIN, "2": TAILORED}
 
 
 def model_folder(pipeline: Pipeline, kind: str, arm: str) -> Path:
@@ -78,7 +80,7 @@ class RegisterTrained:
             if present_fingerprint(system) != system.fingerprint:
                 raise ServiceError(f"The files of system {system.name!r} have changed since it was registered.")
         left = sum(not self._is_registered(arm) for arm in self.pipeline.system_names)
-        return Remaining(left, len(ARMS) - left)
+        return Remaining(left, len(self.pipeline.system_names) - left)
 
     def run(self, reporting: Reporting) -> None:
         for arm in self.pipeline.system_names:
@@ -104,12 +106,51 @@ class RegisterTrained:
         }  # fmt: skip
 
 
+@dataclass(frozen=True)
+class RegisterPrompted:
+    """Registers the systems that answer untrained, as far as the file describes them in full."""
+
+    pipeline: Pipeline
+    name: str = "register the prompted systems"
+    unit: str = "systems"
+
+    def remaining(self) -> Remaining:
+        for one in self.pipeline.prompted:
+            if not one.engine:
+                system_named(one.name)
+        described = [one for one in self.pipeline.prompted if one.engine]
+        left = sum(not is_registered(**self._settings(one, self._pool(one))) for one in described)
+        return Remaining(left, len(described) - left)
+
+    def run(self, reporting: Reporting) -> None:
+        for one in self.pipeline.prompted:
+            if one.engine:
+                pool = self._pool(one)
+                if pool is not None:
+                    pool_store(pool)
+                system = system_register(**self._settings(one, pool), trying=telling(reporting.say))
+                reporting.say(f"{system.name}: fingerprint {system.fingerprint[:12]}…")
+
+    def _pool(self, one: Prompted) -> FrozenPool | None:
+        if one.procedure != Procedure.RETRIEVED_EXEMPLARS:
+            return None
+        source = f"{self.pipeline.dataset}/{one.exemplars}"
+        return pool_read(source=source, shots=one.shots, inferring=self.pipeline.inferring.name)
+
+    def _settings(self, one: Prompted, pool: FrozenPool | None) -> dict[str, Any]:
+        return {
+            "name": one.name, "engine": one.engine, "model": one.model or self.pipeline.training.base,
+            "endpoint": one.endpoint, "persona_style": one.persona_style, "decoding": one.decoding,
+            "options": one.options, "procedure": procedure_described(one.procedure, pool=pool, shots=one.shots),
+        }  # fmt: skip
+
+
 def generate_step(pipeline: Pipeline) -> StageStep:
-    """Return the step in which both arms answer for all sources, and the plain one without personas if wanted."""
+    """Return the step in which all systems answer for all sources, and the plain one without personas if wanted."""
     how, names = pipeline.generation, pipeline.system_names
 
     def parameters() -> list[GenerateOptions]:
-        wanted: list[tuple[tuple[str, ...], tuple[PersonaSource, ...]]] = [(tuple(names.values()), how.sources)]
+        wanted: list[tuple[tuple[str, ...], tuple[PersonaSource, ...]]] = [(tuple(pipeline.answering), how.sources)]
         if how.generic:
             wanted.append(((names[PLAIN],), (PersonaSource.NONE,)))
         return [
@@ -131,16 +172,16 @@ def origin_of(pipeline: Pipeline) -> dict[str, str]:
 def _outputs(pipeline: Pipeline) -> QuerySet[PairOutput]:
     return PairOutput.objects.filter(
         pair__dataset=pipeline.dataset, pair__split=pipeline.generation.split,
-        system__name__in=pipeline.system_names.values(),
+        system__name__in=pipeline.answering,
     )  # fmt: skip
 
 
 def filter_step(pipeline: Pipeline) -> StageStep:
-    """Return the step that marks the pairs in which an arm loops, source by source."""
+    """Return the step that marks the pairs in which a system loops, in all of them alike, source by source."""
     how, names = pipeline.generation, pipeline.system_names
 
     def parameters() -> list[FilterOptions]:
-        compared = [(tuple(names.values()), source) for source in how.sources]
+        compared = [(tuple(pipeline.answering), source) for source in how.sources]
         if how.generic:
             compared.append(((names[PLAIN],), PersonaSource.NONE))
         return [
@@ -155,17 +196,17 @@ def filter_step(pipeline: Pipeline) -> StageStep:
 
 
 def judge_step(pipeline: Pipeline, judging: Judging) -> StageStep:
-    """Return the step in which the judge compares both arms, for every source, in quality and personalization.
+    """Return the step in which the judge compares all systems with the plain arm, in quality and personalization.
 
-    With answers of the plain arm without personas, both arms are compared with these too: where they win,
+    With answers of the plain arm without personas, all systems are compared with these too: where they win,
     personalization made things worse.
     """
     names = pipeline.system_names
-    matched = [(TAILORED, "")]
+    matched = [(name, "") for name in pipeline.answering if name != names[PLAIN]]
     if pipeline.generation.generic:
-        matched += [(arm, str(PersonaSource.NONE)) for arm in (PLAIN, TAILORED)]
+        matched += [(name, str(PersonaSource.NONE)) for name in pipeline.answering]
     made = Judgement.objects.filter(
-        base__system__name=names[PLAIN], test__system__name__in=[names[arm] for arm, _ in matched],
+        base__system__name=names[PLAIN], test__system__name__in=[name for name, _ in matched],
         judge__name=judging.name, rubric=RUBRICS[judging.format], test__pair__dataset=pipeline.dataset,
         test__pair__split=pipeline.generation.split,
     )  # fmt: skip
@@ -174,10 +215,10 @@ def judge_step(pipeline: Pipeline, judging: Judging) -> StageStep:
         return [
             pipeline.told(
                 judge.STAGE, dataset=pipeline.dataset, split=pipeline.generation.split, base=names[PLAIN],
-                base_persona=base_source, test=names[arm], persona=str(source), judge=judging.name,
+                base_persona=base_source, test=name, persona=str(source), judge=judging.name,
                 rubric=judging.format, profile=pipeline.profile, **origin_of(pipeline),
             )
-            for arm, base_source in matched
+            for name, base_source in matched
             for source in pipeline.generation.sources
         ]  # fmt: skip
 
@@ -204,8 +245,8 @@ class DraftStudy:
 
     def run(self, reporting: Reporting) -> None:
         study = study_save(definition=read_study_file(Path(self.part.file)), owner=self.owner)
-        names = self.pipeline.system_names
-        arms_bind(study=study, bindings={number: names[arm] for number, arm in ARMS.items()}, user=self.owner)
+        bindings = {str(number): name for number, name in enumerate(self.pipeline.answering, start=1)}
+        arms_bind(study=study, bindings=bindings, user=self.owner)
         wanted = self.pipeline.told(
             add_outputs_to_rate.STAGE, study=str(study), dataset=self.pipeline.dataset,
             split=self.pipeline.generation.split, persona=str(self.part.source), profile=self.pipeline.profile,

@@ -11,11 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from annotation.errors import ServiceError
 from annotation.fields import Name
 from modelhub.models import PersonaSource
+from modelhub.prompting.layouts import PersonaStyle
+from modelhub.prompting.procedures import Procedure
 from modelhub.queries.persona_sources import GOLD, RETRIEVED
 from modelhub.runs.parameters import Lease, Positive, message_of
 from modelhub.runs.stage import P, Stage
 from modelhub.screening.scan import LOOP_SHARE
 from modelhub.stages import stage_names
+from modelhub.systems.few_shot import SHOTS
 from modelhub.training.config import Recipe, load_recipe
 
 Place = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]  # a path or a Hub name
@@ -37,6 +40,18 @@ class SystemSettings(_PipelineSection):
     endpoint: str = ""
     decoding: dict[str, Any] = {}
     options: dict[str, Any] = {}
+
+
+class Prompted(SystemSettings):
+    """A system that answers untrained, beside the two that are trained; registered on their base unless told otherwise.
+
+    `exemplars` is the split of the data set that `retrieved-exemplars` retrieves `shots` of.
+    """
+
+    persona_style: PersonaStyle = PersonaStyle.FIELD
+    procedure: Procedure | Literal[""] = ""
+    exemplars: str = "sft_train"
+    shots: Positive = SHOTS
 
 
 class Retrieval(_PipelineSection):
@@ -99,6 +114,7 @@ class Pipeline(_PipelineSection):
     retrieval: Retrieval | None = None
     training: Training
     generation: Generated = Generated()
+    prompted: tuple[Prompted, ...] = ()
     judge: Judging | None = None
     study: StudyPart | None = None
     batch_size: Positive | None = None
@@ -132,6 +148,11 @@ class Pipeline(_PipelineSection):
     def system_names(self) -> dict[str, str]:
         """The names of the two systems: the plain one and the tailored one."""
         return {PLAIN: f"{self.name} DPO", TAILORED: f"{self.name} PT-DPO"}
+
+    @property
+    def answering(self) -> list[str]:
+        """The names of all systems that answer for personas: the two trained ones, and those that are prompted."""
+        return [*self.system_names.values(), *(one.name for one in self.prompted)]
 
     @property
     def needs_retrieval(self) -> bool:
@@ -191,6 +212,8 @@ def _make_absolute(values: dict[str, Any], folder: Path) -> None:
     ):  # fmt: skip
         if isinstance(values.get(section), dict):
             places += [(values[section], key) for key in keys]
+    if isinstance(values.get("prompted"), list):
+        places += [(one, "model") for one in values["prompted"] if isinstance(one, dict)]
     for table, key in places:
         if isinstance(table.get(key), str):
             table[key] = _place(table[key], folder)
@@ -217,6 +240,12 @@ def _contradictions(pipeline: Pipeline) -> list[str]:
     problems = [f"- stages.{name}: there is no such stage." for name in pipeline.stages if name not in stage_names()]
     if PersonaSource.NONE in pipeline.generation.sources:
         problems.append("- generation.sources: both arms are given personas; `generic = true` adds answers without.")
+    if len({*pipeline.answering}) < len(pipeline.answering):
+        problems.append(f"- prompted: two systems have one name among {', '.join(pipeline.answering)}.")
+    problems += [
+        f"- prompted: {one.name}: {one.procedure} starts from the persona, which persona_style none does not show."
+        for one in pipeline.prompted if one.procedure and one.persona_style == PersonaStyle.NONE
+    ]  # fmt: skip
     if pipeline.study and pipeline.study.source not in pipeline.generation.sources:
         problems.append(f"- study.source: {pipeline.study.source} is not among generation.sources.")
     if pipeline.study and pipeline.study.source not in _GIVEN:

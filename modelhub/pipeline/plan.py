@@ -8,7 +8,15 @@ from pathlib import Path
 from annotation.errors import ServiceError
 from annotation.models import User
 from annotation.studyfile import read_study_file
-from modelhub.pipeline.comparing import DraftStudy, RegisterTrained, filter_step, generate_step, judge_step, train_step
+from modelhub.pipeline.comparing import (
+    DraftStudy,
+    RegisterPrompted,
+    RegisterTrained,
+    filter_step,
+    generate_step,
+    judge_step,
+    train_step,
+)
 from modelhub.pipeline.config import PLAIN, TAILORED, Pipeline
 from modelhub.pipeline.inferring import RegisterSystems, check_step, import_step, infer_step, retrieve_step
 from modelhub.pipeline.steps import PipelineStep, StageStep
@@ -43,7 +51,10 @@ def pipeline_steps(pipeline: Pipeline, *, owner: User | None) -> list[PipelineSt
     if pipeline.needs_retrieval:
         steps.append(retrieve_step(pipeline))
     steps += [train_step(pipeline, kind, arm) for arm in (PLAIN, TAILORED) for kind in (SFT, DPO)]
-    steps += [RegisterTrained(pipeline), generate_step(pipeline), filter_step(pipeline)]
+    steps.append(RegisterTrained(pipeline))
+    if pipeline.prompted:
+        steps.append(RegisterPrompted(pipeline))
+    steps += [generate_step(pipeline), filter_step(pipeline)]
     if pipeline.judge:
         steps.append(judge_step(pipeline, pipeline.judge))
     if pipeline.study and owner:

@@ -28,14 +28,16 @@ def template_version(style: str) -> str:
     return {PersonaStyle.FIRST_PERSON: "2"}.get(PersonaStyle(style), _VERSION)
 
 
-def render_prompt(*, prompt: str, persona: str, style: str, answer_start: str = "") -> str:
+def render_prompt(*, prompt: str, persona: str, style: str, answer_start: str = "", before_response: str = "") -> str:
     """Return the text a model is given, after `render_exemplars` where it is shown any.
 
     FIELD puts the persona on a line of its own, as the tailored models were trained; the first-person styles append
     it to the prompt, as a model trained without personas is given one; SYSTEM_MESSAGE leaves it to `system_message`.
-    An empty persona leaves no trace.
+    An empty persona leaves no trace. `before_response` are lines of their own before the last one, of a procedure.
     """
     block = _block(prompt, persona, style)
+    if before_response:
+        block = f"{block}\n{before_response}"
     return f"{block}\nResponse: {answer_start}" if answer_start else f"{block}\nResponse:"
 
 

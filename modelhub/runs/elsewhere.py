@@ -10,17 +10,20 @@ from typing import Protocol
 from django.conf import settings
 from django.forms import model_to_dict
 
+from annotation.errors import ServiceError
 from modelhub.engines.base import GenerationFailure, GenerationRequest, GenerationResult
 from modelhub.exchange.answering import Written
 from modelhub.exchange.folder import About, AnswerIndex, Exchange
 from modelhub.exchange.on_ray import answer_on_ray
+from modelhub.models import System
 from modelhub.runs.engine_stage import EngineStage, Task, tasks_left
 from modelhub.runs.parameters import BatchOptions
 from modelhub.runs.stage import Reporting
+from modelhub.systems.procedures import requests_per_output
 
 _SYSTEM_FIELDS = (
     "name", "engine", "model", "adapter", "endpoint", "persona_style", "decoding", "options", "exemplars",
-    "fingerprint",
+    "procedure", "fingerprint",
 )  # fmt: skip
 _PORTION = 500
 
@@ -40,8 +43,10 @@ def work_elsewhere(stage: EngineStage, options: BatchOptions, scope: str, writer
     folder, what `answer_requests` has put there by now is taken, and what waits for it is said. A folder is deleted
     when all that was ever asked there is stored, by whatever shard or limit.
 
-    Raises ServiceError if the folder is for other rows, or Ray cannot go on; what was answered stays in the folder.
+    Raises ServiceError if the folder is for other rows, the system makes several requests of each, or Ray cannot go on;
+    what was answered stays in the folder.
     """
+    _check_single_requests(stage.system)
     exchange = Exchange(exchange_folder(options, scope))
     exchange.begin(_about(stage))
     index = AnswerIndex(exchange)
@@ -85,12 +90,25 @@ def exchange_folder(options: BatchOptions, scope: str) -> Path:
     return Path(settings.VAR_DIR) / "exchange" / hashlib.sha256(scope.encode("utf-8")).hexdigest()[:16]
 
 
+def _check_single_requests(system: System) -> None:
+    """Raise ServiceError for a system whose later requests hold its earlier answers: a folder holds one a row."""
+    if (count := requests_per_output(system)) > 1:
+        raise ServiceError(
+            f"System {system.name!r} makes {count} requests for each output ({system.procedure_name}), each with the "
+            "answer to the one before, and rows that are answered elsewhere have one. Leave out --on: run the stage "
+            "where the model is, or register a system with the openai engine that asks the other machine's server."
+        )
+
+
 def _about(stage: EngineStage) -> About:
+    system = model_to_dict(stage.system, fields=_SYSTEM_FIELDS)
+    if not system["procedure"]:  # so that folders from before there were any stay what they are
+        del system["procedure"]
     return About(
         stage=stage.name,
         subject=stage.subject,
         conditions=stage.conditions,
-        system=model_to_dict(stage.system, fields=_SYSTEM_FIELDS),
+        system=system,
         defaults=stage.defaults,
     )
 

@@ -41,7 +41,7 @@ def given_fields(request: GenerationRequest, stored: Callable[[str], SharedPromp
     return {"rendered_prompt": whole[:at] + whole[end:], "shared_prompt": stored(whole[at:end]), "shared_at": at}
 
 
-def made_fields(result: GenerationResult) -> dict[str, Any]:
+def made_fields(request: GenerationRequest, result: GenerationResult) -> dict[str, Any]:
     """Return what a `Generation` keeps of how an answer was made; its text is kept where it belongs."""
     return {
         "finish_reason": result.finish_reason,
@@ -49,6 +49,7 @@ def made_fields(result: GenerationResult) -> dict[str, Any]:
         "completion_tokens": result.completion_tokens,
         "seconds": result.seconds,
         "served": dict(result.served),
+        "steps": [dict(step) for step in (*request.steps, *result.steps)],
     }
 
 
@@ -85,6 +86,6 @@ class RowStore:
             run=self.run,
             system=self.stage.system,
             text=row.result.text,
-            **given_fields(row.request, self._shared.__getitem__),
-            **made_fields(row.result),
+            **given_fields(row.result.asked or row.request, self._shared.__getitem__),
+            **made_fields(row.request, row.result),
         )

@@ -223,6 +223,7 @@ def _bring(persona: Persona, arm: Arm, system: System, made: PairOutput, run: Ru
             "prompt_tokens": how.prompt_tokens if how else None,
             "completion_tokens": how.completion_tokens if how else None,
             "seconds": how.seconds if how else None,
+            "steps": how.steps if how else [],
         },
     )
     return True

@@ -151,6 +151,12 @@ def generate(
     answering = [system_named(name) for name in dict.fromkeys(systems)]
     if imported := [system.name for system in answering if system.engine == IMPORTED]:
         raise ServiceError(f"{', '.join(imported)}: imported texts only, which answer nothing. Register the models.")
+    following = [system.name for system in answering if system.procedure]
+    if following and PersonaSource.NONE in sources:
+        raise ServiceError(
+            f"{', '.join(following)}: their procedures start from a persona. Leave out --persona {PersonaSource.NONE}, "
+            "or let systems without a procedure answer it."
+        )
     models = list(dict.fromkeys((system.engine, system.model) for system in answering))
     answering.sort(key=lambda system: models.index((system.engine, system.model)))
     chosen = list(dict.fromkeys(sources))

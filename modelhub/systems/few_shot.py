@@ -1,6 +1,6 @@
 """Few-shot as a strategy: worked examples of a stored split that a system is shown before each prompt."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from annotation.errors import ServiceError
@@ -41,28 +41,40 @@ def few_shot_exemplars(*, source: str, shots: int, persona: str, inferring: str 
     The response is the one that the persona explains, as it is stored up to its end-of-text token; without personas,
     the chosen one. Raises ServiceError for unknown names and for too few rows.
     """
-    dataset, split = _split_of(source)
-    direction = Direction.CHOSEN if persona == NO_PERSONA else Direction(persona)
-    personas = {}
-    if persona != NO_PERSONA:
-        personas = gold_personas(dataset, [split], inferring_system(dataset, inferring))
     exemplars: list[dict[str, str]] = []
     left_out = []
-    for pair in PreferencePair.objects.filter(dataset=dataset, split=split).order_by("row", "pk"):
+    dataset, split = split_named(source, default=SPLIT)
+    for pair, exemplar in exemplars_of(dataset, split, persona=persona, inferring=inferring):
         if len(exemplars) == shots:
             break
-        text = persona_as_data(personas.get(pair.pk, {}).get(direction, "")).strip()
-        response = before_end(pair.chosen if direction == Direction.CHOSEN else pair.rejected)
-        if not response.strip() or (persona != NO_PERSONA and not text):
+        if exemplar is None:
             left_out.append(pair)
         else:
-            exemplars.append({"prompt": pair.prompt, "persona": text, "response": response})
+            exemplars.append(exemplar)
     found = FewShot(exemplars, left_out)
     if len(exemplars) < shots:
         raise ServiceError(
             f"{dataset}/{split} gives {len(exemplars)} exemplars of the {shots} asked for. {found.note}".strip()
         )
     return found
+
+
+def exemplars_of(
+    dataset: str, split: str, *, persona: str, inferring: str = ""
+) -> Iterator[tuple[PreferencePair, dict[str, str] | None]]:
+    """Yield the pairs of a split in the order of their rows, each as an exemplar; None where it can be none.
+
+    Raises ServiceError if nothing has inferred personas, or if it is not clear whose are meant.
+    """
+    direction = Direction.CHOSEN if persona == NO_PERSONA else Direction(persona)
+    personas = {}
+    if persona != NO_PERSONA:
+        personas = gold_personas(dataset, [split], inferring_system(dataset, inferring))
+    for pair in PreferencePair.objects.filter(dataset=dataset, split=split).order_by("row", "pk").iterator():
+        text = persona_as_data(personas.get(pair.pk, {}).get(direction, "")).strip()
+        response = before_end(pair.chosen if direction == Direction.CHOSEN else pair.rejected)
+        complete = response.strip() and (persona == NO_PERSONA or text)
+        yield pair, {"prompt": pair.prompt, "persona": text, "response": response} if complete else None
 
 
 def check_style(style: str, persona: str) -> None:
@@ -74,11 +86,14 @@ def check_style(style: str, persona: str) -> None:
         )
 
 
-def _split_of(source: str) -> tuple[str, str]:
-    """Return data set and split; a data set's name may hold a slash of its own."""
+def split_named(source: str, *, default: str) -> tuple[str, str]:
+    """Return data set and split of `NAME` or `NAME/SPLIT`; a data set's name may hold a slash of its own.
+
+    Raises ServiceError if they are not stored.
+    """
     if PreferencePair.objects.filter(dataset=source).exists():
-        dataset, split = source, SPLIT
+        dataset, split = source, default
     else:
         dataset, slash, split = source.rpartition("/")
-        dataset, split = (dataset, split) if slash else (source, SPLIT)
+        dataset, split = (dataset, split) if slash else (source, default)
     return dataset, splits_of(dataset, [split])[0]

@@ -17,6 +17,7 @@ from modelhub.engines.base import EngineSettings
 from modelhub.engines.digests import digest_of, file_digest
 from modelhub.models import ArmBinding, GuardBinding, System
 from modelhub.prompting.layouts import template_version
+from modelhub.systems.procedures import procedure_check
 
 # Tries a system that is to be stored, and returns what its server says it serves; raises ServiceError.
 Trying = Callable[[System], Mapping[str, str]]
@@ -33,18 +34,20 @@ def system_register(
     decoding: Mapping[str, Any],
     options: Mapping[str, Any] | None = None,
     exemplars: Sequence[Mapping[str, str]] = (),
+    procedure: Mapping[str, Any] | None = None,
     trying: Trying | None = None,
 ) -> System:
     """Register a system, or change one that was never used; the same registration again changes nothing.
 
     `trying` tries what the system will be asked, and returns what its server says of itself. Raises ServiceError if the
     engine cannot use these settings, or if the system is in use and would change. Its options may change at any time,
-    but for those that change answers.
+    but for those that change answers. What `procedure` retrieves from has to be stored before.
     """
     system = _described(
         name=name, engine=engine, model=model, adapter=adapter, endpoint=endpoint, persona_style=persona_style,
-        decoding=decoding, options=options, exemplars=exemplars,
+        decoding=decoding, options=options, exemplars=exemplars, procedure=procedure,
     )  # fmt: skip
+    procedure_check(system)
     engine_module(engine).check(engine_settings(system))
     system.served = dict(trying(system)) if trying is not None else {}
     with transaction.atomic():
@@ -159,7 +162,9 @@ def present_fingerprint(system: System) -> str:
     }
     # Named only where there are any, so that the fingerprints of systems without them stay what they were.
     shaping = {name: value for name, value in system.options.items() if name in SHAPING_OPTIONS}
-    later = {"endpoint": system.endpoint, "exemplars": system.exemplars, "options": shaping}
+    later = {
+        "endpoint": system.endpoint, "exemplars": system.exemplars, "options": shaping, "procedure": system.procedure,
+    }  # fmt: skip
     return digest_of(parts | {name: value for name, value in later.items() if value})
 
 
@@ -199,19 +204,22 @@ def _described(
     decoding: Mapping[str, Any],
     options: Mapping[str, Any] | None = None,
     exemplars: Sequence[Mapping[str, str]] = (),
+    procedure: Mapping[str, Any] | None = None,
 ) -> System:
     """Return the system that these settings describe, not stored, with its fingerprint."""
     system = System(
         name=_named(name), engine=engine, model=_stored_path(model), adapter=_stored_path(adapter), endpoint=endpoint,
         persona_style=persona_style, decoding=dict(decoding), options=dict(options or {}),
-        exemplars=[dict(one) for one in exemplars],
+        exemplars=[dict(one) for one in exemplars], procedure=dict(procedure or {}),
     )  # fmt: skip
     system.fingerprint = present_fingerprint(system)
     return system
 
 
 def _changed(existing: System, wanted: System) -> list[str]:
-    fields = ("engine", "model", "adapter", "endpoint", "persona_style", "decoding", "exemplars", "fingerprint")
+    fields = (
+        "engine", "model", "adapter", "endpoint", "persona_style", "decoding", "exemplars", "procedure", "fingerprint",
+    )  # fmt: skip
     return [field for field in fields if getattr(existing, field) != getattr(wanted, field)]
 
 

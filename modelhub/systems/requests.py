@@ -5,22 +5,25 @@ from modelhub.engines.base import GenerationRequest
 from modelhub.models import System
 from modelhub.prompting.layouts import PersonaStyle, render_exemplars, render_prompt, system_message
 from modelhub.prompting.persona_text import persona_as_data
+from modelhub.systems.procedures import with_procedure
 
 
 def generation_request(system: System, *, prompt: str, persona: str, answer_start: str = "") -> GenerationRequest:
     """Return the request; a system that is shown no personas gets none, whatever is given.
 
     A persona is data: here, before any style puts it into words of its own, and not in the layouts, in which models
-    are trained too, and whose versions are part of every system's fingerprint.
+    are trained too, and whose versions are part of every system's fingerprint. Raises ServiceError where a system's
+    procedure cannot be followed.
     """
     shown = "" if system.persona_style == PersonaStyle.NONE else persona_as_data(persona)
     style = system.persona_style
     exemplars = render_exemplars(system.exemplars, style=style)
     asked = render_prompt(prompt=prompt, persona=shown, style=style, answer_start=answer_start)
     message = system_message(persona=shown, style=style)
-    return GenerationRequest(
+    request = GenerationRequest(
         rendered=exemplars + asked, prompt=prompt, persona=shown, system_message=message, shared=len(exemplars)
     )
+    return with_procedure(system, request, answer_start=answer_start) if system.procedure else request
 
 
 def output_request(system: System, output: Output) -> GenerationRequest:

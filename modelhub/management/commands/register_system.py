@@ -10,7 +10,10 @@ from annotation.management.base import ProjectCommand
 from modelhub.management.options import positive
 from modelhub.models import Direction
 from modelhub.prompting.layouts import PersonaStyle
-from modelhub.systems.few_shot import PERSONAS, SHOTS, SPLIT, FewShot, check_style, few_shot_exemplars
+from modelhub.prompting.procedures import Procedure
+from modelhub.systems.exemplar_pools import POOL_SPLIT, FrozenPool, pool_read, pool_store
+from modelhub.systems.few_shot import NO_PERSONA, PERSONAS, SHOTS, SPLIT, FewShot, check_style, few_shot_exemplars
+from modelhub.systems.procedures import procedure_described, requests_per_output
 from modelhub.systems.registering import system_register
 from modelhub.systems.trying import telling
 
@@ -40,12 +43,23 @@ class Command(ProjectCommand):
         )
         group = parser.add_argument_group("few-shot: exemplars shown before each prompt")
         group.add_argument("--few-shot", default="", metavar="NAME[/SPLIT]", help=f"of which (default split: {SPLIT})")
-        group.add_argument("--shots", type=positive, metavar="K", help=f"how many (default: {SHOTS})")
+        group.add_argument(
+            "--shots", type=positive, metavar="K", help=f"how many, retrieved ones too (default: {SHOTS})"
+        )
         group.add_argument("--few-shot-persona", choices=PERSONAS, help="whose response and persona (default: chosen)")
         group.add_argument("--few-shot-system", default="", metavar="NAME", help="what inferred the personas")
+        group = parser.add_argument_group("procedure: several requests, or exemplars retrieved for each persona")
+        group.add_argument("--procedure", choices=[one.value for one in Procedure], default="", help="which")
+        group.add_argument(
+            "--exemplars-from", default="", metavar="NAME[/SPLIT]",
+            help=f"what retrieved-exemplars retrieves from (default split: {POOL_SPLIT})",
+        )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
-        few_shot = _few_shot(options)
+        few_shot, pool = _few_shot(options), _pool(options)
+        procedure = procedure_described(options["procedure"], pool=pool, shots=options["shots"] or SHOTS)
+        if pool is not None:
+            pool_store(pool)
         system = system_register(
             name=options["name"],
             engine=options["engine"],
@@ -56,23 +70,42 @@ class Command(ProjectCommand):
             decoding=_json_object("--decoding", options["decoding"]),
             options=_json_object("--options", options["options"]),
             exemplars=few_shot.exemplars,
+            procedure=procedure,
             trying=None if options["no_try"] else telling(self.stdout.write),
         )
         self.stdout.write(f"Registered {system.name} ({system.engine}), fingerprint {system.fingerprint[:12]}…")
-        if few_shot.note:
-            self.stdout.write(few_shot.note)
+        if note := few_shot.note or (pool.note if pool else ""):
+            self.stdout.write(note)
+        if procedure:
+            count = requests_per_output(system)
+            self.stdout.write(f"{options['procedure']}: {count} request{'s' * (count > 1)} for each output.")
 
 
 def _few_shot(options: dict[str, Any]) -> FewShot:
     if not options["few_shot"]:
         given = [name for name in ("shots", "few_shot_persona", "few_shot_system") if options[name]]
-        if given:
-            raise ServiceError(f"--{given[0].replace('_', '-')} needs --few-shot, which names the exemplars' data set.")
+        if given and not options["exemplars_from"]:
+            option = f"--{given[0].replace('_', '-')}"
+            raise ServiceError(f"{option} needs --few-shot or --exemplars-from, which name the exemplars' data set.")
         return FewShot([], [])
     persona = options["few_shot_persona"] or Direction.CHOSEN
     check_style(options["persona_style"], persona)
     return few_shot_exemplars(
         source=options["few_shot"],
+        shots=options["shots"] or SHOTS,
+        persona=persona,
+        inferring=options["few_shot_system"],
+    )
+
+
+def _pool(options: dict[str, Any]) -> FrozenPool | None:
+    if not options["exemplars_from"]:
+        return None
+    persona = options["few_shot_persona"] or Direction.CHOSEN
+    if persona == NO_PERSONA:
+        raise ServiceError("Exemplars are retrieved by their personas: --few-shot-persona is chosen or rejected.")
+    return pool_read(
+        source=options["exemplars_from"],
         shots=options["shots"] or SHOTS,
         persona=persona,
         inferring=options["few_shot_system"],

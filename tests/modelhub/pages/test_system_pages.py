@@ -72,6 +72,15 @@ class TestSystems:
         arm_bind(arm=study.arms.get(ordinal=1), system=system)
         assert shown in words_of(reader, reverse("modelhub:arms", args=[study.slug, study.version]))
 
+    def test_a_system_shows_its_procedure_and_where_its_exemplars_come_from(self, reader: Client) -> None:
+        system = make_system("near")
+        how = {"name": "retrieved-exemplars", "from": "advice/sft_train", "shots": 4, "pool": "ab12" * 16}
+        System.objects.filter(pk=system.pk).update(procedure=how)
+        text = words_of(reader, page_of(system))
+        assert "Retrieved exemplars of the nearest personas: 4 of advice/sft_train ab12ab12ab12" in text
+        assert "Retrieved exemplars of the nearest personas" in words_of(reader, SYSTEMS)
+        assert "Procedure" not in words_of(reader, page_of(make_system("plain")))
+
     def test_what_it_made_leads_to_its_outputs(self, reader: Client) -> None:
         system = make_system("tailored")
         for pair in make_pairs("advice", "test", 2):
@@ -137,6 +146,18 @@ class TestOutputs:
                       f"Prompt: {pair.prompt} Persona: {persona} Response:"):  # fmt: skip
             assert shown in text
         assert "<details>" in reader.get(OUTPUTS).content.decode()
+
+    def test_what_a_procedure_made_on_the_way_can_be_opened(self, reader: Client) -> None:
+        (pair,) = make_pairs("advice", "test", 1)
+        made = make_output(pair, make_system("A"), text="Mix well.").generation
+        assert made is not None
+        texts = {"rubric": "Short & kind.", "draft": "Mix it.", "feedback": "Say how."}
+        made.steps = [{"step": step, "text": text} for step, text in texts.items()]
+        made.steps.append({"step": "retrieval", "exemplars": [{"row": 7, "score": 1.5}]})
+        made.save()
+        text = words_of(reader, OUTPUTS)
+        shown = ("The rubric it made first Short & kind.", "Its draft Mix it.", "Its feedback on the draft Say how.")
+        assert all(one in text for one in shown)
 
     def test_what_is_shown_can_be_chosen(self, reader: Client) -> None:
         systems = [make_system(name) for name in "ABC"]

@@ -98,7 +98,7 @@ def test_too_few_rows_are_refused_and_those_passed_over_named(tmp_path: Path) ->
     [
         (("--few-shot", "advice/nowhere"), "advice has no split nowhere"),
         (("--few-shot", "elsewhere"), "no data set called 'elsewhere'"),
-        (("--shots", "3"), "--shots needs --few-shot"),
+        (("--shots", "3"), "--shots needs --few-shot or --exemplars-from"),
         (("--few-shot", "advice", "--few-shot-system", "ghost"), "no system called 'ghost'"),
         (("--few-shot", "advice", "--shots", "2", "--persona-style", "none"), "give --few-shot-persona none"),
     ],
