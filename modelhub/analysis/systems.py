@@ -25,6 +25,7 @@ class UnblindedArm:
     engine: str
     persona_style: str
     fingerprint: str
+    procedure: str = ""
     has_adapter: bool | None = None
     adapter_difference: float | None = None
 
@@ -48,6 +49,7 @@ def systems_of(study: Study) -> tuple[UnblindedArm, ...]:
                 engine=system.engine if system else "",
                 persona_style=system.persona_style if system else "",
                 fingerprint=arm.fingerprint,
+                procedure=system.procedure_name if system else "",
                 has_adapter=bool(system.adapter) if system else None,
                 adapter_difference=system.adapter_difference if system else None,
             )

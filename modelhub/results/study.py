@@ -32,7 +32,8 @@ class QuestionResult(Part):
 class SystemResult(Part):
     """The system behind an arm. `code` is what exports call the arm; results from before they had it leave it empty.
 
-    `has_adapter` is None where that is not told. `adapter_difference` is the largest difference that the adapter made
+    `procedure` is how it comes to a response where that takes more than a prompt and a persona: `rubric`,
+    `retrieved-exemplars` or `self-refine`. `has_adapter` is None where that is not told. `adapter_difference` is the largest difference that the adapter made
     to logits of its base on probe texts, when the system was registered; None where that was not probed.
     """
 
@@ -42,6 +43,7 @@ class SystemResult(Part):
     is_control: bool
     engine: str
     persona_style: str
+    procedure: str = ""
     fingerprint: str
     has_adapter: bool | None = None
     adapter_difference: float | None = None

@@ -62,6 +62,7 @@ def _systems(study: StudyResult) -> TableBlock:
             words(roles.get(system.name, "not in the main contrast") + (", control" if system.is_control else "")),
             words(system.engine or "unknown"),
             words(system.persona_style or "unknown"),
+            words(system.procedure or "none"),
             words((system.fingerprint or "none")[:16]),
             words(_adapter_words(system)),
         )
@@ -74,6 +75,7 @@ def _systems(study: StudyResult) -> TableBlock:
         TableColumn("role", "Role", is_number=False),
         TableColumn("engine", "Engine", is_number=False),
         TableColumn("persona_style", "Persona in the prompt", is_number=False),
+        TableColumn("procedure", "Procedure without training", is_number=False),
         TableColumn("fingerprint", "Fingerprint (first 16 characters)", is_number=False),
         TableColumn("adapter", "Logits that its adapter changes, by up to", is_number=False),
     )

@@ -58,6 +58,16 @@ class TestDocument:
         place = [column.key for column in table.columns].index("adapter")
         assert [row[place].text for row in table.rows] == ["0.844", "not probed", "unknown"]
 
+    def test_the_table_of_systems_says_by_what_procedure_each_answers(self, made: Studies) -> None:
+        results = made("three").results
+        told = [{"procedure": "self-refine"}, {}, {"procedure": "rubric"}]
+        systems = tuple(one.model_copy(update=values) for one, values in zip(results.study.systems, told, strict=True))
+        study = results.study.model_copy(update={"systems": systems})
+        document = build_document(results.model_copy(update={"study": study}))
+        table = next(one for one in document.tables if one.key == "systems")
+        place = [column.key for column in table.columns].index("procedure")
+        assert [row[place].text for row in table.rows] == ["self-refine", "none", "rubric"]
+
     def test_effects_between_personas_have_their_intervals(self, made: Studies) -> None:
         document = build_document(made("assessed").results)
         table = next(one for one in document.tables if one.key == "persona-tests")
