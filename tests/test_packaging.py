@@ -11,6 +11,7 @@ DECLARED = {
     "requirements-web.txt": PROJECT["dependencies"],
     "requirements-ml.txt": PROJECT["optional-dependencies"]["ml"],
     "requirements.txt": PROJECT["optional-dependencies"]["vllm"],
+    "requirements-real.txt": PROJECT["optional-dependencies"]["real"],
     "requirements-ray.txt": PROJECT["optional-dependencies"]["ray"],
     "requirements-dev.txt": PROJECT["optional-dependencies"]["dev"],
 }

@@ -1,5 +1,6 @@
 """Run the demonstration: `manage.py demo`."""
 
+import threading
 from shlex import quote
 from typing import Any
 
@@ -26,17 +27,20 @@ class Command(ProjectCommand):
         if serving:
             check_port(port)
         with stop_signals() as stop:
-            demo = demo_prepare()
-            collect_static()
-            self.stdout.write("\n".join(welcome(demo, f"http://127.0.0.1:{port}")))
-            if serving and not stop.is_set():
-                self.stdout.write("Ctrl-C stops the server and the worker.")
-                self.stdout.flush()
-                served_file().write_text(f"http://127.0.0.1:{port}\n", encoding="utf-8")
-                try:
-                    serve(port, stop)
-                finally:
-                    served_file().unlink(missing_ok=True)
+            self.present(demo_prepare(), port, serving, stop)
+
+    def present(self, demo: Demo, port: int, serving: bool, stop: threading.Event) -> None:
+        """Print the links of a study that is ready, and serve it until `stop` is set, if it is to be served."""
+        collect_static()
+        self.stdout.write("\n".join(welcome(demo, f"http://127.0.0.1:{port}")))
+        if serving and not stop.is_set():
+            self.stdout.write("Ctrl-C stops the server and the worker.")
+            self.stdout.flush()
+            served_file().write_text(f"http://127.0.0.1:{port}\n", encoding="utf-8")
+            try:
+                serve(port, stop)
+            finally:
+                served_file().unlink(missing_ok=True)
 
 
 def welcome(demo: Demo, address: str) -> list[str]:
