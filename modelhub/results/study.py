@@ -33,8 +33,9 @@ class SystemResult(Part):
     """The system behind an arm. `code` is what exports call the arm; results from before they had it leave it empty.
 
     `procedure` is how it comes to a response where that takes more than a prompt and a persona: `rubric`,
-    `retrieved-exemplars` or `self-refine`. `has_adapter` is None where that is not told. `adapter_difference` is the largest difference that the adapter made
-    to logits of its base on probe texts, when the system was registered; None where that was not probed.
+    `retrieved-exemplars` or `self-refine`. `has_adapter` is None where that is not told. `adapter_difference` is the
+    largest difference that the adapter made to logits of its base on probe texts, when the system was registered; None
+    where that was not probed.
     """
 
     name: str
