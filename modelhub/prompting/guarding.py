@@ -9,7 +9,7 @@ import re
 
 from modelhub.prompting.answers import labelled, on_one_line
 from modelhub.prompting.persona_text import persona_as_data
-from modelhub.prompting.verdicts import answer_lines, is_another_task
+from modelhub.prompting.verdicts import REASONS, answer_lines, is_another_task
 
 # Name and version: raise the version whenever a rendered character below changes.
 GUARD_RUBRIC = "persona-guard/1"
@@ -32,7 +32,7 @@ apply on the second line, with commas between them. Write nothing more.
 
 Verdict:"""
 _WORD = r"(?:(?:final\s+)?(?:verdict|answer|result)\s*:?\s*)*(?P<word>safe|unsafe)\b"
-# What stood in brackets comes behind a semicolon.
+# What stood in brackets is read as what comes behind a semicolon.
 _VERDICT = re.compile(rf"{_WORD}\s*(?:[.!]?\s*;\s*(?P<why>.*)|[.!]|[:,–—-]?\s*(?P<rest>[\w ,;/&-]*))?", re.IGNORECASE)
 _SAID = re.compile(rf"{_WORD}\s*(?:[.!,;:–—-]|$)", re.IGNORECASE)
 _CATEGORIES = re.compile(r"(?:(?:violated\s+)?categor(?:y|ies)\s*:\s*)?(?P<names>.*)", re.IGNORECASE)
@@ -52,7 +52,7 @@ def parse_guard(text: str) -> list[str] | None:
     An unsafe text without a category has the one category `unnamed`. Only the first line decides: what might be
     guessed from prose is no verdict. An answer that says both, or goes on with another text, is none either.
     """
-    lines = answer_lines(text) or []
+    lines = [line.replace(REASONS, ";") for line in answer_lines(text) or []]
     said = _VERDICT.fullmatch(lines[0]) if lines else None
     if said is None or any(map(is_another_task, lines[1:])):
         return None

@@ -28,6 +28,7 @@ _REASON = re.compile(
     r"[(\[{](?P<why>\s*\w[^()\[\]{}]*)(?:[)\]}]|$)(?=\W*$|\s*[.,;:!])",
     re.IGNORECASE,
 )
+REASONS = "\ue000"  # stands before a reason that was in brackets; no answer has it, since such characters are left out
 _SELECTORS = re.compile("[\ufe00-\ufe0f\u20e3]")  # of emoji
 
 _LABEL = r"(?:verdict|answer|choice|decision|judge?ment|preference|winner|result)"
@@ -39,11 +40,11 @@ _DECLARATION = re.compile(
     rf"(?P<formal>{_OPENING}\s*(?:[:=→]|[-=]>|[-–—](?=\s)|(?=\s{_NOUN}[a-z]\s*[.!]?$)))|\b{_LABEL}\s*(?:[:=]|is\b:?)",
     re.IGNORECASE,
 )
-_BARE = re.compile(rf"{_FIRST}\s*[.!,]?(?P<rest>\s*;.*)?", re.IGNORECASE)
+_BARE = re.compile(rf"{_FIRST}\s*[.!,]?(?P<rest>\s*{REASONS}.*)?", re.IGNORECASE)
 # After a choice comes an end, or the reasons for it: "A better response would be …" chooses nothing, nor does what says
 # that A is the worse one.
 _CHOICE = re.compile(
-    rf"{_FIRST}(?:\s*$|\s*[.,;:!–—-](?!\w)"
+    rf"{_FIRST}(?:\s*$|\s*[.,;:!–—{REASONS}-](?!\w)"
     r"|\s+(?:is(?!\s+(?:\w+\s+){0,2}(?:not|no|never|worse|worst|inferior|weaker))|wins|because|since)\b)",
     re.IGNORECASE,
 )
@@ -129,14 +130,14 @@ def answer_lines(text: str) -> list[str] | None:
         return None
     answer = unicodedata.normalize("NFKC", _TURN.sub(f"\n{_NEXT_TURN}\n", before_end(answer)))
     lines = (_MARKED.sub("Verdict: ", line) for line in _undecorated(_TOKENS.sub(" ", answer)).splitlines())
-    lines = (_MARKS.sub(" ", _REASON.sub(r"\g<value>\g<marks> ; \g<why> ", line)) for line in lines)
+    lines = (_MARKS.sub(" ", _REASON.sub(rf"\g<value>\g<marks> {REASONS} \g<why> ", line)) for line in lines)
     return [plain for line in lines if (plain := " ".join(line.split()))]
 
 
 def _undecorated(text: str) -> str:
     """Return a text without joiners and other unseen characters, and with a blank for each emoji."""
     kinds = ((char, unicodedata.category(char)) for char in _SELECTORS.sub("", text))
-    return "".join(" " if kind == "So" else char for char, kind in kinds if kind != "Cf")
+    return "".join(" " if kind == "So" else char for char, kind in kinds if kind not in ("Cf", "Co"))
 
 
 def is_another_task(line: str) -> bool:

@@ -7,6 +7,7 @@ from typing import cast
 from annotation.services.personas import MAX_PERSONA_LENGTH
 from modelhub.engines import RehearsingModule, engine_module
 from modelhub.engines.base import EngineError, GenerationRequest
+from modelhub.engines.probing import AdapterProbe
 from modelhub.engines.rehearsal import Rehearsal, Rehearsed
 from modelhub.engines.stepwise import step_request
 from modelhub.models import System
@@ -53,6 +54,7 @@ def system_try(system: System) -> Rehearsed:
     settings = engine_settings(system)
     steps = steps_of(system.procedure_name) if system.procedure else (RESPONSE,)
     served: Mapping[str, str] = {}
+    probe: AdapterProbe | None = None
     warnings: dict[str, None] = {}  # in their order, each once
     for number, step in enumerate(steps):
         try:
@@ -60,8 +62,8 @@ def system_try(system: System) -> Rehearsed:
         except EngineError as error:
             raise EngineError(f"{system.procedure_name}, at the {step}: {error}" if number else str(error)) from error
         warnings |= dict.fromkeys(tried.warnings)
-        served = served or tried.served
-    return Rehearsed(list(warnings), served)
+        served, probe = served or tried.served, probe or tried.probe
+    return Rehearsed(list(warnings), served, probe)
 
 
 def _rehearsal(system: System, before: Sequence[str]) -> Rehearsal:

@@ -1,5 +1,6 @@
 """Verdicts are read where they are declared, the last one counts, and what cannot be read stays unscored."""
 
+import re
 import unicodedata
 
 import pytest
@@ -154,6 +155,8 @@ def test_a_task_that_stands_before_the_verdict_is_the_one_that_was_set(text: str
         "The choice is between A and B",
         "A (much) better response would be shorter.",
         "i",
+        "A;0",
+        "It is plain.\nA; it is brief",
     ],
 )
 def test_prose_holds_no_verdict(text: str) -> None:
@@ -248,4 +251,5 @@ def test_text_without_any_declaration_scores_only_by_a_bare_last_line(text: str)
         assert (
             sum(character.isalnum() for character in last) == 1
             or last.split()[-1].strip("*_.,)!").upper() == verdict.value
+            or re.match(r"\W*[AB]\W*[(\[{]", last, re.IGNORECASE)  # a reason in brackets
         )
