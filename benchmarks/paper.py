@@ -34,14 +34,14 @@ from modelhub.training.job import DPO, SFT
 STYLES = (PersonaStyle.FIELD, PersonaStyle.SYSTEM_MESSAGE, PersonaStyle.FIRST_PERSON)
 
 
-def adapter_of(design: Design, arm: str, seed: int, splits: Mapping[str, Sequence[Row]]) -> Path | None:
-    """Train an arm unless it is there, and return its adapter; None for the model as it came."""
+def trained_by(design: Design, arm: str, seed: int, splits: Mapping[str, Sequence[Row]]) -> Path | None:
+    """Train an arm unless it is there, and return its folder; None for the model as it came."""
     if arm == UNTRAINED:
         return None
     folder, recipe = _folder(design, seed), design.recipe()
     for kind in (SFT, DPO):
-        adapter = train(kind, arm, splits, folder, recipe, seed, base=design.model, dataset=design.data.name)
-    return adapter
+        trained = train(kind, arm, splits, folder, recipe, seed, base=design.model, dataset=design.data.name)
+    return trained
 
 
 def measure(design: Design, seed: int, splits: Mapping[str, Sequence[Row]]) -> None:
@@ -49,14 +49,14 @@ def measure(design: Design, seed: int, splits: Mapping[str, Sequence[Row]]) -> N
     folder = _folder(design, seed)
     folder.mkdir(parents=True, exist_ok=True)
     for arm in design.arms:
-        adapter = adapter_of(design, arm, seed, splits)
+        trained = trained_by(design, arm, seed, splits)
         path = _margins_path(design, arm, seed)
         if not path.is_file():
             start = time.perf_counter()
-            keep_margins(path, margins(design, arm, adapter, splits["test"], seed))
+            keep_margins(path, margins(design, arm, trained, splits["test"], seed))
             say(f"{path.stem}: {len(splits['test'])} pairs, {time.perf_counter() - start:.0f} s")
         if arm in (BASELINE, *TAILORED):
-            answer(design, arm, adapter, splits["test"][: design.answered], _answers_path(design, arm, seed))
+            answer(design, arm, trained, splits["test"][: design.answered], _answers_path(design, arm, seed))
 
 
 def _folder(design: Design, seed: int) -> Path:

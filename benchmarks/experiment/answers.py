@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from annotation.errors import ServiceError
 from benchmarks.experiment.design import Design, request_of
+from benchmarks.experiment.measuring import model_and_adapter
 from benchmarks.tailoring import Row
 from modelhub.engines.base import EngineSettings, GenerationFailure
 from modelhub.engines.transformers.engine import create
@@ -24,7 +25,7 @@ Place = tuple[str, int]
 """A persona's source and the number of the row."""
 
 
-def answer(design: Design, arm: str, adapter: Path | None, rows: Sequence[Row], path: Path) -> None:
+def answer(design: Design, arm: str, trained: Path | None, rows: Sequence[Row], path: Path) -> None:
     """Write the arm's answers to every row and source as JSON lines, those that are not there yet.
 
     `prompt` and `response` are as in the authors' released outputs. Raises ServiceError for one that cannot be made.
@@ -36,7 +37,7 @@ def answer(design: Design, arm: str, adapter: Path | None, rows: Sequence[Row], 
     if not asked:
         return
     engine = create(EngineSettings(
-        str(design.model), str(adapter or ""),
+        *model_and_adapter(design.model, trained),
         decoding={"max_new_tokens": design.new_tokens, "min_new_tokens": 1, "chat": design.chat},
     ))  # fmt: skip
     answers = engine.stream((request for _, request in asked), ahead=_AHEAD)

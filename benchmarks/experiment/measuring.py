@@ -13,6 +13,7 @@ from modelhub.engines.base import GenerationRequest
 from modelhub.engines.chat import prompt_text, template_messages
 from modelhub.engines.decoding import plain_text
 from modelhub.engines.weights import put_adapter, whole_model
+from modelhub.training.manifest import is_whole_model, read_manifest
 from tests.tools.smallmodels import FloatArray, device, log_probabilities
 
 if TYPE_CHECKING:
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 _BATCH = 8  # the vocabulary of a real model makes rows of logits large
 
 
-def margins(design: Design, arm: str, adapter: Path | None, rows: Sequence[Row], seed: int) -> dict[str, FloatArray]:
+def margins(design: Design, arm: str, trained: Path | None, rows: Sequence[Row], seed: int) -> dict[str, FloatArray]:
     """Return, for each persona of benchmarks.tailoring.PERSONAS, the rows' margins in nats, shape (rows, 2).
 
     The columns are the whole margin and that per token, as in benchmarks.tailoring.
     """
-    model, tokenizer = load(design.model, adapter)
+    model, tokenizer = load(design.model, trained)
     found = {}
     for condition, personas in personas_of(rows, seed, design.shuffles).items():
         asked = requests_of(rows, personas, design.style_of(arm))
@@ -46,12 +47,20 @@ def _room(design: Design) -> int:
     return settings.max_length - (settings.max_prompt_length or 0)
 
 
-def load(base: Path, adapter: Path | None) -> tuple["PreTrainedModel | PeftModel", "PreTrainedTokenizerBase"]:
-    """Return a base with its adapter, if there is one, and the tokenizer; raises EngineError for a partial load."""
+def model_and_adapter(base: Path, trained: Path | None) -> tuple[str, str]:
+    """Return the model that answers and the adapter on it, "" where all weights were trained or none."""
+    if trained is None or is_whole_model(read_manifest(trained)):
+        return str(trained or base), ""
+    return str(base), str(trained)
+
+
+def load(base: Path, trained: Path | None) -> tuple["PreTrainedModel | PeftModel", "PreTrainedTokenizerBase"]:
+    """Return what a training has made, or the base, and the tokenizer; raises EngineError for a partial load."""
     from transformers import AutoTokenizer
 
-    model = whole_model(str(base))
-    whole = put_adapter(model, str(adapter)) if adapter else model
+    name, adapter = model_and_adapter(base, trained)
+    model = whole_model(name)
+    whole = put_adapter(model, adapter) if adapter else model
     return whole.to(device()), AutoTokenizer.from_pretrained(base)
 
 
