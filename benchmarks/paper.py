@@ -64,7 +64,6 @@ def _folder(design: Design, seed: int) -> Path:
 
 
 def _margins_path(design: Design, arm: str, seed: int) -> Path:
-    # Nothing of a model as it came depends on a seed but which personas are shuffled.
     return _folder(design, seed) / f"margins-{arm}.json"
 
 

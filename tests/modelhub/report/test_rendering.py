@@ -4,7 +4,7 @@ import csv
 import json
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
@@ -34,6 +34,16 @@ class TestNumbers:
         assert percent(-0.125) == "\N{MINUS SIGN}12.5\N{NO-BREAK SPACE}%"
 
 
+def _told_of_systems(results: Results, told: Sequence[Mapping[str, object]], key: str) -> list[str]:
+    """Return a column of the table of systems, where the results say this of each."""
+    systems = tuple(one.model_copy(update=values) for one, values in zip(results.study.systems, told, strict=True))
+    study = results.study.model_copy(update={"systems": systems})
+    document = build_document(results.model_copy(update={"study": study}))
+    table = next(one for one in document.tables if one.key == "systems")
+    place = [column.key for column in table.columns].index(key)
+    return [row[place].text for row in table.rows]
+
+
 class TestDocument:
     @EVERY
     def test_every_figure_has_its_numbers_in_a_table(self, name: str, made: Studies) -> None:
@@ -51,22 +61,12 @@ class TestDocument:
             {"has_adapter": True},
             {"has_adapter": None},
         ]
-        systems = tuple(one.model_copy(update=values) for one, values in zip(results.study.systems, told, strict=True))
-        study = results.study.model_copy(update={"systems": systems})
-        document = build_document(results.model_copy(update={"study": study}))
-        table = next(one for one in document.tables if one.key == "systems")
-        place = [column.key for column in table.columns].index("adapter")
-        assert [row[place].text for row in table.rows] == ["0.844", "not probed", "unknown"]
+        assert _told_of_systems(results, told, "adapter") == ["0.844", "not probed", "unknown"]
 
     def test_the_table_of_systems_says_by_what_procedure_each_answers(self, made: Studies) -> None:
         results = made("three").results
         told = [{"procedure": "self-refine"}, {}, {"procedure": "rubric"}]
-        systems = tuple(one.model_copy(update=values) for one, values in zip(results.study.systems, told, strict=True))
-        study = results.study.model_copy(update={"systems": systems})
-        document = build_document(results.model_copy(update={"study": study}))
-        table = next(one for one in document.tables if one.key == "systems")
-        place = [column.key for column in table.columns].index("procedure")
-        assert [row[place].text for row in table.rows] == ["self-refine", "none", "rubric"]
+        assert _told_of_systems(results, told, "procedure") == ["self-refine", "none", "rubric"]
 
     def test_effects_between_personas_have_their_intervals(self, made: Studies) -> None:
         document = build_document(made("assessed").results)
