@@ -12,8 +12,9 @@ which no model has seen,
 is measured for the persona of the chosen response, for those of other pairs (shuffled), for the retrieved one, for that
 of the rejected response, and for none. DPO and the tailored models then answer test prompts for personas that are gold
 and retrieved, of either direction, and a judge compares them (benchmarks/experiment/attribute_judge.py). All that is
-finished is kept in --out; the same command goes on from there and ends with OUT/report.md and OUT/margins.svg. The
-answers lie there as the authors' released outputs do, so that `manage.py import_pair_outputs` and `judge` read them.
+finished is kept in --out, where several processes can each do a seed (--seeds 1) at once. The same command goes on from
+there and ends with OUT/report.md and OUT/margins.svg. The answers lie there as the authors' released outputs do, so
+that `manage.py import_pair_outputs` and `judge` read them.
 """
 
 import argparse
@@ -112,7 +113,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("data", type=Path, help="folder with sft_train.parquet, sft_val, dpo_train, dpo_val and test")
     parser.add_argument("--model", type=Path, required=True, help="folder of the pretrained model")
     parser.add_argument("--out", type=Path, required=True, help="all results; the same command goes on from them")
-    parser.add_argument("--seeds", type=int, default=3, help="how many, from 0 on (3)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="SEED", help="which (0 1 2)")
     parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
     parser.add_argument("--layout", choices=("chat", "lines"), default="chat", help="the model's template, or lines")
     parser.add_argument("--style", choices=[style.value for style in STYLES], default=PersonaStyle.SYSTEM_MESSAGE.value)
@@ -134,9 +135,9 @@ def main() -> None:
     design.out.mkdir(parents=True, exist_ok=True)
     claim(design.out, json.loads(json.dumps(design.noted())))
     splits = read_rows(design)
-    for seed in range(options.seeds):
+    for seed in options.seeds:
         measure(design, seed, splits)
-    say(report(design, range(options.seeds), splits))
+    say(report(design, options.seeds, splits))
     say(f"{time.perf_counter() - start:.0f} s in all, {time.process_time() - worked:.0f} s of processor time")
 
 

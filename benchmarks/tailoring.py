@@ -205,10 +205,11 @@ def report(found: Mapping[str, Mapping[str, FloatArray]], names: Mapping[str, st
         lines.append(f"| {names[arm]} | {' | '.join(cells)} |")
     shifts = {arm: differences(by_persona) for arm, by_persona in found.items()}
     lines += _table("difference", {names[arm]: by_name for arm, by_name in shifts.items()})
-    lines += _table("difference over DPO's", {
-        names[arm]: {name: shift - shifts[BASELINE][name] for name, shift in by_name.items()}
-        for arm, by_name in shifts.items() if arm != BASELINE
-    })  # fmt: skip
+    if BASELINE in shifts:
+        lines += _table("difference over DPO's", {
+            names[arm]: {name: shift - shifts[BASELINE][name] for name, shift in by_name.items()}
+            for arm, by_name in shifts.items() if arm != BASELINE
+        })  # fmt: skip
     return "\n".join(lines)
 
 

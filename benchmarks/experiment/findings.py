@@ -34,15 +34,27 @@ def over_seeds(margins: Margins) -> dict[str, dict[str, FloatArray]]:
 
 
 def margin_tables(margins: Margins) -> str:
-    """Return the tables of margins and of their differences, and those differences by seed."""
-    found = over_seeds(margins)
-    lines = [report(found, ARMS), "", "| model | difference | " + " | ".join(f"seed {one}" for one in margins) + " |",
-             "|---|---|" + "---:|" * len(margins)]  # fmt: skip
-    for arm in found:
+    """Return the tables of margins and of their differences, and those differences by seed.
+
+    Where some arms were measured with fewer seeds, there are tables of what those seeds share as well: an arm is set
+    beside others of the same seeds alone.
+    """
+    seeds_of = {arm: tuple(seed for seed, one in margins.items() if arm in one) for arm in ARMS}
+    lines = []
+    for seeds in sorted(set(seeds_of.values()) - {()}, key=lambda seeds: (-len(seeds), seeds)):
+        found = over_seeds({seed: margins[seed] for seed in seeds})
+        lines += [f"Seeds {', '.join(map(str, seeds))}:", "", report(found, ARMS), ""]
+    lines += ["| model | difference | " + " | ".join(f"seed {one}" for one in margins) + " |",
+              "|---|---|" + "---:|" * len(margins)]  # fmt: skip
+    for arm in (arm for arm in ARMS if seeds_of[arm]):
         for name in (f"{one} − {other}" for one, other in DIFFERENCES):
-            cells = [f"{differences(one[arm])[name][:, 0].mean():+.2f}" for one in margins.values()]
+            cells = [_mean_difference(one, arm, name) for one in margins.values()]
             lines.append(f"| {ARMS[arm]} | {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _mean_difference(measured: Mapping[str, Mapping[str, FloatArray]], arm: str, name: str) -> str:
+    return f"{differences(measured[arm])[name][:, 0].mean():+.2f}" if arm in measured else "—"
 
 
 def judge_table(judge: AttributeJudge, rows: Sequence[Row]) -> str:

@@ -142,12 +142,23 @@ def _line(table: str) -> list[str]:
     return [cell.strip() for line in table.splitlines() if "gold, chosen" in line for cell in line.split("|")]
 
 
-def test_what_only_one_seed_has_is_not_mixed_into_the_mean_of_all() -> None:
-    values = {name: np.ones((4, 2)) for name in PERSONAS}
-    tables = margin_tables({0: {"none": values, "all": values}, 1: {"none": values}})
+def test_what_only_one_seed_has_is_set_beside_that_seed_alone() -> None:
+    first, second = (
+        {name: np.full((4, 2), moved if name == "chosen" else 0.0) for name in PERSONAS} for moved in (1.0, 3.0)
+    )
+    tables = margin_tables({0: {"none": first, "all": second}, 1: {"none": second}})
 
-    assert "PT-DPO, all" not in tables
-    assert "| DPO | chosen − shuffled | +0.00 | +0.00 |" in tables
+    both, alone = tables.split("Seeds 0:")
+    assert "PT-DPO, all" not in both
+    assert "| DPO | chosen − shuffled | +2.00 (" in both
+    assert "| PT-DPO, all | chosen − shuffled | +2.00 (" in alone.split("difference over DPO's")[1]
+    assert "| DPO | chosen − shuffled | +1.00 | +3.00 |" in alone
+    assert "| PT-DPO, all | chosen − shuffled | +3.00 | — |" in alone
+
+
+def test_arms_without_a_baseline_are_reported_for_themselves() -> None:
+    tables = margin_tables({0: {"all": {name: np.ones((4, 2)) for name in PERSONAS}}})
+    assert "| PT-DPO, all | chosen − shuffled | +0.00" in tables and "over DPO's" not in tables
 
 
 def test_the_figure_tells_its_numbers_to_those_who_do_not_see_it() -> None:
