@@ -106,14 +106,15 @@ def import_preferences(
 
 
 def preferences_left(wanted: PreferenceImport) -> Remaining:
-    """Count the pairs, personas and retrieved personas of the sources that are not stored. Raises as the import."""
+    """Count the pairs of the sources of which something is not stored: they or a persona. Raises as the import."""
     plans = _plans(wanted, _read(wanted)[1], Reporting())
-    left = sum(len(plan.new) + len(plan.personas) for plan in plans)
+    new = sum(len(plan.new) for plan in plans)
+    left = sum(len({row.key for row in plan.new} | {row.key for row, *_ in plan.personas}) for plan in plans)
     if not left:  # only then can it be known where retrieved personas come from
         left = sum(
             len(retrieved_rows(wanted.dataset, plan.report.rows.name, plan.rows, plan.stored).found) for plan in plans
         )
-    return Remaining(left, PreferencePair.objects.filter(dataset=wanted.dataset).count())
+    return Remaining(left, PreferencePair.objects.filter(dataset=wanted.dataset).count() - (left - new))
 
 
 def _read(wanted: PreferenceImport) -> tuple[SourceRows, list[SplitRows]]:

@@ -8,6 +8,8 @@ from django.conf import settings
 from django.core.management import CommandError
 
 from modelhub.models import InferredPersona, PreferencePair, RetrievedPersona, Run, System
+from modelhub.runs.stage import Remaining
+from modelhub.stages.import_preferences import PreferenceImport, preferences_left
 from tests.modelhub.preference_files import TAILORING, augmented, jsonl, pair, parquet, persona, public, run
 
 pytestmark = pytest.mark.django_db
@@ -41,6 +43,12 @@ def test_personas_may_come_later_and_those_of_another_model_stand_beside_them(tm
     with pytest.raises(CommandError, match="test.jsonl line 1: another chosen persona of this pair is stored; give"):
         run(other, system="LLaMA")
     assert Run.objects.first().state == "failed" and InferredPersona.objects.count() == 2
+
+
+def test_what_is_left_counts_each_pair_once_whichever_of_its_personas_are_missing(tmp_path: Path) -> None:
+    run(jsonl(tmp_path / "test.jsonl", [augmented(1), pair(2)]))
+    file = jsonl(tmp_path / "test.jsonl", [augmented(number) for number in (1, 2, 3)])
+    assert preferences_left(PreferenceImport(sources=(file,), dataset="Ours")) == Remaining(left=2, done=1)
 
 
 def test_a_model_that_can_be_run_gets_no_imported_personas(tmp_path: Path) -> None:
