@@ -25,7 +25,7 @@ from pathlib import Path
 
 from benchmarks.experiment.answers import answer, kept_answers
 from benchmarks.experiment.attribute_judge import AttributeJudge
-from benchmarks.experiment.design import ARMS, BASELINE, TAILORED, TRAINED, UNTRAINED, Design, read_rows
+from benchmarks.experiment.design import ARMS, BASELINE, MEASURED, TAILORED, TRAINED, UNTRAINED, Design, read_rows
 from benchmarks.experiment.findings import figure, judge_table, judged_table, length_table, margin_tables
 from benchmarks.experiment.measuring import keep_margins, kept_margins, margins
 from benchmarks.tailoring import Row, claim, read_split, say, train
@@ -57,7 +57,7 @@ def measure(design: Design, seed: int, splits: Mapping[str, Sequence[Row]]) -> N
             keep_margins(path, margins(design, arm, trained, splits["test"], seed))
             say(f"{path.stem}: {len(splits['test'])} pairs, {time.perf_counter() - start:.0f} s")
         if arm in (BASELINE, *TAILORED):
-            answer(design, arm, trained, splits["test"][: design.answered], _answers_path(design, arm, seed))
+            answer(design, arm, trained, splits["test"][: design.answered or None], _answers_path(design, arm, seed))
 
 
 def _folder(design: Design, seed: int) -> Path:
@@ -84,7 +84,7 @@ def report(design: Design, seeds: Sequence[int], splits: Mapping[str, Sequence[R
     parts = [
         f"{design.model.name}, {design.data.name}: {_sizes(splits)}; seeds {', '.join(map(str, seeds))}",
         "## Margins", margin_tables(measured),
-        "## The judge against the people of the data", judge_table(judge, whole["test"]),
+        "## The judge against the people of the data", judge_table(judge, whole[design.measured]),
         "## Answers", judged_table(judge, answers, design.data.name), length_table(answers),
     ]  # fmt: skip
     (design.out / "margins.svg").write_text(figure(measured) + "\n", encoding="utf-8")
@@ -103,7 +103,7 @@ def design_of(options: argparse.Namespace) -> Design:
         data=options.data, model=options.model, out=options.out, arms=tuple(options.arms),
         chat=options.layout == "chat", style=options.style, words=options.words, training=options.training,
         validation=options.validation, test=options.test, answered=options.answered, shuffles=options.shuffles,
-        new_tokens=options.new_tokens, settings=tuple(options.set),
+        new_tokens=options.new_tokens, measured=options.measured, settings=tuple(options.set),
     )  # fmt: skip
 
 
@@ -121,7 +121,8 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--training", type=int, default=128, help="pairs of each training split, 0 for all (128)")
     parser.add_argument("--validation", type=int, default=16, help="pairs of each validation split, 0 for all (16)")
     parser.add_argument("--test", type=int, default=60, help="test pairs that are measured, 0 for all (60)")
-    parser.add_argument("--answered", type=int, default=20, help="test prompts that are answered (20)")
+    parser.add_argument("--measured", choices=MEASURED, default="test", help="split of the pairs that are measured")
+    parser.add_argument("--answered", type=int, default=20, help="test prompts that are answered, 0 for all (20)")
     parser.add_argument("--shuffles", type=int, default=1, help="personas of other pairs that each pair is shown (1)")
     parser.add_argument("--new-tokens", type=int, default=96, help="longest answer in tokens (96)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="over the recipe")

@@ -20,12 +20,14 @@ ARMS = {
 TRAINED = tuple(arm for arm in ARMS if arm != UNTRAINED)
 TAILORED = tuple(arm for arm in TRAINED if arm != BASELINE)
 SPLITS = ("sft_train", "sft_val", "dpo_train", "dpo_val", "test")
+MEASURED = ("test", "dpo_val")
 
 
 @dataclass(frozen=True)
 class Design:
     """The size of the experiment. Numbers of rows are per split, 0 for all; `words` bounds both responses, 0 for none.
 
+    `measured` is the split whose rows take the place of test rows: some data sets have no preferences in theirs.
     `style` is how the models that are trained with personas are shown them; the others get them in the first person.
     """
 
@@ -42,6 +44,7 @@ class Design:
     answered: int
     shuffles: int
     new_tokens: int
+    measured: str = "test"
     settings: tuple[str, ...] = field(default=())
 
     def recipe(self) -> Recipe:
@@ -64,7 +67,7 @@ class Design:
         return {
             "model": self.model.name, "recipe": self.recipe().model_dump(mode="json"), "words": self.words,
             "training": self.training, "validation": self.validation, "test": self.test, "answered": self.answered,
-            "shuffles": self.shuffles, "new_tokens": self.new_tokens,
+            "shuffles": self.shuffles, "new_tokens": self.new_tokens, "measured": self.measured,
         }  # fmt: skip
 
 
@@ -73,10 +76,12 @@ def read_rows(design: Design) -> dict[str, list[Row]]:
     counts = {"test": design.test, "sft_val": design.validation, "dpo_val": design.validation}
     found = {}
     for split in SPLITS:
-        rows = [row for row in read_split(design.data, split, None) if is_used(row, design.words)]
+        source = design.measured if split == "test" else split
+        rows = [row for row in read_split(design.data, source, None) if is_used(row, design.words)]
         found[split] = rows[: counts.get(split, design.training) or None]
         if not found[split]:
-            raise SystemExit(f"{design.data / split}.parquet has no pair of up to {design.words} words; raise --words.")
+            upto = f" of up to {design.words} words; raise --words" if design.words else " with both personas"
+            raise SystemExit(f"{design.data / source}.parquet has no pair{upto}.")
     return found
 
 

@@ -75,6 +75,16 @@ def test_the_first_pairs_of_each_split_are_used_as_many_as_asked_for(design: Des
     assert found["test"][0]["prompt"] == ROWS[0]["prompt"]
 
 
+def test_a_data_set_without_preferences_in_its_test_split_is_measured_on_another(design: Design) -> None:
+    bare = [{**row, "chosen": "", "rejected": ""} for row in ROWS]
+    pq.write_table(pa.Table.from_pylist(bare), design.data / "test.parquet")
+    pq.write_table(pa.Table.from_pylist(list(reversed(ROWS))), design.data / "dpo_val.parquet")
+
+    with pytest.raises(SystemExit, match="test.parquet has no pair with both personas"):
+        read_rows(design)
+    assert read_rows(replace(design, measured="dpo_val"))["test"][0]["prompt"] == ROWS[-1]["prompt"]
+
+
 def test_a_model_is_measured_on_the_very_prompt_it_was_trained_on(design: Design, tiny_llama: Path) -> None:
     from transformers import AutoTokenizer
 
