@@ -39,18 +39,24 @@ def margin_tables(margins: Margins) -> str:
     Where some arms were measured with fewer seeds, there are tables of what those seeds share as well: an arm is set
     beside others of the same seeds alone.
     """
-    seeds_of = {arm: tuple(seed for seed, one in margins.items() if arm in one) for arm in ARMS}
+    seeds_of = _seeds_of(margins)
     lines = []
-    for seeds in sorted(set(seeds_of.values()) - {()}, key=lambda seeds: (-len(seeds), seeds)):
+    for seeds in sorted(set(seeds_of.values()), key=lambda seeds: (-len(seeds), seeds)):
         found = over_seeds({seed: margins[seed] for seed in seeds})
         lines += [f"Seeds {', '.join(map(str, seeds))}:", "", report(found, ARMS), ""]
     lines += ["| model | difference | " + " | ".join(f"seed {one}" for one in margins) + " |",
               "|---|---|" + "---:|" * len(margins)]  # fmt: skip
-    for arm in (arm for arm in ARMS if seeds_of[arm]):
+    for arm in seeds_of:
         for name in (f"{one} − {other}" for one, other in DIFFERENCES):
             cells = [_mean_difference(one, arm, name) for one in margins.values()]
             lines.append(f"| {ARMS[arm]} | {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _seeds_of(margins: Margins) -> dict[str, tuple[int, ...]]:
+    """Return the seeds with which each arm was measured, without arms that were not."""
+    measured = {arm: tuple(seed for seed, one in margins.items() if arm in one) for arm in ARMS}
+    return {arm: seeds for arm, seeds in measured.items() if seeds}
 
 
 def _mean_difference(measured: Mapping[str, Mapping[str, FloatArray]], arm: str, name: str) -> str:
@@ -125,8 +131,12 @@ def length_table(answers: Answers) -> str:
 
 
 def figure(margins: Margins) -> str:
-    """Return the differences between personas by model as SVG: estimates with their intervals, in nats."""
-    found = over_seeds(margins)
+    """Return the differences between personas by model as SVG: estimates with their intervals, in nats.
+
+    Each arm is drawn over its own seeds: all compared in it are personas, within one arm.
+    """
+    seeds_of = _seeds_of(margins)
+    found = {arm: over_seeds({seed: margins[seed] for seed in seeds})[arm] for arm, seeds in seeds_of.items()}
     rows = [
         (number, name, interval(shift[:, 0]))
         for name in (f"{one} − {other}" for one, other in DIFFERENCES)
@@ -144,7 +154,9 @@ def figure(margins: Margins) -> str:
         y += _ROW
     axis = svg.bottom_axis(scale, y, 8, name="difference of the margin in nats", signed=True)
     zero = svg.line(scale.at(0), 8, scale.at(0), y, colour=svg.INK)
-    entries = [(svg.mark(0, 0, number), ARMS[arm]) for number, arm in enumerate(found)]
+    entries = [
+        (svg.mark(0, 0, number), f"{ARMS[arm]} (seeds: {len(seeds_of[arm])})") for number, arm in enumerate(found)
+    ]
     under, height = svg.legend(entries, y + 46)
     description = "; ".join(f"{list(found)[number]}, {name}: {mean:+.2f} nats, {low:+.2f} to {high:+.2f}"
                             for number, name, (mean, low, high) in rows)  # fmt: skip

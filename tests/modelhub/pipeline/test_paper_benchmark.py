@@ -172,8 +172,10 @@ def test_arms_without_a_baseline_are_reported_for_themselves() -> None:
 
 
 def test_the_figure_tells_its_numbers_to_those_who_do_not_see_it() -> None:
-    moved = {name: np.full((4, 2), 2.5 if name == "chosen" else 0.0) for name in PERSONAS}
-    assert "all, chosen − rejected: +2.50 nats, +2.50 to +2.50" in figure({0: {"none": moved, "all": moved}})
+    moved, more = ({name: np.full((4, 2), by if name == "chosen" else 0.0) for name in PERSONAS} for by in (2.5, 3.5))
+    drawn = figure({0: {"none": moved, "all": moved}, 1: {"none": more}})
+    assert "all, chosen − rejected: +2.50 nats, +2.50 to +2.50" in drawn and "PT-DPO, all (seeds: 1)" in drawn
+    assert "none, chosen − rejected: +3.00 nats" in drawn and "DPO (seeds: 2)" in drawn
 
 
 @pytest.fixture
