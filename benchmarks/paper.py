@@ -25,7 +25,7 @@ from pathlib import Path
 
 from benchmarks.experiment.answers import answer, kept_answers
 from benchmarks.experiment.attribute_judge import AttributeJudge
-from benchmarks.experiment.design import ARMS, BASELINE, MEASURED, TAILORED, TRAINED, UNTRAINED, Design, read_rows
+from benchmarks.experiment.design import ARMS, MEASURED, TRAINED, UNTRAINED, Design, read_rows
 from benchmarks.experiment.findings import figure, judge_table, judged_table, length_table, margin_tables
 from benchmarks.experiment.measuring import keep_margins, kept_margins, margins
 from benchmarks.tailoring import Row, claim, read_split, say, train
@@ -56,7 +56,7 @@ def measure(design: Design, seed: int, splits: Mapping[str, Sequence[Row]]) -> N
             start = time.perf_counter()
             keep_margins(path, margins(design, arm, trained, splits["test"], seed))
             say(f"{path.stem}: {len(splits['test'])} pairs, {time.perf_counter() - start:.0f} s")
-        if arm in (BASELINE, *TAILORED):
+        if arm in TRAINED and not design.asked:
             answer(design, arm, trained, splits["test"][: design.answered or None], _answers_path(design, arm, seed))
 
 
@@ -65,11 +65,11 @@ def _folder(design: Design, seed: int) -> Path:
 
 
 def _margins_path(design: Design, arm: str, seed: int) -> Path:
-    return _folder(design, seed) / f"margins-{arm}.json"
+    return _folder(design, seed) / f"{design.named('margins', arm)}.json"
 
 
 def _answers_path(design: Design, arm: str, seed: int) -> Path:
-    return _folder(design, seed) / f"answers-{arm}.jsonl"
+    return _folder(design, seed) / f"{design.named('answers', arm)}.jsonl"
 
 
 def report(design: Design, seeds: Sequence[int], splits: Mapping[str, Sequence[Row]]) -> str:
@@ -87,9 +87,9 @@ def report(design: Design, seeds: Sequence[int], splits: Mapping[str, Sequence[R
         "## The judge against the people of the data", judge_table(judge, whole[design.measured]),
         "## Answers", judged_table(judge, answers, design.data.name), length_table(answers),
     ]  # fmt: skip
-    (design.out / "margins.svg").write_text(figure(measured) + "\n", encoding="utf-8")
+    (design.out / f"{design.named('margins')}.svg").write_text(figure(measured) + "\n", encoding="utf-8")
     text = "\n\n".join(parts) + "\n"
-    (design.out / "report.md").write_text(text, encoding="utf-8")
+    (design.out / f"{design.named('report')}.md").write_text(text, encoding="utf-8")
     return text
 
 
@@ -103,7 +103,7 @@ def design_of(options: argparse.Namespace) -> Design:
         data=options.data, model=options.model, out=options.out, arms=tuple(options.arms),
         chat=options.layout == "chat", style=options.style, words=options.words, training=options.training,
         validation=options.validation, test=options.test, answered=options.answered, shuffles=options.shuffles,
-        new_tokens=options.new_tokens, measured=options.measured, settings=tuple(options.set),
+        new_tokens=options.new_tokens, measured=options.measured, asked=options.asked, settings=tuple(options.set),
     )  # fmt: skip
 
 
@@ -117,6 +117,8 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
     parser.add_argument("--layout", choices=("chat", "lines"), default="chat", help="the model's template, or lines")
     parser.add_argument("--style", choices=[style.value for style in STYLES], default=PersonaStyle.SYSTEM_MESSAGE.value)
+    parser.add_argument("--asked", choices=[one.value for one in STYLES], default="",
+                        help="show every arm the personas in this style, whatever it was trained on")  # fmt: skip
     parser.add_argument("--words", type=int, default=70, help="longest response of the pairs used, 0 for any (70)")
     parser.add_argument("--training", type=int, default=128, help="pairs of each training split, 0 for all (128)")
     parser.add_argument("--validation", type=int, default=16, help="pairs of each validation split, 0 for all (16)")

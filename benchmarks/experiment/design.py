@@ -29,6 +29,7 @@ class Design:
 
     `measured` is the split whose rows take the place of test rows: some data sets have no preferences in theirs.
     `style` is how the models that are trained with personas are shown them; the others get them in the first person.
+    `asked` shows all of them the personas in one style instead, whatever they were trained on.
     """
 
     data: Path
@@ -45,6 +46,7 @@ class Design:
     shuffles: int
     new_tokens: int
     measured: str = "test"
+    asked: str = ""
     settings: tuple[str, ...] = field(default=())
 
     def recipe(self) -> Recipe:
@@ -60,7 +62,11 @@ class Design:
 
     def style_of(self, arm: str) -> str:
         """Return the persona style in which an arm is asked."""
-        return PersonaStyle.FIRST_PERSON if arm in (UNTRAINED, BASELINE) else self.style
+        return self.asked or (PersonaStyle.FIRST_PERSON if arm in (UNTRAINED, BASELINE) else self.style)
+
+    def named(self, kind: str, arm: str = "") -> str:
+        """Return what a result is called: its kind, its arm, and how all arms were asked, where that was told."""
+        return "-".join(part for part in (kind, arm, self.asked) if part)
 
     def noted(self) -> dict[str, object]:
         """Return what a folder's models and measurements depend on, as JSON."""

@@ -14,7 +14,7 @@ import pytest
 from benchmarks import paper
 from benchmarks.experiment.answers import SOURCES, answer, kept_answers
 from benchmarks.experiment.attribute_judge import AttributeJudge, agreement
-from benchmarks.experiment.design import SPLITS, Design, read_rows, request_of
+from benchmarks.experiment.design import ARMS, SPLITS, Design, read_rows, request_of
 from benchmarks.experiment.findings import figure, judged_table, margin_tables
 from benchmarks.experiment.measuring import rendered
 from benchmarks.tailoring import PERSONAS, Row, training_rows
@@ -96,6 +96,14 @@ def test_a_model_is_measured_on_the_very_prompt_it_was_trained_on(design: Design
     request = request_of(row, row["chosen_persona_gold"], design.style_of("chosen"))
     assert rendered(tokenizer, request, chat=False) == trained
     assert "I am busy" in request_of(row, BRIEF, design.style_of("none")).rendered
+
+
+def test_every_arm_can_be_asked_in_one_style_without_a_result_being_taken_for_another(design: Design) -> None:
+    asked = replace(design, asked=PersonaStyle.SYSTEM_MESSAGE)
+
+    assert {asked.style_of(arm) for arm in ARMS} == {PersonaStyle.SYSTEM_MESSAGE}
+    assert request_of(ROWS[0], BRIEF, asked.style_of("none")).system_message.endswith(BRIEF)
+    assert asked.named("margins", "none") == "margins-none-system_message" != design.named("margins", "none")
 
 
 def test_the_judge_prefers_what_its_persona_asks_for_in_either_order(judge: AttributeJudge) -> None:
