@@ -26,7 +26,14 @@ from pathlib import Path
 from benchmarks.experiment.answers import answer, kept_answers
 from benchmarks.experiment.attribute_judge import AttributeJudge
 from benchmarks.experiment.design import ARMS, MEASURED, TRAINED, UNTRAINED, Design, read_rows
-from benchmarks.experiment.findings import figure, judge_table, judged_table, length_table, margin_tables
+from benchmarks.experiment.findings import (
+    by_length_table,
+    figure,
+    judge_table,
+    judged_table,
+    length_table,
+    margin_tables,
+)
 from benchmarks.experiment.measuring import keep_margins, kept_margins, margins
 from benchmarks.tailoring import Row, claim, read_split, say, train
 from modelhub.prompting.layouts import PersonaStyle
@@ -83,7 +90,7 @@ def report(design: Design, seeds: Sequence[int], splits: Mapping[str, Sequence[R
     judge = AttributeJudge([*whole["sft_train"], *whole["dpo_train"]], whole["dpo_val"])
     parts = [
         f"{design.model.name}, {design.data.name}: {_sizes(splits)}; seeds {', '.join(map(str, seeds))}",
-        "## Margins", margin_tables(measured),
+        "## Margins", margin_tables(measured), by_length_table(measured, splits["test"]),
         "## The judge against the people of the data", judge_table(judge, whole[design.measured]),
         "## Answers", judged_table(judge, answers, design.data.name), length_table(answers),
     ]  # fmt: skip

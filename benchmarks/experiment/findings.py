@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.experiment.answers import SOURCES, Place
 from benchmarks.experiment.attribute_judge import TIE, AttributeJudge, agreement
 from benchmarks.experiment.design import ARMS, BASELINE, TAILORED
-from benchmarks.tailoring import DIFFERENCES, Row, differences, interval, report
+from benchmarks.tailoring import DIFFERENCES, SIDES, Row, cell, differences, interval, report
 from modelhub.pipeline_results.judged_text import delta_pq_text
 from modelhub.pipeline_results.published import published_name, published_tables
 from modelhub.stats.numbers import interval as interval_text
@@ -23,6 +23,7 @@ Margins = Mapping[int, Mapping[str, Mapping[str, FloatArray]]]
 Answers = Mapping[int, Mapping[str, Mapping[Place, Mapping[str, str]]]]
 """By seed, arm and place."""
 
+ALIKE = 10  # words: responses that differ by no more are taken for equally long
 _ROW, _LEFT = 15.0, 190.0
 
 
@@ -53,6 +54,11 @@ def margin_tables(margins: Margins) -> str:
     return "\n".join(lines)
 
 
+def _over_own_seeds(margins: Margins) -> dict[str, dict[str, FloatArray]]:
+    """Return each pair's mean margins by arm and persona, every arm's over its own seeds."""
+    return {arm: over_seeds({seed: margins[seed] for seed in seeds})[arm] for arm, seeds in _seeds_of(margins).items()}
+
+
 def _seeds_of(margins: Margins) -> dict[str, tuple[int, ...]]:
     """Return the seeds with which each arm was measured, without arms that were not."""
     measured = {arm: tuple(seed for seed, one in margins.items() if arm in one) for arm in ARMS}
@@ -61,6 +67,22 @@ def _seeds_of(margins: Margins) -> dict[str, tuple[int, ...]]:
 
 def _mean_difference(measured: Mapping[str, Mapping[str, FloatArray]], arm: str, name: str) -> str:
     return f"{differences(measured[arm])[name][:, 0].mean():+.2f}" if arm in measured else "—"
+
+
+def by_length_table(margins: Margins, rows: Sequence[Row]) -> str:
+    """Return the differences apart for pairs whose responses are about as long as each other and for the others."""
+    lengths = np.array([[len(row[side].split()) for side in SIDES] for row in rows])
+    alike = np.abs(lengths[:, 0] - lengths[:, 1]) <= ALIKE
+    parts = {f"up to {ALIKE} words apart": alike, f"more than {ALIKE} words apart": ~alike}
+    lines = ["| model | difference | responses | pairs | nats | pairs above 0 |", "|---|---|---|---:|---:|---:|"]
+    for arm, by_persona in _over_own_seeds(margins).items():
+        for name, shift in differences(by_persona).items():
+            for part, values in ((part, shift[which, 0]) for part, which in parts.items() if which.any()):
+                lines.append(
+                    f"| {ARMS[arm]} | {name} | {part} | {len(values)} | {cell(interval(values), 2)} | "
+                    f"{(values > 0).mean():.0%} |"
+                )
+    return "\n".join(lines)
 
 
 def judge_table(judge: AttributeJudge, rows: Sequence[Row]) -> str:
@@ -135,8 +157,7 @@ def figure(margins: Margins) -> str:
 
     Each arm is drawn over its own seeds: all compared in it are personas, within one arm.
     """
-    seeds_of = _seeds_of(margins)
-    found = {arm: over_seeds({seed: margins[seed] for seed in seeds})[arm] for arm, seeds in seeds_of.items()}
+    seeds_of, found = _seeds_of(margins), _over_own_seeds(margins)
     rows = [
         (number, name, interval(shift[:, 0]))
         for name in (f"{one} − {other}" for one, other in DIFFERENCES)

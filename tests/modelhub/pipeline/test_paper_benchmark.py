@@ -15,7 +15,7 @@ from benchmarks import paper
 from benchmarks.experiment.answers import SOURCES, answer, kept_answers
 from benchmarks.experiment.attribute_judge import AttributeJudge, agreement
 from benchmarks.experiment.design import ARMS, SPLITS, Design, read_rows, request_of
-from benchmarks.experiment.findings import figure, judged_table, margin_tables
+from benchmarks.experiment.findings import by_length_table, figure, judged_table, margin_tables
 from benchmarks.experiment.measuring import rendered
 from benchmarks.tailoring import PERSONAS, Row, training_rows
 from modelhub.prompting.layouts import PersonaStyle
@@ -177,6 +177,15 @@ def test_what_only_one_seed_has_is_set_beside_that_seed_alone() -> None:
 def test_arms_without_a_baseline_are_reported_for_themselves() -> None:
     tables = margin_tables({0: {"all": {name: np.ones((4, 2)) for name in PERSONAS}}})
     assert "| PT-DPO, all | chosen − shuffled | +0.00" in tables and "over DPO's" not in tables
+
+
+def test_pairs_are_told_apart_by_whether_length_decides_between_their_responses() -> None:
+    alike, apart = ({"chosen": "a b", "rejected": " ".join("a" * words)} for words in (12, 13))
+    values = {name: np.zeros((3, 2)) for name in PERSONAS} | {"chosen": np.array([[1.0, 0], [2.0, 0], [-4.0, 0]])}
+    table = by_length_table({0: {"all": values}}, [alike, alike, apart])
+
+    assert "| PT-DPO, all | chosen − none | up to 10 words apart | 2 | +1.50 (+1.00 to +2.00) | 100% |" in table
+    assert "| PT-DPO, all | chosen − none | more than 10 words apart | 1 | -4.00 (-4.00 to -4.00) | 0% |" in table
 
 
 def test_the_figure_tells_its_numbers_to_those_who_do_not_see_it() -> None:
