@@ -42,18 +42,20 @@ def box(x: float, y: float, width: float, height: float, *, fill: str, stroke: s
 
 
 def mark(x: float, y: float, series: int, *, size: float = 4, opacity: float = 1) -> str:
-    """Return the mark of a series: circle, square, triangle, diamond and again, each in its colour."""
+    """Return the mark of a series: one of five shapes, of which a circle is the first, in its colour."""
     look: dict[str, str | float] = {"fill": colour_of(series)}
     if opacity < 1:
         look["fill_opacity"] = opacity
-    if series % 4 == 0:
+    shape = series % 5
+    if shape == 0:
         return element("circle", cx=x, cy=y, r=size, **look)
     corners: dict[int, Sequence[tuple[float, float]]] = {
         1: ((-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)),
         2: ((0, -1.15), (1.1, 0.8), (-1.1, 0.8)),
         3: ((0, -1.3), (1.2, 0), (0, 1.3), (-1.2, 0)),
+        4: ((0, 1.15), (1.1, -0.8), (-1.1, -0.8)),
     }
-    points = " ".join(f"{_attribute(x + dx * size)},{_attribute(y + dy * size)}" for dx, dy in corners[series % 4])
+    points = " ".join(f"{_attribute(x + dx * size)},{_attribute(y + dy * size)}" for dx, dy in corners[shape])
     return element("polygon", points=points, **look)
 
 

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from annotation.errors import ServiceError
-from modelhub.engines import IMPORTED
 from modelhub.engines.base import GenerationRequest
 from modelhub.models import Direction, Generation, InferredPersona, PreferencePair, Run, System
 from modelhub.profiles import SHOTS, DatasetProfile
@@ -30,6 +29,7 @@ from modelhub.runs.rows import engine_stage
 from modelhub.screening.persona_flags import screen_persona
 from modelhub.stages.shared.parameters import Name, OfSplits, Place
 from modelhub.stages.shared.profiles import has_texts, profile_digest, profile_of
+from modelhub.systems.requests import check_can_be_asked
 
 # One line is wanted; the published setting leaves room for models that think aloud first.
 DECODING = {"max_new_tokens": 200, "min_new_tokens": 1, "temperature": 0.0, "stop": list(NEXT_PROMPT)}
@@ -123,8 +123,7 @@ def infer_personas(
 ) -> InferPersonas:
     """Return the stage; raise ServiceError for names that are not known, or more exemplars than the profile has."""
     made_by = system_named(system)
-    if made_by.engine == IMPORTED:
-        raise ServiceError(f"{system} has imported texts only: it can infer nothing. Register a model.")
+    check_can_be_asked(made_by, task="infer")
     found = splits_of(dataset, splits)  # before the profile: a wrong name is no missing profile
     chosen_profile = profile_of(profile or dataset)
     if not 0 <= shots <= len(chosen_profile.exemplars):

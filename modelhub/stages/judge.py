@@ -14,7 +14,6 @@ from django.db.models import Count, QuerySet
 from pydantic import Field
 
 from annotation.errors import ServiceError
-from modelhub.engines import IMPORTED
 from modelhub.engines.base import GenerationRequest
 from modelhub.models import Generation, Judgement, PairOutput, PersonaSource, PreferencePair, Run, System
 from modelhub.profiles import DatasetProfile
@@ -38,6 +37,7 @@ from modelhub.runs.stage import Reporting
 from modelhub.stages.shared.parameters import OfOrigin, OfSplit
 from modelhub.stages.shared.profiles import profile_digest, profile_of
 from modelhub.systems.registering import engine_settings, present_fingerprint
+from modelhub.systems.requests import check_can_be_asked
 
 # Judges explain themselves before they decide.
 DECODING = {"max_new_tokens": 1024, "min_new_tokens": 1, "temperature": 0.0, "stop": []}
@@ -214,8 +214,7 @@ def judge(
     """
     (split,) = splits_of(dataset, [split])
     judging, base_source = system_named(judge), base_source or source
-    if judging.engine == IMPORTED:
-        raise ServiceError(f"{judging.name} has imported texts only: it can judge nothing. Register a model.")
+    check_can_be_asked(judging, task="judge")
     if (base, base_source) == (test, source):
         raise ServiceError(f"{base} with personas {source} would be compared with itself; name another base or source.")
     if source == PersonaSource.NONE and PERSONALIZATION in metrics:

@@ -6,9 +6,9 @@ from annotation.errors import NotAllowedNow, ServiceError
 from annotation.models import Study
 from annotation.screening import OFF, screening_of
 from annotation.services.log import audit_log
-from modelhub.engines import IMPORTED
 from modelhub.models import GuardBinding, System
 from modelhub.systems.registering import present_fingerprint
+from modelhub.systems.requests import check_can_be_asked
 
 
 def guard_bind(*, study: Study, system: System) -> GuardBinding:
@@ -26,8 +26,7 @@ def guard_bind(*, study: Study, system: System) -> GuardBinding:
         raise ServiceError(
             f"{study} asks no guard. Write `guard: advise` or `guard: hold` under `screening` in its study file first."
         )
-    if system.engine == IMPORTED:
-        raise ServiceError(f"System {system.name!r} has imported outputs only: it can be asked nothing.")
+    check_can_be_asked(system, task="guard")
     if present_fingerprint(system) != system.fingerprint:
         raise ServiceError(f"The files of system {system.name!r} have changed since it was registered.")
     with transaction.atomic():

@@ -1,6 +1,8 @@
 """What an engine is asked for a prompt and a persona, in the way the system was registered with."""
 
+from annotation.errors import ServiceError
 from annotation.models import Output
+from modelhub.engines import IMPORTED
 from modelhub.engines.base import GenerationRequest
 from modelhub.models import System
 from modelhub.prompting.layouts import PersonaStyle, render_exemplars, render_prompt, system_message
@@ -34,3 +36,17 @@ def output_request(system: System, output: Output) -> GenerationRequest:
     item = output.persona.item
     prompt = f"{item.prompt}\n\n[Image: {item.image['alt']}]" if item.image else item.prompt
     return generation_request(system, prompt=prompt, persona=output.persona.text, answer_start=item.answer_start)
+
+
+def check_can_be_asked(system: System, *, task: str) -> None:
+    """Raise ServiceError if a system cannot be given a task of its own wording, such as to judge.
+
+    Such a task takes the model and how it decodes. A procedure answers a person: it would be left out without a word.
+    """
+    if system.engine == IMPORTED:
+        raise ServiceError(f"System {system.name!r} has imported texts only: it can {task} nothing. Register a model.")
+    if system.procedure:
+        raise ServiceError(
+            f"System {system.name!r} follows {system.procedure_name} to answer people, which is no way to {task}. "
+            "Register the same model without --procedure, and name that."
+        )

@@ -8,6 +8,7 @@ from django.conf import settings
 from plots.estimates import Estimate, share_plot
 from plots.fitting import fitting, fitting_ends, width_of
 from plots.palette import MOST_LINES, SERIES, colour_of, look_of, shade
+from plots.svg import mark
 
 NAME = "pt-dpo-beavertails-1"
 
@@ -28,6 +29,10 @@ def test_every_series_of_a_report_has_a_colour_and_they_differ() -> None:
     assert len({colour_of(series) for series in range(len(SERIES))}) == len(SERIES)
     assert colour_of(len(SERIES)) == colour_of(0)
     assert [shade(place, 3) for place in range(3)] == ["#deebf7", "#738eb1", "#08306b"]
+
+
+def test_the_first_five_series_of_a_report_differ_in_shape_as_well() -> None:
+    assert len({re.sub(r' fill="[^"]*"', "", mark(0, 0, series)) for series in range(5)}) == 5
 
 
 def test_every_series_of_a_page_has_a_look_of_its_own() -> None:

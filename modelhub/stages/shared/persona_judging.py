@@ -11,8 +11,6 @@ from typing import Any, Self
 from django.db.models import QuerySet
 from pydantic import Field
 
-from annotation.errors import ServiceError
-from modelhub.engines import IMPORTED
 from modelhub.models import Generation, InferredPersona, PersonaVerdict, Run, System
 from modelhub.profiles import DatasetProfile
 from modelhub.prompting.verdicts import parse_verdict
@@ -20,6 +18,7 @@ from modelhub.queries.datasets import inferring_system, splits_of, system_named
 from modelhub.runs.parameters import BatchOptions
 from modelhub.stages.shared.parameters import Name, OfSplits, Place
 from modelhub.stages.shared.profiles import profile_digest, profile_of
+from modelhub.systems.requests import check_can_be_asked
 
 # Judges explain themselves before they decide.
 DECODING = {"max_new_tokens": 512, "min_new_tokens": 1, "temperature": 0.0, "stop": []}
@@ -50,8 +49,7 @@ class PersonaJudging:
         """Return what is meant; raise ServiceError for names that are not known."""
         splits = splits_of(wanted.dataset, wanted.split)
         judge = system_named(wanted.judge)
-        if judge.engine == IMPORTED:
-            raise ServiceError(f"{judge.name} has imported texts only: it can judge nothing. Register a model.")
+        check_can_be_asked(judge, task="judge")
         inferring = inferring_system(wanted.dataset, wanted.system)
         return cls(wanted.dataset, splits, inferring, judge, profile_of(wanted.profile or wanted.dataset))
 

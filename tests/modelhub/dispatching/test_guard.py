@@ -235,8 +235,11 @@ def test_what_cannot_guard_is_refused(tmp_path: Path) -> None:
     (tmp_path / "guard.yaml").write_text("prompts: []", encoding="utf-8")
     with pytest.raises(ServiceError, match="have changed since"):
         guard_bind(study=study, system=system)
+    system.procedure = {"name": "rubric", "version": "1"}
+    with pytest.raises(ServiceError, match="follows rubric to answer people, which is no way to guard"):
+        guard_bind(study=study, system=system)
     System.objects.filter(pk=system.pk).update(engine="imported")
-    with pytest.raises(ServiceError, match="imported outputs only"):
+    with pytest.raises(ServiceError, match="imported texts only"):
         guard_bind(study=study, system=System.objects.get(pk=system.pk))
     study.state = "closed"
     with pytest.raises(NotAllowedNow, match="closed is final"):

@@ -9,10 +9,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from annotation.errors import ServiceError
-from modelhub.models import System
+from modelhub.models import Run, System
 from modelhub.systems.registering import present_fingerprint, system_register
 from modelhub.systems.requests import generation_request
-from tests.modelhub.pair_rows import picking_script
+from tests.modelhub.pair_rows import make_pair, make_persona, make_system, picking_script
 from tests.tools.standin import BASE, StandIn
 
 pytestmark = pytest.mark.django_db
@@ -63,6 +63,26 @@ def test_what_cannot_be_is_named(tmp_path: Path, options: tuple[str, ...], says:
     with pytest.raises(CommandError, match=says):
         register(picking_script(tmp_path, "x"), *options)
     assert not System.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "task"),
+    [
+        (("infer_personas", "--system", "sys"), "infer"),
+        (("check_personas", "--judge", "sys"), "judge"),
+        (("compare_personas", "--judge", "sys"), "judge"),
+        (("judge", "--judge", "sys", "--base", "inferrer", "--test", "inferrer", "--persona", "gold_chosen"), "judge"),
+    ],
+)
+def test_it_is_for_answering_people_and_refused_for_any_other_task(
+    tmp_path: Path, command: tuple[str, ...], task: str
+) -> None:
+    make_persona(make_pair("BeaverTails", "train", 1), "chosen", make_system("inferrer"))
+    register(picking_script(tmp_path, "Verdict: A"), "--procedure", "rubric")
+    runs = list(Run.objects.all())
+    with pytest.raises(CommandError, match=f"'sys' follows rubric to answer people, which is no way to {task}"):
+        call_command(*command, "--dataset", "BeaverTails", "--split", "train")
+    assert list(Run.objects.all()) == runs
 
 
 def test_without_a_persona_there_is_nothing_to_ask(tmp_path: Path) -> None:
