@@ -112,7 +112,7 @@ class ScriptedEngine:
 
     def stream(self, requests: Iterator[GenerationRequest], *, ahead: int) -> Generator[Answer]:
         """Yield the scripted answers, batch by batch."""
-        return in_batches(self.generate, requests, size=ahead)
+        return in_batches(lambda batch: enumerate(self.generate(batch)), requests, size=ahead)
 
     def usage(self) -> dict[str, Any]:
         """Return nothing: a script costs nothing."""

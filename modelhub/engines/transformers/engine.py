@@ -11,7 +11,7 @@ import time
 import zlib
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, replace
-from itertools import groupby
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -76,17 +76,25 @@ class TransformersEngine:
 
     def generate(self, requests: Sequence[GenerationRequest]) -> list[GenerationResult | GenerationFailure]:
         """Return one result per request, in their order; prompts that are too long or too large for memory fail."""
-        prompts, failed = self._codec.encode(requests)
-        results: dict[int, GenerationResult | GenerationFailure] = dict(failed)
-        for prompt, answer in self._answers(prompts):
-            results[prompt.index] = answer if isinstance(answer, GenerationFailure) else self._codec.result(answer)
-        ordered = [results[index] for index in range(len(requests))]
-        self._usage.add(ordered)
-        return ordered
+        results = dict(self._answered(requests))
+        return [results[index] for index in range(len(requests))]
 
     def stream(self, requests: Iterator[GenerationRequest], *, ahead: int) -> Generator[Answer]:
-        """Yield the answers batch by batch; an engine whose stream is closed early is not used any more."""
-        return in_batches(self.generate, requests, size=ahead, abandon=self.abandon)
+        """Yield the answers as they are made; an engine whose stream is closed early is not used any more.
+
+        Prompts of like length among `ahead` of them go together, so they come in another order than they were asked.
+        """
+        return in_batches(self._answered, requests, size=ahead, abandon=self.abandon)
+
+    def _answered(self, requests: Sequence[GenerationRequest]) -> Iterator[Answer]:
+        prompts, failed = self._codec.encode(requests)
+        made = (
+            (prompt.index, answer if isinstance(answer, GenerationFailure) else self._codec.result(answer))
+            for prompt, answer in self._answers(prompts)
+        )
+        for index, outcome in chain(failed.items(), made):
+            self._usage.add([outcome])
+            yield index, outcome
 
     def abandon(self) -> None:
         """End what is being made, from another thread; the engine is not used any more."""

@@ -30,7 +30,7 @@ class CountingEngine:
         return [self._answer(request) for request in requests]
 
     def stream(self, requests: Iterator[GenerationRequest], *, ahead: int) -> Generator[Answer]:
-        return in_batches(self.generate, requests, size=ahead)
+        return in_batches(lambda batch: enumerate(self.generate(batch)), requests, size=ahead)
 
     def usage(self) -> dict[str, int]:
         return {}

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from modelhub.engines.base import Answer, EngineError, GenerationFailure, GenerationRequest, GenerationResult
+from modelhub.engines.base import Answer, EngineError, GenerationRequest, GenerationResult
 from modelhub.engines.openai.client import Client
 from modelhub.engines.openai.engine import OpenAIEngine
 from modelhub.engines.openai.settings import read_settings
@@ -40,11 +40,9 @@ class Asked:
         return numbers
 
 
-Made = list[GenerationResult | GenerationFailure]
-
-
-def made(requests: Sequence[GenerationRequest]) -> Made:
-    return [GenerationResult(one.prompt, "stop", None, None, 0.0) for one in requests]
+def made(requests: Sequence[GenerationRequest]) -> Iterator[Answer]:
+    for place, one in enumerate(requests):
+        yield place, GenerationResult(one.prompt, "stop", None, None, 0.0)
 
 
 # How far ahead
@@ -64,6 +62,20 @@ def test_batches_are_taken_one_ahead_of_the_one_that_is_made() -> None:
     assert asked.most_ahead == 10
 
 
+def test_an_answer_comes_when_it_is_made_and_not_with_the_last_of_its_batch() -> None:
+    stored = threading.Event()
+
+    def backwards(requests: Sequence[GenerationRequest]) -> Iterator[Answer]:
+        for answer in reversed(list(made(requests))):
+            yield answer
+            assert stored.wait(PATIENCE)
+
+    answers = in_batches(backwards, Asked(5).requests(), size=3)
+    assert next(answers)[0] == 2
+    stored.set()
+    assert [number for number, _ in answers] == [1, 0, 4, 3]
+
+
 def test_one_request_that_hangs_holds_up_no_other(proxy: FaultProxy) -> None:
     proxy.plan(Hang(), *[completion()] * 20)
     asked, there = Asked(20), engine(proxy, concurrency=2, timeout_seconds=PATIENCE)
@@ -80,31 +92,36 @@ def test_one_request_that_hangs_holds_up_no_other(proxy: FaultProxy) -> None:
 def test_what_was_made_before_an_engine_breaks_comes_first() -> None:
     batches = iter(range(10))
 
-    def breaking(requests: Sequence[GenerationRequest]) -> Made:
-        if next(batches) == 2:
+    def breaking(requests: Sequence[GenerationRequest]) -> Iterator[Answer]:
+        batch, answers = next(batches), made(requests)
+        yield next(answers)
+        if batch == 2:
             raise EngineError("It broke.")
-        return made(requests)
+        yield from answers
 
     asked = Asked(20)
     with pytest.raises(EngineError, match="It broke"):
         asked.count(in_batches(breaking, asked.requests(), size=4))
-    assert asked.answered == 8
+    assert asked.answered == 9
 
 
 def test_a_stream_of_batches_that_is_closed_ends_what_is_being_made_and_its_thread() -> None:
-    abandoned, second = threading.Event(), threading.Event()
+    abandoned, second, begun = threading.Event(), threading.Event(), []
 
-    def generate(requests: Sequence[GenerationRequest]) -> Made:
-        if requests[0].prompt != "Prompt 0":
-            second.set()
-            assert abandoned.wait(PATIENCE)
-        return made(requests)
+    def answer(requests: Sequence[GenerationRequest]) -> Iterator[Answer]:
+        for place, outcome in made(requests):
+            begun.append(requests[place].prompt)
+            if len(begun) > 3:
+                second.set()
+                assert abandoned.wait(PATIENCE)
+            yield place, outcome
 
     before = threading.active_count()
-    with closing(in_batches(generate, Asked(9).requests(), size=3, abandon=abandoned.set)) as answers:
+    with closing(in_batches(answer, Asked(9).requests(), size=3, abandon=abandoned.set)) as answers:
         assert next(answers)[0] == 0
         assert second.wait(PATIENCE)
     assert abandoned.is_set() and threading.active_count() == before
+    assert begun == ["Prompt 0", "Prompt 1", "Prompt 2", "Prompt 3"]
 
 
 def test_a_stream_that_is_closed_gives_its_requests_up_and_the_engine_goes_on(proxy: FaultProxy) -> None:

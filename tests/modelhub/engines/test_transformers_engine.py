@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from modelhub.engines import engine_module
 from modelhub.engines.base import EngineError, EngineSettings, GenerationFailure, GenerationResult
 from modelhub.engines.transformers.engine import TransformersEngine
 from tests.modelhub.engines.asking import LENGTH, answers, came_of, essence, length, load, request, requests
+from tests.tools.faultproxy import PATIENCE
 from tests.tools.tinymodels import CONTEXT, texts
 
 CONTINUOUS = {"continuous_batching": True}
@@ -195,6 +197,24 @@ def out_of_memory_over(engine: TransformersEngine, rows: int) -> Any:
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
     return engine._base.model.register_forward_pre_hook(run_out, with_kwargs=True)
+
+
+def test_answers_come_batch_by_batch_of_those_that_are_asked_together(tiny_llama: Path) -> None:
+    engine, came, begun = load("transformers", tiny_llama, options={"batch_size": 1}), threading.Event(), []
+    assert isinstance(engine, TransformersEngine)
+
+    def hold_the_second(module: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        if kwargs["input_ids"].shape[1] > 1:  # the prompt is read: an answer begins
+            begun.append(1)
+            assert len(begun) < 2 or came.wait(PATIENCE)
+
+    hook = engine._base.model.register_forward_pre_hook(hold_the_second, with_kwargs=True)
+    stream = engine.stream(iter(requests(3)), ahead=3)
+    first, _ = next(stream)
+    came.set()
+    assert sorted([first, *(number for number, _ in stream)]) == [0, 1, 2]
+    hook.remove()
+    assert engine.usage()["requests"] == 3
 
 
 def test_when_memory_runs_out_the_batch_is_halved_and_nothing_is_lost(
