@@ -270,6 +270,8 @@ def _tell(watch: Watch, logs: Mapping[str, Any], step: int) -> None:
 def _finish(
     job: TrainingJob, prepared: PreparedTraining, trainer: "Trainer", *, seconds: float, checkpoint: Path | None
 ) -> TrainingResult:
+    # The best checkpoint goes below, and a slower process may still be reading it.
+    trainer.accelerator.wait_for_everyone()
     state = trainer.state
     best = _best(state)
     if job.is_full:

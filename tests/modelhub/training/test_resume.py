@@ -4,11 +4,13 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from annotation.errors import ServiceError
 from modelhub.engines.digests import MANIFEST
+from modelhub.training import trainer
 from modelhub.training.dpo import train_dpo
 from modelhub.training.job import FolderState, folder_state, last_checkpoint
 from modelhub.training.sft import train_sft
@@ -112,6 +114,24 @@ def test_a_training_that_ended_before_its_manifest_only_writes_it(
         train_sft(job)
     assert train_sft(job).resumed_at == 9
     assert same_weights(job.out, sft_folder)
+
+
+def test_the_best_checkpoint_stays_until_every_process_has_loaded_it(
+    tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, waits = make_job("sft", tiny_llama, tmp_path / "out"), list[bool]()
+    train = trainer._train
+
+    def trained(*given: Any) -> None:
+        train(*given)
+        waits.clear()
+
+    monkeypatch.setattr(trainer, "_train", trained)
+    monkeypatch.setattr(
+        "accelerate.Accelerator.wait_for_everyone", lambda self: waits.append(any(job.checkpoints.glob("*/*.json")))
+    )
+    train_sft(job)
+    assert waits[0] and not waits[-1]
 
 
 def test_the_folder_of_another_job_is_refused_with_what_differs(tiny_llama: Path, tmp_path: Path) -> None:
