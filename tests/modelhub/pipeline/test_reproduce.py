@@ -31,7 +31,6 @@ from modelhub.models import (
 from modelhub.pipeline.comparing import RegisterTrained, filter_step, judge_step, model_folder
 from modelhub.pipeline.config import PLAIN, TAILORED, Pipeline, read_pipeline
 from modelhub.pipeline.inferring import RegisterSystems, import_step, infer_step
-from modelhub.pretrained.catalogue import MODELS
 from modelhub.queries.judgements import judged_results
 from modelhub.queries.persona_sources import persona_key
 from modelhub.runs.stage import Remaining, Reporting
@@ -141,15 +140,6 @@ def test_the_example_to_start_from_can_be_read() -> None:
 
     assert pipeline.recipe().dpo.beta == 0.1
     assert pipeline.system_names == {"plain": "beavertails DPO", "tailored": "beavertails PT-DPO"}
-
-
-def test_the_example_on_a_real_model_takes_what_can_be_fetched() -> None:
-    pipeline = read_pipeline(smoke.FOLDER / "real.toml", {})
-
-    assert pipeline.retrieval is not None and pipeline.judge is not None
-    models = [pipeline.inferring.model, pipeline.training.base, pipeline.judge.model, pipeline.retrieval.checkpoint]
-    assert {Path(model).name for model in models} == set(MODELS)
-    assert all(Path(model).parts[-3:-1] == ("var", "models") for model in models)
 
 
 def test_the_plan_counts_what_it_can_and_does_nothing(owner: User, base: str, tmp_path: Path) -> None:
