@@ -2,17 +2,27 @@
 
 from pathlib import Path
 
+import psutil
 import pytest
 
 from modelhub.models import Run, TrainingLog
 from modelhub.training.manifest import read_manifest
-from tests.modelhub.training.making import same_weights
+from tests.modelhub.training.making import same_weights, weights
 from tests.modelhub.training.stored import store_pairs, train
 from tests.tools.processes import ProjectProcess, free_port, wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 _COMMON = ["--dataset", "tiny", "--recipe", "tiny"]
+_ALL_WEIGHTS = ["lora.enabled=false", "sft.learning_rate=1e-3"]
+
+
+def launched(configuration: str) -> list[str]:
+    """Return what starts a script in two processes by a configuration of deploy/accelerate."""
+    return [
+        "-m", "accelerate.commands.launch", "--config_file", f"deploy/accelerate/{configuration}.yaml",
+        "--main_process_port", str(free_port()),
+    ]  # fmt: skip
 
 
 def finished(process: ProjectProcess) -> None:
@@ -22,7 +32,15 @@ def finished(process: ProjectProcess) -> None:
     assert process.process.wait(timeout=240) == 0, process.output()
 
 
-@pytest.mark.parametrize("more", [[], ["lora.enabled=false", "sft.learning_rate=1e-3"]], ids=["adapter", "all weights"])
+def kill_workers(launcher: ProjectProcess) -> None:
+    """Send SIGKILL to what a launcher has started, each in a session of its own, and wait for the launcher to end."""
+    assert launcher.process is not None
+    for worker in psutil.Process(launcher.process.pid).children(recursive=True):
+        worker.kill()
+    launcher.process.wait(timeout=60)
+
+
+@pytest.mark.parametrize("more", [[], _ALL_WEIGHTS], ids=["adapter", "all weights"])
 def test_a_killed_training_goes_on_to_the_adapter_or_model_it_would_have_made(
     tiny_llama: Path, tmp_path: Path, transactional_db: None, more: list[str]
 ) -> None:
@@ -50,10 +68,9 @@ def test_two_processes_train_one_adapter_and_one_of_them_talks(
 ) -> None:
     store_pairs()
     train("train_sft", base=str(tiny_llama), out=str(tmp_path / "sft"))
-    launch = ["-m", "accelerate.commands.launch", "--config_file", "deploy/accelerate/ddp-cpu.yaml"]
     process = ProjectProcess(
-        [*launch, "--main_process_port", str(free_port()), "manage.py", "train_dpo", *_COMMON,
-         "--sft", str(tmp_path / "sft"), "--out", str(tmp_path / "two"), "--set", "dpo.batch_size=2"],
+        [*launched("ddp-cpu"), "manage.py", "train_dpo", *_COMMON, "--sft", str(tmp_path / "sft"),
+         "--out", str(tmp_path / "two"), "--set", "dpo.batch_size=2"],
         tmp_path / "log",
     )  # fmt: skip
     finished(process)
@@ -69,3 +86,29 @@ def test_two_processes_train_one_adapter_and_one_of_them_talks(
     assert manifest["best"]["eval_loss"] == pytest.approx(
         read_manifest(tmp_path / "one")["best"]["eval_loss"], rel=0.05
     )
+
+
+@pytest.mark.parametrize("more", [[], _ALL_WEIGHTS], ids=["adapter", "all weights"])
+def test_processes_that_share_the_weights_in_pieces_go_on_to_what_whole_ones_make(
+    tiny_llama: Path, tmp_path: Path, transactional_db: None, more: list[str]
+) -> None:
+    store_pairs()
+    command = ["manage.py", "train_sft", *_COMMON, "--base", str(tiny_llama)]
+    command += [part for one in ("sft.epochs=10", "sft.batch_size=2", *more) for part in ("--set", one)]
+    pieces, whole = tmp_path / "pieces", tmp_path / "whole"
+    in_pieces = [*launched("fsdp"), "-m", "tests.tools.pieces", *command, "--out", str(pieces)]
+    killed = ProjectProcess(in_pieces, tmp_path / "log")
+    killed.start()
+    state = pieces / "checkpoints" / "checkpoint-6" / "trainer_state.json"
+    wait_until(state.exists, seconds=120, what="The second checkpoint")
+    assert (state.parent / "pytorch_model_fsdp.bin").exists(), "The weights were not in pieces."
+    kill_workers(killed)
+    assert not (pieces / "training.json").exists(), "It was done before it could be killed."
+    finished(ProjectProcess(in_pieces, tmp_path / "log"))
+    finished(ProjectProcess([*launched("ddp-cpu"), *command, "--out", str(whole)], tmp_path / "log"))
+    made, expected = weights(pieces), weights(whole)
+    made.pop("lm_head.weight", None)  # the embeddings once more: pieces that are put together no longer share them
+    assert set(made) == set(expected)
+    assert max(float((made[name] - expected[name]).abs().max()) for name in expected) < 1e-4
+    states = list(Run.objects.filter(stage="train_sft").order_by("pk").values_list("state", flat=True))
+    assert states == ["lost", "finished", "finished"]
