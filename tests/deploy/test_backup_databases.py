@@ -111,7 +111,9 @@ def test_a_table_that_is_being_changed_is_waited_for_briefly(
 
 def columns(table: str) -> list[str]:
     with connection.cursor() as cursor:
-        return [column.name for column in connection.introspection.get_table_description(cursor, table)]
+        # One statement: Django's own look at a table takes two, and the migration may end between them.
+        cursor.execute(f"SELECT * FROM {table} LIMIT 0")
+        return [name for name, *_ in cursor.description]
 
 
 def put_program(path: Path, script: str) -> None:
