@@ -99,10 +99,10 @@ def test_processes_that_share_the_weights_in_pieces_go_on_to_what_whole_ones_mak
     in_pieces = [*launched("fsdp"), "-m", "tests.tools.pieces", *command, "--out", str(pieces)]
     killed = ProjectProcess(in_pieces, tmp_path / "log")
     killed.start()
-    state = pieces / "checkpoints" / "checkpoint-6" / "trainer_state.json"
-    wait_until(state.exists, seconds=120, what="The second checkpoint")
+    checkpoints = pieces / "checkpoints"  # any of them: those after the first soon take each other's places
+    wait_until(lambda: any(checkpoints.glob("*/trainer_state.json")), seconds=120, what="A checkpoint")
     kill_workers(killed)
-    assert (state.parent / "pytorch_model_fsdp.bin").exists(), "The weights were not in pieces."
+    assert any(checkpoints.glob("*/pytorch_model_fsdp.bin")), "The weights were not in pieces."
     assert not (pieces / "training.json").exists(), "It was done before it could be killed."
     finished(ProjectProcess(in_pieces, tmp_path / "log"))
     finished(ProjectProcess([*launched("ddp-cpu"), *command, "--out", str(whole)], tmp_path / "log"))
